@@ -1,0 +1,269 @@
+"""The settings: one TOML file, each setting overridable from the environment, nothing secret in either.
+
+``[server] bind`` is overridden by ``ARTIFACT_SIGNER_SERVER_BIND``. An unknown setting or variable is an error: a
+misspelt limit must not fall back to its default. Relative paths start at the file's directory. Secrets come from
+the files, variables or descriptors that the settings name.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from signer.errors import ConfigurationInvalid
+
+ENVIRONMENT_PREFIX = "ARTIFACT_SIGNER_"
+# Read by the command line client, not settings of the service.
+CLIENT_VARIABLES = frozenset(
+    ENVIRONMENT_PREFIX + name for name in ("URL", "API_TOKEN", "API_TOKEN_FILE", "CA_FILE", "CONFIG", "TIMEOUT")
+)
+MEBIBYTE = 1 << 20
+GIBIBYTE = 1 << 30
+
+
+class Section(BaseModel):
+    """A table of the file: frozen, and strict about names and types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tls(StrEnum):
+    """Whether the service speaks TLS."""
+
+    ON = "on"
+    OFF = "off"
+
+
+class ServerSettings(Section):
+    """``[server]``: where and how the service listens."""
+
+    bind: str = Field("127.0.0.1:8443", description="HOST:PORT, [IPV6]:PORT or unix:PATH")
+    tls: Tls = Field(Tls.ON, description="off only on loopback or a Unix socket")
+    certificate: Path = Field(Path("cert.crt"), description="PEM certificate chain of the service")
+    private_key: Path = Field(Path("private.key"), description="PEM private key of the certificate")
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64, description="worker processes")
+    threads: int = Field(8, ge=1, le=256, description="requests that one worker serves at once")
+    read_timeout: float = Field(30.0, gt=0, le=600, description="longest silence of a client, seconds")
+    graceful_timeout: float = Field(30.0, gt=0, le=600, description="time for requests under way at a stop, seconds")
+
+    @property
+    def unix_socket(self) -> Path | None:
+        """The path of the Unix socket, if it listens on one."""
+        return Path(self.bind.removeprefix("unix:")) if self.bind.startswith("unix:") else None
+
+    @property
+    def host(self) -> str:
+        """The host part of ``bind``, without the brackets of an IPv6 address."""
+        return self.bind.rpartition(":")[0].strip("[]")
+
+    @field_validator("bind")
+    @classmethod
+    def _bind_has_host_and_port(cls, bind: str) -> str:
+        if bind.startswith("unix:"):
+            return bind
+        host, _, port = bind.rpartition(":")
+        if not host or not port.isdecimal() or int(port) not in range(1 << 16):
+            raise ValueError("must be HOST:PORT, [IPV6]:PORT or unix:PATH")
+        return bind
+
+    @model_validator(mode="after")
+    def _plain_http_stays_on_this_machine(self) -> Self:
+        if self.tls is Tls.OFF and self.unix_socket is None and not is_loopback(self.host):
+            raise ValueError('tls = "off" is accepted only on a loopback address or a Unix socket')
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` names this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class DatabaseSettings(Section):
+    """``[database]``: where key records and events are kept."""
+
+    url: str = Field("sqlite:///artifact-signer.sqlite", description="SQLAlchemy URL: sqlite or postgresql+psycopg")
+    password_file: Path | None = Field(None, description="holds the password that the URL leaves out")
+    timeout: float = Field(10.0, gt=0, le=60, description="longest wait for the database, seconds")
+
+
+class LimitSettings(Section):
+    """``[limits]``: what a request may cost."""
+
+    artifact_bytes: int = Field(16 * GIBIBYTE, ge=1024, description="largest artifact, bytes")
+    head_bytes: int = Field(4 * MEBIBYTE, ge=1024, description="largest body taken for the head of an artifact, bytes")
+    json_bytes: int = Field(64 * 1024, ge=1024, le=MEBIBYTE, description="largest JSON body, bytes")
+
+
+class SpoolSettings(Section):
+    """``[spool]``: where whole artifacts wait until their last byte is checked."""
+
+    directory: Path = Field(Path("spool"), description="directory for nameless temporary files")
+
+
+class SigningSettings(Section):
+    """``[signing]``: how a signature is asked of the token."""
+
+    timeout: float = Field(15.0, gt=0, le=300, description="deadline of a signature, seconds")
+    clock_tolerance: float = Field(5.0, ge=0, le=300, description="how far the clock may step back, seconds")
+    strict_adoption: bool = Field(False, description="refuse to adopt pairs that the token would give out")
+
+
+class ReadinessSettings(Section):
+    """``[readiness]``: the signature that proves each active key."""
+
+    interval: float = Field(10.0, gt=0, le=3600, description="time between proofs, seconds")
+
+
+class LogFormat(StrEnum):
+    """How log lines are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogSettings(Section):
+    """``[log]``: one line per event on standard error."""
+
+    level: str = Field("info", pattern="^(debug|info|warning|error)$", description="least level that is written")
+    format: LogFormat = Field(LogFormat.TEXT, description="text or json")
+
+
+class PinSettings(Section):
+    """Where a token's PIN comes from; exactly one of the three."""
+
+    file: Path | None = Field(None, description="file that holds the PIN")
+    env: str | None = Field(None, description="environment variable that holds the PIN")
+    fd: int | None = Field(None, ge=3, description="open file descriptor to read the PIN from")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if sum(source is not None for source in (self.file, self.env, self.fd)) != 1:
+            raise ValueError("needs exactly one of file, env and fd")
+        return self
+
+
+class TokenSettings(Section):
+    """One ``[[tokens]]`` table: a PKCS#11 token."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="what the service calls it")]
+    uri: Annotated[str, Field(pattern="^pkcs11:", description="RFC 7512 URI with token, serial and module-path")]
+    pin: PinSettings = Field(description="where the PIN comes from: { file = … }, { env = … } or { fd = … }")
+    environment: dict[str, str] = Field(default_factory=dict, description="variables that the module reads")
+    sessions: int = Field(4, ge=1, le=256, description="signatures that the token makes at once, per worker")
+    start_timeout: float = Field(30.0, gt=0, le=300, description="longest wait for module and login, seconds")
+
+
+class Settings(Section):
+    """The whole file, checked."""
+
+    server: ServerSettings = ServerSettings()  # type: ignore[call-arg]
+    database: DatabaseSettings = DatabaseSettings()  # type: ignore[call-arg]
+    limits: LimitSettings = LimitSettings()  # type: ignore[call-arg]
+    spool: SpoolSettings = SpoolSettings()  # type: ignore[call-arg]
+    signing: SigningSettings = SigningSettings()  # type: ignore[call-arg]
+    readiness: ReadinessSettings = ReadinessSettings()  # type: ignore[call-arg]
+    log: LogSettings = LogSettings()  # type: ignore[call-arg]
+    tokens: tuple[TokenSettings, ...] = Field(min_length=1)
+
+    @field_validator("tokens")
+    @classmethod
+    def _token_names_differ(cls, tokens: tuple[TokenSettings, ...]) -> tuple[TokenSettings, ...]:
+        if len({token.name for token in tokens}) != len(tokens):
+            raise ValueError("two tokens have the same name")
+        return tokens
+
+
+def load_settings(path: Path, environment: Mapping[str, str]) -> Settings:
+    """Read and check the file, with overrides from ``environment``. Raises ``ConfigurationInvalid``."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationInvalid(path=str(path), problems=(f"cannot be read: {error.strerror}",)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationInvalid(path=str(path), problems=(f"is not TOML: {error}",)) from error
+    problems = _apply_environment(document, environment)
+    if problems:
+        raise ConfigurationInvalid(path=str(path), problems=tuple(problems))
+    try:
+        settings = Settings.model_validate(document)
+    except ValidationError as error:
+        raise ConfigurationInvalid(path=str(path), problems=_sentences(error)) from None
+    return _with_absolute_paths(settings, path.resolve().parent)
+
+
+def _apply_environment(document: dict[str, Any], environment: Mapping[str, str]) -> list[str]:
+    """Put ``ARTIFACT_SIGNER_SECTION_FIELD`` values into ``document``; returns what is wrong with them."""
+    problems = []
+    targets = {
+        f"{ENVIRONMENT_PREFIX}{section}_{name}".upper(): (section, name)
+        for section, model in _sections().items()
+        for name in model.model_fields
+    }
+    pin_variables = {
+        token.get("pin", {}).get("env") for token in document.get("tokens", []) if isinstance(token, dict)
+    }
+    for variable, value in environment.items():
+        if variable in targets:
+            section, name = targets[variable]
+            document.setdefault(section, {})[name] = value
+        elif variable.startswith(ENVIRONMENT_PREFIX) and variable not in CLIENT_VARIABLES | pin_variables:
+            problems.append(f"the environment variable {variable} is no setting")
+    return problems
+
+
+def _sections() -> dict[str, type[Section]]:
+    return {
+        name: field.annotation
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+    }
+
+
+def _sentences(error: ValidationError) -> tuple[str, ...]:
+    # The rejected input is left out: it might be a secret in the wrong place.
+    return tuple(
+        f"{'.'.join(str(part) for part in item['loc']) or 'the file'}: {item['msg'].removeprefix('Value error, ')}"
+        for item in error.errors(include_input=False, include_url=False)
+    )
+
+
+def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
+    server, database = settings.server, settings.database
+    changes: dict[str, Any] = {
+        "certificate": base / server.certificate,
+        "private_key": base / server.private_key,
+    }
+    if server.unix_socket is not None:
+        changes["bind"] = f"unix:{base / server.unix_socket}"
+    url = database.url
+    if url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
+        url = f"sqlite:///{base / url.removeprefix('sqlite:///')}"
+    password_file = base / database.password_file if database.password_file else None
+    return settings.model_copy(
+        update={
+            "server": server.model_copy(update=changes),
+            "database": database.model_copy(update={"url": url, "password_file": password_file}),
+            "spool": settings.spool.model_copy(update={"directory": base / settings.spool.directory}),
+            "tokens": tuple(_with_absolute_pin(token, base) for token in settings.tokens),
+        }
+    )
+
+
+def _with_absolute_pin(token: TokenSettings, base: Path) -> TokenSettings:
+    environment = {name: value.replace("{directory}", str(base)) for name, value in token.environment.items()}
+    pin = token.pin
+    if pin.file is not None:
+        pin = pin.model_copy(update={"file": base / pin.file})
+    return token.model_copy(update={"pin": pin, "environment": environment})

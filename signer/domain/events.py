@@ -1,0 +1,61 @@
+"""What happened to keys, as a closed set of typed events.
+
+Every lifecycle step writes exactly one event, in the same transaction as the change it tells of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class EventType(StrEnum):
+    """Every kind of event; documented in docs/api/events.md."""
+
+    CREATION_STARTED = "creation-started"
+    CREATION_ABANDONED = "creation-abandoned"
+    KEY_CREATED = "key-created"
+    KEY_ADOPTED = "key-adopted"
+    VERSION_PREPARED = "version-prepared"
+    KEY_ROTATED = "key-rotated"
+    VERSION_RETIRED = "version-retired"
+    VERSION_DISABLED = "version-disabled"
+    VERSION_ENABLED = "version-enabled"
+    VERSION_QUARANTINED = "version-quarantined"
+    DESTRUCTION_STARTED = "destruction-started"
+    VERSION_DESTROYED = "version-destroyed"
+    CERTIFICATE_ISSUED = "certificate-issued"
+    REQUEST_ISSUED = "certificate-request-issued"
+    CERTIFICATE_IMPORTED = "certificate-imported"
+    API_TOKEN_CREATED = "api-token-created"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Who did what to which version, and what it changed.
+
+    Attributes:
+        actor: the identity's name, or ``artifact-signer`` for what the service does by itself.
+        key: key name; None where no key is concerned.
+        version: version number; None where the whole key is concerned.
+        before: the facts that changed, as they were; values are strings, numbers or None.
+        after: the same facts as they are now.
+    """
+
+    type: EventType
+    actor: str
+    key: str | None
+    version: int | None
+    before: Mapping[str, object]
+    after: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedEvent:
+    """An event with its place in the record: ``id`` grows by one, ``at`` is aware UTC."""
+
+    id: int
+    at: datetime
+    event: Event

@@ -1,0 +1,45 @@
+"""Log lines on standard error: one event, one line, as text or JSON, and never a traceback."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+from signer.config import LogFormat, LogSettings
+
+FIELDS = ("request_id", "identity", "client", "code", "milliseconds")
+
+
+class LineFormatter(logging.Formatter):
+    """Writes a record as one line; what a record carries beside its message goes in as fields."""
+
+    def __init__(self, form: LogFormat) -> None:
+        super().__init__()
+        self._form = form
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, with control characters escaped."""
+        message = record.getMessage()
+        if record.exc_info and record.exc_info[0] is not None:
+            message += f" ({record.exc_info[0].__name__})"
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        known = {name: value for name in FIELDS if (value := getattr(record, name, None)) is not None}
+        if self._form is LogFormat.JSON:
+            line = {"time": moment, "level": record.levelname.lower(), "logger": record.name, "message": message}
+            return json.dumps(line | known, ensure_ascii=False)
+        fields = "".join(f" {name}={value}" for name, value in known.items())
+        text = f"{moment} {record.levelname.lower():7} {message}{fields}"
+        return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def configure_logs(settings: LogSettings) -> None:
+    """Send all log lines of this process to standard error in the configured form."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter(settings.format))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.level.upper())
+    # Migrations at start are of interest only where something is wrong.
+    logging.getLogger("alembic").setLevel(logging.WARNING)

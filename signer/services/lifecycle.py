@@ -1,0 +1,313 @@
+"""The life of keys: each step is one method, one event and one row of the transition table.
+
+What the token and the database do cannot be one transaction. So a pair is recorded as pending, with the CKA_ID it
+will have, before the token is asked; and a destruction is recorded before the token forgets. A crash in between
+leaves a state that ``mending`` names and ends, and never a pair that signs without a record.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from hsm.errors import KeyNotFound as KeyNotInToken
+from hsm.errors import TokenError
+from signer.domain.events import Event, EventType
+from signer.domain.identity import Identity
+from signer.domain.keys import (
+    Key,
+    KeyVersion,
+    Origin,
+    Purpose,
+    Validity,
+    VersionState,
+    checked_algorithm,
+    checked_name,
+)
+from signer.domain.lifecycle import Step, follow
+from signer.domain.policy import Action
+from signer.errors import (
+    ClockMovedBack,
+    ConfirmationMismatch,
+    NoNextVersion,
+    NotInEveryToken,
+    TokenNotConfigured,
+)
+from signer.services.access import require
+from signer.services.pairs import PairMaker, PairSelector
+from signer.services.ports import Clock, KeyStore, NewKey, NewVersion, TokenAccess, VersionChange
+from signer.services.signing import pinned
+
+CKA_ID_BYTES = 16
+ENABLE_CHECK = b"artifact-signer: a version is enabled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewKeyRequest:
+    """What a person asks for. ``tokens`` empty: every configured token."""
+
+    unverified_name: str
+    unverified_algorithm: str
+    purpose: Purpose = Purpose.ARTIFACT
+    tokens: tuple[str, ...] = ()
+    validity: Validity = Validity()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The key after a step, and what the person should know about it, as sentences."""
+
+    key: Key
+    warnings: tuple[str, ...] = ()
+
+
+class LifecycleService:
+    """The steps. Safe for threads and for several processes: the store decides every race."""
+
+    def __init__(
+        self,
+        *,
+        store: KeyStore,
+        tokens: TokenAccess,
+        token_names: tuple[str, ...],
+        clock: Clock,
+        clock_tolerance: timedelta,
+        strict_adoption: bool,
+        timeout: float,
+    ) -> None:
+        self._store = store
+        self._tokens = tokens
+        self._token_names = token_names
+        self._clock = clock
+        self._clock_tolerance = clock_tolerance
+        self._timeout = timeout
+        self._pairs = PairMaker(store=store, tokens=tokens, strict_adoption=strict_adoption, timeout=timeout)
+
+    # --- new keys and versions ---------------------------------------------------------------------------------
+
+    def create(self, identity: Identity, request: NewKeyRequest) -> Outcome:
+        """A key whose first version is generated in the token and signs at once."""
+        return self._first_version(identity, request, selector=None)
+
+    def adopt(self, identity: Identity, request: NewKeyRequest, selector: PairSelector) -> Outcome:
+        """A key whose first version is a pair that is in the token already."""
+        return self._first_version(identity, request, selector=selector)
+
+    def prepare(
+        self, identity: Identity, name: str, *, validity: Validity, selector: PairSelector | None = None
+    ) -> Outcome:
+        """The next version, generated or adopted: published so that devices learn it, not signing yet."""
+        require(identity, Action.ADMINISTER)
+        self._check_clock()
+        key = self._store.key(name)
+        version = self._new_version(key.tokens, validity, selector)
+        started = _started(identity, name, None, version)
+        key = self._store.add_version(key, version, started)
+        warnings = self._pairs.fulfil(
+            key, key.versions[-1], selector, identity.name, EventType.VERSION_PREPARED, activate=False
+        )
+        return Outcome(key=self._store.key(name), warnings=warnings)
+
+    def _first_version(
+        self, identity: Identity, request: NewKeyRequest, *, selector: PairSelector | None
+    ) -> Outcome:
+        require(identity, Action.ADMINISTER)
+        name = checked_name(request.unverified_name)
+        algorithm = checked_algorithm(request.unverified_algorithm, request.purpose)
+        tokens = self._configured(request.tokens)
+        self._check_clock()
+        version = self._new_version(tokens, request.validity, selector)
+        new = NewKey(
+            name=name,
+            purpose=request.purpose,
+            algorithm=algorithm,
+            tokens=tokens,
+            created_by=identity.name,
+        )
+        key = self._store.add_key(new, version, _started(identity, name, 1, version))
+        done = EventType.KEY_ADOPTED if selector else EventType.KEY_CREATED
+        warnings = self._pairs.fulfil(key, key.versions[0], selector, identity.name, done, activate=True)
+        return Outcome(key=self._store.key(name), warnings=warnings)
+
+    def _new_version(
+        self, tokens: tuple[str, ...], validity: Validity, selector: PairSelector | None
+    ) -> NewVersion:
+        cka_id = secrets.token_bytes(CKA_ID_BYTES)
+        if selector is not None:
+            # Looked up before anything is recorded: a pair that is not there leaves no trace.
+            cka_id = self._pairs.find(tokens, selector).key_id
+        return NewVersion(
+            origin=Origin.ADOPTED if selector else Origin.GENERATED,
+            cka_id=cka_id,
+            tokens=tokens[:1],
+            validity=validity,
+        )
+
+    # --- steps of a version ------------------------------------------------------------------------------------
+
+    def rotate(self, identity: Identity, name: str) -> Outcome:
+        """The next version signs from now on; the one that signed verifies on."""
+        require(identity, Action.ADMINISTER)
+        self._check_clock()
+        key = self._store.key(name)
+        following, active = key.in_state(VersionState.NEXT), key.active
+        if following is None:
+            raise NoNextVersion(key=name)
+        holders = self._require_in_every_token(key, following)
+        changes = [_change(key, active, Step.SUPERSEDE)] if active else []
+        changes.append(_change(key, following, Step.ROTATE, fields={"tokens": list(holders)}))
+        event = Event(
+            type=EventType.KEY_ROTATED,
+            actor=identity.name,
+            key=name,
+            version=following.number,
+            before={"active": active.number if active else None},
+            after={"active": following.number},
+        )
+        return Outcome(key=self._store.change(key, changes, [event]))
+
+    def retire(self, identity: Identity, name: str, number: int) -> Outcome:
+        """Devices need not trust the version any more; it is published no longer."""
+        return self._step(identity, name, number, Step.RETIRE, EventType.VERSION_RETIRED)
+
+    def disable(self, identity: Identity, name: str, number: int) -> Outcome:
+        """The version neither signs nor is published, until it is enabled again."""
+        return self._step(identity, name, number, Step.DISABLE, EventType.VERSION_DISABLED)
+
+    def enable(self, identity: Identity, name: str, number: int) -> Outcome:
+        """Back to where it was; a version that would sign proves itself first.
+
+        Where another version took its place in the meantime, it comes back as a previous one.
+        """
+        require(identity, Action.ADMINISTER)
+        self._check_clock()
+        key = self._store.key(name)
+        version = key.version(number)
+        target = follow(version.state, Step.ENABLE, key=name, version=number)
+        if version.state is VersionState.DISABLED and version.disabled_from is not None:
+            target = version.disabled_from
+        if _occupied(key, version, target):
+            target = VersionState.PREVIOUS
+        if target is VersionState.ACTIVE:
+            self._tokens.sign(pinned(key, version), ENABLE_CHECK, tokens=key.tokens, timeout=self._timeout)
+        change = VersionChange(
+            version_id=version.id, expected=version.state, state=target, fields={"disabled_from": None}
+        )
+        event = _stepped(EventType.VERSION_ENABLED, identity.name, name, version, target)
+        return Outcome(key=self._store.change(key, [change], [event]))
+
+    def destroy(self, identity: Identity, name: str, number: int, *, confirmation: str) -> Outcome:
+        """Remove the pair from every token, for ever. ``confirmation`` is the key's name again.
+
+        May be repeated where a token did not answer: the version stays ``destroying`` until all have.
+        """
+        require(identity, Action.ADMINISTER)
+        self._check_clock()
+        key = self._store.key(name)
+        version = key.version(number)
+        state = follow(version.state, Step.DESTROY, key=name, version=number)
+        if confirmation != name:
+            raise ConfirmationMismatch(key=name)
+        if version.state is not state:
+            event = _stepped(EventType.DESTRUCTION_STARTED, identity.name, name, version, state)
+            key = self._store.change(key, [_change(key, version, Step.DESTROY)], [event])
+        return self.finish_destruction(identity.name, key, number)
+
+    def finish_destruction(self, actor: str, key: Key, number: int) -> Outcome:
+        """The second half of ``destroy``: the tokens forget, then the record says so."""
+        version = key.version(number)
+        for token in dict.fromkeys([*version.tokens, *key.tokens]):
+            if token in self._token_names and self._tokens.has_key(
+                token, pinned(key, version), timeout=self._timeout
+            ):
+                self._tokens.destroy(token, version.cka_id, timeout=self._timeout)
+        change = _change(key, version, Step.FINISH_DESTRUCTION, fields={"tokens": []})
+        event = _stepped(EventType.VERSION_DESTROYED, actor, key.name, version, VersionState.DESTROYED)
+        return Outcome(key=self._store.change(key, [change], [event]))
+
+    def _step(self, identity: Identity, name: str, number: int, step: Step, done: EventType) -> Outcome:
+        require(identity, Action.ADMINISTER)
+        self._check_clock()
+        key = self._store.key(name)
+        version = key.version(number)
+        fields = {"disabled_from": version.state.value} if step is Step.DISABLE else {}
+        change = _change(key, version, step, fields=fields)
+        return Outcome(
+            key=self._store.change(key, [change], [_stepped(done, identity.name, name, version, change.state)])
+        )
+
+    # --- checks ------------------------------------------------------------------------------------------------
+
+    def _configured(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in self._token_names:
+                raise TokenNotConfigured(token=name, configured=self._token_names)
+        return tuple(dict.fromkeys(names)) or self._token_names
+
+    def _check_clock(self) -> None:
+        newest, now = self._store.newest_moment(), self._clock()
+        if newest is not None and now < newest - self._clock_tolerance:
+            raise ClockMovedBack(now=now, newest=newest)
+
+    def _require_in_every_token(self, key: Key, version: KeyVersion) -> tuple[str, ...]:
+        missing, unreachable = [], []
+        for token in key.tokens:
+            try:
+                if not self._tokens.has_key(token, pinned(key, version), timeout=self._timeout):
+                    missing.append(token)
+            except KeyNotInToken:
+                missing.append(token)
+            except TokenError:
+                unreachable.append(token)
+        if missing or unreachable:
+            raise NotInEveryToken(
+                key=key.name,
+                version=version.number,
+                missing=tuple(missing),
+                unreachable=tuple(unreachable),
+            )
+        return key.tokens
+
+
+def _occupied(key: Key, version: KeyVersion, target: VersionState) -> bool:
+    """Whether another version stands where at most one may."""
+    if target is VersionState.ACTIVE:
+        rivals = (key.active,)
+    elif target is VersionState.NEXT:
+        rivals = (key.in_state(VersionState.NEXT), key.in_state(VersionState.PENDING))
+    else:
+        return False
+    return any(rival is not None and rival.id != version.id for rival in rivals)
+
+
+def _change(
+    key: Key, version: KeyVersion, step: Step, *, fields: Mapping[str, object] | None = None
+) -> VersionChange:
+    state = follow(version.state, step, key=key.name, version=version.number)
+    return VersionChange(version_id=version.id, expected=version.state, state=state, fields=fields or {})
+
+
+def _started(identity: Identity, name: str, number: int | None, version: NewVersion) -> Event:
+    return Event(
+        type=EventType.CREATION_STARTED,
+        actor=identity.name,
+        key=name,
+        version=number,
+        before={},
+        after={"origin": version.origin.value, "cka_id": version.cka_id.hex(), "tokens": list(version.tokens)},
+    )
+
+
+def _stepped(
+    kind: EventType, actor: str, name: str, version: KeyVersion, state: VersionState
+) -> Event:
+    return Event(
+        type=kind,
+        actor=actor,
+        key=name,
+        version=version.number,
+        before={"state": version.state.value},
+        after={"state": state.value},
+    )

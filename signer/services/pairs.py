@@ -1,0 +1,177 @@
+"""Makes or finds the key pair of a pending version, and pins it.
+
+A pair becomes part of a version only after it made a signature that its own public key verifies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hsm import PinnedKey, TokenKey
+from hsm.errors import (
+    AlgorithmUnsupported,
+    KeyExists,
+    KeyHalvesDiffer,
+    KeyMismatch,
+    SignatureMismatch,
+    TokenError,
+    TokenFull,
+    TokenReadOnly,
+)
+from hsm.errors import KeyNotFound as KeyNotInToken
+from signer.domain.events import Event, EventType
+from signer.domain.keys import Key, KeyVersion
+from signer.domain.lifecycle import Step, follow
+from signer.errors import PairNotSuitable
+from signer.services.ports import KeyStore, TokenAccess, VersionChange
+
+# An RSA-4096 pair takes a token long.
+GENERATION_TIMEOUT = 120.0
+ADOPTION_CHECK = b"artifact-signer: a pair is adopted"
+# After these the token holds nothing new, and the record can be closed at once.
+CLEAN_REFUSALS = (AlgorithmUnsupported, KeyExists, TokenFull, TokenReadOnly)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairSelector:
+    """A pair that is in the token already: exactly one of the two is given."""
+
+    cka_id: bytes | None = None
+    label: str | None = None
+
+
+class PairMaker:
+    """Fulfils pending versions."""
+
+    def __init__(
+        self, *, store: KeyStore, tokens: TokenAccess, strict_adoption: bool, timeout: float
+    ) -> None:
+        self._store = store
+        self._tokens = tokens
+        self._strict = strict_adoption
+        self._timeout = timeout
+
+    def find(self, tokens: Iterable[str], selector: PairSelector) -> TokenKey:
+        """The selected pair in the first token that holds it; raises ``hsm.errors.KeyNotFound``."""
+        missing: TokenError | None = None
+        for token in tokens:
+            try:
+                return self._tokens.find_key(
+                    token, key_id=selector.cka_id, label=selector.label, timeout=self._timeout
+                )
+            except KeyNotInToken as error:
+                missing = missing or error
+        if missing is None:
+            raise LookupError("no token to look in")
+        raise missing
+
+    def fulfil(
+        self,
+        key: Key,
+        version: KeyVersion,
+        selector: PairSelector | None,
+        actor: str,
+        done: EventType,
+        *,
+        activate: bool,
+    ) -> tuple[str, ...]:
+        """Generate or adopt the version's pair and move it on; returns warnings as sentences.
+
+        A refusal that leaves the token as it was closes the record; any other failure leaves it pending.
+        """
+        warnings: tuple[str, ...] = ()
+        try:
+            if selector is None:
+                spki = self._tokens.generate(
+                    key.algorithm,
+                    key_id=version.cka_id,
+                    label=f"{key.name}-v{version.number}",
+                    token=version.tokens[0],
+                    timeout=GENERATION_TIMEOUT,
+                )
+            else:
+                spki, warnings = self._adopted(key, self.find(key.tokens, selector))
+        except (*CLEAN_REFUSALS, PairNotSuitable, KeyNotInToken) as error:
+            self.abandon(key, version, actor, reason=error.code)
+            raise
+        try:
+            self.pin(key, version, spki, actor, done, activate=activate)
+        except Exception:
+            if selector is not None:
+                self.abandon(key, version, actor, reason="pair-in-use")
+            raise
+        return warnings
+
+    def pin(
+        self, key: Key, version: KeyVersion, spki: bytes, actor: str, done: EventType, *, activate: bool
+    ) -> Key:
+        """Record the pair's public key; the version is next, or active, from here on."""
+        state = follow(version.state, Step.COMPLETE, key=key.name, version=version.number)
+        if activate:
+            state = follow(state, Step.ROTATE, key=key.name, version=version.number)
+        fingerprint = hashlib.sha256(spki).hexdigest()
+        holders = self._holders(key, PinnedKey(key_id=version.cka_id, algorithm=key.algorithm, spki=spki))
+        change = VersionChange(
+            version_id=version.id,
+            expected=version.state,
+            state=state,
+            fields={"spki": spki, "fingerprint": fingerprint, "tokens": list(holders)},
+        )
+        event = Event(
+            type=done,
+            actor=actor,
+            key=key.name,
+            version=version.number,
+            before={"state": version.state.value},
+            after={"state": state.value, "fingerprint": fingerprint, "tokens": list(holders)},
+        )
+        return self._store.change(key, [change], [event])
+
+    def abandon(self, key: Key, version: KeyVersion, actor: str, *, reason: str) -> Key:
+        """Close the record of a pair that was never made."""
+        state = follow(version.state, Step.ABANDON, key=key.name, version=version.number)
+        change = VersionChange(version_id=version.id, expected=version.state, state=state, fields={"tokens": []})
+        event = Event(
+            type=EventType.CREATION_ABANDONED,
+            actor=actor,
+            key=key.name,
+            version=version.number,
+            before={"state": version.state.value},
+            after={"state": state.value, "reason": reason},
+        )
+        return self._store.change(key, [change], [event])
+
+    def _holders(self, key: Key, pin: PinnedKey) -> tuple[str, ...]:
+        """The key's tokens that hold the pair; one that does not answer is left out until it does."""
+        holders = []
+        for token in key.tokens:
+            try:
+                if self._tokens.has_key(token, pin, timeout=self._timeout):
+                    holders.append(token)
+            except TokenError:
+                continue
+        return tuple(holders)
+
+    def _adopted(self, key: Key, found: TokenKey) -> tuple[bytes, tuple[str, ...]]:
+        if found.spki is None or not (found.has_private and found.has_public):
+            raise PairNotSuitable(reason="the token holds only one half of the pair")
+        if found.algorithm is not key.algorithm:
+            kind = found.algorithm.value if found.algorithm else "of an unknown kind"
+            raise PairNotSuitable(reason=f"the pair is {kind}, the key is {key.algorithm.value}")
+        if not found.sign:
+            raise PairNotSuitable(reason="the private key may not sign (CKA_SIGN is false)")
+        warnings = []
+        if found.extractable:
+            warnings.append("the private key is extractable: whoever has the PIN can take a copy out of the token")
+        if not found.sensitive:
+            warnings.append("the private key is not sensitive: the token shows it in plain text")
+        if warnings and self._strict:
+            raise PairNotSuitable(reason="; ".join(warnings))
+        pin = PinnedKey(key_id=found.key_id, algorithm=key.algorithm, spki=found.spki)
+        try:
+            self._tokens.sign(pin, ADOPTION_CHECK, tokens=key.tokens, timeout=self._timeout)
+        except (KeyHalvesDiffer, KeyMismatch, SignatureMismatch) as error:
+            raise PairNotSuitable(reason="the private and the public half do not belong together") from error
+        return found.spki, tuple(warnings)

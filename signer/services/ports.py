@@ -1,0 +1,165 @@
+"""What the services need of the outside; ``storage``, ``auth`` and ``token`` provide it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from hsm import PinnedKey, TokenDescription, TokenHealth, TokenKey
+from hsm.algorithms import Algorithm
+from signer.domain.events import Event, RecordedEvent
+from signer.domain.identity import Identity
+from signer.domain.keys import Key, Origin, Purpose, Validity, VersionState
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewKey:
+    """A key to be recorded."""
+
+    name: str
+    purpose: Purpose
+    algorithm: Algorithm
+    tokens: tuple[str, ...]
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewVersion:
+    """A version to be recorded as pending, before its pair exists or is looked at."""
+
+    origin: Origin
+    cka_id: bytes
+    tokens: tuple[str, ...]
+    validity: Validity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionChange:
+    """Move a version from one state to another, and set fields with it (column names of a version)."""
+
+    version_id: int
+    expected: VersionState
+    state: VersionState
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """A certificate of a version: ``pem`` the leaf, ``chain_pem`` the issuers above it, leaf's issuer first."""
+
+    pem: str
+    chain_pem: str
+    self_signed: bool
+    not_after: datetime
+    created_at: datetime
+
+
+class KeyStore(Protocol):
+    """Key records and their events. Every write is one transaction, durable when the call returns."""
+
+    def keys(self) -> tuple[Key, ...]:
+        """All keys by name."""
+
+    def key(self, name: str) -> Key:
+        """One key; raises ``KeyNotFound``."""
+
+    def add_key(self, key: NewKey, version: NewVersion, event: Event) -> Key:
+        """Record a key with its first, pending version; raises ``KeyNameTaken``."""
+
+    def add_version(self, key: Key, version: NewVersion, event: Event) -> Key:
+        """Record the following version as pending; raises ``NextVersionExists``."""
+
+    def change(self, key: Key, changes: Sequence[VersionChange], events: Sequence[Event]) -> Key:
+        """Make all changes or none; raises ``StateChanged`` where a version is not in its expected state."""
+
+    def add_certificate(self, key: Key, version_number: int, certificate: Certificate, event: Event) -> None:
+        """Record a certificate; the newest one counts."""
+
+    def certificate(self, key: Key, version_number: int) -> Certificate:
+        """The newest certificate of the version; raises ``CertificateNotFound``."""
+
+    def record(self, event: Event) -> None:
+        """Record an event that changes no version."""
+
+    def events(self, *, after: int, limit: int, key: str | None) -> tuple[RecordedEvent, ...]:
+        """Events with an id greater than ``after``, oldest first."""
+
+    def newest_moment(self) -> datetime | None:
+        """The newest time on record, of an event or a signature."""
+
+    def check(self) -> None:
+        """Raises ``DatabaseUnavailable`` or ``DatabaseRevisionMismatch``."""
+
+
+class SignatureLedger(Protocol):
+    """Counts signatures before they are made, so that no limit is ever passed."""
+
+    def reserve(self, version_id: int, *, timeout: float) -> bool:
+        """Count one signature, durable when the call returns.
+
+        False where the version is not active, outside its validity, at its limit, or the clock is behind
+        its last signature.
+        """
+
+    def release(self, version_id: int) -> None:
+        """Take back one reservation whose signature was not made."""
+
+
+class ApiTokenStore(Protocol):
+    """API tokens by their public part; the secret part is kept as a hash."""
+
+    def add(self, *, token_id: str, name: str, role: str, secret_sha256: bytes, event: Event) -> None:
+        """Record a token."""
+
+    def find(self, token_id: str) -> tuple[str, str, bytes] | None:
+        """Name, role and SHA-256 of the secret, or None."""
+
+
+class Authenticator(Protocol):
+    """Turns credentials into an identity."""
+
+    def authenticate(self, authorization: str | None) -> Identity:
+        """Raises ``CredentialsMissing`` or ``CredentialsRejected``."""
+
+
+class TokenAccess(Protocol):
+    """The verbs of the tokens, as ``hsm.TokenPool`` has them. Each raises ``hsm.errors.TokenError``."""
+
+    def generate(
+        self, algorithm: Algorithm, *, key_id: bytes, label: str, token: str, timeout: float | None = None
+    ) -> bytes:
+        """Make a pair; returns its DER SubjectPublicKeyInfo."""
+
+    def sign(
+        self,
+        key: PinnedKey,
+        message: bytes,
+        *,
+        tokens: Sequence[str] | None = None,
+        timeout: float | None = None,
+    ) -> bytes:
+        """A verified signature over ``message``."""
+
+    def find_key(
+        self, token: str, *, key_id: bytes | None = None, label: str | None = None, timeout: float | None = None
+    ) -> TokenKey:
+        """Exactly one pair by CKA_ID or label."""
+
+    def find_keys(self, token: str, *, timeout: float | None = None) -> tuple[TokenKey, ...]:
+        """All pairs of a token."""
+
+    def has_key(self, token: str, key: PinnedKey, *, timeout: float | None = None) -> bool:
+        """Whether the token holds this very pair."""
+
+    def destroy(self, token: str, key_id: bytes, *, timeout: float | None = None) -> None:
+        """Remove both halves from the token."""
+
+    def describe(self, token: str, *, timeout: float | None = None) -> TokenDescription:
+        """What the token says of itself, without login."""
+
+    def health(self) -> tuple[TokenHealth, ...]:
+        """The state of each configured token as last seen."""

@@ -1,0 +1,149 @@
+"""Readiness tells the truth: a verified signature by every active key, through the path that requests take.
+
+The message can never be a manifest (a manifest begins with 64 hexadecimal digits), and these signatures are not
+counted as the keys' own.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from hsm.errors import KeyMismatch, SignatureMismatch, TokenError
+from signer.domain.keys import Key, KeyVersion
+from signer.errors import SignerError
+from signer.services.ports import Clock, KeyStore, TokenAccess
+from signer.services.signing import pinned
+
+PROOF_MESSAGE = b"artifact-signer: readiness proof\n"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One thing that has to work: ``code`` says what is wrong (None: nothing), ``since`` since when."""
+
+    name: str
+    code: str | None
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """What was found at ``checked_at``; ready only if nothing is broken."""
+
+    ready: bool
+    checked_at: datetime | None
+    conditions: tuple[Condition, ...]
+
+
+class ReadinessService:
+    """Proves every active key at an interval, in a thread of its own."""
+
+    def __init__(
+        self,
+        *,
+        store: KeyStore,
+        tokens: TokenAccess,
+        clock: Clock,
+        interval: float,
+        timeout: float,
+        quarantine: Callable[[Key, KeyVersion], None],
+    ) -> None:
+        self._store = store
+        self._tokens = tokens
+        self._clock = clock
+        self._interval = interval
+        self._timeout = timeout
+        self._quarantine = quarantine
+        self._conditions: dict[str, Condition] = {}
+        self._checked_at: datetime | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="readiness", daemon=True)
+
+    def start(self) -> None:
+        """Begin to prove, at once and then at the interval."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop; returns when the proof under way is done or its deadline has passed."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(self._timeout)
+
+    def current(self) -> Readiness:
+        """The findings of the last round; not ready before the first one, or when a round is overdue."""
+        conditions = tuple(sorted(self._conditions.values(), key=lambda item: item.name))
+        broken = [condition for condition in conditions if condition.code is not None]
+        return Readiness(
+            ready=self._checked_at is not None and not broken,
+            checked_at=self._checked_at,
+            conditions=conditions,
+        )
+
+    def prove(self) -> Readiness:
+        """One round over the database and every active key."""
+        found: dict[str, str | None] = {}
+        try:
+            self._store.check()
+            keys = self._store.keys()
+            found["database"] = None
+        except SignerError as error:
+            found["database"], keys = error.code, ()
+        for key in keys:
+            if key.active is not None and not self._stop.is_set():
+                found[f"key {key.name}"] = self._prove_key(key, key.active)
+        if not keys:
+            found |= self._token_conditions()
+        self._note(found)
+        return self.current()
+
+    def _prove_key(self, key: Key, version: KeyVersion) -> str | None:
+        try:
+            self._tokens.sign(pinned(key, version), PROOF_MESSAGE, tokens=key.tokens, timeout=self._timeout)
+        except (KeyMismatch, SignatureMismatch) as error:
+            self._quarantine(key, version)
+            return error.code
+        except TokenError as error:
+            return error.code
+        return None
+
+    def _token_conditions(self) -> dict[str, str | None]:
+        """Without a key to prove, a token is at least asked who it is."""
+        found: dict[str, str | None] = {}
+        for health in self._tokens.health():
+            try:
+                self._tokens.describe(health.name, timeout=self._timeout)
+                found[f"token {health.name}"] = None
+            except TokenError as error:
+                found[f"token {health.name}"] = error.code
+        return found
+
+    def _note(self, found: dict[str, str | None]) -> None:
+        now = self._clock()
+        conditions = {}
+        for name, code in found.items():
+            before = self._conditions.get(name)
+            if before is not None and before.code == code:
+                conditions[name] = before
+                continue
+            conditions[name] = Condition(name=name, code=code, since=now)
+            if code is not None:
+                logger.error("%s is not ready: %s", name, code)
+            elif before is not None:
+                logger.info("%s is ready again", name)
+        self._conditions = conditions
+        self._checked_at = now
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.prove()
+            except Exception as error:  # noqa: BLE001  (the proof must go on; what it could not judge is not ready)
+                logger.error("the readiness proof failed: %s", type(error).__name__)  # noqa: TRY400
+                self._note({"proof": "proof-failed"})
+            self._stop.wait(self._interval)

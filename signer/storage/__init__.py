@@ -1,0 +1,1 @@
+"""Key records, events and API tokens in a relational database; the only place that speaks SQL."""

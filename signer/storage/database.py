@@ -1,0 +1,127 @@
+"""The engine, and the two ways of using it: a read without a transaction, a write with one.
+
+SQLite runs in WAL mode with full synchronisation, and a write takes its lock at the start: a transaction that
+begins by reading and then writes can otherwise fail for no reason a caller could mend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError as PoolTimeout
+
+from signer.config import DatabaseSettings
+from signer.errors import DatabaseRevisionMismatch, DatabaseUnavailable
+
+MILLISECONDS = 1000
+
+
+class Database:
+    """A database, opened lazily. Safe for threads; not to be carried over a fork."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self._engine = _engine(settings)
+        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self._engine.dialect.name
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for queries. Raises ``DatabaseUnavailable``."""
+        with _translated(), self._reading.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction: committed and durable at the end, rolled back on any error."""
+        with _translated(), self._engine.begin() as connection:
+            yield connection
+
+    def upgrade(self) -> None:
+        """Bring the schema to the revision of this release."""
+        configuration = _alembic()
+        with self.writing() as connection:
+            configuration.attributes["connection"] = connection
+            command.upgrade(configuration, "head")
+
+    def revisions(self) -> tuple[str | None, str]:
+        """The revision found in the database (None: none) and the one that this release expects."""
+        expected = ScriptDirectory.from_config(_alembic()).get_current_head()
+        if expected is None:
+            raise LookupError("the release carries no migrations")
+        with self.reading() as connection:
+            return MigrationContext.configure(connection).get_current_revision(), expected
+
+    def check_revision(self) -> None:
+        """Raises ``DatabaseRevisionMismatch`` unless the schema is the expected one."""
+        found, expected = self.revisions()
+        if found != expected:
+            raise DatabaseRevisionMismatch(found=found, expected=expected)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+
+def _alembic() -> Config:
+    configuration = Config()
+    configuration.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    configuration.set_main_option("path_separator", "os")
+    return configuration
+
+
+def _engine(settings: DatabaseSettings) -> Engine:
+    url = make_url(settings.url)
+    if settings.password_file is not None:
+        url = url.set(password=settings.password_file.read_text(encoding="utf-8").strip())
+    arguments: dict[str, Any]
+    if url.get_backend_name() == "sqlite":
+        arguments = {"timeout": settings.timeout}
+    else:
+        milliseconds = int(settings.timeout * MILLISECONDS)
+        arguments = {
+            "connect_timeout": max(2, int(settings.timeout)),
+            "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}",
+        }
+    engine = create_engine(
+        url, connect_args=arguments, pool_timeout=settings.timeout, pool_pre_ping=url.get_backend_name() != "sqlite"
+    )
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver's own transaction handling would begin too late; _begin_immediate takes its place.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_immediate(connection: Connection) -> None:
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, PoolTimeout) as error:
+        raise DatabaseUnavailable from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseUnavailable from error
+        raise

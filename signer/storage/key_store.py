@@ -1,0 +1,271 @@
+"""Key records in SQL. Each public method is one transaction; state changes are compare-and-swap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from hsm.algorithms import Algorithm
+from signer.domain.events import Event, EventType, RecordedEvent
+from signer.domain.keys import Key, KeyVersion, Origin, Purpose, Validity, VersionState
+from signer.errors import (
+    ActiveVersionExists,
+    CertificateNotFound,
+    KeyNameTaken,
+    KeyNotFound,
+    NextVersionExists,
+    PairInUse,
+    StateChanged,
+)
+from signer.services.ports import Certificate, Clock, NewKey, NewVersion, VersionChange
+from signer.storage.database import Database
+from signer.storage.tables import certificates, events, keys, versions
+
+
+class SqlKeyStore:
+    """``services.ports.KeyStore`` on SQLAlchemy Core."""
+
+    def __init__(self, *, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def keys(self) -> tuple[Key, ...]:
+        """All keys by name."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(keys).order_by(keys.c.name)).all()
+            by_key: dict[int, list[KeyVersion]] = {row.id: [] for row in rows}
+            for row in connection.execute(select(versions).order_by(versions.c.number)):
+                if row.key_id in by_key:  # a key that was added between the two queries is left for next time
+                    by_key[row.key_id].append(_version(row))
+        return tuple(_key(row, by_key[row.id]) for row in rows)
+
+    def key(self, name: str) -> Key:
+        """One key; raises ``KeyNotFound``."""
+        with self._database.reading() as connection:
+            return _load(connection, name)
+
+    def add_key(self, key: NewKey, version: NewVersion, event: Event) -> Key:
+        """Record a key with its first, pending version; raises ``KeyNameTaken``."""
+        try:
+            with self._database.writing() as connection:
+                row_id = connection.execute(
+                    insert(keys).values(
+                        name=key.name,
+                        purpose=key.purpose.value,
+                        algorithm=key.algorithm.value,
+                        tokens=list(key.tokens),
+                        created_at=self._clock(),
+                        created_by=key.created_by,
+                    )
+                ).inserted_primary_key[0]
+                self._insert_version(connection, row_id, 1, version)
+                self._insert_event(connection, event)
+                return _load(connection, key.name)
+        except IntegrityError as error:
+            raise KeyNameTaken(key=key.name) from error
+
+    def add_version(self, key: Key, version: NewVersion, event: Event) -> Key:
+        """Record the following version as pending; raises ``NextVersionExists``."""
+        number = key.versions[-1].number + 1
+        try:
+            with self._database.writing() as connection:
+                self._insert_version(connection, key.id, number, version)
+                self._insert_event(connection, replace(event, version=number))
+                return _load(connection, key.name)
+        except IntegrityError as error:
+            raise self._version_conflict(key.name) from error
+
+    def change(self, key: Key, changes: Sequence[VersionChange], events: Sequence[Event]) -> Key:
+        """Make all changes or none; raises ``StateChanged`` where a version is not in its expected state."""
+        try:
+            with self._database.writing() as connection:
+                for change in changes:
+                    _swap_state(connection, key.name, change)
+                for event in events:
+                    self._insert_event(connection, event)
+                return _load(connection, key.name)
+        except IntegrityError as error:
+            raise self._change_conflict(key, changes) from error
+
+    def add_certificate(self, key: Key, version_number: int, certificate: Certificate, event: Event) -> None:
+        """Record a certificate; the newest one counts."""
+        with self._database.writing() as connection:
+            connection.execute(
+                insert(certificates).values(
+                    version_id=key.version(version_number).id,
+                    self_signed=certificate.self_signed,
+                    pem=certificate.pem,
+                    chain_pem=certificate.chain_pem,
+                    not_after=certificate.not_after,
+                    created_at=certificate.created_at,
+                )
+            )
+            self._insert_event(connection, event)
+
+    def certificate(self, key: Key, version_number: int) -> Certificate:
+        """The newest certificate of the version; raises ``CertificateNotFound``."""
+        query = (
+            select(certificates)
+            .where(certificates.c.version_id == key.version(version_number).id)
+            .order_by(certificates.c.id.desc())
+            .limit(1)
+        )
+        with self._database.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise CertificateNotFound(key=key.name, version=version_number)
+        return Certificate(
+            pem=row.pem,
+            chain_pem=row.chain_pem,
+            self_signed=row.self_signed,
+            not_after=row.not_after,
+            created_at=row.created_at,
+        )
+
+    def record(self, event: Event) -> None:
+        """Record an event that changes no version."""
+        with self._database.writing() as connection:
+            self._insert_event(connection, event)
+
+    def events(self, *, after: int, limit: int, key: str | None) -> tuple[RecordedEvent, ...]:
+        """Events with an id greater than ``after``, oldest first."""
+        query = select(events).where(events.c.id > after).order_by(events.c.id).limit(limit)
+        if key is not None:
+            query = query.where(events.c.key == key)
+        with self._database.reading() as connection:
+            return tuple(_event(row) for row in connection.execute(query))
+
+    def newest_moment(self) -> datetime | None:
+        """The newest time on record, of an event or a signature."""
+        with self._database.reading() as connection:
+            moments = (
+                connection.execute(select(func.max(events.c.at))).scalar(),
+                connection.execute(select(func.max(versions.c.last_signed_at))).scalar(),
+            )
+        return max((moment for moment in moments if moment is not None), default=None)
+
+    def check(self) -> None:
+        """Raises ``DatabaseUnavailable`` or ``DatabaseRevisionMismatch``."""
+        self._database.check_revision()
+
+    def _insert_version(self, connection: Connection, key_id: int, number: int, version: NewVersion) -> None:
+        connection.execute(
+            insert(versions).values(
+                key_id=key_id,
+                number=number,
+                state=VersionState.PENDING.value,
+                origin=version.origin.value,
+                cka_id=version.cka_id,
+                tokens=list(version.tokens),
+                created_at=self._clock(),
+                not_before=version.validity.not_before,
+                not_after=version.validity.not_after,
+                signature_limit=version.validity.signature_limit,
+            )
+        )
+
+    def _insert_event(self, connection: Connection, event: Event) -> None:
+        insert_event(connection, event, self._clock())
+
+    def _version_conflict(self, name: str) -> NextVersionExists | StateChanged:
+        key = self.key(name)
+        waiting = key.in_state(VersionState.NEXT) or key.in_state(VersionState.PENDING)
+        if waiting is None:
+            return StateChanged(key=name)
+        return NextVersionExists(key=name, version=waiting.number, state=waiting.state.value)
+
+    def _change_conflict(
+        self, key: Key, changes: Sequence[VersionChange]
+    ) -> ActiveVersionExists | PairInUse | StateChanged:
+        active = self.key(key.name).active
+        if active is not None and any(change.state is VersionState.ACTIVE for change in changes):
+            return ActiveVersionExists(key=key.name, version=active.number)
+        pinned = next((change.fields["fingerprint"] for change in changes if "fingerprint" in change.fields), None)
+        return PairInUse(fingerprint=pinned) if pinned else StateChanged(key=key.name)
+
+
+def insert_event(connection: Connection, event: Event, moment: datetime) -> None:
+    """Write an event inside the caller's transaction."""
+    connection.execute(
+        insert(events).values(
+            at=moment,
+            type=event.type.value,
+            actor=event.actor,
+            key=event.key,
+            version=event.version,
+            before=dict(event.before),
+            after=dict(event.after),
+        )
+    )
+
+
+def _swap_state(connection: Connection, name: str, change: VersionChange) -> None:
+    values: Mapping[str, Any] = {"state": change.state.value, **change.fields}
+    result = connection.execute(
+        update(versions)
+        .where(versions.c.id == change.version_id, versions.c.state == change.expected.value)
+        .values(**values)
+    )
+    if result.rowcount != 1:
+        raise StateChanged(key=name)
+
+
+def _load(connection: Connection, name: str) -> Key:
+    row = connection.execute(select(keys).where(keys.c.name == name)).one_or_none()
+    if row is None:
+        raise KeyNotFound(key=name)
+    query = select(versions).where(versions.c.key_id == row.id).order_by(versions.c.number)
+    return _key(row, [_version(version) for version in connection.execute(query)])
+
+
+def _key(row: Row[Any], key_versions: Sequence[KeyVersion]) -> Key:
+    return Key(
+        id=row.id,
+        name=row.name,
+        purpose=Purpose(row.purpose),
+        algorithm=Algorithm(row.algorithm),
+        tokens=tuple(row.tokens),
+        created_at=row.created_at,
+        created_by=row.created_by,
+        versions=tuple(key_versions),
+    )
+
+
+def _version(row: Row[Any]) -> KeyVersion:
+    return KeyVersion(
+        id=row.id,
+        number=row.number,
+        state=VersionState(row.state),
+        origin=Origin(row.origin),
+        cka_id=row.cka_id,
+        spki=row.spki,
+        fingerprint=row.fingerprint,
+        tokens=tuple(row.tokens),
+        created_at=row.created_at,
+        validity=Validity(
+            not_before=row.not_before, not_after=row.not_after, signature_limit=row.signature_limit
+        ),
+        signature_count=row.signature_count,
+        last_signed_at=row.last_signed_at,
+        disabled_from=VersionState(row.disabled_from) if row.disabled_from else None,
+    )
+
+
+def _event(row: Row[Any]) -> RecordedEvent:
+    return RecordedEvent(
+        id=row.id,
+        at=row.at,
+        event=Event(
+            type=EventType(row.type),
+            actor=row.actor,
+            key=row.key,
+            version=row.version,
+            before=row.before,
+            after=row.after,
+        ),
+    )

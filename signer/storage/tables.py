@@ -1,0 +1,141 @@
+"""The tables. Two partial unique indexes hold what no race may break: one active, one next version per key."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime; SQLite keeps it without the zone, so the zone is put back."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ARG002  (signature of the base)
+        """Refuses naive values: their meaning would depend on the machine."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a datetime without zone")
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """The value with its zone."""
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+# SQLite counts rows only in INTEGER primary keys.
+RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("name", String(63), nullable=False, unique=True),
+    Column("purpose", String(20), nullable=False),
+    Column("algorithm", String(20), nullable=False),
+    Column("tokens", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_by", String(200), nullable=False),
+)
+
+versions = Table(
+    "key_versions",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("key_id", ForeignKey("keys.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("disabled_from", String(20)),
+    Column("origin", String(20), nullable=False),
+    Column("cka_id", LargeBinary(255), nullable=False),
+    Column("spki", LargeBinary),
+    Column("fingerprint", String(64)),
+    Column("tokens", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("not_before", UtcDateTime),
+    Column("not_after", UtcDateTime),
+    Column("signature_limit", BigInteger),
+    Column("signature_count", BigInteger, nullable=False, server_default="0"),
+    Column("last_signed_at", UtcDateTime),
+    UniqueConstraint("key_id", "number"),
+    CheckConstraint("signature_limit IS NULL OR signature_count <= signature_limit", name="signature_limit"),
+    # Nothing signs or is published whose public key is not pinned.
+    CheckConstraint(
+        "spki IS NOT NULL OR state IN ('pending', 'destroyed', 'destroying')", name="pinned_unless_pending"
+    ),
+)
+Index("uq_key_versions_active", versions.c.key_id, unique=True,
+      sqlite_where=text("state = 'active'"), postgresql_where=text("state = 'active'"))  # fmt: skip
+Index("uq_key_versions_next", versions.c.key_id, unique=True,
+      sqlite_where=text("state IN ('pending', 'next')"), postgresql_where=text("state IN ('pending', 'next')"))  # fmt: skip
+# The same pair under two names would let one purpose sign for another.
+Index("uq_key_versions_fingerprint", versions.c.fingerprint, unique=True)
+
+certificates = Table(
+    "certificates",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("version_id", ForeignKey("key_versions.id"), nullable=False, index=True),
+    Column("self_signed", Boolean, nullable=False),
+    Column("pem", Text, nullable=False),
+    Column("chain_pem", Text, nullable=False),
+    Column("not_after", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("type", String(40), nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("key", String(63), index=True),
+    Column("version", Integer),
+    Column("before", JSON, nullable=False),
+    Column("after", JSON, nullable=False),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("name", String(63), nullable=False, unique=True),
+    Column("role", String(20), nullable=False),
+    Column("secret_sha256", LargeBinary(32), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)

@@ -1,0 +1,1 @@
+"""HTTP: requests in, answers and problem documents out. The only place that knows Flask."""

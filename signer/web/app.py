@@ -1,0 +1,141 @@
+"""The application: every request gets an id, an answer or a problem document, and one log line."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from hsm.errors import TokenError
+from signer.artifacts import Intake
+from signer.errors import SignerError
+from signer.services.lifecycle import LifecycleService
+from signer.services.ports import Authenticator, KeyStore
+from signer.services.readiness import ReadinessService
+from signer.services.signing import SigningService
+from signer.spool import Spool
+from signer.web import native_keys, native_signing, ops
+from signer.web.bodies import BodyLimit
+from signer.web.problems import MEDIA_TYPE, Problem, problem_of
+from verifier import Limits, VerificationError
+
+logger = logging.getLogger("artifact-signer.request")
+REQUEST_ID_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebLimits:
+    """The bounds of requests: sizes as ``BodyLimit``, ``read_timeout`` in seconds."""
+
+    artifact: BodyLimit
+    head_bytes: int
+    json: BodyLimit
+    read_timeout: float
+    verifier: Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What the routes call."""
+
+    signing: SigningService
+    lifecycle: LifecycleService
+    readiness: ReadinessService
+    store: KeyStore
+    authenticator: Authenticator
+    spool: Spool
+    limits: WebLimits
+
+    def intake(self, **options: Any) -> Intake:
+        """A reader for a body that is to be signed."""
+        return Intake(limits=self.limits.verifier, head_bytes=self.limits.head_bytes, **options)
+
+
+def create_app(services: Services) -> Flask:
+    """The WSGI application over the services."""
+    app = Flask("artifact-signer", static_folder=None)
+    app.extensions["services"] = services
+    app.register_blueprint(native_signing.blueprint)
+    app.register_blueprint(native_keys.blueprint)
+    app.register_blueprint(ops.blueprint)
+    app.before_request(_begin)
+    app.after_request(_end)
+    app.register_error_handler(Exception, _refuse)
+    return app
+
+
+def _begin() -> None:
+    g.request_id = secrets.token_hex(REQUEST_ID_BYTES)
+    g.started = time.monotonic()
+    g.problem = None
+
+
+def _end(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.request_id
+    problem: Problem | None = g.problem
+    identity = g.get("identity")
+    logger.log(
+        logging.INFO if problem is None else logging.WARNING,
+        "%s %s %d",
+        request.method,
+        # The path is the client's; its control characters must not make lines of their own.
+        request.path.encode("unicode_escape").decode("ascii"),
+        response.status_code,
+        extra={
+            "request_id": g.request_id,
+            "code": problem.code if problem else None,
+            "identity": identity.name if identity else None,
+            "client": request.remote_addr,
+            "milliseconds": round((time.monotonic() - g.started) * 1000, 1),
+        },
+    )
+    return response
+
+
+def _refuse(error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        problem = _http_problem(error)
+    else:
+        problem = problem_of(error)
+        if not isinstance(error, SignerError | TokenError | VerificationError):
+            logger.error(
+                "%s in %s %s",
+                _one_line(error),
+                request.method,
+                request.path.encode("unicode_escape").decode("ascii"),
+                extra={"request_id": g.request_id},
+            )
+    g.problem = problem
+    response = Response(problem.document(g.request_id), status=problem.status, content_type=MEDIA_TYPE)
+    if problem.status == 401:  # noqa: PLR2004  (RFC 9110 section 15.5.2 asks for the header with it)
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if problem.retry_after is not None:
+        response.headers["Retry-After"] = str(problem.retry_after)
+    return response
+
+
+def _http_problem(error: HTTPException) -> Problem:
+    """What the router refuses: no such route, no such method."""
+    name = error.name.lower()
+    return Problem(
+        status=error.code or 500,
+        code={404: "route-not-found", 405: "method-not-allowed"}.get(error.code or 500, name.replace(" ", "-")),
+        detail={404: "there is no such route", 405: "the route does not take this method"}.get(
+            error.code or 500, name
+        ),
+        facts={},
+    )
+
+
+def _one_line(error: Exception) -> str:
+    """Where an unforeseen error came from; its text may hold anything and is left out."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "an unknown place"
+    return f"{type(error).__name__} at {place}"

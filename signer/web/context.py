@@ -1,0 +1,50 @@
+"""What every route begins with: the services, the caller, the body."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from flask import Response, current_app, g, request
+
+from signer.domain.identity import Identity
+from signer.domain.policy import Action
+from signer.services.access import require
+from signer.web.bodies import RequestBody
+from signer.web.documents import encoded
+
+if TYPE_CHECKING:
+    from signer.web.app import Services
+
+
+def services() -> Services:
+    """The services of the running application."""
+    return cast("Services", current_app.extensions["services"])
+
+
+def authenticated() -> Identity:
+    """The caller, proved."""
+    identity = services().authenticator.authenticate(request.headers.get("Authorization"))
+    g.identity = identity
+    return identity
+
+
+def authorised(action: Action) -> Identity:
+    """The caller, proved and allowed to do this."""
+    identity = authenticated()
+    require(identity, action)
+    return identity
+
+
+def body() -> RequestBody:
+    """The body of the request, unread."""
+    return RequestBody(request.environ, read_timeout=services().limits.read_timeout)
+
+
+def json_body() -> bytes:
+    """The bytes of a small JSON body."""
+    return body().whole(services().limits.json)
+
+
+def answer(document: object, status: int = 200) -> Response:
+    """A JSON answer."""
+    return Response(encoded(document), status=status, content_type="application/json")

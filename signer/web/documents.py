@@ -1,0 +1,200 @@
+"""JSON forms of keys, versions, signatures and events, and the JSON bodies that routes take."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any, Literal, Self, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from signer.domain.events import RecordedEvent
+from signer.domain.keys import Key, KeyVersion, Purpose, Validity
+from signer.domain.lifecycle import allowed_steps
+from signer.domain.requests import Signature, SigningRequest
+from signer.errors import InvalidRequest
+
+
+class Body(BaseModel):
+    """A JSON body: unknown members are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ValidityBody(Body):
+    """When and how often a version may sign; RFC 3339 moments with a zone."""
+
+    not_before: AwareDatetime | None = None
+    not_after: AwareDatetime | None = None
+    signature_limit: int | None = Field(None, ge=1, le=1 << 53)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.not_before and self.not_after and self.not_after <= self.not_before:
+            raise ValueError("not_after must be later than not_before")
+        return self
+
+    @property
+    def validity(self) -> Validity:
+        """The same as a value of the domain."""
+        return Validity(
+            not_before=self.not_before, not_after=self.not_after, signature_limit=self.signature_limit
+        )
+
+
+class AdoptBody(Body):
+    """A pair that is in the token already, by CKA_ID in hexadecimal or by label."""
+
+    cka_id: str | None = Field(None, pattern="^([0-9a-fA-F]{2}){1,255}$")
+    label: str | None = Field(None, min_length=1, max_length=255)
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.cka_id is None) == (self.label is None):
+            raise ValueError("needs exactly one of cka_id and label")
+        return self
+
+
+class NewKeyBody(ValidityBody):
+    """``POST /v1/keys``. With ``adopt``, the pair is not generated but found in the token."""
+
+    name: str
+    algorithm: str
+    purpose: Purpose = Purpose.ARTIFACT
+    tokens: tuple[str, ...] = ()
+    adopt: AdoptBody | None = None
+
+
+class PrepareBody(ValidityBody):
+    """``POST /v1/keys/{key}/versions``: the next version."""
+
+    adopt: AdoptBody | None = None
+
+
+class DestroyBody(Body):
+    """``POST …/versions/{n}/destroy``: the key's name once more."""
+
+    confirmation: str
+
+
+class EventsQuery(Body):
+    """Parameters of ``GET /v1/events``."""
+
+    after: int = Field(0, ge=0)
+    limit: int = Field(100, ge=1, le=1000)
+    key: str | None = None
+
+
+class SignQuery(Body):
+    """Parameters of the signing routes."""
+
+    replace: Literal["true", "false"] = "false"
+
+
+Model = TypeVar("Model", bound=Body)
+
+
+def parsed(model: type[Model], raw: bytes) -> Model:
+    """The JSON body as a checked ``model``; raises ``InvalidRequest``."""
+    try:
+        return model.model_validate_json(raw or b"{}")
+    except ValidationError as error:
+        raise InvalidRequest(problems=_sentences(error)) from None
+
+
+def parsed_query(model: type[Model], parameters: dict[str, str]) -> Model:
+    """The query parameters as a checked ``model``; raises ``InvalidRequest``."""
+    try:
+        return model.model_validate(parameters)
+    except ValidationError as error:
+        raise InvalidRequest(problems=_sentences(error)) from None
+
+
+def _sentences(error: ValidationError) -> tuple[str, ...]:
+    # What was sent is left out: it may be a credential in the wrong place.
+    return tuple(
+        f"{'.'.join(str(part) for part in item['loc']) or 'the body'}: "
+        f"{item['msg'].removeprefix('Value error, ')}"
+        for item in error.errors(include_input=False, include_url=False)
+    )
+
+
+def key_document(key: Key) -> dict[str, Any]:
+    """A key with its versions, oldest first."""
+    active = key.active
+    return {
+        "name": key.name,
+        "purpose": key.purpose.value,
+        "algorithm": key.algorithm.value,
+        "tokens": list(key.tokens),
+        "created_at": _moment(key.created_at),
+        "created_by": key.created_by,
+        "active_version": active.number if active else None,
+        "versions": [version_document(version) for version in key.versions],
+    }
+
+
+def version_document(version: KeyVersion) -> dict[str, Any]:
+    """A key version. ``allowed_steps`` are those that may follow its state."""
+    return {
+        "version": version.number,
+        "state": version.state.value,
+        "origin": version.origin.value,
+        "fingerprint": version.fingerprint,
+        "cka_id": version.cka_id.hex(),
+        "tokens": list(version.tokens),
+        "created_at": _moment(version.created_at),
+        "not_before": _moment(version.validity.not_before),
+        "not_after": _moment(version.validity.not_after),
+        "signature_count": version.signature_count,
+        "signature_limit": version.validity.signature_limit,
+        "last_signed_at": _moment(version.last_signed_at),
+        "allowed_steps": [step.value for step in allowed_steps(version.state)],
+    }
+
+
+def signature_document(signature: Signature, request: SigningRequest) -> dict[str, Any]:
+    """A signature, the key that made it, and what was seen of what it signs."""
+    header = request.header
+    return {
+        "signature": signature.encoded.decode("ascii"),
+        "key": signature.key,
+        "version": signature.version,
+        "algorithm": signature.algorithm,
+        "fingerprint": signature.fingerprint,
+        "checked": request.checked.value,
+        "manifest_sha256": request.manifest.sha256,
+        "payloads": [{"name": entry.name, "sha256": entry.sha256} for entry in request.manifest.payloads],
+        "artifact": None
+        if header is None
+        else {
+            "name": header.artifact_name,
+            "group": header.artifact_group,
+            "device_types": list(header.device_types),
+            "payload_types": list(header.payload_types),
+        },
+    }
+
+
+def event_document(recorded: RecordedEvent) -> dict[str, Any]:
+    """An event of the record."""
+    event = recorded.event
+    return {
+        "id": recorded.id,
+        "at": _moment(recorded.at),
+        "type": event.type.value,
+        "actor": event.actor,
+        "key": event.key,
+        "version": event.version,
+        "before": dict(event.before),
+        "after": dict(event.after),
+    }
+
+
+def encoded(document: object) -> bytes:
+    """Compact JSON with a final newline, for terminals."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _moment(value: datetime | None) -> str | None:
+    return value.isoformat().replace("+00:00", "Z") if value is not None else None

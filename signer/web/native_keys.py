@@ -1,0 +1,141 @@
+"""``/v1/keys`` and ``/v1/events``: keys, their versions and their life."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, request
+
+from signer.domain.identity import Identity
+from signer.domain.policy import Action
+from signer.domain.publication import public_key_pem
+from signer.services.lifecycle import NewKeyRequest, Outcome
+from signer.services.pairs import PairSelector
+from signer.services.signing import pinned
+from signer.web.context import answer, authenticated, authorised, json_body, services
+from signer.web.documents import (
+    AdoptBody,
+    DestroyBody,
+    EventsQuery,
+    NewKeyBody,
+    PrepareBody,
+    event_document,
+    key_document,
+    parsed,
+    parsed_query,
+)
+
+blueprint = Blueprint("keys", __name__, url_prefix="/v1")
+
+PEM_MEDIA_TYPE = "application/x-pem-file"
+CREATED = 201
+
+
+@blueprint.post("/keys")
+def create_key() -> Response:
+    """Create a key, or adopt a pair as its first version."""
+    identity = authorised(Action.ADMINISTER)
+    body = parsed(NewKeyBody, json_body())
+    new = NewKeyRequest(
+        unverified_name=body.name,
+        unverified_algorithm=body.algorithm,
+        purpose=body.purpose,
+        tokens=body.tokens,
+        validity=body.validity,
+    )
+    lifecycle = services().lifecycle
+    if body.adopt is None:
+        return _outcome(lifecycle.create(identity, new), CREATED)
+    return _outcome(lifecycle.adopt(identity, new, _selector(body.adopt)), CREATED)
+
+
+@blueprint.get("/keys")
+def list_keys() -> Response:
+    """All keys by name."""
+    authorised(Action.READ)
+    return answer({"keys": [key_document(key) for key in services().store.keys()]})
+
+
+@blueprint.get("/keys/<key>")
+def show_key(key: str) -> Response:
+    """One key with its versions."""
+    authorised(Action.READ)
+    return answer(key_document(services().store.key(key)))
+
+
+@blueprint.get("/keys/<key>/versions/<int:number>/public-key")
+def public_key(key: str, number: int) -> Response:
+    """The public key as PEM SubjectPublicKeyInfo, the form that devices read."""
+    authorised(Action.READ)
+    found = services().store.key(key)
+    pem = public_key_pem(pinned(found, found.version(number)).spki)
+    return Response(pem, content_type=PEM_MEDIA_TYPE)
+
+
+@blueprint.post("/keys/<key>/versions")
+def prepare_version(key: str) -> Response:
+    """Prepare the next version."""
+    identity = authorised(Action.ADMINISTER)
+    body = parsed(PrepareBody, json_body())
+    selector = _selector(body.adopt) if body.adopt else None
+    outcome = services().lifecycle.prepare(identity, key, validity=body.validity, selector=selector)
+    return _outcome(outcome, CREATED)
+
+
+@blueprint.post("/keys/<key>/rotate")
+def rotate_key(key: str) -> Response:
+    """The next version becomes the active one."""
+    return _outcome(services().lifecycle.rotate(authenticated(), key))
+
+
+@blueprint.post("/keys/<key>/versions/<int:number>/retire")
+def retire_version(key: str, number: int) -> Response:
+    """Publish the version no longer."""
+    return _step(services().lifecycle.retire, key, number)
+
+
+@blueprint.post("/keys/<key>/versions/<int:number>/disable")
+def disable_version(key: str, number: int) -> Response:
+    """Switch the version off."""
+    return _step(services().lifecycle.disable, key, number)
+
+
+@blueprint.post("/keys/<key>/versions/<int:number>/enable")
+def enable_version(key: str, number: int) -> Response:
+    """Switch the version on again."""
+    return _step(services().lifecycle.enable, key, number)
+
+
+@blueprint.post("/keys/<key>/versions/<int:number>/destroy")
+def destroy_version(key: str, number: int) -> Response:
+    """Remove the pair from the tokens, for ever."""
+    identity = authorised(Action.ADMINISTER)
+    body = parsed(DestroyBody, json_body())
+    outcome = services().lifecycle.destroy(identity, key, number, confirmation=body.confirmation)
+    return _outcome(outcome)
+
+
+@blueprint.get("/events")
+def list_events() -> Response:
+    """What happened, oldest first, a page at a time."""
+    authorised(Action.READ)
+    query = parsed_query(EventsQuery, request.args.to_dict())
+    found = services().store.events(after=query.after, limit=query.limit, key=query.key)
+    return answer(
+        {
+            "events": [event_document(recorded) for recorded in found],
+            "next_after": found[-1].id if len(found) == query.limit else None,
+        }
+    )
+
+
+def _step(step: Callable[[Identity, str, int], Outcome], key: str, number: int) -> Response:
+    return _outcome(step(authenticated(), key, number))
+
+
+def _outcome(outcome: Outcome, status: int = 200) -> Response:
+    return answer({**key_document(outcome.key), "warnings": list(outcome.warnings)}, status)
+
+
+def _selector(body: AdoptBody) -> PairSelector:
+    return PairSelector(cka_id=bytes.fromhex(body.cka_id) if body.cka_id else None, label=body.label)

@@ -1,0 +1,263 @@
+"""Every refusal as a problem document (RFC 9457): status, stable code, one clear sentence, a hint.
+
+The sentences for people are all here; artifact refusals are worded by ``verifier.wording``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from hsm import errors as hsm_errors
+from signer import errors
+from verifier import VerificationError
+from verifier.wording import explain
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:artifact-signer:problem:"
+DEFAULT_RETRY_SECONDS = 5
+UNAVAILABLE = 503
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """How one kind of refusal is told. ``detail`` and ``hint`` are formatted with the error's facts."""
+
+    status: int
+    detail: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A problem document, ready to be sent. ``facts`` become extension members."""
+
+    status: int
+    code: str
+    detail: str
+    hint: str | None = None
+    facts: Mapping[str, Any]
+    retry_after: int | None = None
+
+    def document(self, request_id: str) -> bytes:
+        """The JSON body."""
+        members: dict[str, Any] = {
+            "type": TYPE_PREFIX + self.code,
+            "title": self.code.replace("-", " "),
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+            "request_id": request_id,
+        }
+        if self.hint:
+            members["hint"] = self.hint
+        if self.facts:
+            members["facts"] = {name: _plain(value) for name, value in self.facts.items()}
+        return json.dumps(members, ensure_ascii=False).encode()
+
+
+WORDINGS: Mapping[type[Exception], Wording] = {
+    errors.InvalidRequest: Wording(status=400, detail="the request cannot be read: {problems}"),
+    errors.EmptyBody: Wording(
+        status=400,
+        detail="the request has no body",
+        hint="send the artifact, its head or its manifest, for example with curl --data-binary @FILE",
+    ),
+    errors.BodyTooLarge: Wording(
+        status=413, detail="the body is larger than {limit} bytes", hint="the setting {setting} is the limit"
+    ),
+    errors.BodyInterrupted: Wording(status=400, detail="the body ended after {received} bytes, before it was complete"),
+    errors.ArtifactIncomplete: Wording(
+        status=422,
+        detail="the artifact ends after {received} bytes, in its payload",
+        hint="send the whole artifact, or no more than its first {head_limit} bytes",
+    ),
+    errors.SignedAlready: Wording(
+        status=409,
+        detail="the artifact is signed already",
+        hint="add ?replace=true to drop that signature and make a new one",
+    ),
+    errors.SpoolFull: Wording(
+        status=507,
+        detail="there is no room to hold the artifact while it is checked",
+        hint="an operator has to make room in the spool directory",
+    ),
+    errors.CredentialsMissing: Wording(
+        status=401, detail="no credentials came with the request", hint="send Authorization: Bearer API-TOKEN"
+    ),
+    errors.CredentialsRejected: Wording(
+        status=401, detail="the credentials are not valid", hint="check the API token, it is used as it is"
+    ),
+    errors.AccessDenied: Wording(status=403, detail="{reason}"),
+    errors.InvalidName: Wording(
+        status=400,
+        detail="{name!r} cannot be the name of a key",
+        hint="1 to 63 of a-z, 0-9, dot, hyphen and underscore, beginning with a letter or digit",
+    ),
+    errors.AlgorithmNotAllowed: Wording(
+        status=400,
+        detail="{algorithm!r} cannot be used for {purpose} keys",
+        hint="use one of {allowed}; devices verify artifacts with RSA and P-256 only",
+    ),
+    errors.KeyNameTaken: Wording(status=409, detail="a key named {key} exists, names are not used twice"),
+    errors.KeyNotFound: Wording(status=404, detail="there is no key named {key}"),
+    errors.VersionNotFound: Wording(status=404, detail="key {key} has no version {version}"),
+    errors.VersionHasNoPair: Wording(
+        status=409,
+        detail="version {version} of key {key} has no key pair, making it was interrupted",
+        hint="artifact-signer doctor --mend finishes or closes it",
+    ),
+    errors.StepNotAllowed: Wording(
+        status=409,
+        detail="version {version} of key {key} is {state}, {step} is not possible from there",
+        hint="possible: {allowed}",
+    ),
+    errors.NoNextVersion: Wording(
+        status=409, detail="key {key} has no next version to rotate to", hint="prepare one first"
+    ),
+    errors.NextVersionExists: Wording(
+        status=409,
+        detail="version {version} of key {key} is {state} already, there is one next version at a time",
+        hint="rotate to it or disable it; artifact-signer doctor --mend ends a pending one",
+    ),
+    errors.ActiveVersionExists: Wording(
+        status=409, detail="version {version} of key {key} is active, there is one active version at a time"
+    ),
+    errors.NotInEveryToken: Wording(
+        status=409,
+        detail="version {version} of key {key} is not in every token: missing in {missing}, no answer from "
+        "{unreachable}",
+        hint="clone the pair into each token of the key, then rotate again",
+    ),
+    errors.ConfirmationMismatch: Wording(
+        status=400, detail="destroying needs the name of the key, {key}, as confirmation"
+    ),
+    errors.StateChanged: Wording(
+        status=409, detail="key {key} was changed by another call, nothing was done", hint="look at it and try again"
+    ),
+    errors.TokenNotConfigured: Wording(
+        status=400, detail="no token named {token} is configured", hint="configured: {configured}"
+    ),
+    errors.PairNotSuitable: Wording(status=409, detail="the pair cannot be adopted: {reason}"),
+    errors.PairInUse: Wording(
+        status=409, detail="the pair with fingerprint {fingerprint} belongs to another key version already"
+    ),
+    errors.ClockMovedBack: Wording(
+        status=503,
+        detail="the clock says {now}, but {newest} is on record already",
+        hint="set the clock of the service right",
+    ),
+    errors.NoActiveVersion: Wording(
+        status=409, detail="key {key} has no version that signs", hint="enable one, or prepare one and rotate"
+    ),
+    errors.VersionNotYetValid: Wording(
+        status=409, detail="version {version} of key {key} signs from {not_before} on, not before"
+    ),
+    errors.VersionExpired: Wording(
+        status=409,
+        detail="version {version} of key {key} signed until {not_after}, that is over",
+        hint="prepare the next version and rotate",
+    ),
+    errors.SignatureLimitReached: Wording(
+        status=409,
+        detail="version {version} of key {key} has made the {limit} signatures that it may make",
+        hint="prepare the next version and rotate",
+    ),
+    errors.VersionQuarantined: Wording(
+        status=503,
+        detail="version {version} of key {key} is quarantined: the token holds another key in its place",
+        hint="find out who changed the token; restore the pair and enable the version, or rotate",
+    ),
+    errors.CertificateNotFound: Wording(status=404, detail="version {version} of key {key} has no certificate"),
+    errors.CertificateRejected: Wording(status=400, detail="the certificate cannot be accepted: {reason}"),
+    errors.DatabaseUnavailable: Wording(status=503, detail="the database does not answer", hint="try again"),
+    errors.DatabaseRevisionMismatch: Wording(
+        status=503,
+        detail="the database is at revision {found}, this release needs {expected}",
+        hint="run artifact-signer database upgrade",
+    ),
+    errors.ConfigurationInvalid: Wording(status=500, detail="the configuration cannot be used"),
+    hsm_errors.KeyNotFound: Wording(
+        status=503,
+        detail="the token no longer holds the key pair",
+        hint="restore the pair from the backup of the token, or rotate to another version",
+    ),
+    hsm_errors.KeyExists: Wording(status=409, detail="the token holds such a pair already"),
+    hsm_errors.KeyAmbiguous: Wording(
+        status=409, detail="the token holds more than one such pair"
+    ),
+    hsm_errors.KeyHalvesDiffer: Wording(
+        status=409, detail="the two halves of the pair do not belong together"
+    ),
+    hsm_errors.AlgorithmUnsupported: Wording(
+        status=409, detail="the token does not offer this algorithm"
+    ),
+    hsm_errors.TokenFull: Wording(status=507, detail="the token has no room for another key pair"),
+    hsm_errors.TokenReadOnly: Wording(status=409, detail="the token is write-protected"),
+    hsm_errors.PinRejected: Wording(
+        status=503,
+        detail="the token refused the PIN, the service does not try it again",
+        hint="an operator has to correct the PIN and restart the service",
+    ),
+    hsm_errors.PinLocked: Wording(
+        status=503, detail="the token has locked its PIN", hint="an operator has to unlock the token"
+    ),
+    hsm_errors.TokenError: Wording(status=503, detail="the token did not answer", hint="try again"),
+}
+
+UNEXPECTED = Problem(
+    status=500,
+    code="internal-error",
+    detail="the service failed in a way it does not know",
+    hint="the log has a line with the same request id",
+    facts={},
+)
+
+
+def problem_of(error: Exception) -> Problem:
+    """The problem document of any error; what is not foreseen tells nothing of its inside."""
+    if isinstance(error, VerificationError):
+        explanation = explain(error)
+        return Problem(
+            status=422, code=error.code, detail=explanation.sentence, hint=explanation.hint, facts={}
+        )
+    if isinstance(error, errors.SignerError | hsm_errors.TokenError):
+        wording = _wording(type(error))
+        facts = error.facts
+        words = {name: _words(value) for name, value in facts.items()}
+        return Problem(
+            status=wording.status,
+            code=error.code,
+            detail=wording.detail.format(**words),
+            hint=wording.hint.format(**words) if wording.hint else None,
+            facts=facts,
+            retry_after=_retry_after(error, wording.status),
+        )
+    return UNEXPECTED
+
+
+def _wording(kind: type[Exception]) -> Wording:
+    return next(WORDINGS[base] for base in kind.__mro__ if base in WORDINGS)
+
+
+def _retry_after(error: Exception, status: int) -> int | None:
+    """Whole seconds after which trying again makes sense; None where it does not."""
+    if isinstance(error, hsm_errors.PinRejected | hsm_errors.PinLocked) or status != UNAVAILABLE:
+        return None
+    seconds = getattr(error, "retry_after", None)
+    return max(1, round(seconds)) if seconds is not None else DEFAULT_RETRY_SECONDS
+
+
+def _words(value: object) -> Any:
+    if isinstance(value, tuple):
+        return ", ".join(str(item) for item in value) or "none"
+    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else value
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value.isoformat() if isinstance(value, datetime) else value
