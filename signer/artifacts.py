@@ -14,8 +14,8 @@ from typing import BinaryIO
 
 from signer.domain.requests import Checked, SigningRequest
 from signer.errors import ArtifactIncomplete, EmptyBody, SignedAlready
-from verifier import ArtifactReader, Header, Limits, Manifest
-from verifier.events import ArtifactFinished, HeaderRead, ManifestRead, SignatureRead
+from verifier import ArtifactReader, Header, HeaderRead, Limits, Manifest, ManifestRead, SignatureRead
+from verifier.errors import Truncated
 
 BLOCK = tarfile.BLOCKSIZE
 COPY_BYTES = 1 << 18
@@ -114,6 +114,11 @@ class Intake:
         return self._finished_artifact()
 
     @property
+    def header(self) -> Header | None:
+        """What the artifact is; known once its header was read and has the manifest's digest."""
+        return self._header
+
+    @property
     def splice(self) -> Splice:
         """Where the signature goes; known once the header was read."""
         if self._splice is None:
@@ -155,14 +160,16 @@ class Intake:
         if self._reader is None:
             raise EmptyBody
         checked = Checked.ARTIFACT
-        head_is_enough = self._form is Form.ANY and self._header is not None
-        if head_is_enough and not self._reader.complete:
-            if self.received > self._head_bytes:
-                raise ArtifactIncomplete(received=self.received, head_limit=self._head_bytes)
-            checked = Checked.HEAD
-        else:
+        try:
             for event in self._reader.finish():
                 self._note(event)
+        except Truncated:
+            # The body ends before the artifact does: a head, if that is allowed and the header was in it.
+            if self._form is Form.ARTIFACT or self._header is None:
+                raise
+            if self.received > self._head_bytes:
+                raise ArtifactIncomplete(received=self.received, head_limit=self._head_bytes) from None
+            checked = Checked.HEAD
         if self._manifest is None:
             raise EmptyBody
         return SigningRequest(

@@ -112,9 +112,7 @@ class Runtime:
             monotonic=time.monotonic,
             cache_seconds=CREDENTIAL_CACHE_SECONDS,
         )
-        parts = Parts(
-            store=store, ledger=ledger, tokens=self._pool, authenticator=authenticator, clock=utc_now
-        )
+        parts = Parts(store=store, ledger=ledger, tokens=self._pool, authenticator=authenticator, clock=utc_now)
         self.service = build_service(settings, parts)
 
     def start(self) -> None:

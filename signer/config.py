@@ -211,9 +211,7 @@ def _apply_environment(document: dict[str, Any], environment: Mapping[str, str])
         for section, model in _sections().items()
         for name in model.model_fields
     }
-    pin_variables = {
-        token.get("pin", {}).get("env") for token in document.get("tokens", []) if isinstance(token, dict)
-    }
+    pin_variables = {token.get("pin", {}).get("env") for token in document.get("tokens", []) if isinstance(token, dict)}
     for variable, value in environment.items():
         if variable in targets:
             section, name = targets[variable]
@@ -262,8 +260,7 @@ def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
 
 
 def _with_absolute_pin(token: TokenSettings, base: Path) -> TokenSettings:
-    environment = {name: value.replace("{directory}", str(base)) for name, value in token.environment.items()}
     pin = token.pin
     if pin.file is not None:
         pin = pin.model_copy(update={"file": base / pin.file})
-    return token.model_copy(update={"pin": pin, "environment": environment})
+    return token.model_copy(update={"pin": pin})

@@ -27,7 +27,12 @@ class LineFormatter(logging.Formatter):
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         known = {name: value for name in FIELDS if (value := getattr(record, name, None)) is not None}
         if self._form is LogFormat.JSON:
-            line = {"time": moment, "level": record.levelname.lower(), "logger": record.name, "message": message}
+            line = {
+                "time": moment,
+                "level": record.levelname.lower(),
+                "logger": record.name,
+                "message": message,
+            }
             return json.dumps(line | known, ensure_ascii=False)
         fields = "".join(f" {name}={value}" for name, value in known.items())
         text = f"{moment} {record.levelname.lower():7} {message}{fields}"

@@ -30,7 +30,7 @@ class Spool:
             status = os.statvfs(self._directory)
             if status.f_bavail * status.f_frsize < (expected or 0) + RESERVE_BYTES:
                 raise SpoolFull(needed=expected)
-            return cast(BinaryIO, tempfile.TemporaryFile(dir=self._directory))  # noqa: SIM115  (the caller closes it)
+            return cast(BinaryIO, tempfile.TemporaryFile(dir=self._directory))
 
     def write(self, file: BinaryIO, chunk: bytes) -> None:
         """Append to a file; raises ``SpoolFull``."""

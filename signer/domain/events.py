@@ -29,7 +29,7 @@ class EventType(StrEnum):
     CERTIFICATE_ISSUED = "certificate-issued"
     REQUEST_ISSUED = "certificate-request-issued"
     CERTIFICATE_IMPORTED = "certificate-imported"
-    API_TOKEN_CREATED = "api-token-created"
+    API_TOKEN_CREATED = "api-token-created"  # noqa: S105  (a name, no secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

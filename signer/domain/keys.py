@@ -24,8 +24,8 @@ class Purpose(StrEnum):
 
     ARTIFACT = "artifact"
     LOG = "log"
-    USER_TOKEN = "user-token"
-    DEVICE_TOKEN = "device-token"
+    USER_TOKEN = "user-token"  # noqa: S105  (a name, no secret)
+    DEVICE_TOKEN = "device-token"  # noqa: S105  (a name, no secret)
     TRUST_ROOT = "trust-root"
 
 
@@ -53,9 +53,7 @@ class VersionState(StrEnum):
 
 
 # What a device should trust now: it verifies old artifacts and is ready for the next key.
-TRUSTED_STATES = frozenset(
-    {VersionState.NEXT, VersionState.ACTIVE, VersionState.PREVIOUS, VersionState.QUARANTINED}
-)
+TRUSTED_STATES = frozenset({VersionState.NEXT, VersionState.ACTIVE, VersionState.PREVIOUS, VersionState.QUARANTINED})
 
 
 class Origin(StrEnum):
@@ -78,6 +76,9 @@ class Validity:
     not_before: datetime | None = None
     not_after: datetime | None = None
     signature_limit: int | None = None
+
+
+UNBOUNDED = Validity()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +163,5 @@ def checked_algorithm(unverified_algorithm: str, purpose: Purpose) -> Algorithm:
     """The algorithm by its name, if keys of ``purpose`` may use it. Raises ``AlgorithmNotAllowed``."""
     allowed = PURPOSE_ALGORITHMS[purpose]
     if unverified_algorithm not in tuple(allowed):
-        raise AlgorithmNotAllowed(
-            algorithm=unverified_algorithm, purpose=purpose.value, allowed=tuple(sorted(allowed))
-        )
+        raise AlgorithmNotAllowed(algorithm=unverified_algorithm, purpose=purpose.value, allowed=tuple(sorted(allowed)))
     return Algorithm(unverified_algorithm)

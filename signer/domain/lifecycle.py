@@ -67,7 +67,5 @@ def follow(state: S, step: Step, *, key: str, version: int) -> S:
     """The state after ``step``; raises ``StepNotAllowed`` with the state and the allowed steps."""
     target = TRANSITIONS.get((state, step))
     if target is None:
-        raise StepNotAllowed(
-            key=key, version=version, state=state.value, step=step.value, allowed=allowed_steps(state)
-        )
+        raise StepNotAllowed(key=key, version=version, state=state.value, step=step.value, allowed=allowed_steps(state))
     return target

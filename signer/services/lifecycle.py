@@ -17,6 +17,7 @@ from hsm.errors import TokenError
 from signer.domain.events import Event, EventType
 from signer.domain.identity import Identity
 from signer.domain.keys import (
+    UNBOUNDED,
     Key,
     KeyVersion,
     Origin,
@@ -52,7 +53,7 @@ class NewKeyRequest:
     unverified_algorithm: str
     purpose: Purpose = Purpose.ARTIFACT
     tokens: tuple[str, ...] = ()
-    validity: Validity = Validity()
+    validity: Validity = UNBOUNDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +111,7 @@ class LifecycleService:
         )
         return Outcome(key=self._store.key(name), warnings=warnings)
 
-    def _first_version(
-        self, identity: Identity, request: NewKeyRequest, *, selector: PairSelector | None
-    ) -> Outcome:
+    def _first_version(self, identity: Identity, request: NewKeyRequest, *, selector: PairSelector | None) -> Outcome:
         require(identity, Action.ADMINISTER)
         name = checked_name(request.unverified_name)
         algorithm = checked_algorithm(request.unverified_algorithm, request.purpose)
@@ -131,9 +130,7 @@ class LifecycleService:
         warnings = self._pairs.fulfil(key, key.versions[0], selector, identity.name, done, activate=True)
         return Outcome(key=self._store.key(name), warnings=warnings)
 
-    def _new_version(
-        self, tokens: tuple[str, ...], validity: Validity, selector: PairSelector | None
-    ) -> NewVersion:
+    def _new_version(self, tokens: tuple[str, ...], validity: Validity, selector: PairSelector | None) -> NewVersion:
         cka_id = secrets.token_bytes(CKA_ID_BYTES)
         if selector is not None:
             # Looked up before anything is recorded: a pair that is not there leaves no trace.
@@ -219,9 +216,7 @@ class LifecycleService:
         """The second half of ``destroy``: the tokens forget, then the record says so."""
         version = key.version(number)
         for token in dict.fromkeys([*version.tokens, *key.tokens]):
-            if token in self._token_names and self._tokens.has_key(
-                token, pinned(key, version), timeout=self._timeout
-            ):
+            if token in self._token_names and self._tokens.has_key(token, pinned(key, version), timeout=self._timeout):
                 self._tokens.destroy(token, version.cka_id, timeout=self._timeout)
         change = _change(key, version, Step.FINISH_DESTRUCTION, fields={"tokens": []})
         event = _stepped(EventType.VERSION_DESTROYED, actor, key.name, version, VersionState.DESTROYED)
@@ -282,9 +277,7 @@ def _occupied(key: Key, version: KeyVersion, target: VersionState) -> bool:
     return any(rival is not None and rival.id != version.id for rival in rivals)
 
 
-def _change(
-    key: Key, version: KeyVersion, step: Step, *, fields: Mapping[str, object] | None = None
-) -> VersionChange:
+def _change(key: Key, version: KeyVersion, step: Step, *, fields: Mapping[str, object] | None = None) -> VersionChange:
     state = follow(version.state, step, key=key.name, version=version.number)
     return VersionChange(version_id=version.id, expected=version.state, state=state, fields=fields or {})
 
@@ -296,13 +289,15 @@ def _started(identity: Identity, name: str, number: int | None, version: NewVers
         key=name,
         version=number,
         before={},
-        after={"origin": version.origin.value, "cka_id": version.cka_id.hex(), "tokens": list(version.tokens)},
+        after={
+            "origin": version.origin.value,
+            "cka_id": version.cka_id.hex(),
+            "tokens": list(version.tokens),
+        },
     )
 
 
-def _stepped(
-    kind: EventType, actor: str, name: str, version: KeyVersion, state: VersionState
-) -> Event:
+def _stepped(kind: EventType, actor: str, name: str, version: KeyVersion, state: VersionState) -> Event:
     return Event(
         type=kind,
         actor=actor,

@@ -45,9 +45,7 @@ class PairSelector:
 class PairMaker:
     """Fulfils pending versions."""
 
-    def __init__(
-        self, *, store: KeyStore, tokens: TokenAccess, strict_adoption: bool, timeout: float
-    ) -> None:
+    def __init__(self, *, store: KeyStore, tokens: TokenAccess, strict_adoption: bool, timeout: float) -> None:
         self._store = store
         self._tokens = tokens
         self._strict = strict_adoption
@@ -58,9 +56,7 @@ class PairMaker:
         missing: TokenError | None = None
         for token in tokens:
             try:
-                return self._tokens.find_key(
-                    token, key_id=selector.cka_id, label=selector.label, timeout=self._timeout
-                )
+                return self._tokens.find_key(token, key_id=selector.cka_id, label=selector.label, timeout=self._timeout)
             except KeyNotInToken as error:
                 missing = missing or error
         if missing is None:
@@ -104,9 +100,7 @@ class PairMaker:
             raise
         return warnings
 
-    def pin(
-        self, key: Key, version: KeyVersion, spki: bytes, actor: str, done: EventType, *, activate: bool
-    ) -> Key:
+    def pin(self, key: Key, version: KeyVersion, spki: bytes, actor: str, done: EventType, *, activate: bool) -> Key:
         """Record the pair's public key; the version is next, or active, from here on."""
         state = follow(version.state, Step.COMPLETE, key=key.name, version=version.number)
         if activate:

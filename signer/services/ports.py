@@ -61,7 +61,7 @@ class Certificate:
 class KeyStore(Protocol):
     """Key records and their events. Every write is one transaction, durable when the call returns."""
 
-    def keys(self) -> tuple[Key, ...]:
+    def all_keys(self) -> tuple[Key, ...]:
         """All keys by name."""
 
     def key(self, name: str) -> Key:
@@ -145,7 +145,12 @@ class TokenAccess(Protocol):
         """A verified signature over ``message``."""
 
     def find_key(
-        self, token: str, *, key_id: bytes | None = None, label: str | None = None, timeout: float | None = None
+        self,
+        token: str,
+        *,
+        key_id: bytes | None = None,
+        label: str | None = None,
+        timeout: float | None = None,
     ) -> TokenKey:
         """Exactly one pair by CKA_ID or label."""
 

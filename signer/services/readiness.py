@@ -10,15 +10,19 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hsm.errors import KeyMismatch, SignatureMismatch, TokenError
-from signer.domain.keys import Key, KeyVersion
-from signer.errors import SignerError
+from signer.domain.keys import Key, KeyVersion, VersionState
+from signer.errors import SignerError, VersionQuarantined
 from signer.services.ports import Clock, KeyStore, TokenAccess
 from signer.services.signing import pinned
 
 PROOF_MESSAGE = b"artifact-signer: readiness proof\n"
+OVERDUE = "proof-overdue"
+FAILED = "proof-failed"
+# A round may take the deadline of a signature for each key; after this many intervals more it is overdue.
+PATIENCE_INTERVALS = 3
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +62,7 @@ class ReadinessService:
         self._tokens = tokens
         self._clock = clock
         self._interval = interval
+        self._patience = timedelta(seconds=PATIENCE_INTERVALS * interval + PATIENCE_INTERVALS * timeout)
         self._timeout = timeout
         self._quarantine = quarantine
         self._conditions: dict[str, Condition] = {}
@@ -78,6 +83,9 @@ class ReadinessService:
     def current(self) -> Readiness:
         """The findings of the last round; not ready before the first one, or when a round is overdue."""
         conditions = tuple(sorted(self._conditions.values(), key=lambda item: item.name))
+        overdue = self._checked_at is not None and self._clock() - self._checked_at > self._patience
+        if overdue and self._checked_at is not None:
+            conditions += (Condition(name="proof", code=OVERDUE, since=self._checked_at),)
         broken = [condition for condition in conditions if condition.code is not None]
         return Readiness(
             ready=self._checked_at is not None and not broken,
@@ -90,13 +98,17 @@ class ReadinessService:
         found: dict[str, str | None] = {}
         try:
             self._store.check()
-            keys = self._store.keys()
+            keys = self._store.all_keys()
             found["database"] = None
         except SignerError as error:
             found["database"], keys = error.code, ()
         for key in keys:
-            if key.active is not None and not self._stop.is_set():
+            if self._stop.is_set():
+                break
+            if key.active is not None:
                 found[f"key {key.name}"] = self._prove_key(key, key.active)
+            elif key.in_state(VersionState.QUARANTINED) is not None:
+                found[f"key {key.name}"] = VersionQuarantined.code
         if not keys:
             found |= self._token_conditions()
         self._note(found)
@@ -145,5 +157,5 @@ class ReadinessService:
                 self.prove()
             except Exception as error:  # noqa: BLE001  (the proof must go on; what it could not judge is not ready)
                 logger.error("the readiness proof failed: %s", type(error).__name__)  # noqa: TRY400
-                self._note({"proof": "proof-failed"})
+                self._note({"proof": FAILED})
             self._stop.wait(self._interval)

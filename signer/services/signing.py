@@ -127,7 +127,7 @@ class SigningService:
                 break
         raise self._reason(key)
 
-    def _reason(self, key: Key) -> Exception:
+    def _reason(self, key: Key) -> Exception:  # noqa: PLR0911  (one answer per reason)
         """Why the active version of a freshly read key may not sign now."""
         version, now = key.active, self._clock()
         if version is None:
@@ -141,9 +141,7 @@ class SigningService:
         if validity.not_after is not None and now > validity.not_after:
             return VersionExpired(key=key.name, version=version.number, not_after=validity.not_after)
         if validity.signature_limit is not None and version.signature_count >= validity.signature_limit:
-            return SignatureLimitReached(
-                key=key.name, version=version.number, limit=validity.signature_limit
-            )
+            return SignatureLimitReached(key=key.name, version=version.number, limit=validity.signature_limit)
         if version.last_signed_at is not None and now < version.last_signed_at:
             return ClockMovedBack(now=now, newest=version.last_signed_at)
         return StateChanged(key=key.name)

@@ -38,3 +38,9 @@ class SqlApiTokenStore:
         with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else (row.name, row.role, row.secret_sha256)
+
+    def name_taken(self, name: str) -> bool:
+        """Whether a token of this name is on record."""
+        query = select(api_tokens.c.id).where(api_tokens.c.name == name)
+        with self._database.reading() as connection:
+            return connection.execute(query).first() is not None

@@ -16,7 +16,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from signer.config import DatabaseSettings
 from signer.errors import DatabaseRevisionMismatch, DatabaseUnavailable
@@ -95,7 +96,10 @@ def _engine(settings: DatabaseSettings) -> Engine:
             "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}",
         }
     engine = create_engine(
-        url, connect_args=arguments, pool_timeout=settings.timeout, pool_pre_ping=url.get_backend_name() != "sqlite"
+        url,
+        connect_args=arguments,
+        pool_timeout=settings.timeout,
+        pool_pre_ping=url.get_backend_name() != "sqlite",
     )
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)

@@ -34,7 +34,7 @@ class SqlKeyStore:
         self._database = database
         self._clock = clock
 
-    def keys(self) -> tuple[Key, ...]:
+    def all_keys(self) -> tuple[Key, ...]:
         """All keys by name."""
         with self._database.reading() as connection:
             rows = connection.execute(select(keys).order_by(keys.c.name)).all()
@@ -247,9 +247,7 @@ def _version(row: Row[Any]) -> KeyVersion:
         fingerprint=row.fingerprint,
         tokens=tuple(row.tokens),
         created_at=row.created_at,
-        validity=Validity(
-            not_before=row.not_before, not_after=row.not_after, signature_limit=row.signature_limit
-        ),
+        validity=Validity(not_before=row.not_before, not_after=row.not_after, signature_limit=row.signature_limit),
         signature_count=row.signature_count,
         last_signed_at=row.last_signed_at,
         disabled_from=VersionState(row.disabled_from) if row.disabled_from else None,

@@ -125,9 +125,7 @@ def _http_problem(error: HTTPException) -> Problem:
     return Problem(
         status=error.code or 500,
         code={404: "route-not-found", 405: "method-not-allowed"}.get(error.code or 500, name.replace(" ", "-")),
-        detail={404: "there is no such route", 405: "the route does not take this method"}.get(
-            error.code or 500, name
-        ),
+        detail={404: "there is no such route", 405: "the route does not take this method"}.get(error.code or 500, name),
         facts={},
     )
 

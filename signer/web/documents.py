@@ -37,9 +37,7 @@ class ValidityBody(Body):
     @property
     def validity(self) -> Validity:
         """The same as a value of the domain."""
-        return Validity(
-            not_before=self.not_before, not_after=self.not_after, signature_limit=self.signature_limit
-        )
+        return Validity(not_before=self.not_before, not_after=self.not_after, signature_limit=self.signature_limit)
 
 
 class AdoptBody(Body):
@@ -113,8 +111,7 @@ def parsed_query(model: type[Model], parameters: dict[str, str]) -> Model:
 def _sentences(error: ValidationError) -> tuple[str, ...]:
     # What was sent is left out: it may be a credential in the wrong place.
     return tuple(
-        f"{'.'.join(str(part) for part in item['loc']) or 'the body'}: "
-        f"{item['msg'].removeprefix('Value error, ')}"
+        f"{'.'.join(str(part) for part in item['loc']) or 'the body'}: {item['msg'].removeprefix('Value error, ')}"
         for item in error.errors(include_input=False, include_url=False)
     )
 

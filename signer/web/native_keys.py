@@ -53,7 +53,7 @@ def create_key() -> Response:
 def list_keys() -> Response:
     """All keys by name."""
     authorised(Action.READ)
-    return answer({"keys": [key_document(key) for key in services().store.keys()]})
+    return answer({"keys": [key_document(key) for key in services().store.all_keys()]})
 
 
 @blueprint.get("/keys/<key>")

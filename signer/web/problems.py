@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from verifier.wording import explain
+
 from hsm import errors as hsm_errors
 from signer import errors
 from verifier import VerificationError
-from verifier.wording import explain
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:artifact-signer:problem:"
@@ -136,7 +137,9 @@ WORDINGS: Mapping[type[Exception], Wording] = {
         status=400, detail="destroying needs the name of the key, {key}, as confirmation"
     ),
     errors.StateChanged: Wording(
-        status=409, detail="key {key} was changed by another call, nothing was done", hint="look at it and try again"
+        status=409,
+        detail="key {key} was changed by another call, nothing was done",
+        hint="look at it and try again",
     ),
     errors.TokenNotConfigured: Wording(
         status=400, detail="no token named {token} is configured", hint="configured: {configured}"
@@ -186,15 +189,9 @@ WORDINGS: Mapping[type[Exception], Wording] = {
         hint="restore the pair from the backup of the token, or rotate to another version",
     ),
     hsm_errors.KeyExists: Wording(status=409, detail="the token holds such a pair already"),
-    hsm_errors.KeyAmbiguous: Wording(
-        status=409, detail="the token holds more than one such pair"
-    ),
-    hsm_errors.KeyHalvesDiffer: Wording(
-        status=409, detail="the two halves of the pair do not belong together"
-    ),
-    hsm_errors.AlgorithmUnsupported: Wording(
-        status=409, detail="the token does not offer this algorithm"
-    ),
+    hsm_errors.KeyAmbiguous: Wording(status=409, detail="the token holds more than one such pair"),
+    hsm_errors.KeyHalvesDiffer: Wording(status=409, detail="the two halves of the pair do not belong together"),
+    hsm_errors.AlgorithmUnsupported: Wording(status=409, detail="the token does not offer this algorithm"),
     hsm_errors.TokenFull: Wording(status=507, detail="the token has no room for another key pair"),
     hsm_errors.TokenReadOnly: Wording(status=409, detail="the token is write-protected"),
     hsm_errors.PinRejected: Wording(
@@ -221,9 +218,7 @@ def problem_of(error: Exception) -> Problem:
     """The problem document of any error; what is not foreseen tells nothing of its inside."""
     if isinstance(error, VerificationError):
         explanation = explain(error)
-        return Problem(
-            status=422, code=error.code, detail=explanation.sentence, hint=explanation.hint, facts={}
-        )
+        return Problem(status=422, code=error.code, detail=explanation.sentence, hint=explanation.hint, facts={})
     if isinstance(error, errors.SignerError | hsm_errors.TokenError):
         wording = _wording(type(error))
         facts = error.facts

@@ -49,7 +49,7 @@ class DeadlineMixin:
 
     deadline: float = 30.0
 
-    def setblocking(self, flag: bool) -> None:  # noqa: FBT001  (signature of the base)
+    def setblocking(self, flag: bool) -> None:
         """As the base, with the deadline."""
         self.settimeout(self.deadline if flag else 0.0)  # type: ignore[attr-defined]
 
@@ -93,7 +93,7 @@ class Worker(ThreadWorker):
             return False
         return super().handle(conn)
 
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+    def handle_error(self, _req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer what never became a request."""
         if isinstance(exc, ssl.SSLError):
             logger.warning("tls handshake refused from %s: %s", _client(addr), exc.reason)

@@ -47,11 +47,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_key_versions"),
         sa.ForeignKeyConstraint(["key_id"], ["keys.id"], name="fk_key_versions_key_id"),
         sa.UniqueConstraint("key_id", "number", name="uq_key_versions_key_id"),
+        sa.CheckConstraint("signature_limit IS NULL OR signature_count <= signature_limit", name="signature_limit"),
         sa.CheckConstraint(
-            "signature_limit IS NULL OR signature_count <= signature_limit", name="signature_limit"
-        ),
-        sa.CheckConstraint(
-            "spki IS NOT NULL OR state IN ('pending', 'destroyed', 'destroying')", name="pinned_unless_pending"
+            "spki IS NOT NULL OR state IN ('pending', 'destroyed', 'destroying')",
+            name="pinned_unless_pending",
         ),
     )
     for name, condition in (("uq_key_versions_active", ACTIVE), ("uq_key_versions_next", NEXT)):

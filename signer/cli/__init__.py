@@ -1,0 +1,1 @@
+"""The commands: they ask the service over its API, or look after a local installation."""

@@ -1,0 +1,239 @@
+"""``artifact-signer keys``: keys and their life, over the service's API."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import click
+
+from signer.cli.output import complain, note, show_json, table
+from signer.client import Client, ClientSettings, key_path
+
+ALGORITHMS = ("ecdsa-p256", "rsa-2048", "rsa-3072", "rsa-4096", "ed25519")
+PURPOSES = ("artifact", "log", "user-token", "device-token", "trust-root")
+SHORT_FINGERPRINT = 16
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="write the service's JSON document")
+
+
+def connected() -> Client:
+    """The client, as the environment says."""
+    return Client(ClientSettings.from_environment(os.environ))
+
+
+def validity_options(command: Command) -> Command:
+    """The options that bound when and how often a version signs."""
+    for option in (
+        click.option("--not-before", type=click.DateTime(), help="signs from this moment on (UTC)"),
+        click.option("--not-after", type=click.DateTime(), help="signs until this moment (UTC)"),
+        click.option("--signature-limit", type=click.IntRange(min=1), help="signs at most so often"),
+    ):
+        command = option(command)
+    return command
+
+
+def pair_options(command: Command) -> Command:
+    """The options that name a pair in the token; exactly one is needed."""
+    for option in (
+        click.option("--cka-id", metavar="HEX", help="CKA_ID of the pair in the token"),
+        click.option("--label", help="CKA_LABEL of the pair in the token"),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+def keys() -> None:
+    """Create, list and look after signing keys."""
+
+
+@keys.command()
+@click.argument("name")
+@click.option("--algorithm", type=click.Choice(ALGORITHMS), required=True)
+@click.option("--purpose", type=click.Choice(PURPOSES), default="artifact", show_default=True)
+@click.option("--token", "tokens", multiple=True, help="token to live in (repeat; all configured ones)")
+@validity_options
+@json_option
+def create(name: str, *, algorithm: str, purpose: str, tokens: tuple[str, ...], as_json: bool, **bounds: Any) -> None:
+    """Create the key NAME: a pair generated in the token, which signs at once."""
+    document = {
+        "name": name,
+        "algorithm": algorithm,
+        "purpose": purpose,
+        "tokens": tokens,
+        **_validity(bounds),
+    }
+    with connected() as client:
+        key = client.ask("/v1/keys", document)
+    _show_key(key, as_json=as_json)
+
+
+@keys.command()
+@click.argument("name")
+@click.option("--algorithm", type=click.Choice(ALGORITHMS), required=True)
+@click.option("--purpose", type=click.Choice(PURPOSES), default="artifact", show_default=True)
+@click.option("--token", "tokens", multiple=True, help="token to live in (repeat; all configured ones)")
+@pair_options
+@validity_options
+@json_option
+def adopt(
+    name: str,
+    *,
+    algorithm: str,
+    purpose: str,
+    tokens: tuple[str, ...],
+    cka_id: str | None,
+    label: str | None,
+    as_json: bool,
+    **bounds: Any,
+) -> None:
+    """Create the key NAME from a pair that is in the token already."""
+    document = {
+        "name": name,
+        "algorithm": algorithm,
+        "purpose": purpose,
+        "tokens": tokens,
+        "adopt": _selector(cka_id, label),
+        **_validity(bounds),
+    }
+    with connected() as client:
+        key = client.ask("/v1/keys", document)
+    _show_key(key, as_json=as_json)
+
+
+@keys.command("list")
+@json_option
+def list_keys(*, as_json: bool) -> None:
+    """List all keys and their versions."""
+    with connected() as client:
+        document = client.read("/v1/keys")
+    if as_json:
+        show_json(document)
+        return
+    rows = [
+        (key["name"], key["purpose"], key["algorithm"], version["version"], version["state"],
+         version["signature_count"], (version["fingerprint"] or "-")[:SHORT_FINGERPRINT])
+        for key in document["keys"]
+        for version in key["versions"]
+    ]  # fmt: skip
+    if not rows:
+        note("there are no keys yet: artifact-signer keys create NAME --algorithm ecdsa-p256")
+        return
+    click.echo(table(("KEY", "PURPOSE", "ALGORITHM", "VERSION", "STATE", "SIGNATURES", "FINGERPRINT"), rows))
+
+
+@keys.command()
+@click.argument("name")
+@json_option
+def show(name: str, *, as_json: bool) -> None:
+    """Show the key NAME with all its versions."""
+    with connected() as client:
+        _show_key(client.read(key_path(name)), as_json=as_json)
+
+
+@keys.command("public-key")
+@click.argument("name")
+@click.option("--version", "number", type=click.IntRange(min=1), help="version (the active one)")
+def public_key(name: str, *, number: int | None) -> None:
+    """Write the public key of NAME as PEM, the form that devices read."""
+    with connected() as client:
+        if number is None:
+            number = client.read(key_path(name))["active_version"]
+        if number is None:
+            raise click.UsageError(f"key {name} has no active version, name one with --version")
+        click.echo(client.text(key_path(name, "versions", number, "public-key")), nl=False)
+
+
+@keys.command()
+@click.argument("name")
+@pair_options
+@validity_options
+@json_option
+def prepare(name: str, *, cka_id: str | None, label: str | None, as_json: bool, **bounds: Any) -> None:
+    """Prepare the next version of NAME: published, so that devices learn it, but not signing yet."""
+    document: dict[str, Any] = _validity(bounds)
+    if cka_id or label:
+        document["adopt"] = _selector(cka_id, label)
+    with connected() as client:
+        _show_key(client.ask(key_path(name, "versions"), document), as_json=as_json)
+
+
+@keys.command()
+@click.argument("name")
+@json_option
+def rotate(name: str, *, as_json: bool) -> None:
+    """Let the next version of NAME sign from now on; the old one verifies on."""
+    with connected() as client:
+        _show_key(client.ask(key_path(name, "rotate")), as_json=as_json)
+
+
+def _version_command(step: str, help_text: str) -> click.Command:
+    """A command for a step that needs nothing but the version's number."""
+
+    @click.command(step, help=help_text)
+    @click.argument("name")
+    @click.option("--version", "number", type=click.IntRange(min=1), required=True)
+    @json_option
+    def command(name: str, *, number: int, as_json: bool) -> None:
+        with connected() as client:
+            _show_key(client.ask(key_path(name, "versions", number, step)), as_json=as_json)
+
+    return command
+
+
+keys.add_command(_version_command("retire", "Publish a version of NAME no longer: no device needs it any more."))
+keys.add_command(_version_command("disable", "Switch a version of NAME off: it neither signs nor is published."))
+keys.add_command(_version_command("enable", "Switch a version of NAME on again."))
+
+
+@keys.command()
+@click.argument("name")
+@click.option("--version", "number", type=click.IntRange(min=1), required=True)
+@click.option("--confirm", metavar="NAME", help="the key's name again, instead of being asked for it")
+@json_option
+def destroy(name: str, *, number: int, confirm: str | None, as_json: bool) -> None:
+    """Remove a disabled version of NAME from the tokens, for ever."""
+    with connected() as client:
+        version = next((v for v in client.read(key_path(name))["versions"] if v["version"] == number), None)
+        if version is not None:
+            note(f"version {number} of key {name} last signed: {version['last_signed_at'] or 'never'}")
+        if confirm is None:
+            confirm = click.prompt(f"type the name of the key to destroy its version {number}", err=True)
+        _show_key(
+            client.ask(key_path(name, "versions", number, "destroy"), {"confirmation": confirm}),
+            as_json=as_json,
+        )
+
+
+def _selector(cka_id: str | None, label: str | None) -> dict[str, str]:
+    if (cka_id is None) == (label is None):
+        raise click.UsageError("name the pair with exactly one of --cka-id and --label")
+    return {"cka_id": cka_id} if cka_id is not None else {"label": label or ""}
+
+
+def _validity(bounds: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.replace(tzinfo=UTC).isoformat() if isinstance(value, datetime) else value
+        for name, value in bounds.items()
+        if value is not None
+    }
+
+
+def _show_key(key: dict[str, Any], *, as_json: bool) -> None:
+    for warning in key.get("warnings", ()):
+        complain(f"warning: {warning}")
+    if as_json:
+        show_json(key)
+        return
+    click.echo(f"key {key['name']}: {key['algorithm']}, purpose {key['purpose']}, tokens {', '.join(key['tokens'])}")
+    rows = [
+        (version["version"], version["state"], version["signature_count"], version["last_signed_at"],
+         version["not_after"], version["fingerprint"])
+        for version in key["versions"]
+    ]  # fmt: skip
+    click.echo(table(("VERSION", "STATE", "SIGNATURES", "LAST SIGNED", "NOT AFTER", "FINGERPRINT"), rows))

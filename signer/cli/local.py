@@ -1,0 +1,62 @@
+"""Commands on a local installation: ``init``, ``serve``, ``database``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from signer.cli.output import note
+from signer.config import load_settings
+
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="ARTIFACT_SIGNER_CONFIG",
+    required=True,
+    help="configuration file (ARTIFACT_SIGNER_CONFIG)",
+)
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--bind", default="127.0.0.1:8443", show_default=True, help="HOST:PORT to serve https on")
+def init(directory: Path, bind: str) -> None:
+    """Make an installation in DIRECTORY: SoftHSM token, database, certificate, administrator's API token."""
+    from signer.installation import create_installation
+
+    made = create_installation(directory, bind=bind)
+    note(f"made {made.config}")
+    note(f"administrator's API token: {made.admin_token}")
+    note(f"next: artifact-signer serve --config {made.config}")
+    note(f"then: source {made.client_env} && artifact-signer keys create firmware --algorithm ecdsa-p256")
+
+
+@click.command()
+@config_option
+def serve(config: Path) -> None:
+    """Run the service until it is stopped."""
+    from signer.server import serve as run_server
+
+    run_server(load_settings(config, os.environ))
+
+
+@click.group()
+def database() -> None:
+    """Look after the database."""
+
+
+@database.command()
+@config_option
+def upgrade(config: Path) -> None:
+    """Bring the database's schema to this release."""
+    from signer.storage.database import Database
+
+    opened = Database(load_settings(config, os.environ).database)
+    try:
+        before, expected = opened.revisions()
+        opened.upgrade()
+    finally:
+        opened.close()
+    note(f"the database is at revision {expected}" + ("" if before != expected else ", as it was"))

@@ -1,0 +1,92 @@
+"""The group of all commands, and the one place where errors become sentences and exit codes.
+
+Exit codes: 0 done, 1 refused or failed, 2 usage, 3 the service could not be reached or asked.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from signer import __version__
+from signer.cli.output import complain
+
+# Where each command lives; modules are imported only when their command runs.
+COMMANDS = {
+    "init": "signer.cli.local:init",
+    "serve": "signer.cli.local:serve",
+    "database": "signer.cli.local:database",
+    "keys": "signer.cli.keys:keys",
+    "sign": "signer.cli.sign:sign",
+    "events": "signer.cli.events:events",
+}
+REFUSED = 1
+UNREACHABLE = 3
+INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """Finds its commands by name without importing the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (signature of the base)
+        """All command names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="artifact-signer")
+def cli() -> None:
+    """Sign Mender Artifacts with keys that never leave an HSM."""
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; returns its exit code and never raises."""
+    try:
+        result = cli.main(arguments, prog_name="artifact-signer", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Nobody reads any more; without this Python complains once more at exit.
+        sys.stdout = None  # type: ignore[assignment]
+        return REFUSED
+    except Exception as error:  # noqa: BLE001  (what is not explained is raised again)
+        return _explained(error)
+    return result if isinstance(result, int) else 0
+
+
+def _explained(error: Exception) -> int:
+    from hsm.errors import TokenError
+    from signer.errors import ConfigurationInvalid, SignerError
+
+    if isinstance(error, ConfigurationInvalid):
+        for problem in error.problems:
+            complain(f"{error.path}: {problem}")
+        return 2
+    if isinstance(error, SignerError | TokenError):
+        from signer.web.problems import problem_of
+
+        problem = problem_of(error)
+        complain(problem.detail, hint=problem.hint)
+        return REFUSED
+    from signer.client import ClientError, Refused
+
+    if isinstance(error, ClientError):
+        complain(error.sentence, hint=error.hint)
+        return REFUSED if isinstance(error, Refused) else UNREACHABLE
+    if isinstance(error, OSError):
+        complain(f"{error.filename or 'the system'}: {(error.strerror or type(error).__name__).lower()}")
+        return REFUSED
+    raise error

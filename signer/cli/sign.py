@@ -1,0 +1,82 @@
+"""``artifact-signer sign``: get an artifact signed, whole or by its head only."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import click
+
+from signer.artifacts import Form, Intake
+from signer.cli.keys import connected, json_option
+from signer.cli.output import note, show_json
+from verifier import Limits
+
+READ_BYTES = 1 << 16
+HEAD_BYTES = 4 << 20
+
+
+@click.command()
+@click.argument("artifact", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--key", required=True, help="name of the key")
+@click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), required=True, help="signed artifact")
+@click.option("--head-only", is_flag=True, help="send only the head; the payload stays here")
+@click.option("--replace", is_flag=True, help="drop the signature that the artifact carries")
+@json_option
+def sign(artifact: Path, *, key: str, output: Path, head_only: bool, replace: bool, as_json: bool) -> None:
+    """Sign ARTIFACT with a key of the service."""
+    if head_only:
+        document = _sign_by_head(artifact, key, output, replace=replace)
+        if as_json:
+            show_json(document)
+    else:
+        _sign_whole(artifact, key, output, replace=replace)
+    note(f"signed {output}")
+
+
+def _sign_whole(artifact: Path, key: str, output: Path, *, replace: bool) -> None:
+    with connected() as client, artifact.open("rb") as source, _NewFile(output) as target:
+        size = artifact.stat().st_size
+        for chunk in client.sign_artifact(key, source, size, replace=replace):
+            target.write(chunk)
+
+
+def _sign_by_head(artifact: Path, key: str, output: Path, *, replace: bool) -> dict[str, object]:
+    with connected() as client, artifact.open("rb") as source:
+        intake = Intake(form=Form.ARTIFACT, limits=Limits(), head_bytes=HEAD_BYTES, replace=replace)
+        head = bytearray()
+        while intake.header is None and (chunk := source.read(READ_BYTES)):
+            head += chunk
+            intake.feed(chunk)
+        document: dict[str, object] = client.sign_head(key, bytes(head), replace=replace)
+        with _NewFile(output) as target:
+            for part in intake.splice.join(source, str(document["signature"]).encode("ascii")):
+                target.write(part)
+    return document
+
+
+class _NewFile:
+    """A file that appears under its name only when it is complete."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        self._draft = Path(name)
+        self._file = os.fdopen(descriptor, "wb")
+
+    def __enter__(self) -> _NewFile:
+        return self
+
+    def write(self, chunk: bytes) -> None:
+        self._file.write(chunk)
+
+    def __exit__(self, kind: type[BaseException] | None, *_exc: object) -> None:
+        self._file.close()
+        if kind is not None:
+            self._draft.unlink()
+            return
+        umask = os.umask(0)
+        os.umask(umask)
+        self._draft.chmod(0o666 & ~umask)
+        self._draft.replace(self._path)

@@ -1,0 +1,225 @@
+"""``artifact-signer init``: a directory that holds a whole small installation.
+
+1. Secrets are files of mode 0600 in a directory of mode 0700; none is ever shown.
+2. The configuration is written last: a directory without one is not an installation, and ``init`` may be repeated.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from hsm.initialisation import initialise_token
+from signer.auth.api_tokens import issue_api_token
+from signer.bootstrap import utc_now
+from signer.config import ServerSettings, load_settings
+from signer.domain.identity import Role
+from signer.errors import ConfigurationInvalid
+from signer.storage.api_token_store import SqlApiTokenStore
+from signer.storage.database import Database
+
+CONFIG_NAME = "artifact-signer.toml"
+TOKEN_LABEL = "artifact-signer"  # noqa: S105  (a PKCS#11 token's label, no secret)
+SOFTHSM_MODULES = (
+    Path("/usr/lib/softhsm/libsofthsm2.so"),
+    Path("/usr/lib64/pkcs11/libsofthsm2.so"),
+    Path("/usr/local/lib/softhsm/libsofthsm2.so"),
+    Path("/opt/homebrew/lib/softhsm/libsofthsm2.so"),
+)
+PIN_BYTES = 24
+# Longer than browsers allow for public CAs, short enough to be renewed by a routine and not by an emergency.
+CERTIFICATE_LIFETIME = timedelta(days=825)
+CLOCK_SKEW = timedelta(minutes=5)
+
+CONFIG_TEMPLATE = """\
+# artifact-signer: every setting is described in docs/operations/configuration.md
+[server]
+bind = "{bind}"
+tls = "on"
+certificate = "cert.crt"
+private_key = "private.key"
+
+[database]
+url = "sqlite:///artifact-signer.sqlite"
+
+[spool]
+directory = "spool"
+
+[[tokens]]
+name = "softhsm"
+uri = "pkcs11:token={label}?module-path={module}"
+pin = {{ file = "token.pin" }}
+environment = {{ SOFTHSM2_CONF = "{softhsm_conf}" }}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """The files that ``create_installation`` made, for people to be told of."""
+
+    config: Path
+    admin_token: Path
+    client_env: Path
+    certificate: Path
+    url: str
+
+
+def create_installation(directory: Path, *, bind: str) -> Installation:
+    """Make the directory with token, database, TLS certificate and administrator's API token.
+
+    Raises ``ConfigurationInvalid`` where an installation exists, ``bind`` makes no sense or SoftHSM is missing,
+    and ``hsm.errors.TokenError`` where the token cannot be made.
+    """
+    directory = directory.resolve()
+    config = directory / CONFIG_NAME
+    server = _checked_server(config, bind)
+    module = _softhsm_module(config)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    softhsm_conf = _make_token(directory, module)
+    _make_certificate(directory, server.host, utc_now())
+    url = _client_url(bind)
+    text = CONFIG_TEMPLATE.format(bind=bind, label=TOKEN_LABEL, module=module, softhsm_conf=softhsm_conf)
+    draft = directory / f"{CONFIG_NAME}.new"
+    draft.write_text(text, encoding="utf-8")
+    _make_database(directory, draft)
+    client_env = _write_client_env(directory, url)
+    draft.rename(config)
+    return Installation(
+        config=config,
+        admin_token=directory / "admin.token",
+        client_env=client_env,
+        certificate=directory / "cert.crt",
+        url=url,
+    )
+
+
+def write_secret(path: Path, content: str | bytes) -> None:
+    """Write a file that only its owner can read, from its first byte on."""
+    raw = content.encode() if isinstance(content, str) else content
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(raw)
+
+
+def _checked_server(config: Path, bind: str) -> ServerSettings:
+    if config.exists():
+        raise ConfigurationInvalid(path=str(config), problems=("exists already, init makes new installations only",))
+    try:
+        server = ServerSettings(bind=bind)  # type: ignore[call-arg]
+    except ValueError as error:
+        raise ConfigurationInvalid(path=str(config), problems=(f"{bind!r} is not HOST:PORT",)) from error
+    if server.unix_socket is not None:
+        raise ConfigurationInvalid(path=str(config), problems=("init needs HOST:PORT to serve https on",))
+    return server
+
+
+def _softhsm_module(config: Path) -> Path:
+    for module in SOFTHSM_MODULES:
+        if module.exists():
+            return module
+    raise ConfigurationInvalid(
+        path=str(config), problems=("SoftHSM is not installed (Debian: apt-get install softhsm2)",)
+    )
+
+
+def _make_token(directory: Path, module: Path) -> Path:
+    tokens = directory / "tokens"
+    conf = directory / "softhsm2.conf"
+    if tokens.exists():
+        # Left by an init that did not finish; no key was ever made in it.
+        tokens.rename(directory / f"tokens.unfinished-{secrets.token_hex(4)}")
+    tokens.mkdir(mode=0o700)
+    conf.write_text(
+        f"directories.tokendir = {tokens}\nobjectstore.backend = file\nobjectstore.umask = 0077\nlog.level = ERROR\n",
+        encoding="utf-8",
+    )
+    officer_pin, user_pin = secrets.token_urlsafe(PIN_BYTES), secrets.token_urlsafe(PIN_BYTES)
+    initialise_token(
+        module=module,
+        label=TOKEN_LABEL,
+        security_officer_pin=officer_pin,
+        user_pin=user_pin,
+        environment={"SOFTHSM2_CONF": str(conf)},
+    )
+    write_secret(directory / "token-officer.pin", officer_pin)
+    write_secret(directory / "token.pin", user_pin)
+    return conf
+
+
+def _make_certificate(directory: Path, host: str, now: datetime) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "artifact-signer")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - CLOCK_SKEW)
+        .not_valid_after(now + CERTIFICATE_LIFETIME)
+        .add_extension(x509.SubjectAlternativeName(_alternative_names(host)), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    write_secret(directory / "private.key", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (directory / "cert.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
+
+
+def _alternative_names(host: str) -> Iterable[x509.GeneralName]:
+    names: dict[str, x509.GeneralName] = {"localhost": x509.DNSName("localhost")}
+    for address in ("127.0.0.1", "::1", host):
+        try:
+            names[address] = x509.IPAddress(ipaddress.ip_address(address))
+        except ValueError:
+            names[address] = x509.DNSName(address)
+    return names.values()
+
+
+def _make_database(directory: Path, config: Path) -> None:
+    settings = load_settings(config, {})
+    database = Database(settings.database)
+    try:
+        database.upgrade()
+        (directory / "artifact-signer.sqlite").chmod(0o600)
+        store = SqlApiTokenStore(database=database, clock=utc_now)
+        name = f"admin-{secrets.token_hex(3)}" if store.name_taken("admin") else "admin"
+        token = issue_api_token(store, name=name, role=Role.ADMINISTRATOR, actor="artifact-signer init")
+    finally:
+        database.close()
+    write_secret(directory / "admin.token", token + "\n")
+
+
+def _client_url(bind: str) -> str:
+    host, _, port = bind.rpartition(":")
+    reachable = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104  (a wildcard is read, not bound)
+    return f"https://{reachable}:{port}"
+
+
+def _write_client_env(directory: Path, url: str) -> Path:
+    variables = {
+        "ARTIFACT_SIGNER_URL": url,
+        "ARTIFACT_SIGNER_API_TOKEN_FILE": str(directory / "admin.token"),
+        "ARTIFACT_SIGNER_CA_FILE": str(directory / "cert.crt"),
+    }
+    path = directory / "client.env"
+    path.write_text(
+        "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()),
+        encoding="utf-8",
+    )
+    return path
