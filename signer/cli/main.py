@@ -60,7 +60,7 @@ def run(arguments: list[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # Nobody reads any more; without this Python complains once more at exit.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return REFUSED
     except Exception as error:  # noqa: BLE001  (what is not explained is raised again)
         return _explained(error)
@@ -72,8 +72,8 @@ def _explained(error: Exception) -> int:
     from signer.errors import ConfigurationInvalid, SignerError
 
     if isinstance(error, ConfigurationInvalid):
-        for problem in error.problems:
-            complain(f"{error.path}: {problem}")
+        for sentence in error.problems:
+            complain(f"{error.path}: {sentence}")
         return 2
     if isinstance(error, SignerError | TokenError):
         from signer.web.problems import problem_of

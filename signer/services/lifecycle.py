@@ -268,6 +268,7 @@ class LifecycleService:
 
 def _occupied(key: Key, version: KeyVersion, target: VersionState) -> bool:
     """Whether another version stands where at most one may."""
+    rivals: tuple[KeyVersion | None, ...]
     if target is VersionState.ACTIVE:
         rivals = (key.active,)
     elif target is VersionState.NEXT:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hsm.algorithms import Algorithm
@@ -53,8 +53,10 @@ class SqlKeyStore:
         """Record a key with its first, pending version; raises ``KeyNameTaken``."""
         try:
             with self._database.writing() as connection:
+                _forget_unborn(connection, key.name)
+                statement = insert(keys).returning(keys.c.id)
                 row_id = connection.execute(
-                    insert(keys).values(
+                    statement.values(
                         name=key.name,
                         purpose=key.purpose.value,
                         algorithm=key.algorithm.value,
@@ -62,7 +64,7 @@ class SqlKeyStore:
                         created_at=self._clock(),
                         created_by=key.created_by,
                     )
-                ).inserted_primary_key[0]
+                ).scalar_one()
                 self._insert_version(connection, row_id, 1, version)
                 self._insert_event(connection, event)
                 return _load(connection, key.name)
@@ -202,6 +204,18 @@ def insert_event(connection: Connection, event: Event, moment: datetime) -> None
             after=dict(event.after),
         )
     )
+
+
+def _forget_unborn(connection: Connection, name: str) -> None:
+    """Remove a key all of whose pairs were never made: its name is free again. Its events stay."""
+    row = connection.execute(select(keys.c.id).where(keys.c.name == name)).one_or_none()
+    if row is None:
+        return
+    unborn = (versions.c.state == VersionState.DESTROYED.value) & versions.c.fingerprint.is_(None)
+    born = connection.execute(select(versions.c.id).where(versions.c.key_id == row.id, ~unborn)).first()
+    if born is None:
+        connection.execute(delete(versions).where(versions.c.key_id == row.id))
+        connection.execute(delete(keys).where(keys.c.id == row.id))
 
 
 def _swap_state(connection: Connection, name: str, change: VersionChange) -> None:

@@ -98,10 +98,10 @@ versions = Table(
         "spki IS NOT NULL OR state IN ('pending', 'destroyed', 'destroying')", name="pinned_unless_pending"
     ),
 )
-Index("uq_key_versions_active", versions.c.key_id, unique=True,
-      sqlite_where=text("state = 'active'"), postgresql_where=text("state = 'active'"))  # fmt: skip
-Index("uq_key_versions_next", versions.c.key_id, unique=True,
-      sqlite_where=text("state IN ('pending', 'next')"), postgresql_where=text("state IN ('pending', 'next')"))  # fmt: skip
+ACTIVE = text("state = 'active'")
+NEXT = text("state IN ('pending', 'next')")
+for _name, _condition in (("uq_key_versions_active", ACTIVE), ("uq_key_versions_next", NEXT)):
+    Index(_name, versions.c.key_id, unique=True, sqlite_where=_condition, postgresql_where=_condition)
 # The same pair under two names would let one purpose sign for another.
 Index("uq_key_versions_fingerprint", versions.c.fingerprint, unique=True)
 

@@ -62,7 +62,7 @@ class DeadlineTlsSocket(DeadlineMixin, ssl.SSLSocket):
     """A TLS connection that cannot be waited on for ever."""
 
 
-class LineLogger(Logger):
+class LineLogger(Logger):  # type: ignore[misc]  # gunicorn carries no types
     """gunicorn's own messages through the service's log; requests are logged by the application."""
 
     def setup(self, cfg: Any) -> None:
@@ -78,7 +78,7 @@ class LineLogger(Logger):
         """Nothing: there are no files."""
 
 
-class Worker(ThreadWorker):
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
     """The worker that ``server`` configures."""
 
     def handle(self, conn: Any) -> Any:
