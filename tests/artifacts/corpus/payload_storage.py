@@ -1,0 +1,148 @@
+"""How the payload is stored: the suffix says the compression, one whole stream, nothing after it."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+from dataclasses import replace
+
+from tests.artifacts.breaks import append, changed, constant, cut, flip
+from tests.artifacts.builder import ArtifactBuilder, Edit, Stage
+from tests.artifacts.compression import Compression, compress
+
+from .case import Case, Go, accepted, lax, refused, signed
+from .reasons import COMPRESSED_TAIL, LZMA, STREAMS, UNBOUNDED, ZSTD
+
+BOMB = bytes(40 << 20)
+"""More than the zeros that may follow an archive; gzip stores them in 40 KB, xz in 6 KB."""
+
+
+def tar(edit: Edit, compression: Compression = Compression.GZIP) -> ArtifactBuilder:
+    """The usual artifact with the bytes of its payload tar changed."""
+    return signed().compressed(compression).edited(Stage.PAYLOAD_TAR, edit)
+
+
+def stored(edit: Edit, compression: Compression = Compression.GZIP) -> ArtifactBuilder:
+    """The usual artifact with the compressed payload changed."""
+    return signed().compressed(compression).edited(Stage.PAYLOAD_STORED, edit)
+
+
+def named(compression: Compression, stored_as: Compression) -> ArtifactBuilder:
+    """The usual artifact whose payload's suffix says one compression and whose content is another."""
+    recompress = lambda text: compress(text, stored_as)  # noqa: E731
+    plain = replace(signed(), payload_compression=Compression.NONE).edited(Stage.PAYLOAD_STORED, recompress)
+    return plain.edited(Stage.MEMBERS, changed("data/0000", name="data/0000.tar" + compression.value))
+
+
+def _two_members(text: bytes) -> bytes:
+    half = len(text) // 2
+    return gzip.compress(text[:half]) + gzip.compress(text[half:])
+
+
+def _two_streams(text: bytes) -> bytes:
+    half = len(text) // 2
+    return lzma.compress(text[:half]) + lzma.compress(text[half:])
+
+
+CASES: tuple[Case, ...] = (
+    accepted("nothing is compressed", signed().compressed(Compression.NONE)),
+    accepted("header and payload are xz", signed().compressed(Compression.XZ)),
+    accepted(
+        "header and payload are zstd",
+        signed().compressed(Compression.ZSTD),
+        "zstd-clients",
+        go=Go.REFUSE,
+        why=ZSTD,
+    ),
+    accepted(
+        "the payload alone is zstd",
+        replace(signed(), payload_compression=Compression.ZSTD),
+        "zstd-clients",
+        go=Go.REFUSE,
+        why=ZSTD,
+    ),
+    accepted(
+        "the xz dictionary has 64 MiB",
+        replace(signed(), payload_compression=Compression.NONE)
+        .edited(Stage.PAYLOAD_STORED, lambda text: lzma.compress(text, preset=9))
+        .edited(Stage.MEMBERS, changed("data/0000", name="data/0000.tar.xz")),
+    ),
+    accepted(
+        "the payload is a gzip of two members", stored(lambda text: _two_members(gzip.decompress(text)))
+    ),
+    lax(
+        "the payload is an xz of two streams",
+        stored(lambda text: _two_streams(lzma.decompress(text)), Compression.XZ),
+        "compressed-trailing-data",
+        STREAMS,
+    ),
+    accepted(
+        "the gzip names its file and time",
+        stored(lambda text: gzip.compress(gzip.decompress(text), mtime=1_700_000_000)),
+    ),
+    accepted(
+        "another compressor made the payload than the manifest's author",
+        stored(lambda text: gzip.compress(gzip.decompress(text), 1)),
+    ),
+    *(
+        refused(
+            f"the payload is {actual.name.lower()} but named {suffix.name.lower()}",
+            named(suffix, actual),
+            "compression-mismatch",
+        )
+        for suffix in Compression
+        for actual in Compression
+        if suffix is not actual
+    ),
+    lax(
+        "the payload is .lzma but called .xz",
+        replace(signed(), payload_compression=Compression.NONE)
+        .edited(Stage.PAYLOAD_STORED, lambda text: lzma.compress(text, lzma.FORMAT_ALONE))
+        .edited(Stage.MEMBERS, changed("data/0000", name="data/0000.tar.xz")),
+        "compression-mismatch",
+        LZMA,
+    ),
+    refused("the payload is gzipped twice", stored(gzip.compress), "tar-checksum-invalid"),
+    lax("the payload's gzip is cut", stored(cut(6)), "truncated", COMPRESSED_TAIL),
+    lax("the payload's xz is cut", stored(cut(6), Compression.XZ), "truncated", COMPRESSED_TAIL),
+    refused("the payload's zstd is cut", stored(cut(6), Compression.ZSTD), "truncated"),
+    lax("the payload's gzip has a wrong checksum", stored(flip(-8)), "compression-corrupt", COMPRESSED_TAIL),
+    lax("the payload's gzip has a wrong length", stored(flip(-1)), "compression-corrupt", COMPRESSED_TAIL),
+    lax(
+        "the payload's xz has a wrong footer",
+        stored(flip(-1), Compression.XZ),
+        "compression-corrupt",
+        COMPRESSED_TAIL,
+    ),
+    lax(
+        "garbage follows the payload's gzip",
+        stored(append(b"garbage!")),
+        "compressed-trailing-data",
+        COMPRESSED_TAIL,
+    ),
+    lax(
+        "garbage follows the payload's xz",
+        stored(append(b"garbage!"), Compression.XZ),
+        "compressed-trailing-data",
+        COMPRESSED_TAIL,
+    ),
+    lax(
+        "zeros follow the payload's gzip",
+        stored(append(bytes(8))),
+        "compressed-trailing-data",
+        COMPRESSED_TAIL,
+    ),
+    refused("an empty payload is called .gz", stored(constant(b"")), "truncated"),
+    lax(
+        "forty mebibytes of zeros follow the payload tar (gzip)",
+        tar(append(BOMB)),
+        "limit-exceeded",
+        UNBOUNDED,
+    ),
+    lax(
+        "forty mebibytes of zeros follow the payload tar (xz)",
+        tar(append(BOMB), Compression.XZ),
+        "limit-exceeded",
+        UNBOUNDED,
+    ),
+)

@@ -1,0 +1,58 @@
+"""Every row of the corpus through this project's verifier, and the corpus held to its own rules."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+
+import pytest
+
+from tests.artifacts import private_key, public_pem
+from tests.artifacts.corpus import CORPUS, Case
+from verifier import Limits, TrustStore, VerificationError, verify
+
+NAMED = [pytest.param(case, id=case.name) for case in CORPUS]
+SMALLEST_CORPUS = 150
+
+
+def trust_of(case: Case) -> TrustStore:
+    """The one key that the row trusts."""
+    return TrustStore.from_pem(public_pem(private_key(case.trusted)))
+
+
+@pytest.mark.parametrize("case", [row for row in NAMED if row.values[0].accepted])
+def test_accepted_with_exactly_these_findings(case: Case) -> None:
+    evidence = verify(io.BytesIO(case.recipe.build()), trust=trust_of(case), limits=Limits())
+
+    assert [finding.code.value for finding in evidence.findings] == list(case.findings)
+    assert evidence.header.artifact_name == case.recipe.name
+    assert evidence.header.device_types[0] == case.recipe.device_types[0]
+    assert evidence.header.payload_type == case.recipe.payload_type
+    assert {payload.name for payload in evidence.payloads} == {file.name for file in case.recipe.files}
+    assert evidence.key == trust_of(case).keys[0]
+
+
+@pytest.mark.parametrize("case", [row for row in NAMED if not row.values[0].accepted])
+def test_refused_with_this_code(case: Case) -> None:
+    with pytest.raises(VerificationError) as refusal:
+        verify(io.BytesIO(case.recipe.build()), trust=trust_of(case), limits=Limits())
+
+    assert refusal.value.code == case.code, str(refusal.value)
+
+
+def test_the_corpus_is_large_and_refuses_more_than_it_accepts() -> None:
+    accepted = sum(case.accepted for case in CORPUS)
+
+    assert len(CORPUS) >= SMALLEST_CORPUS
+    assert len(CORPUS) - accepted > 2 * accepted
+
+
+def test_no_two_rows_have_the_same_name() -> None:
+    assert [name for name, count in Counter(case.name for case in CORPUS).items() if count > 1] == []
+
+
+@pytest.mark.parametrize("case", NAMED)
+def test_a_reason_stands_exactly_where_a_judge_differs(case: Case) -> None:
+    differs = {case.tool_accepts, case.client_accepts} != {case.accepted}
+
+    assert bool(case.why) == differs
