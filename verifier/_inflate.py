@@ -1,0 +1,208 @@
+"""Decompression with bounds: pieces in, pieces out, never more memory or output than ``Limits`` allows.
+
+1. The suffix of a member must agree with its first bytes.
+2. gzip may have several members, zstd several frames; an xz container has one stream.
+3. Nothing follows the compressed data.
+4. The dictionary or window is bounded, and so is the ratio of bytes out to bytes in.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from typing import Protocol
+
+from verifier.errors import (
+    CompressedTrailingData,
+    CompressionCorrupt,
+    CompressionMismatch,
+    FastExtraMissing,
+    LimitExceeded,
+    Truncated,
+)
+from verifier.limits import Limits
+
+# A decoder is given the same slices of a member however the caller cuts it: what comes out before an error,
+# and which error it is, must not depend on the caller.
+_SLICE = 128 * 1024
+
+
+class Compression(enum.Enum):
+    """How a member is compressed; the value is its suffix."""
+
+    NONE = ""
+    GZIP = ".gz"
+    XZ = ".xz"
+    ZSTD = ".zst"
+
+    @property
+    def label(self) -> str:
+        """The name for people and JSON: ``none``, ``gzip``, ``xz`` or ``zstd``."""
+        return self.name.lower()
+
+
+_MAGIC = {
+    Compression.GZIP: b"\x1f\x8b",
+    Compression.XZ: b"\xfd7zXZ\x00",
+    Compression.ZSTD: b"\x28\xb5\x2f\xfd",
+}
+_HEAD = 6
+_GZIP_DEFLATE = 8
+_GZIP_RESERVED_FLAGS = 0xE0
+
+
+class DecoderError(Exception):
+    """The stream is corrupt; the codecs' own errors are turned into this."""
+
+
+class DecoderMemoryRefusedError(DecoderError):
+    """The stream asks for a larger dictionary or window than allowed."""
+
+
+class Decoder(Protocol):
+    """One compressed stream; the shape that the decoders of ``lzma`` and ``isal`` share."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes | memoryview, max_length: int) -> bytes: ...
+
+
+class Inflater:
+    """Decompresses the member ``member``, whose suffix promises ``compression``."""
+
+    def __init__(self, *, member: str, compression: Compression, limits: Limits) -> None:
+        self._member = member
+        self._compression = compression
+        self._limits = limits
+        self._slice = bytearray()
+        self._head = b""
+        self._head_checked = False
+        self._decoder: Decoder | None = None
+        self._streams = 0
+        self._bytes_in = 0
+        self._bytes_out = 0
+
+    def feed(self, data: memoryview) -> Iterator[memoryview]:
+        """Consume all of ``data``; yield what it decompresses to, in pieces of at most ``chunk_bytes``."""
+        if self._compression is Compression.NONE:
+            yield from self._stored(data)
+            return
+        if self._slice:
+            room = _SLICE - len(self._slice)
+            self._slice += data[:room]
+            data = data[room:]
+            if len(self._slice) < _SLICE:
+                return
+            full, self._slice = self._slice, bytearray()
+            yield from self._inflated(memoryview(full))
+        while len(data) >= _SLICE:
+            yield from self._inflated(data[:_SLICE])
+            data = data[_SLICE:]
+        self._slice += data
+
+    def finish(self) -> Iterator[memoryview]:
+        """Say that no more bytes come; yield what was held back until then."""
+        if self._slice:
+            yield from self._inflated(memoryview(self._slice))
+        if self._head:
+            self._check_head(self._head)
+            if self._compression is Compression.NONE:
+                yield memoryview(self._head)
+        if self._compression is not Compression.NONE and (self._decoder or self._head or not self._streams):
+            raise Truncated(part=self._member, offset=self._bytes_in)
+
+    def _stored(self, data: memoryview) -> Iterator[memoryview]:
+        if self._head:
+            data, self._head = memoryview(self._head + bytes(data)), b""
+        if self._head_complete(data):
+            yield data
+
+    def _inflated(self, data: memoryview) -> Iterator[memoryview]:
+        self._bytes_in += len(data)
+        while len(data):
+            if self._decoder is None:
+                if self._head:
+                    data, self._head = memoryview(self._head + bytes(data)), b""
+                if not self._head_complete(data):
+                    return
+                self._decoder = self._new_decoder()
+            decoder = self._decoder
+            yield from self._drained(decoder, data)
+            if not decoder.eof:
+                return
+            self._streams += 1
+            self._decoder = None
+            self._head_checked = False
+            data = memoryview(decoder.unused_data)
+
+    def _drained(self, decoder: Decoder, data: memoryview | bytes) -> Iterator[memoryview]:
+        while True:
+            piece = self._decompress(decoder, data)
+            if piece:
+                self._bytes_out += len(piece)
+                self._check_ratio()
+                yield memoryview(piece)
+            if decoder.eof or decoder.needs_input:
+                return
+            data = b""
+
+    def _decompress(self, decoder: Decoder, data: bytes | memoryview) -> bytes:
+        try:
+            return decoder.decompress(data, self._limits.chunk_bytes)
+        except DecoderMemoryRefusedError:
+            allowed = self._limits.decompression_memory_bytes
+            raise LimitExceeded(part=self._member, limit="decompression_memory_bytes", allowed=allowed) from None
+        except DecoderError:
+            raise self._corrupt() from None
+
+    def _head_complete(self, data: memoryview) -> bool:
+        """Whether a stream's first bytes are known, and right; holds them back while they are too few."""
+        if self._head_checked:
+            return True
+        if len(data) < _HEAD:
+            self._head = bytes(data)
+            return False
+        self._check_head(bytes(data[:_HEAD]))
+        self._head_checked = True
+        return True
+
+    def _check_head(self, head: bytes) -> None:
+        found = next((kind for kind, magic in _MAGIC.items() if head.startswith(magic)), Compression.NONE)
+        another_stream_allowed = self._compression is not Compression.XZ
+        if self._streams and not (another_stream_allowed and found is self._compression):
+            raise CompressedTrailingData(member=self._member)
+        if found is not self._compression:
+            raise CompressionMismatch(member=self._member, promised=self._compression.label, found=found.label)
+        if found is Compression.GZIP and len(head) == _HEAD:
+            method, flags = head[2], head[3]
+            if method != _GZIP_DEFLATE or flags & _GZIP_RESERVED_FLAGS:
+                raise self._corrupt()
+
+    def _corrupt(self) -> CompressionCorrupt:
+        return CompressionCorrupt(member=self._member, compression=self._compression.label)
+
+    def _new_decoder(self) -> Decoder:
+        memory = self._limits.decompression_memory_bytes
+        if self._compression is Compression.GZIP:
+            from verifier._gzip import new_decoder
+
+            return new_decoder()
+        if self._compression is Compression.XZ:
+            from verifier._xz import XzDecoder
+
+            return XzDecoder(memory=memory)
+        try:
+            from verifier._zstd import ZstdDecoder
+        except ImportError:
+            raise FastExtraMissing(part=self._member) from None
+        return ZstdDecoder(memory=memory)
+
+    def _check_ratio(self) -> None:
+        allowed = self._limits.decompression_ratio
+        floor = self._limits.decompression_ratio_floor_bytes
+        if self._bytes_out > max(floor, self._bytes_in * allowed):
+            raise LimitExceeded(part=self._member, limit="decompression_ratio", allowed=allowed)

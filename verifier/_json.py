@@ -1,0 +1,130 @@
+"""JSON as every client reads it: UTF-8, one value, no repeated keys, finite numbers, whole surrogate pairs.
+
+Go replaces broken text and takes the last of repeated keys, C++ clients stop at some of it: what they could
+read differently is refused here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+from verifier.errors import (
+    JsonFieldAmbiguous,
+    JsonFieldTypeWrong,
+    JsonFieldUnknown,
+    JsonInvalid,
+    JsonKeyRepeated,
+    LimitExceeded,
+)
+from verifier.limits import Limits
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_OPENING = re.compile(rb"[\[{]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+_TYPE_NAMES: dict[type, str] = {dict: "object", list: "array", str: "string"}
+
+
+def parse_object(raw: bytes, *, document: str, limits: Limits) -> dict[str, Any]:
+    """The JSON object in ``raw``; ``document`` names it in errors."""
+    if len(raw) > limits.json_bytes:
+        raise LimitExceeded(part=document, limit="json_bytes", allowed=limits.json_bytes)
+    _check_depth(raw, document=document, limits=limits)
+    reader = _Reader(document)
+    try:
+        value = json.loads(
+            raw.decode("utf-8"),
+            object_pairs_hook=reader.object,
+            parse_constant=reader.constant,
+            parse_float=reader.float,
+        )
+    except (ValueError, RecursionError):
+        raise JsonInvalid(document=document) from None
+    if not isinstance(value, dict):
+        raise JsonFieldTypeWrong(document=document, field="", expected="object")
+    return value
+
+
+def check_known(value: dict[str, Any], known: frozenset[str], *, document: str, path: str = "") -> None:
+    """Refuse fields that are not in ``known``; ``path`` is where ``value`` is, with a dot at its end."""
+    for field in value:
+        if field not in known:
+            raise JsonFieldUnknown(document=document, field=path + field)
+
+
+def unknown_fields(value: dict[str, Any], known: frozenset[str], *, document: str) -> tuple[str, ...]:
+    """The fields that are not in ``known``; refused when Go would take one for a known field."""
+    unknown = tuple(field for field in value if field not in known)
+    for field in unknown:
+        if field.casefold() in known:
+            raise JsonFieldAmbiguous(document=document, field=field)
+    return unknown
+
+
+def strings(value: Any, *, document: str, field: str) -> tuple[str, ...]:
+    """An array of strings."""
+    items = typed(value, list, document=document, field=field)
+    return tuple(typed(item, str, document=document, field=f"{field}[]") for item in items)
+
+
+def string_map(value: Any, *, document: str, field: str) -> dict[str, str]:
+    """An object whose values are strings."""
+    pairs = typed(value, dict, document=document, field=field)
+    return {key: typed(item, str, document=document, field=f"{field}.{key}") for key, item in pairs.items()}
+
+
+def typed(value: Any, kind: type, *, document: str, field: str) -> Any:
+    """``value`` if it is of ``kind`` (``dict``, ``list`` or ``str``)."""
+    if not isinstance(value, kind):
+        raise JsonFieldTypeWrong(document=document, field=field, expected=_TYPE_NAMES[kind])
+    return value
+
+
+class _Reader:
+    """The hooks of one ``json.loads``; each refuses with ``document`` in its error."""
+
+    def __init__(self, document: str) -> None:
+        self._document = document
+
+    def object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in result:
+                raise JsonKeyRepeated(document=self._document, key=key)
+            self._check_text(key)
+            self._check_text(value)
+            result[key] = value
+        return result
+
+    def constant(self, _: str) -> NoReturn:
+        raise JsonInvalid(document=self._document)
+
+    def float(self, text: str) -> float:
+        value = float(text)
+        if not math.isfinite(value):
+            raise JsonInvalid(document=self._document)
+        return value
+
+    def _check_text(self, value: Any) -> None:
+        if isinstance(value, str) and _SURROGATES.search(value):
+            raise JsonInvalid(document=self._document)
+        if isinstance(value, list):
+            for item in value:
+                self._check_text(item)
+
+
+def _check_depth(raw: bytes, *, document: str, limits: Limits) -> None:
+    """Refuse deep nesting before the parser recurses into it."""
+    if len(_OPENING.findall(raw)) <= limits.json_depth:
+        return
+    depth = 0
+    for byte in _STRING.sub(b"", raw):
+        if byte in b"[{":
+            depth += 1
+        elif byte in b"]}":
+            depth -= 1
+        if depth > limits.json_depth:
+            raise LimitExceeded(part=document, limit="json_depth", allowed=limits.json_depth)

@@ -1,0 +1,92 @@
+"""The members of an artifact and their order: one table; what is not in it is refused."""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+
+from verifier._inflate import Compression
+from verifier.errors import (
+    AugmentedArtifact,
+    MemberMissing,
+    MemberUnexpected,
+    SeveralPayloads,
+    UnsupportedCompression,
+)
+
+
+class Kind(enum.Enum):
+    """What a member is; the value is its name, before the suffix of a compression."""
+
+    VERSION = "version"
+    MANIFEST = "manifest"
+    SIGNATURE = "manifest.sig"
+    HEADER = "header.tar"
+    DATA = "data/0000.tar"
+    END = "the end of the artifact"
+
+
+# After a member of the first kind (None: at the start) comes a member of one of the second.
+_NEXT: dict[Kind | None, tuple[Kind, ...]] = {
+    None: (Kind.VERSION,),
+    Kind.VERSION: (Kind.MANIFEST,),
+    Kind.MANIFEST: (Kind.SIGNATURE, Kind.HEADER),
+    Kind.SIGNATURE: (Kind.HEADER,),
+    Kind.HEADER: (Kind.DATA,),
+    Kind.DATA: (Kind.END,),
+}
+# An artifact whose payload type is null may do without a data member.
+_NEXT_WITHOUT_PAYLOAD = _NEXT | {Kind.HEADER: (Kind.DATA, Kind.END)}
+
+_COMPRESSIBLE = (Kind.HEADER, Kind.DATA)
+_AUGMENTED = re.compile(r"manifest-augment(\.sig)?|header-augment\.tar(\.[a-z0-9]+)?")
+_OTHER_PAYLOAD = re.compile(r"data/[0-9]{4}\.tar(\.[a-z0-9]+)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A member in its place."""
+
+    kind: Kind
+    compression: Compression
+
+
+class Order:
+    """Follows the members of one artifact."""
+
+    def __init__(self) -> None:
+        self._last: Kind | None = None
+        self._table = _NEXT
+
+    def without_payload(self) -> None:
+        """Say that the header announced no payload."""
+        self._table = _NEXT_WITHOUT_PAYLOAD
+
+    def member(self, name: str) -> Place:
+        """The place of the next member; raises when it may not come here."""
+        kinds = self._table[self._last]
+        for kind in kinds:
+            compression = _compression(name, kind)
+            if compression is not None:
+                self._last = kind
+                return Place(kind=kind, compression=compression)
+        if _AUGMENTED.fullmatch(name):
+            raise AugmentedArtifact(member=name)
+        if self._last is Kind.DATA and _OTHER_PAYLOAD.fullmatch(name):
+            raise SeveralPayloads(count=2)
+        if any(kind in _COMPRESSIBLE and name.startswith(f"{kind.value}.") for kind in kinds):
+            raise UnsupportedCompression(member=name)
+        raise MemberUnexpected(name=name, expected=tuple(kind.value for kind in kinds))
+
+    def end(self) -> None:
+        """Say that the archive ended; raises when a member is missing."""
+        kinds = self._table[self._last]
+        if Kind.END not in kinds:
+            raise MemberMissing(expected=tuple(kind.value for kind in kinds))
+
+
+def _compression(name: str, kind: Kind) -> Compression | None:
+    if kind not in _COMPRESSIBLE:
+        return Compression.NONE if name == kind.value else None
+    return next((each for each in Compression if name == kind.value + each.value), None)

@@ -1,0 +1,180 @@
+"""A strict, push-style reader of tar archives: bytes in, members out; it never reads and never seeks.
+
+Accepted is what Go's ``archive/tar`` and libarchive both read, and read alike:
+
+1. Header blocks of v7, POSIX ustar and GNU tar, with a correct checksum.
+2. Numbers in octal, and in GNU's base-256 where they are not negative.
+3. GNU long names (``L``) and PAX per-file headers (``x``), one before a member; no PAX global headers.
+4. Regular files only.
+5. Two zero blocks end an archive, and only zeros follow them.
+
+``tarfile`` of the standard library is no help: at a bad checksum or at one zero block it silently lists fewer
+members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from verifier._tar_header import BLOCK, Extension, Member, RawHeader, parse_block
+from verifier.errors import (
+    LimitExceeded,
+    MemberNotRegular,
+    NotAnArtifact,
+    PaxGlobalHeader,
+    TarChecksumInvalid,
+    TarEndIncomplete,
+    TarExtensionInvalid,
+    TarTrailingData,
+    Truncated,
+)
+from verifier.limits import Limits
+
+_ZERO_BLOCK = bytes(BLOCK)
+_REGULAR = "0"
+_EXTENSIONS = {"x": "pax", "L": "long-name"}
+_PAX_GLOBAL = "g"
+
+
+class MemberEnd:
+    """Marks that a member's bytes and padding are complete; ``padded_with_zeros`` is what writers do."""
+
+    __slots__ = ("padded_with_zeros",)
+
+    def __init__(self, *, padded_with_zeros: bool) -> None:
+        self.padded_with_zeros = padded_with_zeros
+
+
+class ArchiveEnd:
+    """Marks the two zero blocks."""
+
+    __slots__ = ()
+
+
+Item = Member | memoryview | MemberEnd | ArchiveEnd
+
+
+class TarReader:
+    """Reads one archive. ``part`` names it in errors, for example ``"artifact"`` or ``"data/0000.tar"``."""
+
+    def __init__(self, *, part: str, limits: Limits) -> None:
+        self.offset = 0
+        """Bytes consumed so far."""
+        self.ended = False
+        """Whether the two zero blocks were seen."""
+        self._part = part
+        self._limits = limits
+        self._block = bytearray()
+        self._zero_block_seen = False
+        self._zeros_after_end = 0
+        self._data_left = 0
+        self._padding_left = 0
+        self._padded_with_zeros = True
+        self._in_member = False
+        self._extension: Extension | None = None
+        self._extension_data: bytearray | None = None
+
+    def feed(self, data: memoryview) -> Iterator[Item]:
+        """Consume all of ``data`` and yield what it completes; views yielded are slices of ``data``."""
+        while len(data):
+            if self.ended:
+                self._after_end(data)
+                return
+            if self._data_left:
+                piece = data[: self._data_left]
+                data = data[len(piece) :]
+                self.offset += len(piece)
+                self._data_left -= len(piece)
+                if self._extension_data is not None:
+                    self._extension_data += piece
+                else:
+                    yield piece
+            elif self._padding_left:
+                piece = data[: self._padding_left]
+                data = data[len(piece) :]
+                self.offset += len(piece)
+                self._padding_left -= len(piece)
+                self._padded_with_zeros &= not any(piece)
+            else:
+                taken = BLOCK - len(self._block)
+                self._block += data[:taken]
+                data = data[taken:]
+                if len(self._block) < BLOCK:
+                    return
+                yield from self._block_complete(bytes(self._block))
+                self._block.clear()
+            if self._in_member and not self._data_left and not self._padding_left:
+                yield from self._member_complete()
+
+    def finish(self) -> None:
+        """Say that no more bytes come; an archive without its end is refused."""
+        if not self.ended:
+            raise Truncated(part=self._part, offset=self.offset + len(self._block))
+
+    def _block_complete(self, block: bytes) -> Iterator[Item]:
+        start = self.offset
+        self.offset += BLOCK
+        if block == _ZERO_BLOCK:
+            if self._extension is not None:
+                raise TarExtensionInvalid(part=self._part, offset=start)
+            if self._zero_block_seen:
+                self.ended = True
+                yield ArchiveEnd()
+            self._zero_block_seen = True
+            return
+        if self._zero_block_seen:
+            raise TarEndIncomplete(part=self._part, offset=start)
+        try:
+            header = parse_block(block, part=self._part, offset=start)
+        except TarChecksumInvalid:
+            if self._part == "artifact" and start == 0:
+                raise NotAnArtifact from None
+            raise
+        yield from self._header_complete(header)
+
+    def _header_complete(self, header: RawHeader) -> Iterator[Item]:
+        if header.typeflag == _PAX_GLOBAL:
+            raise PaxGlobalHeader(part=self._part, offset=header.offset)
+        size = header.size
+        if header.typeflag in _EXTENSIONS:
+            self._extension_begins(header)
+        else:
+            extension, self._extension = self._extension, None
+            member = header.member(extension)
+            if header.typeflag != _REGULAR:
+                raise MemberNotRegular(part=self._part, name=member.name, typeflag=header.typeflag)
+            size = member.size
+            yield member
+        self._in_member = True
+        self._data_left = size
+        self._padding_left = -size % BLOCK
+        self._padded_with_zeros = True
+
+    def _extension_begins(self, header: RawHeader) -> None:
+        if self._extension is not None:
+            raise TarExtensionInvalid(part=self._part, offset=header.offset)
+        allowed = self._limits.tar_extension_bytes
+        if header.size > allowed:
+            raise LimitExceeded(part=self._part, limit="tar_extension_bytes", allowed=allowed)
+        self._extension = Extension(kind=_EXTENSIONS[header.typeflag], part=self._part, offset=header.offset)
+        self._extension_data = bytearray()
+
+    def _member_complete(self) -> Iterator[Item]:
+        self._in_member = False
+        if self._extension_data is None:
+            yield MemberEnd(padded_with_zeros=self._padded_with_zeros)
+            return
+        if self._extension is not None:
+            self._extension.parse(bytes(self._extension_data))
+        self._extension_data = None
+
+    def _after_end(self, data: memoryview) -> None:
+        allowed = self._limits.zero_padding_bytes
+        looked_at = data[: allowed - self._zeros_after_end].tobytes()
+        if looked_at.count(0) != len(looked_at):
+            zeros = len(looked_at) - len(looked_at.lstrip(b"\0"))
+            raise TarTrailingData(part=self._part, offset=self.offset + zeros)
+        self.offset += len(data)
+        self._zeros_after_end += len(data)
+        if self._zeros_after_end > allowed:
+            raise LimitExceeded(part=self._part, limit="zero_padding_bytes", allowed=allowed)

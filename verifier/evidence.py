@@ -1,0 +1,63 @@
+"""What a finished verification or inspection knows. Only a success makes one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from verifier._inflate import Compression
+from verifier.findings import Finding
+from verifier.header import Header
+from verifier.keys import VerificationKey
+from verifier.manifest import Manifest
+from verifier.signatures import SignatureEncoding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedPayload:
+    """A payload file whose digest was compared with the manifest's."""
+
+    name: str
+    size: int
+    """Bytes."""
+    sha256: str
+    """Lowercase hex."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What an artifact contains. Digests hold, but *the signature was not checked*: anyone can have made it."""
+
+    header: Header
+    manifest: Manifest
+    payloads: tuple[VerifiedPayload, ...]
+    """In stored order."""
+    payload_compression: Compression | None
+    """``None`` where there is no data member."""
+    findings: tuple[Finding, ...]
+    size: int
+    """Bytes of the artifact as stored."""
+    has_signature: bool
+    """Whether there is a ``manifest.sig``; it was not checked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """An artifact that is valid for every client, signed by ``key``."""
+
+    header: Header
+    manifest: Manifest
+    key: VerificationKey
+    """The trusted key that made the signature."""
+    signature_encoding: SignatureEncoding
+    payloads: tuple[VerifiedPayload, ...]
+    """In stored order."""
+    payload_compression: Compression | None
+    """``None`` where there is no data member."""
+    findings: tuple[Finding, ...]
+    size: int
+    """Bytes of the artifact as stored."""
+
+    @property
+    def artifact_name(self) -> str:
+        """The artifact's name, proved by the signature."""
+        return self.header.artifact_name

@@ -1,0 +1,84 @@
+"""Every bound of the package, in one place.
+
+A parser of hostile input compares only with a field of ``Limits``; no number of its own. Each field says its
+unit, and ``None`` means unbounded where a field allows it. What exceeds a bound is refused with
+``LimitExceeded``, whose ``limit`` is the name of the field.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+# Writers compress with xz's 64 MiB dictionary; the decoder needs a little beside it.
+XZ_DICTIONARY_BYTES = 64 * MIB
+XZ_DECODER_SLACK_BYTES = 2 * MIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a reader is willing to spend on one artifact. The defaults suit devices and servers alike.
+
+    Memory of a whole verification stays near ``4 * chunk_bytes + decompression_memory_bytes`` in the worst
+    case; without xz or zstd it stays near ``4 * chunk_bytes``.
+    """
+
+    artifact_bytes: int | None = None
+    """Bytes of the whole artifact as stored; unbounded unless set."""
+
+    version_bytes: int = 1 * KIB
+    """Bytes of the member ``version`` (writers: 31)."""
+
+    manifest_bytes: int = 1 * MIB
+    """Bytes of the member ``manifest`` (writers: 200-500)."""
+
+    payload_files: int = 4096
+    """Payload files that a manifest may list."""
+
+    payload_name_characters: int = 100
+    """Characters of a payload file's name; clients refuse longer ones."""
+
+    signature_bytes: int = 4 * KIB
+    """Bytes of the member ``manifest.sig``; base64 of an RSA-16384 signature needs 2732."""
+
+    header_compressed_bytes: int = 8 * MIB
+    """Bytes of the header member as stored; it is held in memory until its digest is known."""
+
+    header_uncompressed_bytes: int = 32 * MIB
+    """Bytes of the header's tar archive, state scripts included."""
+
+    scripts: int = 1024
+    """State scripts in a header."""
+
+    json_bytes: int = 1 * MIB
+    """Bytes of one JSON document in the header."""
+
+    json_depth: int = 64
+    """Levels of nesting in a JSON document."""
+
+    artifact_name_characters: int = 256
+    """Characters of the artifact's name and group; clients refuse longer ones."""
+
+    tar_extension_bytes: int = 64 * KIB
+    """Bytes of one PAX header or GNU long name."""
+
+    zero_padding_bytes: int = 16 * MIB
+    """Zero bytes after the end of a tar archive (GNU tar pads to 10 KiB)."""
+
+    payload_uncompressed_bytes: int | None = 1024 * GIB
+    """Bytes of the data member's tar archive after decompression."""
+
+    decompression_memory_bytes: int = XZ_DICTIONARY_BYTES + XZ_DECODER_SLACK_BYTES
+    """Bytes that a decompressor may allocate for its dictionary or window."""
+
+    decompression_ratio: int = 2000
+    """Bytes out per byte in, once ``decompression_ratio_floor_bytes`` have come out (gzip's most: 1032)."""
+
+    decompression_ratio_floor_bytes: int = 1 * GIB
+    """Bytes that a member may expand to before its ratio counts; sparse images compress very well."""
+
+    chunk_bytes: int = 1 * MIB
+    """Bytes read or decompressed at a time."""

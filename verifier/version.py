@@ -1,0 +1,27 @@
+"""The member ``version``: which format, and which version of it."""
+
+from __future__ import annotations
+
+from verifier._json import parse_object
+from verifier.errors import UnsupportedVersion, VerificationError, VersionInvalid
+from verifier.limits import Limits
+
+FORMAT = "mender"
+FORMAT_VERSION = 3
+
+
+def check_version(raw: bytes, *, limits: Limits) -> int:
+    """The format version, which is 3; raises ``UnsupportedVersion`` or ``VersionInvalid`` otherwise."""
+    try:
+        fields = parse_object(raw, document="version", limits=limits)
+    except VerificationError:
+        raise VersionInvalid from None
+    version = fields.get("version")
+    if fields.keys() != {"format", "version"} or fields["format"] != FORMAT or type(version) is not int:
+        raise VersionInvalid
+    # Every client reads the first value and stops; what follows it is read by some and not by others.
+    if not raw.startswith(b"{") or not raw.endswith(b"}"):
+        raise VersionInvalid
+    if version != FORMAT_VERSION:
+        raise UnsupportedVersion(version=version)
+    return version
