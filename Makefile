@@ -1,0 +1,61 @@
+# Two commands do everything on a fresh Debian or Ubuntu machine: make demo, make test.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Tests run on as many processes as there are cores.
+JOBS ?= auto
+
+.PHONY: demo serve test test-slow lint types fuzz bench-verify bench-token clean help
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: $(VENV)/service ## sign and verify an artifact with a real service in build/demo
+	@scripts/install-system-packages service
+	@scripts/demo
+
+serve: $(VENV)/service ## run the service of build/demo until it is stopped
+	@scripts/install-system-packages service
+	@scripts/demo --serve
+
+test: $(VENV)/dev ## all tests that a change has to pass
+	@scripts/install-system-packages test
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not slow"
+
+test-slow: $(VENV)/dev ## the longer tests: faults repeated many times, fuzzing
+	@scripts/install-system-packages test
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m slow
+
+lint: $(VENV)/dev ## style and common mistakes
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/dev ## types, strictly
+	$(BIN)/mypy
+
+fuzz: $(VENV)/fuzz ## coverage-guided fuzzing of the verifier, for ten minutes
+	$(BIN)/python -m tests.fuzz.fuzz_verifier -max_total_time=600
+
+bench-verify: $(VENV)/dev ## artifact-verify beside mender-artifact and a bare SHA-256
+	@scripts/install-system-packages test
+	$(BIN)/python -m tests.bench.bench_verify
+
+bench-token: $(VENV)/dev ## the token alone, through its process, and over HTTP
+	@scripts/install-system-packages test
+	$(BIN)/python -m tests.bench.bench_token
+
+clean: ## remove everything that was made here
+	rm -rf build dist $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+
+# One environment; each stamp says which extras it has.
+$(VENV)/service: pyproject.toml scripts/make-venv
+	@PYTHON=$(PYTHON) scripts/make-venv $(VENV) service --editable
+	@touch $@
+
+$(VENV)/dev: pyproject.toml scripts/make-venv
+	@PYTHON=$(PYTHON) scripts/make-venv $(VENV) dev --editable
+	@touch $@ $(VENV)/service
+
+$(VENV)/fuzz: $(VENV)/dev
+	@PYTHON=$(PYTHON) scripts/make-venv $(VENV) dev,fuzz --editable
+	@touch $@
