@@ -40,6 +40,7 @@ def parse_object(raw: bytes, *, document: str, limits: Limits) -> dict[str, Any]
             object_pairs_hook=reader.object,
             parse_constant=reader.constant,
             parse_float=reader.float,
+            parse_int=reader.integer,
         )
     except (ValueError, RecursionError):
         raise JsonInvalid(document=document) from None
@@ -107,6 +108,11 @@ class _Reader:
         if not math.isfinite(value):
             raise JsonInvalid(document=self._document)
         return value
+
+    def integer(self, text: str) -> int:
+        # Go keeps the numbers of meta-data as doubles, and refuses what does not fit.
+        self.float(text)
+        return int(text)
 
     def _check_text(self, value: Any) -> None:
         if isinstance(value, str) and _SURROGATES.search(value):
