@@ -173,17 +173,14 @@ class ArtifactBuilder:
     def _manifest(self, version: bytes, header: bytes) -> bytes:
         lines = [(_digest(file.content), f"data/0000/{file.name}") for file in self.files]
         lines += [(_digest(header), self._header_name), (_digest(version), "version")]
-        return b"".join(
-            f"{digest}  {name}\n".encode() for digest, name in self._at(Stage.MANIFEST_LINES, lines)
-        )
+        return b"".join(f"{digest}  {name}\n".encode() for digest, name in self._at(Stage.MANIFEST_LINES, lines))
 
     def _header_members(self) -> list[Member]:
         info = _json(self._at(Stage.HEADER_INFO, self._header_info()))
         type_info = _json(self._at(Stage.TYPE_INFO, self._type_info()))
         members = [Member(name="header-info", content=self._at(Stage.HEADER_INFO_JSON, info))]
         members += [
-            Member(name=f"scripts/{script.name}", content=script.content, mode=script.mode)
-            for script in self.scripts
+            Member(name=f"scripts/{script.name}", content=script.content, mode=script.mode) for script in self.scripts
         ]
         content = self._at(Stage.TYPE_INFO_JSON, type_info)
         members.append(Member(name="headers/0000/type-info", content=content))

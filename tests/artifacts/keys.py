@@ -68,9 +68,7 @@ def private_key(kind: KeyKind) -> PrivateKey:
 
 def public_pem(key: PrivateKey) -> bytes:
     """The public half as devices are given it: PEM SubjectPublicKeyInfo."""
-    return key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def traditional_pem(key: PrivateKey) -> bytes:
@@ -103,9 +101,7 @@ def raw_of_der(der: bytes, length: int = P256_BYTES) -> bytes:
     return r.to_bytes(length, "big") + s.to_bytes(length, "big")
 
 
-def sign_until(
-    key: PrivateKey, manifest: bytes, wanted: Callable[[bytes], bool], form: SignatureForm
-) -> bytes:
+def sign_until(key: PrivateKey, manifest: bytes, wanted: Callable[[bytes], bool], form: SignatureForm) -> bytes:
     """A signature for which `wanted` holds; ECDSA draws a new one each time.
 
     The rarest one asked for here, an ASN.1 signature under 70 bytes, comes once in about 370 draws.

@@ -126,9 +126,7 @@ def tar_chunks(members: Iterable[Member], end: bytes = END_OF_ARCHIVE) -> Iterat
 
 def tar_size(members: Iterable[Member], end: bytes = END_OF_ARCHIVE) -> int:
     """The length in bytes of what `tar_chunks` yields, without reading any content."""
-    return len(end) + sum(
-        len(header_bytes(member)) + _padded(content_size(member.content)) for member in members
-    )
+    return len(end) + sum(len(header_bytes(member)) + _padded(content_size(member.content)) for member in members)
 
 
 def member_chunks(member: Member) -> Iterator[bytes]:

@@ -31,9 +31,7 @@ def public_key_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[KeyKi
 
 
 @pytest.fixture(scope="session")
-def mender_artifact(
-    tmp_path_factory: pytest.TempPathFactory, public_key_file: Callable[[KeyKind], Path]
-) -> Judge:
+def mender_artifact(tmp_path_factory: pytest.TempPathFactory, public_key_file: Callable[[KeyKind], Path]) -> Judge:
     """Debian's `mender-artifact validate`."""
     if reason := judges.missing_tool():
         pytest.skip(reason)

@@ -83,11 +83,7 @@ def missing_client() -> str | None:
     """Why `install` cannot be called, or None."""
     if not shutil.which(CLIENT):
         return f"the device client {CLIENT} is not installed"
-    return (
-        None
-        if os.geteuid() == 0
-        else f"{CLIENT} looks for its modules in {MODULES}: only root can put one there"
-    )
+    return None if os.geteuid() == 0 else f"{CLIENT} looks for its modules in {MODULES}: only root can put one there"
 
 
 @contextmanager

@@ -70,9 +70,7 @@ def _spki(group: dict[str, Any]) -> str:
 def in_a_manifest_sig(vector: Vector) -> bool:
     """Whether the signature passes as the content of a manifest.sig."""
     try:
-        verify_manifest_signature(
-            vector.message, base64.b64encode(vector.signature), TrustStore((vector.key,))
-        )
+        verify_manifest_signature(vector.message, base64.b64encode(vector.signature), TrustStore((vector.key,)))
     except VerificationError:
         return False
     return True

@@ -30,16 +30,12 @@ def info(**fields: Any) -> ArtifactBuilder:
 
 def provides(**fields: Any) -> ArtifactBuilder:
     """The usual artifact with fields of header-info's artifact_provides set."""
-    return signed().edited(
-        Stage.HEADER_INFO, lambda header_info: _within(header_info, "artifact_provides", fields)
-    )
+    return signed().edited(Stage.HEADER_INFO, lambda header_info: _within(header_info, "artifact_provides", fields))
 
 
 def depends(**fields: Any) -> ArtifactBuilder:
     """The usual artifact with fields of header-info's artifact_depends set."""
-    return signed().edited(
-        Stage.HEADER_INFO, lambda header_info: _within(header_info, "artifact_depends", fields)
-    )
+    return signed().edited(Stage.HEADER_INFO, lambda header_info: _within(header_info, "artifact_depends", fields))
 
 
 def info_without(*path: str) -> ArtifactBuilder:
@@ -142,9 +138,7 @@ CASES: tuple[Case, ...] = (
         JSON_ABSENT,
     ),
     refused("device_type is null", depends(device_type=None), "json-field-type-wrong"),
-    refused(
-        "the names depended on are a string", depends(artifact_name="corpus-release"), "json-field-type-wrong"
-    ),
+    refused("the names depended on are a string", depends(artifact_name="corpus-release"), "json-field-type-wrong"),
     refused("header-info has an unknown field", info(colour="red"), "json-field-unknown"),
     refused("payloads is missing", info_without("payloads"), "json-field-missing"),
     refused("payloads is null", info(payloads=None), "json-field-type-wrong"),
@@ -217,7 +211,7 @@ CASES: tuple[Case, ...] = (
     refused(
         "header-info is nested too deeply",
         info_text(constant(b'{"payloads":' + b"[" * 50_000)),
-        "json-invalid",
+        "limit-exceeded",
     ),
     refused(
         "header-info has a number of ten thousand digits",

@@ -43,11 +43,9 @@ def _two_members(text: bytes) -> bytes:
 
 
 MEMBERS = (
-    refused("header-info is missing", members(without("header-info")), "header-member-missing"),
+    refused("header-info is missing", members(without("header-info")), "header-member-unexpected"),
     refused("header-info is there twice", members(twice("header-info")), "header-member-unexpected"),
-    refused(
-        "header-info comes after type-info", members(moved("header-info", 1)), "header-member-unexpected"
-    ),
+    refused("header-info comes after type-info", members(moved("header-info", 1)), "header-member-unexpected"),
     refused(
         "header-info is called ./header-info",
         members(changed("header-info", name="./header-info")),

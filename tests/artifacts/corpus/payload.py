@@ -92,7 +92,7 @@ LISTED = (
     refused(
         "type null has a file that is not listed",
         NO_PAYLOAD.edited(Stage.PAYLOAD_MEMBERS, constant([Member(name="extra", content=b"x")])),
-        "payload-unexpected",
+        "payload-not-listed",
     ),
     refused(
         "a file has the other file's content",
@@ -127,9 +127,7 @@ ENTRIES = (
         members(changed("hello.txt", name="./hello.txt")),
         "payload-name-invalid",
     ),
-    refused(
-        "a file's name is absolute", members(changed("hello.txt", name="/hello.txt")), "payload-name-invalid"
-    ),
+    refused("a file's name is absolute", members(changed("hello.txt", name="/hello.txt")), "payload-name-invalid"),
     refused(
         "a file climbs out of its directory",
         members(changed("hello.txt", name="../hello.txt")),
@@ -196,9 +194,7 @@ FRAMING = tuple(
         ),
         lax(f"the payload tar has no end {how}", tar(cut(2 * BLOCK), compression), "truncated", TAR_END),
         lax(f"the payload tar has one end block {how}", tar(cut(BLOCK), compression), "truncated", TAR_END),
-        refused(
-            f"the payload tar has a broken checksum {how}", tar(flip(0), compression), "tar-checksum-invalid"
-        ),
+        refused(f"the payload tar has a broken checksum {how}", tar(flip(0), compression), "tar-checksum-invalid"),
         lax(
             f"the payload tar has a block after its end {how}",
             tar(append(b"x" * BLOCK), compression),

@@ -31,14 +31,10 @@ CASES: tuple[Case, ...] = (
             ),
         ),
     ),
-    accepted(
-        "a script is not executable", script("ArtifactReboot_Enter_00", mode=0o600), "script-not-executable"
-    ),
+    accepted("a script is not executable", script("ArtifactReboot_Enter_00", mode=0o600), "script-not-executable"),
     accepted("a script is empty", script("ArtifactReboot_Enter_00", content=b"")),
     lax("a script is for the state Idle", script("Idle_Enter_00"), "script-name-invalid", SCRIPT_NAME),
-    lax(
-        "a script is for the state Download", script("Download_Enter_00"), "script-name-invalid", SCRIPT_NAME
-    ),
+    lax("a script is for the state Download", script("Download_Enter_00"), "script-name-invalid", SCRIPT_NAME),
     lax("a script is for the state Sync", script("Sync_Enter_00"), "script-name-invalid", SCRIPT_NAME),
     lax(
         "a script is for an unknown state",
@@ -62,9 +58,7 @@ CASES: tuple[Case, ...] = (
         SCRIPT_NAME,
     ),
     refused("a script lies in a subdirectory", script("sub/ArtifactInstall_Enter_00"), "script-name-invalid"),
-    refused(
-        "a script climbs out of its directory", script("../ArtifactInstall_Enter_00"), "script-name-invalid"
-    ),
+    refused("a script climbs out of its directory", script("../ArtifactInstall_Enter_00"), "script-name-invalid"),
     lax(
         "a script is there twice",
         replace(signed(), scripts=(Script(name="ArtifactInstall_Enter_00"),) * 2),

@@ -86,9 +86,7 @@ KEYS = (
         trusted=KeyKind.RSA_3072,
     ),
     refused("signed by an RSA key where P-256 is trusted", signed(KeyKind.RSA_3072), "signature-invalid"),
-    refused(
-        "signed by a P-256 key where RSA is trusted", signed(), "signature-invalid", trusted=KeyKind.RSA_3072
-    ),
+    refused("signed by a P-256 key where RSA is trusted", signed(), "signature-invalid", trusted=KeyKind.RSA_3072),
     refused("signed by P-384 where P-256 is trusted", signed(KeyKind.P384), "signature-invalid"),
     refused("signed by secp256k1 where P-256 is trusted", signed(KeyKind.SECP256K1), "signature-invalid"),
     refused("signed by Ed25519 where P-256 is trusted", signed(KeyKind.ED25519), "signature-invalid"),
@@ -200,9 +198,7 @@ TEXT = (
     ),
     refused("the base64 is not padded", text(lambda line: line.rstrip(b"=")), "signature-encoding-invalid"),
     refused("the base64 has a padding sign too many", text(append(b"=")), "signature-encoding-invalid"),
-    refused(
-        "the base64 is padded before its end", text(lambda line: line + line), "signature-encoding-invalid"
-    ),
+    refused("the base64 is padded before its end", text(lambda line: line + line), "signature-encoding-invalid"),
     lax(
         "the base64 has stray bits in its last digit",
         text(lambda line: line[:-3] + _next_digit(line[-3:-2]) + b"=="),

@@ -37,9 +37,7 @@ def meta(text: bytes) -> ArtifactBuilder:
 
 TYPE = (
     accepted("type-info has an unknown field", type_info(colour="red"), "field-ignored"),
-    accepted(
-        "type-info has its type only", signed().edited(Stage.TYPE_INFO, constant({"type": "corpus-module"}))
-    ),
+    accepted("type-info has its type only", signed().edited(Stage.TYPE_INFO, constant({"type": "corpus-module"}))),
     accepted("type-info depends on something provided", type_info(artifact_depends={})),
     lax(
         "type-info's type is missing",
@@ -49,7 +47,7 @@ TYPE = (
     ),
     lax("type-info's type is another", type_info(type="other-module"), "type-info-mismatch", TYPE_DIFFERS),
     lax("type-info's type is null", type_info(type=None), "type-info-mismatch", TYPE_DIFFERS),
-    lax("type-info's type is empty", type_info(type=""), "payload-type-empty", TYPE_DIFFERS),
+    lax("type-info's type is empty", type_info(type=""), "type-info-mismatch", TYPE_DIFFERS),
     refused("type-info's type is a list", type_info(type=["corpus-module"]), "json-field-type-wrong"),
     lax(
         "type-info's type differs in case",
@@ -57,9 +55,7 @@ TYPE = (
         "type-info-mismatch",
         TYPE_DIFFERS,
     ),
-    refused(
-        "type-info provides a list", type_info(artifact_provides={"x": ["a", "b"]}), "json-field-type-wrong"
-    ),
+    refused("type-info provides a list", type_info(artifact_provides={"x": ["a", "b"]}), "json-field-type-wrong"),
     refused("type-info provides a number", type_info(artifact_provides={"x": 1}), "json-field-type-wrong"),
     refused("type-info provides null", type_info(artifact_provides={"x": None}), "json-field-type-wrong"),
     refused("type-info's provides is a list", type_info(artifact_provides=["x"]), "json-field-type-wrong"),
