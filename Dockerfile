@@ -1,12 +1,12 @@
 # Each step runs a script of scripts/ that runs, and is tested, outside of a container too.
 FROM debian:bookworm-slim AS build
 COPY . /source
-RUN apt-get -qq update && apt-get -qq install -y --no-install-recommends python3
+RUN /source/scripts/install-system-packages python
 RUN /source/scripts/make-venv /opt/artifact-signer service,postgres
 
 FROM debian:bookworm-slim
 COPY scripts/install-system-packages /usr/local/share/artifact-signer/install-system-packages
-RUN apt-get -qq update && apt-get -qq install -y --no-install-recommends python3
+RUN /usr/local/share/artifact-signer/install-system-packages python
 RUN /usr/local/share/artifact-signer/install-system-packages service
 COPY --from=build /opt/artifact-signer /opt/artifact-signer
 RUN useradd --system --home-dir /var/lib/artifact-signer --create-home artifact-signer
@@ -14,6 +14,6 @@ USER artifact-signer
 WORKDIR /var/lib/artifact-signer
 ENV PATH=/opt/artifact-signer/bin:/usr/local/bin:/usr/bin:/bin
 EXPOSE 8443
-HEALTHCHECK CMD ["/opt/artifact-signer/bin/artifact-signer", "doctor", "--config", "/var/lib/artifact-signer/artifact-signer.toml"]
+HEALTHCHECK CMD ["curl", "--silent", "--fail", "--cacert", "cert.crt", "https://127.0.0.1:8443/healthz"]
 ENTRYPOINT ["artifact-signer"]
 CMD ["serve", "--config", "/var/lib/artifact-signer/artifact-signer.toml"]
