@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import pytest
 
 from tests.artifacts import ArtifactBuilder, KeyKind, private_key
@@ -11,17 +13,17 @@ from .conftest import Judge
 
 pytestmark = pytest.mark.judge
 
-NAMED = [pytest.param(case, id=case.name) for case in CORPUS]
+NAME = attrgetter("name")
 
 
-@pytest.mark.parametrize("case", NAMED)
+@pytest.mark.parametrize("case", CORPUS, ids=NAME)
 def test_mender_artifact(case: Case, mender_artifact: Judge) -> None:
     opinion = mender_artifact(case.recipe.build(), case.trusted)
 
     assert opinion.accepts == case.tool_accepts, opinion.said
 
 
-@pytest.mark.parametrize("case", NAMED)
+@pytest.mark.parametrize("case", CORPUS, ids=NAME)
 def test_mender_client(case: Case, mender_client: Judge) -> None:
     opinion = mender_client(case.recipe.build(), case.trusted)
 

@@ -40,6 +40,12 @@ TYPE = (
     accepted("type-info has its type only", signed().edited(Stage.TYPE_INFO, constant({"type": "corpus-module"}))),
     accepted("type-info depends on something provided", type_info(artifact_depends={})),
     lax(
+        "type-info's field is written Artifact_Provides",
+        type_info(Artifact_Provides={"x": "1"}),
+        "json-field-ambiguous",
+        JSON_LENIENT,
+    ),
+    lax(
         "type-info's type is missing",
         signed().edited(Stage.TYPE_INFO, lambda fields: less(fields, "type")),
         "json-field-missing",
