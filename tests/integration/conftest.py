@@ -1,0 +1,28 @@
+"""One running service per test process, shared by the tests that do not break it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.running import Installation, initialise, running
+
+SERVICE_SETTINGS = {
+    "SERVER_WORKERS": "1",
+    "SERVER_READ_TIMEOUT": "2",
+    "LIMITS_ARTIFACT_BYTES": str(8 << 20),
+    "LIMITS_HEAD_BYTES": str(1 << 20),
+    "READINESS_INTERVAL": "1",
+}
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A service with the keys ``p256`` and ``rsa``."""
+    installation = initialise(tmp_path_factory.mktemp("installation"))
+    with running(installation, **SERVICE_SETTINGS):
+        for name, algorithm in (("p256", "ecdsa-p256"), ("rsa", "rsa-3072")):
+            made = installation.run("keys", "create", name, "--algorithm", algorithm)
+            assert made.returncode == 0, made.stderr
+        yield installation

@@ -1,0 +1,157 @@
+"""A real service in processes of its own: made by ``artifact-signer init``, run by ``artifact-signer serve``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+POLL_SECONDS = 0.05
+
+
+def free_port() -> int:
+    """A TCP port that nobody listened on a moment ago."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def command(*arguments: str | Path, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run ``artifact-signer`` with the arguments, as a person would."""
+    return subprocess.run(
+        [sys.executable, "-m", "signer", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+        env={**_clean_environment(), **(environment or {})},
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def _clean_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("ARTIFACT_SIGNER_")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """A directory made by ``init``, and how to reach the service that runs from it."""
+
+    directory: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def config(self) -> Path:
+        return self.directory / "artifact-signer.toml"
+
+    @property
+    def api_token(self) -> str:
+        return (self.directory / "admin.token").read_text().strip()
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "service.log"
+
+    @property
+    def client_environment(self) -> dict[str, str]:
+        return {
+            "ARTIFACT_SIGNER_URL": self.url,
+            "ARTIFACT_SIGNER_API_TOKEN_FILE": str(self.directory / "admin.token"),
+            "ARTIFACT_SIGNER_CA_FILE": str(self.directory / "cert.crt"),
+        }
+
+    def log_lines(self) -> list[str]:
+        return self.log.read_text().splitlines()
+
+    def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """A client command against this service."""
+        return command(*arguments, environment=self.client_environment)
+
+    def tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.directory / "cert.crt"))
+
+    def http(self, **options: Any) -> httpx.Client:
+        """An authenticated client; ``headers={}`` leaves the credentials out."""
+        options.setdefault("headers", {"Authorization": f"Bearer {self.api_token}"})
+        return httpx.Client(base_url=self.url, verify=self.tls(), timeout=30.0, **options)
+
+    def connect(self) -> ssl.SSLSocket:
+        """A bare TLS connection, for requests that no client library would send."""
+        plain = socket.create_connection(("127.0.0.1", self.port), timeout=30.0)
+        return self.tls().wrap_socket(plain, server_hostname="127.0.0.1")
+
+
+def initialise(directory: Path) -> Installation:
+    """``artifact-signer init`` on a free port."""
+    port = free_port()
+    done = command("init", directory, "--bind", f"127.0.0.1:{port}")
+    assert done.returncode == 0, done.stderr
+    return Installation(directory=directory, port=port)
+
+
+def start(installation: Installation, **settings: str) -> subprocess.Popen[bytes]:
+    """``artifact-signer serve``, not yet ready; ``settings`` by the name of their variable without its prefix."""
+    environment = {f"ARTIFACT_SIGNER_{name}": value for name, value in settings.items()}
+    with installation.log.open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "signer", "serve", "--config", str(installation.config)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**_clean_environment(), **environment},
+            start_new_session=True,
+        )
+
+
+def wait_until(installation: Installation, path: str, status: int, process: subprocess.Popen[bytes]) -> float:
+    """Wait until ``path`` answers with ``status``; returns how many seconds it took."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < START_SECONDS:
+        assert process.poll() is None, installation.log.read_text()
+        try:
+            with installation.http(headers={}) as http:
+                if http.get(path).status_code == status:
+                    return time.monotonic() - begun
+        except httpx.TransportError:
+            pass
+        time.sleep(POLL_SECONDS)
+    raise AssertionError(f"{path} did not answer {status}: {installation.log.read_text()}")
+
+
+def stop(process: subprocess.Popen[bytes]) -> int:
+    """Stop as an operator does; a service that does not stop in time has failed."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        return process.wait(STOP_SECONDS)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextmanager
+def running(installation: Installation, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The service, ready; stopped at the end."""
+    process = start(installation, **settings)
+    try:
+        wait_until(installation, "/readyz", 200, process)
+        yield process
+    finally:
+        stop(process)
