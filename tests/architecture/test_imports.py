@@ -1,0 +1,181 @@
+"""Imports run one way; the rules are read from the imports themselves, wherever in a file they stand."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from .sources import PACKAGES, Import, imports, inside
+
+OURS = (*PACKAGES, "tests")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foundation:
+    """What one of the lower packages may import beside itself and the standard library."""
+
+    libraries: frozenset[str]
+
+
+FOUNDATIONS = {
+    "verifier": Foundation(libraries=frozenset({"cryptography", "isal", "zstandard", "backports"})),
+    "hsm": Foundation(libraries=frozenset({"cryptography", "pkcs11"})),
+}
+
+
+@pytest.mark.parametrize("package", FOUNDATIONS)
+def test_a_foundation_imports_the_standard_library_and_its_few_libraries(package: str) -> None:
+    allowed = FOUNDATIONS[package].libraries | sys.stdlib_module_names | {package}
+    assert [str(item) for item in imports(package) if item.top not in allowed] == []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """Modules that may import ``targets``; ``exceptions`` are importing modules, each with its reason."""
+
+    targets: tuple[str, ...]
+    rooms: tuple[str, ...]
+    exceptions: dict[str, str]
+
+
+LIBRARIES_WITH_ONE_ROOM = {
+    "the PKCS#11 library is known to hsm alone": Room(targets=("pkcs11",), rooms=("hsm",), exceptions={}),
+    "Flask is known to the web layer alone": Room(targets=("flask", "werkzeug"), rooms=("signer.web",), exceptions={}),
+    "SQL is known to the storage alone": Room(
+        targets=("sqlalchemy", "alembic", "psycopg", "sqlite3"), rooms=("signer.storage",), exceptions={}
+    ),
+    "gunicorn is known to the server and its workers alone": Room(
+        targets=("gunicorn",), rooms=("signer.server", "signer.web.worker"), exceptions={}
+    ),
+    "the HTTP client is known to the command line's client alone": Room(
+        targets=("httpx",), rooms=("signer.client",), exceptions={}
+    ),
+    "click is known to the command line alone": Room(targets=("click",), rooms=("signer.cli",), exceptions={}),
+    "the tests are known to no package": Room(targets=("tests",), rooms=(), exceptions={}),
+}
+
+
+@pytest.mark.parametrize("sentence", LIBRARIES_WITH_ONE_ROOM)
+def test_a_library_has_one_room(sentence: str) -> None:
+    rule = LIBRARIES_WITH_ONE_ROOM[sentence]
+    outside = [
+        str(item)
+        for package in PACKAGES
+        for item in imports(package)
+        if item.within(*rule.targets)
+        and not any(inside(item.module, room) for room in rule.rooms)
+        and item.module not in rule.exceptions
+    ]
+    assert outside == []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """Modules under ``name`` import of ours only what lies under ``allowed``."""
+
+    name: str
+    allowed: tuple[str, ...]
+
+
+LAYERS = {
+    "the domain knows itself, the errors, and the words of the two foundations": Layer(
+        name="signer.domain", allowed=("signer.domain", "signer.errors", "hsm", "verifier")
+    ),
+    "the services know the domain and their ports": Layer(
+        name="signer.services", allowed=("signer.services", "signer.domain", "signer.errors", "hsm", "verifier")
+    ),
+    "the storage implements ports and knows no service": Layer(
+        name="signer.storage",
+        allowed=(
+            "signer.storage",
+            "signer.services.ports",
+            "signer.domain",
+            "signer.errors",
+            "signer.config.DatabaseSettings",
+            "hsm.algorithms",
+        ),
+    ),
+    "the authentication implements ports and knows no service": Layer(
+        name="signer.auth",
+        allowed=("signer.auth", "signer.services.ports", "signer.domain", "signer.errors"),
+    ),
+    "the web layer calls services and knows no storage": Layer(
+        name="signer.web",
+        allowed=(
+            "signer.web",
+            "signer.services",
+            "signer.domain",
+            "signer.errors",
+            "signer.artifacts",
+            "signer.spool",
+            "signer.logs",
+            "signer.__version__",
+            "hsm",
+            "verifier",
+        ),
+    ),
+    "the settings know nothing but the errors": Layer(name="signer.config", allowed=("signer.errors",)),
+    "the errors know nothing": Layer(name="signer.errors", allowed=()),
+}
+
+
+@pytest.mark.parametrize("sentence", LAYERS)
+def test_a_layer_imports_only_what_lies_below(sentence: str) -> None:
+    layer = LAYERS[sentence]
+    mine = [item for item in imports("signer") if inside(item.module, layer.name)]
+    assert mine or layer.name == "signer.errors", "the layer is empty: its name has changed"
+    assert [str(item) for item in mine if item.top in OURS and not item.within(*layer.allowed)] == []
+
+
+class TestComposition:
+    """Concrete classes of the outside are named where a program is put together, and nowhere else."""
+
+    POINTS: ClassVar[dict[str, str]] = {
+        "signer.bootstrap": "puts the service together",
+        "signer.installation": "makes a database before there is a service",
+        "signer.server": "checks the database's revision before workers are forked",
+        "signer.wsgi": "puts the web application over the service",
+        "signer.cli": "commands on a local installation open what they look at",
+        "signer.doctor": "looks at each part of an installation by itself, also where the whole cannot be started",
+    }
+    CONCRETE = ("signer.storage", "signer.auth", "hsm.TokenPool", "signer.token")
+
+    def test_only_composition_points_name_concrete_classes(self) -> None:
+        inner = ("signer.storage", "signer.auth", "signer.token")
+        outside = [
+            str(item)
+            for item in imports("signer")
+            if item.within(*self.CONCRETE) and not any(inside(item.module, room) for room in (*inner, *self.POINTS))
+        ]
+        assert outside == []
+
+    def test_nothing_below_imports_a_composition_point(self) -> None:
+        below = ("signer.domain", "signer.services", "signer.storage", "signer.auth", "signer.web")
+        upward = [
+            str(item)
+            for item in imports("signer")
+            if any(inside(item.module, layer) for layer in below) and item.within(*self.POINTS)
+        ]
+        assert upward == []
+
+
+class TestTheRulesThemselves:
+    """The rules would say nothing if the imports were not seen."""
+
+    @staticmethod
+    def _targets(module: str) -> set[str]:
+        return {item.target for package in PACKAGES for item in imports(package) if item.module == module}
+
+    def test_imports_inside_functions_are_seen(self) -> None:
+        assert "signer.server.serve" in self._targets("signer.cli.local")
+
+    def test_imports_of_the_module_are_seen(self) -> None:
+        assert "signer.errors.StepNotAllowed" in self._targets("signer.domain.lifecycle")
+
+    def test_a_name_that_only_begins_alike_is_not_inside(self) -> None:
+        found = Import(module="a", target="pkcs11_helper.x", path=Path(), line=1)
+        assert not found.within("pkcs11")
