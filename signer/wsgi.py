@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from wsgiref.types import WSGIApplication
 
 from signer.bootstrap import Runtime
 from signer.config import Settings
@@ -10,7 +10,7 @@ from signer.web.app import Services, WebLimits, create_app
 from signer.web.bodies import BodyLimit
 
 
-def web_application(settings: Settings, runtime: Runtime) -> Flask:
+def web_application(settings: Settings, runtime: Runtime) -> WSGIApplication:
     """The routes over a runtime's services."""
     service, limits = runtime.service, settings.limits
     return create_app(
