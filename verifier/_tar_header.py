@@ -19,29 +19,34 @@ _CHECKSUM = slice(148, 156)
 _USTAR = b"ustar\x0000"
 _GNU = b"ustar  \x00"
 _V7 = bytes(8)
+# What a flavour leaves zero; another flavour of tar, or GNU's sparse files and times, would use it.
+_UNUSED = {_USTAR: slice(500, 512), _GNU: slice(345, 512), _V7: slice(265, 512)}
+_DEVICE_NUMBERS = (("devmajor", slice(329, 337)), ("devminor", slice(337, 345)))
 _LARGEST_NUMBER = (1 << 63) - 1
 
+_PAX_LENGTH = re.compile(rb"[1-9][0-9]{0,8}")
 _OCTAL = re.compile(rb" *([0-7]*)[ \0]*")
-_DECIMAL = re.compile(r"[0-9]{1,19}")
-_SIGNED_DECIMAL = re.compile(r"-?[0-9]{1,19}")
-_TIME = re.compile(r"-?[0-9]{1,19}(\.[0-9]*)?")
-_ANY = re.compile(r"[^\0]*", re.DOTALL)
+_DECIMAL = re.compile(rb"[0-9]{1,19}")
+_SIGNED_DECIMAL = re.compile(rb"-?[0-9]{1,19}")
+_TIME = re.compile(rb"-?[0-9]{1,19}(\.[0-9]*)?")
+# What is not ASCII, libarchive cannot convert where the locale is C, and C++ clients stop there.
+_TEXT = re.compile(rb"[\x01-\x7f]*")
 
 # What writers put into PAX headers, and the shape of each value. A record outside this table may change what
 # the member is for one client and not for another.
 _PAX_VALUES = {
-    "path": re.compile(r"[^\0]+", re.DOTALL),
-    "size": _DECIMAL,
-    "uid": _SIGNED_DECIMAL,
-    "gid": _SIGNED_DECIMAL,
-    "mtime": _TIME,
-    "atime": _TIME,
-    "ctime": _TIME,
-    "uname": _ANY,
-    "gname": _ANY,
-    "comment": _ANY,
+    b"path": re.compile(rb"[\x01-\x7f]+"),
+    b"size": _DECIMAL,
+    b"uid": _SIGNED_DECIMAL,
+    b"gid": _SIGNED_DECIMAL,
+    b"mtime": _TIME,
+    b"atime": _TIME,
+    b"ctime": _TIME,
+    b"uname": _TEXT,
+    b"gname": _TEXT,
+    b"comment": _TEXT,
 }
-_PAX_IGNORED_PREFIXES = ("SCHILY.xattr.", "RHT.security.")
+_PAX_IGNORED_PREFIXES = (b"SCHILY.xattr.", b"RHT.security.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +82,8 @@ class Extension:
         """Take the extension's own data, once it is complete."""
         if self._kind == "pax":
             records = _pax_records(data, part=self._part, offset=self.offset)
-            self.name = records.get("path")
-            self.size = int(records["size"]) if "size" in records else None
+            self.name = _text(records[b"path"]) if b"path" in records else None
+            self.size = int(records[b"size"]) if b"size" in records else None
             if self.size is not None and self.size > _LARGEST_NUMBER:
                 raise PaxRecordInvalid(part=self._part, offset=self.offset, record="size")
         else:
@@ -150,22 +155,15 @@ def _checksum_holds(block: bytes) -> bool:
 def _prefix(block: bytes, *, part: str, offset: int) -> bytes:
     """The name's prefix; refuses what some reader takes for another flavour of tar."""
     magic = block[257:265]
-    if magic == _USTAR:
-        for field, where in (("devmajor", slice(329, 337)), ("devminor", slice(337, 345))):
-            if _number(block[where]) is None:
-                raise TarFieldInvalid(part=part, offset=offset, field=field)
-        if any(block[500:512]):
-            raise TarFieldInvalid(part=part, offset=offset, field="padding")
-        return _until_zero(block[345:500])
-    if magic == _GNU:
-        unused = block[345:512]
-    elif magic == _V7:
-        unused = block[265:512]
-    else:
+    unused = _UNUSED.get(magic)
+    if unused is None:
         raise TarFieldInvalid(part=part, offset=offset, field="magic")
-    if any(unused):
+    for field, where in _DEVICE_NUMBERS:
+        if _number(block[where]) is None:
+            raise TarFieldInvalid(part=part, offset=offset, field=field)
+    if any(block[unused]):
         raise TarFieldInvalid(part=part, offset=offset, field="padding")
-    return b""
+    return _until_zero(block[345:500]) if magic == _USTAR else b""
 
 
 def _number(field: bytes) -> int | None:
@@ -185,22 +183,21 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
-def _pax_records(data: bytes, *, part: str, offset: int) -> dict[str, str]:
-    records: dict[str, str] = {}
+def _pax_records(data: bytes, *, part: str, offset: int) -> dict[bytes, bytes]:
+    records: dict[bytes, bytes] = {}
     while data:
         length, _, rest = data.partition(b" ")
-        if not re.fullmatch(rb"[1-9][0-9]{0,8}", length) or int(length) > len(data):
+        if not _PAX_LENGTH.fullmatch(length) or int(length) > len(data):
             raise PaxRecordInvalid(part=part, offset=offset, record=None)
         record, data = rest[: int(length) - len(length) - 1], data[int(length) :]
         key, equals, value = record[:-1].partition(b"=")
-        name, text = _text(key), _text(value)
-        if not equals or not key or record[-1:] != b"\n" or name in records:
-            raise PaxRecordInvalid(part=part, offset=offset, record=name or None)
-        if not name.startswith(_PAX_IGNORED_PREFIXES):
-            shape = _PAX_VALUES.get(name)
+        if not equals or not key or record[-1:] != b"\n" or key in records:
+            raise PaxRecordInvalid(part=part, offset=offset, record=_text(key) or None)
+        if not key.startswith(_PAX_IGNORED_PREFIXES):
+            shape = _PAX_VALUES.get(key)
             if shape is None:
-                raise PaxRecordUnsupported(part=part, offset=offset, record=name)
-            if not shape.fullmatch(text):
-                raise PaxRecordInvalid(part=part, offset=offset, record=name)
-        records[name] = text
+                raise PaxRecordUnsupported(part=part, offset=offset, record=_text(key))
+            if not shape.fullmatch(value):
+                raise PaxRecordInvalid(part=part, offset=offset, record=_text(key))
+        records[key] = value
     return records
