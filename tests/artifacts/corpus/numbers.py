@@ -151,7 +151,7 @@ EXTENSIONS = (
     refused("a pax record has no length", extended(pax(b"path=version\n")), "pax-record-invalid"),
     refused("a pax record has no equals sign", extended(pax(b"16 path version\n")), "pax-record-invalid"),
     refused("a pax record has no newline", extended(pax(b"16 path=version ")), "pax-record-invalid"),
-    refused("a pax record is not UTF-8", extended(pax(b"11 path=\xff\xfe\n")), "member-unexpected"),
+    refused("a pax record is not UTF-8", extended(pax(b"11 path=\xff\xfe\n")), "pax-record-invalid"),
     refused(
         "a pax header claims a gigabyte",
         extended(Member(name="x", kind=b"x", fields=A_GIGABYTE)),
