@@ -1,0 +1,54 @@
+"""Who may do what, as a table; what the table lacks is denied with a reason."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+
+from signer.domain.identity import Identity, Role
+from signer.domain.keys import Purpose, VersionState
+from signer.domain.policy import Action, Allow, Deny, decide, decide_artifact_signature
+
+from .test_keys import key
+
+MAY = {
+    (Role.ADMINISTRATOR, Action.READ),
+    (Role.ADMINISTRATOR, Action.SIGN),
+    (Role.ADMINISTRATOR, Action.ADMINISTER),
+    (Role.SIGNER, Action.READ),
+    (Role.SIGNER, Action.SIGN),
+    (Role.READER, Action.READ),
+}
+
+
+def identity(role: Role) -> Identity:
+    return Identity(name=f"api-token:{role}", role=role)
+
+
+@pytest.mark.parametrize(("role", "action"), [*itertools.product(Role, Action)])
+def test_a_role_covers_its_actions_and_no_others(role: Role, action: Action) -> None:
+    decision = decide(identity(role), action)
+    if (role, action) in MAY:
+        assert decision == Allow(rule=f"role {role}")
+    else:
+        assert decision == Deny(reason=f"the role {role} may not {action}")
+
+
+@pytest.mark.parametrize("action", Action)
+def test_a_role_that_no_rule_knows_may_nothing(action: Action) -> None:
+    stranger = Identity(name="stranger", role="owner")  # type: ignore[arg-type]
+    assert isinstance(decide(stranger, action), Deny)
+
+
+@pytest.mark.parametrize(("role", "purpose"), [*itertools.product(Role, Purpose)])
+def test_only_artifact_keys_sign_artifacts(role: Role, purpose: Purpose) -> None:
+    asked = replace(key(VersionState.ACTIVE), purpose=purpose)
+    decision = decide_artifact_signature(identity(role), asked)
+    if purpose is not Purpose.ARTIFACT:
+        assert decision == Deny(reason=f"key firmware is for {purpose}, only artifact keys sign artifacts")
+    elif (role, Action.SIGN) in MAY:
+        assert decision == Allow(rule=f"role {role}")
+    else:
+        assert decision == Deny(reason=f"the role {role} may not sign")
