@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from signer.errors import ConfigurationInvalid
 
@@ -32,6 +33,14 @@ class Section(BaseModel):
     """A table of the file: frozen, and strict about names and types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _a_boolean_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        # Text is converted, since variables hold nothing else; ``workers = true`` would silently mean one.
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError("must not be true or false")
+        return value
 
 
 class Tls(StrEnum):
@@ -66,10 +75,10 @@ class ServerSettings(Section):
     @field_validator("bind")
     @classmethod
     def _bind_has_host_and_port(cls, bind: str) -> str:
-        if bind.startswith("unix:"):
+        if bind.startswith("unix:") and bind != "unix:":
             return bind
         host, _, port = bind.rpartition(":")
-        if not host or not port.isdecimal() or int(port) not in range(1 << 16):
+        if not host or not (port.isascii() and port.isdecimal()) or int(port) not in range(1 << 16):
             raise ValueError("must be HOST:PORT, [IPV6]:PORT or unix:PATH")
         return bind
 
@@ -96,6 +105,22 @@ class DatabaseSettings(Section):
     url: str = Field("sqlite:///artifact-signer.sqlite", description="SQLAlchemy URL: sqlite or postgresql+psycopg")
     password_file: Path | None = Field(None, description="holds the password that the URL leaves out")
     timeout: float = Field(10.0, gt=0, le=60, description="longest wait for the database, seconds")
+
+    @field_validator("url")
+    @classmethod
+    def _url_is_of_a_known_kind_and_holds_no_secret(cls, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            _ = parts.port
+        except ValueError:  # its text may repeat what stands where a password could
+            raise ValueError("is not a URL") from None
+        if parts.scheme == "sqlite" and url.removeprefix("sqlite:///") not in ("", ":memory:", url):
+            return url
+        if parts.scheme != "postgresql+psycopg":
+            raise ValueError("must be sqlite:///PATH or postgresql+psycopg://[USER@]HOST/DATABASE")
+        if parts.password is not None or "password" in parse_qs(parts.query, keep_blank_values=True):
+            raise ValueError("holds a password, which belongs into the file that password_file names")
+        return url
 
 
 class LimitSettings(Section):
@@ -211,14 +236,24 @@ def _apply_environment(document: dict[str, Any], environment: Mapping[str, str])
         for section, model in _sections().items()
         for name in model.model_fields
     }
-    pin_variables = {token.get("pin", {}).get("env") for token in document.get("tokens", []) if isinstance(token, dict)}
+    known = CLIENT_VARIABLES | _pin_variables(document)
     for variable, value in environment.items():
         if variable in targets:
             section, name = targets[variable]
-            document.setdefault(section, {})[name] = value
-        elif variable.startswith(ENVIRONMENT_PREFIX) and variable not in CLIENT_VARIABLES | pin_variables:
+            table = document.setdefault(section, {})
+            if isinstance(table, dict):  # anything else is refused with the rest of the file
+                table[name] = value
+        elif variable.startswith(ENVIRONMENT_PREFIX) and variable not in known:
             problems.append(f"the environment variable {variable} is no setting")
     return problems
+
+
+def _pin_variables(document: Mapping[str, Any]) -> set[str]:
+    """The variables that hold PINs, from a document that was not checked yet."""
+    tokens = document.get("tokens")
+    pins = [token.get("pin") for token in tokens if isinstance(token, dict)] if isinstance(tokens, list) else []
+    names = [pin.get("env") for pin in pins if isinstance(pin, dict)]
+    return {name for name in names if isinstance(name, str)}
 
 
 def _sections() -> dict[str, type[Section]]:
