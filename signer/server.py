@@ -14,6 +14,7 @@ from signer.config import ServerSettings, Settings, Tls
 from signer.errors import ConfigurationInvalid
 from signer.logs import configure_logs
 from signer.storage.database import Database
+from signer.token import with_sealed_pins
 from signer.web.worker import DeadlineSocket, DeadlineTlsSocket, LineLogger, Worker
 from signer.wsgi import web_application
 
@@ -100,7 +101,7 @@ def serve(settings: Settings) -> None:
         Path(settings.server.unix_socket).parent.mkdir(parents=True, exist_ok=True)
     scheme = "https" if settings.server.tls is Tls.ON else "http"
     logger.info("serving %s on %s", scheme, settings.server.bind)
-    Server(settings).run()
+    Server(with_sealed_pins(settings)).run()
 
 
 def _check_database(settings: Settings) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
-from hsm import PinSource, TokenConfig, TokenPool
+from hsm import PinSource, TokenConfig, TokenPool, TokenUri
+from hsm.pin import sealed
 from signer.config import Settings, TokenSettings
 
 
@@ -13,14 +15,29 @@ def token_config(token: TokenSettings, *, sign_timeout: float, lock_directory: P
     pin = token.pin
     return TokenConfig(
         name=token.name,
-        uri=token.uri,
-        pin=PinSource(file=pin.file, environment=pin.env, descriptor=pin.fd),
+        uri=TokenUri.parse(token.uri),
+        pin=PinSource(file=pin.file, env=pin.env, fd=pin.fd),
         environment=token.environment,
         sessions=token.sessions,
         sign_timeout=sign_timeout,
         start_timeout=token.start_timeout,
         lock_directory=lock_directory,
     )
+
+
+def with_sealed_pins(settings: Settings) -> Settings:
+    """The settings with each PIN that can be read only once moved where every worker can read it.
+
+    To be called before workers are forked. A PIN on a pipe goes into sealed memory without passing through here.
+    """
+    return settings.model_copy(update={"tokens": tuple(_with_sealed_pin(token) for token in settings.tokens)})
+
+
+def _with_sealed_pin(token: TokenSettings) -> TokenSettings:
+    if token.pin.fd is None:
+        return token
+    source = sealed(PinSource(fd=token.pin.fd), clock=time.monotonic)
+    return token.model_copy(update={"pin": token.pin.model_copy(update={"fd": source.fd})})
 
 
 def open_tokens(settings: Settings) -> TokenPool:

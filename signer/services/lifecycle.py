@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from hsm.errors import KeyNotFound as KeyNotInToken
-from hsm.errors import TokenError
+from hsm.errors import KeyMismatch, TokenError, TokenUnavailable
 from signer.domain.events import Event, EventType
 from signer.domain.identity import Identity
 from signer.domain.keys import (
@@ -216,8 +215,8 @@ class LifecycleService:
         """The second half of ``destroy``: the tokens forget, then the record says so."""
         version = key.version(number)
         for token in dict.fromkeys([*version.tokens, *key.tokens]):
-            if token in self._token_names and self._tokens.has_key(token, pinned(key, version), timeout=self._timeout):
-                self._tokens.destroy(token, version.cka_id, timeout=self._timeout)
+            if token in self._token_names:
+                self._forget_pair(token, key, version)
         change = _change(key, version, Step.FINISH_DESTRUCTION, fields={"tokens": []})
         event = _stepped(EventType.VERSION_DESTROYED, actor, key.name, version, VersionState.DESTROYED)
         return Outcome(key=self._store.change(key, [change], [event]))
@@ -233,6 +232,16 @@ class LifecycleService:
             key=self._store.change(key, [change], [_stepped(done, identity.name, name, version, change.state)])
         )
 
+    def _forget_pair(self, token: str, key: Key, version: KeyVersion) -> None:
+        try:
+            held = self._tokens.has_key(token, pinned(key, version), timeout=self._timeout)
+        except KeyMismatch:
+            return  # another pair under the same CKA_ID: not ours to destroy
+        if held is None:
+            raise TokenUnavailable(token=token, reason="cannot be asked to forget the pair")
+        if held:
+            self._tokens.destroy(token, version.cka_id, timeout=self._timeout)
+
     # --- checks ------------------------------------------------------------------------------------------------
 
     def _configured(self, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -247,15 +256,19 @@ class LifecycleService:
             raise ClockMovedBack(now=now, newest=newest)
 
     def _require_in_every_token(self, key: Key, version: KeyVersion) -> tuple[str, ...]:
-        missing, unreachable = [], []
+        missing: list[str] = []
+        unreachable: list[str] = []
         for token in key.tokens:
             try:
-                if not self._tokens.has_key(token, pinned(key, version), timeout=self._timeout):
-                    missing.append(token)
-            except KeyNotInToken:
-                missing.append(token)
+                held = self._tokens.has_key(token, pinned(key, version), timeout=self._timeout)
+            except KeyMismatch:
+                held = False
             except TokenError:
+                held = None
+            if held is None:
                 unreachable.append(token)
+            elif not held:
+                missing.append(token)
         if missing or unreachable:
             raise NotInEveryToken(
                 key=key.name,

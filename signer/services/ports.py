@@ -157,8 +157,11 @@ class TokenAccess(Protocol):
     def find_keys(self, token: str, *, timeout: float | None = None) -> tuple[TokenKey, ...]:
         """All pairs of a token."""
 
-    def has_key(self, token: str, key: PinnedKey, *, timeout: float | None = None) -> bool:
-        """Whether the token holds this very pair."""
+    def has_key(self, token: str, key: PinnedKey, *, timeout: float | None = None) -> bool | None:
+        """Whether the token holds this very pair; None where it cannot be asked now.
+
+        Raises ``hsm.errors.KeyMismatch`` where it holds another pair under this CKA_ID.
+        """
 
     def destroy(self, token: str, key_id: bytes, *, timeout: float | None = None) -> None:
         """Remove both halves from the token."""

@@ -1,0 +1,181 @@
+"""Finds and ends what a crash between the token's step and the database's left.
+
+1. A pending version whose pair is in the token is completed: the pair makes a signature that its own public key
+   verifies, then it is pinned. One whose pair is nowhere is abandoned; its name or number is free again.
+2. A destruction that was begun is finished.
+3. A version in whose place the token holds another key is quarantined, so that nothing asks it for signatures.
+4. A pair that no record names is never touched, and a token that cannot be read decides nothing.
+5. A pending version that may be under way in a worker is left alone. Should a worker be quicker all the same, the
+   store lets only one of the two record what happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from hsm import PinnedKey
+from hsm.errors import KeyHalvesDiffer, KeyMismatch, SignatureMismatch, TokenError
+from signer.domain.events import EventType
+from signer.domain.keys import Key, KeyVersion, Origin, VersionState
+from signer.domain.lifecycle import TRANSITIONS, Step
+from signer.domain.remains import Kind, Pairs, Remain, compare, pending, tokens_of
+from signer.errors import PairNotSuitable, SignerError
+from signer.services.lifecycle import LifecycleService
+from signer.services.pairs import GENERATION_TIMEOUT, PairMaker, PairSelector
+from signer.services.ports import Clock, KeyStore, TokenAccess
+
+ACTOR = "artifact-signer doctor"
+MENDING_CHECK = b"artifact-signer: an interrupted creation is completed"
+# A worker may wait for the token that makes the pair, and then for each token that is asked whether it has it.
+DEFAULT_PATIENCE = timedelta(seconds=2 * GENERATION_TIMEOUT)
+FIRST_VERSION = 1
+NEVER_MADE = "pair-not-in-token"
+UNFIT = "pair-not-as-requested"
+
+
+class Ending(StrEnum):
+    """How a remain was ended."""
+
+    COMPLETED_ACTIVE = "completed-active"
+    COMPLETED_NEXT = "completed-next"
+    ABANDONED = "abandoned"
+    DESTROYED = "destroyed"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mended:
+    """A remain and what became of it: ``ending``, or the ``refusal`` that left it as it was; None: not to be mended."""
+
+    remain: Remain
+    ending: Ending | None = None
+    refusal: SignerError | TokenError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What was found. ``silent``: why each token that could not be read did not answer."""
+
+    pairs: Pairs
+    keys: tuple[Key, ...]
+    remains: tuple[Remain, ...]
+    silent: dict[str, TokenError]
+
+
+class MendingService:
+    """Compares records and tokens, and ends what may be ended."""
+
+    def __init__(
+        self,
+        *,
+        store: KeyStore,
+        tokens: TokenAccess,
+        token_names: tuple[str, ...],
+        lifecycle: LifecycleService,
+        pairs: PairMaker,
+        quarantine: Callable[[Key, KeyVersion], None],
+        clock: Clock,
+        timeout: float,
+    ) -> None:
+        self._store = store
+        self._tokens = tokens
+        self._token_names = token_names
+        self._lifecycle = lifecycle
+        self._pairs = pairs
+        self._quarantine = quarantine
+        self._clock = clock
+        self._timeout = timeout
+
+    def survey(self, *, patience: timedelta = DEFAULT_PATIENCE) -> Survey:
+        """Look, change nothing. ``patience``: the age below which a pending version may be under way."""
+        held, silent = {}, {}
+        for token in self._token_names:
+            try:
+                held[token] = self._tokens.find_keys(token, timeout=self._timeout)
+            except TokenError as error:
+                silent[token] = error
+        keys = self._store.all_keys()  # after the tokens, as ``compare`` wants it
+        remains = compare(keys, held, now=self._clock(), patience=patience)
+        return Survey(pairs=held, keys=keys, remains=remains, silent=silent)
+
+    def mend(self, remain: Remain, *, patience: timedelta = DEFAULT_PATIENCE) -> Mended:
+        """End one remain, after looking at it once more."""
+        if remain.key is None or remain.version is None:
+            return Mended(remain=remain)
+        try:
+            key = self._store.key(remain.key)
+            version = key.version(remain.version)
+            if version.state is not remain.state:
+                return Mended(remain=remain)
+            return Mended(remain=remain, ending=self._end(remain.kind, key, version, patience))
+        except (SignerError, TokenError) as error:
+            return Mended(remain=remain, refusal=error)
+
+    def _end(self, kind: Kind, key: Key, version: KeyVersion, patience: timedelta) -> Ending | None:
+        if version.state is VersionState.PENDING:
+            return self._end_pending(key, version, patience)
+        if version.state is VersionState.DESTROYING:
+            return self._end_destruction(key, version)
+        if kind is Kind.DIFFERENT and (version.state, Step.QUARANTINE) in TRANSITIONS:
+            self._quarantine(key, version)
+            return Ending.QUARANTINED
+        return None
+
+    def _end_pending(self, key: Key, version: KeyVersion, patience: timedelta) -> Ending | None:
+        held = {
+            token: self._tokens.find_keys(token, timeout=self._timeout)
+            for token in tokens_of(key, version)
+            if token in self._token_names
+        }
+        now = pending(key, version, held, now=self._clock(), patience=patience)
+        if now.kind in (Kind.PENDING_ABSENT, Kind.PENDING_UNFIT):
+            reason = NEVER_MADE if now.kind is Kind.PENDING_ABSENT else UNFIT
+            self._pairs.abandon(key, version, ACTOR, reason=reason)
+            return Ending.ABANDONED
+        if now.kind is not Kind.PENDING_MADE or now.token is None:
+            return None
+        first = version.number == FIRST_VERSION
+        if version.origin is Origin.ADOPTED:
+            return self._readopt(key, version, first=first)
+        return self._complete(key, version, now.token, first=first)
+
+    def _complete(self, key: Key, version: KeyVersion, token: str, *, first: bool) -> Ending:
+        found = self._tokens.find_key(token, key_id=version.cka_id, timeout=self._timeout)
+        if found.spki is None:
+            raise PairNotSuitable(reason="the token does not show its public half")
+        pin = PinnedKey(key_id=version.cka_id, algorithm=key.algorithm, spki=found.spki)
+        try:
+            self._tokens.sign(pin, MENDING_CHECK, tokens=(token,), timeout=self._timeout)
+        except (KeyHalvesDiffer, KeyMismatch, SignatureMismatch):
+            self._pairs.abandon(key, version, ACTOR, reason=UNFIT)
+            return Ending.ABANDONED
+        done = EventType.KEY_CREATED if first else EventType.VERSION_PREPARED
+        self._pairs.pin(key, version, found.spki, ACTOR, done, activate=first)
+        return Ending.COMPLETED_ACTIVE if first else Ending.COMPLETED_NEXT
+
+    def _readopt(self, key: Key, version: KeyVersion, *, first: bool) -> Ending:
+        """An adoption begins anew, with all its checks: nobody knows how far it came."""
+        done = EventType.KEY_ADOPTED if first else EventType.VERSION_PREPARED
+        selector = PairSelector(cka_id=version.cka_id)
+        try:
+            self._pairs.fulfil(key, version, selector, ACTOR, done, activate=first)
+        except PairNotSuitable:
+            return Ending.ABANDONED  # ``fulfil`` has closed the record
+        return Ending.COMPLETED_ACTIVE if first else Ending.COMPLETED_NEXT
+
+    def _end_destruction(self, key: Key, version: KeyVersion) -> Ending:
+        for token in tokens_of(key, version):
+            if token in self._token_names:
+                self._destroy_halves(token, version)
+        self._lifecycle.finish_destruction(ACTOR, key, version.number)
+        return Ending.DESTROYED
+
+    def _destroy_halves(self, token: str, version: KeyVersion) -> None:
+        """A removal that was cut short leaves the public half, which no longer counts as the pair."""
+        for half in self._tokens.find_keys(token, timeout=self._timeout):
+            if half.key_id == version.cka_id and not half.has_private and half.spki == version.spki:
+                self._tokens.destroy(token, version.cka_id, timeout=self._timeout)
+                return
