@@ -1,0 +1,139 @@
+"""Looks into a token: public keys, attributes, pairs. Every function works in one borrowed session.
+
+A pair is what shares a CKA_ID. Tokens differ in what they show and in how they refuse to show it; what is not shown
+is None or False here, and never guessed.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pkcs11 import Attribute, KeyType, ObjectClass
+from pkcs11 import exceptions as p11
+
+from hsm._encoding import EncodingError, ec_spki, edwards_spki, rsa_spki
+from hsm.algorithms import Algorithm
+from hsm.errors import AlgorithmUnsupported
+from hsm.keys import TokenKey
+
+MAX_OBJECTS = 10_000
+FLAGS = (
+    Attribute.EXTRACTABLE,
+    Attribute.SENSITIVE,
+    Attribute.ALWAYS_SENSITIVE,
+    Attribute.LOCAL,
+    Attribute.SIGN,
+)
+_NAMES = (Attribute.ID, Attribute.LABEL)
+_PUBLIC = (
+    Attribute.KEY_TYPE,
+    Attribute.MODULUS,
+    Attribute.PUBLIC_EXPONENT,
+    Attribute.EC_PARAMS,
+    Attribute.EC_POINT,
+)
+_HIDDEN = (p11.AttributeTypeInvalid, p11.AttributeSensitive, p11.FunctionFailed, p11.AttributeValueInvalid)
+_MALFORMED = (ValueError, IndexError, struct.error)
+
+
+def find(session: Any, *, key_id: bytes | None = None, label: str | None = None) -> Iterator[TokenKey]:
+    """All pairs and halves, or those with this CKA_ID or label; a pair is what shares a CKA_ID."""
+    template: dict[Attribute, Any] = {}
+    if key_id is not None:
+        template[Attribute.ID] = key_id
+    if label is not None:
+        template[Attribute.LABEL] = label
+    groups: dict[tuple[bytes, str], None] = {}
+    for half in halves(session, template):
+        names = attributes(half, _NAMES)
+        identity, name = names.get(Attribute.ID, b""), names.get(Attribute.LABEL, "")
+        groups[(identity, "" if identity else name)] = None
+    for identity, name in groups:
+        selector = {Attribute.ID: identity} if identity else {Attribute.LABEL: name}
+        found = [half for half in halves(session, selector) if identity or not half[Attribute.ID]]
+        yield from _pairs(found)
+
+
+def public_key(half: Any) -> tuple[Algorithm | None, bytes | None]:
+    """Algorithm and SubjectPublicKeyInfo, as far as this half shows them."""
+    known = attributes(half, _PUBLIC)
+    modulus, exponent = known.get(Attribute.MODULUS), known.get(Attribute.PUBLIC_EXPONENT)
+    parameters, point = known.get(Attribute.EC_PARAMS), known.get(Attribute.EC_POINT)
+    try:
+        match known.get(Attribute.KEY_TYPE):
+            case KeyType.RSA if modulus and exponent:
+                return rsa_spki(modulus, exponent)
+            case KeyType.EC if parameters and point:
+                return ec_spki(parameters, point)
+            case KeyType.EC_EDWARDS if parameters and point:
+                return edwards_spki(parameters, point)
+    except EncodingError:
+        return None, None
+    return None, None
+
+
+def attributes(found: Any, wanted: Iterable[Attribute]) -> dict[Attribute, Any]:
+    """The attributes that the token shows; one by one where it refuses them together."""
+    names = list(wanted)
+    try:
+        return dict(found.get_attributes(names))
+    except (*_HIDDEN, *_MALFORMED):
+        shown = {}
+    for name in names:
+        try:
+            shown[name] = found[name]
+        except (*_HIDDEN, *_MALFORMED):
+            continue
+    return shown
+
+
+def objects(session: Any, selector: dict[Attribute, Any]) -> list[Any]:
+    """All objects with these attributes."""
+    found = []
+    for item in session.get_objects(selector):
+        found.append(item)
+        if len(found) > MAX_OBJECTS:
+            raise AlgorithmUnsupported(reason=f"more than {MAX_OBJECTS} objects")
+    return found
+
+
+def halves(session: Any, selector: dict[Attribute, Any]) -> list[Any]:
+    """Private and then public keys with these attributes."""
+    kinds = (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY)
+    return [half for kind in kinds for half in objects(session, {Attribute.CLASS: kind, **selector})]
+
+
+def _pairs(found: list[Any]) -> Iterator[TokenKey]:
+    """One pair where there is at most one of each kind, else each half for itself."""
+    privates = [half for half in found if half.object_class is ObjectClass.PRIVATE_KEY]
+    publics = [half for half in found if half.object_class is ObjectClass.PUBLIC_KEY]
+    if len(privates) <= 1 and len(publics) <= 1:
+        yield _token_key(next(iter(privates), None), next(iter(publics), None))
+        return
+    yield from (_token_key(half, None) for half in privates)
+    if not privates:
+        yield from (_token_key(None, half) for half in publics)
+
+
+def _token_key(private: Any | None, public: Any | None) -> TokenKey:
+    shown = private if private is not None else public
+    names = attributes(shown, _NAMES)
+    flags = attributes(private, FLAGS) if private is not None else {}
+    algorithm, spki = public_key(public) if public is not None else (None, None)
+    if spki is None and private is not None:
+        algorithm, spki = public_key(private)
+    return TokenKey(
+        key_id=names.get(Attribute.ID, b""),
+        label=names.get(Attribute.LABEL, ""),
+        algorithm=algorithm,
+        spki=spki,
+        extractable=bool(flags.get(Attribute.EXTRACTABLE, False)),
+        sensitive=bool(flags.get(Attribute.SENSITIVE, False)),
+        always_sensitive=bool(flags.get(Attribute.ALWAYS_SENSITIVE, False)),
+        local=bool(flags.get(Attribute.LOCAL, False)),
+        sign=bool(flags.get(Attribute.SIGN, False)),
+        has_private=private is not None,
+        has_public=public is not None,
+    )

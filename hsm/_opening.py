@@ -1,0 +1,107 @@
+"""Processes agree who opens a token, and remember together which PIN source was refused.
+
+1. Processes that open the same token at the same moment disturb each other in some modules, so opening (initialise,
+   login, first look-up) and writing happen under one file lock per module and environment. The lock ends with its
+   process, however it ends.
+2. A refused PIN leaves a marker beside the lock, made under the lock: the next process finds it before it tries, so
+   any number of processes with the same wrong PIN spend one attempt. The marker holds the identity of the PIN
+   *source* (device, inode and times of the file), nothing of the PIN. A changed source is tried once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from hsm.errors import ConfigurationError
+
+PRIVATE_DIRECTORY = 0o700
+MAX_MARKER = 1024
+
+
+class OpeningLock:
+    """The lock and the marker of one token; ``directory`` exists. ``token``: text that selects it."""
+
+    def __init__(self, directory: Path, *, group: str, token: str) -> None:
+        member = hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        self._lock = directory / f"{group}.lock"
+        self.marker = directory / f"{group}-{member}.refused"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Wait for the lock and keep it. The wait is bounded by the parent, which ends a process that starts late."""
+        try:
+            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
+        except OSError as error:
+            raise unusable(error) from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def refused(self) -> str | None:
+        """The identity of the PIN source that the token refused last; None where it refused none."""
+        try:
+            return self.marker.read_bytes()[:MAX_MARKER].decode("utf-8", "replace")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise unusable(error) from None
+
+    def refuse(self, identity: str) -> None:
+        """Remember that the PIN from this source was refused."""
+        temporary = self.marker.with_suffix(f".{os.getpid()}")
+        try:
+            temporary.write_text(identity, encoding="utf-8")
+            temporary.replace(self.marker)
+        except OSError as error:
+            raise unusable(error) from None
+
+    def accept(self) -> None:
+        """The PIN is right: forget what was refused."""
+        try:
+            self.marker.unlink(missing_ok=True)
+        except OSError as error:
+            raise unusable(error) from None
+
+
+def lock_group(module: Path, environment: Mapping[str, str]) -> str:
+    """Names what must not be opened at the same time: one module with one configuration."""
+    parts = [os.fspath(module), *(f"{name}={environment[name]}" for name in sorted(environment))]
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def lock_directory(configured: Path | None, environment: Mapping[str, str]) -> Path:
+    """The directory of locks, made where it is missing.
+
+    ``configured`` may be shared by users. The default is ``$XDG_RUNTIME_DIR/artifact-signer``, else
+    ``/tmp/artifact-signer-UID``, and has to belong to this user alone. Raises ``ConfigurationError``.
+    """
+    runtime = environment.get("XDG_RUNTIME_DIR")
+    if configured is not None:
+        directory = configured
+    elif runtime and Path(runtime).is_dir():
+        directory = Path(runtime) / "artifact-signer"
+    else:
+        directory = Path(f"/tmp/artifact-signer-{os.getuid()}")  # noqa: S108  (checked below)
+    try:
+        directory.mkdir(mode=PRIVATE_DIRECTORY, parents=configured is not None, exist_ok=True)
+        status = directory.lstat()
+    except OSError as error:
+        raise unusable(error) from None
+    if configured is None:
+        ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+        if not ours or stat.S_IMODE(status.st_mode) & 0o077:
+            raise ConfigurationError(setting="lock_directory", reason=f"{directory} is not private to this user")
+    return directory
+
+
+def unusable(error: OSError) -> ConfigurationError:
+    """The lock directory cannot be used; ``reason`` names the system's error."""
+    return ConfigurationError(setting="lock_directory", reason=os.strerror(error.errno or 0))

@@ -1,0 +1,193 @@
+"""A token's own process: it alone loads the module and reads the PIN.
+
+Started with the descriptors of its sockets as arguments. The first, *life*, brings the set-up, carries what happens
+while opening, and ends when the parent ends; each of the others is answered by a thread of its own. The process:
+
+1. leaves no memory behind (no core dumps, not traceable, no new privileges) and inherits nothing but its sockets;
+2. dies with its parent: by a signal of the kernel, and by the end of *life*, whichever comes first;
+3. ignores the signals that a terminal or a service manager sends to the whole group, so that its parent can finish;
+4. leaves without running anybody's exit handlers, which some modules crash in;
+5. shows nobody a traceback: whatever happens becomes an error with a code, or an exit status.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import socket
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hsm._records import Setup, pack_record, unpack_record
+from hsm._wire import (
+    MAX_FRAME,
+    VERSION,
+    Op,
+    Request,
+    Status,
+    WireError,
+    pack_error,
+    parse_request,
+    reply,
+)
+from hsm.errors import ExtraMissing, ModuleMissing, TokenError, TokenUnavailable
+
+if TYPE_CHECKING:
+    from hsm._module import Module
+    from hsm._opening import OpeningLock
+    from hsm._service import Service
+
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
+EXIT_PARENT_GONE, EXIT_LOST, EXIT_PROTOCOL = 0, 3, 4
+
+
+def main(arguments: list[str]) -> None:
+    """``arguments``: the parent's process id, then the descriptors of *life* and of the channels."""
+    parent, life_fd, *channel_fds = (int(argument) for argument in arguments)
+    harden(parent)
+    life = socket.socket(fileno=life_fd)
+    channels = [socket.socket(fileno=descriptor) for descriptor in channel_fds]
+    try:
+        setup = _setup(life)
+    except WireError:
+        os._exit(EXIT_PROTOCOL)
+    threading.Thread(target=_die_with, args=(life,), daemon=True).start()
+    try:
+        _serve(setup, life, channels)
+    except TokenError as error:
+        leave(life, error)
+    except BaseException as fault:  # noqa: BLE001  (rule 5)
+        leave(life, _internal(fault))
+    os._exit(EXIT_PARENT_GONE)  # rule 4
+
+
+def harden(parent: int) -> None:
+    """Rules 1 to 3; ends the process at once if the parent is gone already."""
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(EXIT_PARENT_GONE)
+    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+    os.chdir("/")
+
+
+def leave(life: socket.socket, error: TokenError) -> None:
+    """Tell the parent why, and end."""
+    with suppress(OSError):
+        life.send(reply(Status.LEAVING, 0, pack_error(error)))
+    os._exit(EXIT_LOST)
+
+
+def _setup(life: socket.socket) -> Setup:
+    request = parse_request(life.recv(MAX_FRAME + 1))
+    if request.op is not Op.SETUP:
+        raise WireError("expected the set-up")
+    setup = unpack_record(Setup, request.body)
+    if setup.version != VERSION:
+        raise WireError("another version")
+    return setup
+
+
+def _die_with(life: socket.socket) -> None:
+    with suppress(OSError):
+        while life.recv(1):
+            pass
+    os._exit(EXIT_PARENT_GONE)
+
+
+def _serve(setup: Setup, life: socket.socket, channels: list[socket.socket]) -> None:
+    from hsm._opening import OpeningLock
+
+    try:
+        import pkcs11._pkcs11  # noqa: F401
+    except ImportError:
+        raise ExtraMissing from None
+    lock = OpeningLock(Path(setup.lock_directory), group=setup.lock_group, token=setup.selector)
+    if setup.inspect_only:
+        _inspect(setup, life, lock)
+        return
+    service = _opened(setup, life, lock)
+    life.send(reply(Status.READY, 0, pack_record(service.capabilities())))
+    for channel in channels[1:]:
+        threading.Thread(target=_answer, args=(service, life, channel), daemon=True).start()
+    _answer(service, life, channels[0])
+
+
+def _opened(setup: Setup, life: socket.socket, lock: OpeningLock) -> Service:
+    from hsm._service import Service
+    from hsm._session import Connection
+
+    with lock.held():
+        life.send(reply(Status.OPENING, 0))
+        module = _module(setup)
+        connection = Connection(setup, module, lock, timeout=setup.timeout, clock=time.monotonic)
+        connection.open()
+    return Service(setup, module, connection)
+
+
+def _inspect(setup: Setup, life: socket.socket, lock: OpeningLock) -> None:
+    from hsm._slots import descriptions
+
+    with lock.held():
+        life.send(reply(Status.OPENING, 0))
+        for found in descriptions(_module(setup), setup):
+            life.send(reply(Status.ITEM, 0, pack_record(found)))
+    life.send(reply(Status.DONE, 0))
+
+
+def _module(setup: Setup) -> Module:
+    from hsm._module import Module
+
+    if not Path(setup.module_path).is_file():
+        raise ModuleMissing(path=setup.module_path, reason="no such file")
+    return Module(Path(setup.module_path))
+
+
+def _answer(service: Service, life: socket.socket, channel: socket.socket) -> None:
+    """Answer the requests of one channel until the parent closes it."""
+    from hsm._service import TokenLost
+
+    buffer = memoryview(bytearray(MAX_FRAME + 1))
+    with suppress(OSError):  # the parent is gone; the end of life is noticed elsewhere
+        while size := channel.recv_into(buffer):
+            try:
+                _reply(service, channel, parse_request(bytes(buffer[:size])))
+            except TokenLost as lost:
+                leave(life, lost.error)
+            except WireError:
+                os._exit(EXIT_PROTOCOL)
+
+
+def _reply(service: Service, channel: socket.socket, request: Request) -> None:
+    from hsm._service import TokenLost
+
+    try:
+        for status, body in service.answers(request):
+            channel.send(reply(status, request.id, body))
+    except TokenLost as lost:
+        channel.send(reply(Status.ERROR, request.id, pack_error(lost.error)))
+        raise
+    except TokenError as error:
+        channel.send(reply(Status.ERROR, request.id, pack_error(error)))
+    except (WireError, OSError):
+        raise
+    except Exception as fault:  # noqa: BLE001  (rule 5)
+        channel.send(reply(Status.ERROR, request.id, pack_error(_internal(fault))))
+
+
+def _internal(fault: BaseException) -> TokenUnavailable:
+    return TokenUnavailable(reason=f"internal {type(fault).__name__}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

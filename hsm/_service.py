@@ -1,0 +1,195 @@
+"""Answers requests inside a token's process.
+
+A request that finds the token lost asks for a reload and is tried once more; making and removing keys is not
+repeated, because nobody knows how much of it was done. When a reload is of no use, the process leaves: ``TokenLost``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from pkcs11 import exceptions as p11
+
+from hsm import _faults, _objects, _pairs, _signing
+from hsm._module import Module
+from hsm._records import Capabilities, Setup, pack_record
+from hsm._session import Connection, Working
+from hsm._slots import descriptions
+from hsm._wire import (
+    Kind,
+    Op,
+    Request,
+    Status,
+    WireError,
+    split_key,
+    unpack_key,
+    unpack_signing,
+    unpack_values,
+)
+from hsm.algorithms import Algorithm
+from hsm.errors import KeyNotFound, TokenError
+from hsm.keys import TokenKey
+
+MAX_HANDLES = 1024  # per session; above it the cache begins anew
+
+Result = TypeVar("Result")
+Answer = tuple[Status, bytes]
+
+
+class TokenLost(Exception):
+    """Reloading was of no use; only a new process helps. ``error``: what requests are told."""
+
+    def __init__(self, error: TokenError) -> None:
+        super().__init__(error.code)
+        self.error = error
+
+
+class Service:
+    """The operations on one open token."""
+
+    def __init__(self, setup: Setup, module: Module, connection: Connection) -> None:
+        self._setup = setup
+        self._module = module
+        self._connection = connection
+
+    def capabilities(self) -> Capabilities:
+        """What the token's mechanisms allow."""
+        offered = self._connection.found.mechanisms
+        plans = {algorithm: _signing.plan(algorithm, offered) for algorithm in Algorithm}
+        return Capabilities(
+            by_digest=tuple(name for name, plan in plans.items() if plan.by_digest is not None),
+            by_message=tuple(name for name, plan in plans.items() if plan.by_message is not None),
+        )
+
+    def answers(self, request: Request) -> Iterator[Answer]:
+        """The replies to ``request``; raises ``TokenError``, ``WireError`` or ``TokenLost``."""
+        match request.op:
+            case Op.SIGN:
+                packed, kind, payload = unpack_signing(request.body)
+                yield Status.DONE, self._recovering(lambda working: self._sign(working, packed, kind, payload))
+            case Op.CHECK:
+                packed, _ = split_key(request.body)
+                self._recovering(lambda working: self._load(working, packed))
+                yield Status.DONE, b""
+            case Op.FIND:
+                for key in self._find(request.body):
+                    yield Status.ITEM, pack_record(key)
+                yield Status.DONE, b""
+            case Op.GENERATE:
+                yield Status.DONE, self._generate(request.body)
+            case Op.DESTROY:
+                self._destroy(request.body)
+                yield Status.DONE, b""
+            case Op.DESCRIBE:
+                yield Status.DONE, self._describe()
+            case _:
+                raise WireError("not for an open token")
+
+    def _sign(self, working: Working, packed: bytes, kind: Kind, payload: bytes) -> bytes:
+        return self._load(working, packed).sign(kind, payload)
+
+    def _load(self, working: Working, packed: bytes) -> _signing.Signer:
+        signer: _signing.Signer | None = working.handles.get(packed)
+        if signer is None:
+            if len(working.handles) >= MAX_HANDLES:
+                working.handles.clear()
+            signer = _signing.load(working.session, unpack_key(packed), self._connection.found.mechanisms)
+            working.handles[packed] = signer
+        return signer
+
+    def _find(self, body: bytes) -> list[TokenKey]:
+        match unpack_values(body):
+            case (bytes() | None as key_id, str() | None as label):
+                return self._recovering(
+                    lambda working: list(_objects.find(working.session, key_id=key_id, label=label))
+                )
+        raise WireError("malformed search")
+
+    def _generate(self, body: bytes) -> bytes:
+        match unpack_values(body):
+            case (str() as name, bytes() as key_id, str() as label) if name in set(Algorithm):
+                # Looking first also finds out whether the token is still there, and reloads it.
+                self._recovering(lambda working: list(_objects.find(working.session, key_id=key_id)))
+                with self._once() as session:
+                    return _pairs.generate(session, Algorithm(name), key_id, label)
+        raise WireError("malformed generation")
+
+    def _destroy(self, body: bytes) -> None:
+        match unpack_values(body):
+            case (bytes() as key_id,):
+                self._recovering(lambda working: list(_objects.find(working.session, key_id=key_id)))
+                with self._once() as session:
+                    return _pairs.destroy(session, key_id)
+        raise WireError("malformed removal")
+
+    def _describe(self) -> bytes:
+        def described(_: Working) -> bytes:
+            found = descriptions(self._module, self._setup)
+            if not found:
+                raise p11.TokenNotPresent
+            return pack_record(found[0])
+
+        return self._recovering(described)
+
+    @contextmanager
+    def _once(self) -> Iterator[Any]:
+        """A read-write session for one attempt; a token that is lost meanwhile is reloaded for the next one."""
+        generation = self._connection.generation()
+        try:
+            with self._connection.writing() as session:
+                yield session
+        except p11.PKCS11Error as fault:
+            error = _faults.refusal(fault)
+            if _faults.needs_reload(fault):
+                self._reload(generation, error)
+            raise error from None
+
+    def _recovering(self, action: Callable[[Working], Result]) -> Result:
+        """``action`` in a borrowed session, once more after a reload if the token was lost."""
+        generation = self._connection.generation()
+        try:
+            return self._attempt(action)
+        except KeyNotFound as error:
+            first: TokenError = error
+        except p11.PKCS11Error as fault:
+            if not _faults.needs_reload(fault):
+                raise _faults.refusal(fault) from None
+            first = _faults.refusal(fault)
+        self._reload(generation, first)
+        return self._once_more(action)
+
+    def _reload(self, generation: int, error: TokenError) -> None:
+        """Returns where another attempt is worthwhile; else raises ``error``, or that the token is lost."""
+        try:
+            reloaded = self._connection.recover(generation)
+        except TokenError as failed:
+            raise TokenLost(failed) from None
+        if not reloaded:
+            raise self._verdict(error)
+
+    def _once_more(self, action: Callable[[Working], Result]) -> Result:
+        try:
+            result = self._attempt(action)
+        except TokenError:
+            self._connection.note(helped=False)
+            raise
+        except p11.PKCS11Error as fault:
+            self._connection.note(helped=False)
+            error = _faults.refusal(fault)
+            raise (self._verdict(error) if _faults.needs_reload(fault) else error) from None
+        self._connection.note(helped=True)
+        return result
+
+    def _attempt(self, action: Callable[[Working], Result]) -> Result:
+        with self._connection.borrow() as working:
+            result = action(working)
+        self._connection.proven = True
+        return result
+
+    def _verdict(self, error: TokenError) -> Exception:
+        """Others get their signatures: the fault is this request's. Nobody does: the token is lost."""
+        if self._connection.proven or isinstance(error, KeyNotFound):
+            return error
+        return TokenLost(error)

@@ -1,0 +1,305 @@
+"""Several tokens behind a few verbs: requests are spread, fail over, and end at their deadlines.
+
+1. A signature leaves only after the pinned public key verified it. One that does not verify, or a token that holds
+   another key, ends the request at once: this is for people to look at, not for another token to hide.
+2. A request goes to the ready token with the least to do; a token that fails is left out and tried again by its
+   supervisor. A token that lacks the key is not asked for it again for a while.
+3. A request waits at most ``patience`` for a token that is about to be back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from hsm import inspection
+from hsm._failover import Failover
+from hsm._records import unpack_record
+from hsm._verify import Verifier
+from hsm._wire import DIGEST_SIZE, MAX_MESSAGE, KeyReference, Kind, Op, pack_key, pack_values
+from hsm.algorithms import Algorithm
+from hsm.config import RestartPolicy, TokenConfig
+from hsm.errors import (
+    AlgorithmUnsupported,
+    ConfigurationError,
+    DeadlineExceeded,
+    KeyAmbiguous,
+    KeyHalvesDiffer,
+    KeyNotFound,
+    SignatureMismatch,
+    TokenBusy,
+    TokenNotFound,
+    TokenUnavailable,
+)
+from hsm.keys import MAX_KEY_ID, PinnedKey, TokenDescription, TokenHealth, TokenKey
+from hsm.process import TokenProcess
+
+MAX_LABEL = 255
+PAIR_CHECK = b"artifact-signer: both halves of a pair belong together"
+GENERATE_TIMEOUT = 120.0
+
+
+class TokenPool:
+    """The configured tokens, by name. Every verb is thread-safe and raises ``TokenError``.
+
+    ``timeout`` of a verb: seconds for everything it does; None: the pool's own ``timeout``.
+    """
+
+    def __init__(
+        self,
+        configs: Iterable[TokenConfig],
+        *,
+        timeout: float = 15.0,
+        policy: RestartPolicy | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._policy = policy or RestartPolicy()
+        self._clock = clock
+        self._timeout = timeout
+        self._verifier = Verifier()
+        self._failover = Failover(patience=self._policy.patience, clock=clock)
+        self._processes: dict[str, TokenProcess] = {}
+        for config in configs:
+            if config.name in self._processes:
+                raise ConfigurationError(token=config.name, setting="name", reason="is used twice")
+            self._processes[config.name] = TokenProcess(config, policy=self._policy, clock=clock)
+        if not self._processes:
+            raise ConfigurationError(setting="tokens", reason="there is none")
+
+    def start(self) -> None:
+        """Start every token; returns before they are ready. Call it after the last fork."""
+        started: list[TokenProcess] = []
+        try:
+            for process in self._processes.values():
+                process.start()
+                started.append(process)
+        except BaseException:
+            for process in started:
+                process.close()
+            raise
+
+    def close(self) -> None:
+        """End all processes; requests under way end as unavailable."""
+        for process in self._processes.values():
+            process.close()
+
+    def wait_ready(self, timeout: float) -> bool:
+        """Wait until every token takes requests; False if one does not in time, or was refused."""
+        deadline = self._clock() + timeout
+        # A list: every token is waited for, although one said no.
+        answers = [process.wait_ready(deadline) for process in self._processes.values()]
+        return all(answers)
+
+    def sign(
+        self,
+        key: PinnedKey,
+        message: bytes,
+        *,
+        tokens: Sequence[str] | None = None,
+        timeout: float | None = None,
+    ) -> bytes:
+        """A verified signature over ``message``, in the form of the key's algorithm.
+
+        ``tokens``: names of those that may be used; None: all. For Ed25519 at most 64 KiB.
+        """
+        if key.algorithm is Algorithm.ED25519:
+            if len(message) > MAX_MESSAGE:
+                raise AlgorithmUnsupported(algorithm=key.algorithm, reason=f"longer than {MAX_MESSAGE} bytes")
+            return self._sign(key, message, None, tokens, timeout)
+        return self._sign(key, message, hashlib.sha256(message).digest(), tokens, timeout)
+
+    def sign_digest(
+        self,
+        key: PinnedKey,
+        digest: bytes,
+        *,
+        tokens: Sequence[str] | None = None,
+        timeout: float | None = None,
+    ) -> bytes:
+        """As ``sign`` for a SHA-256 digest of 32 bytes; not for Ed25519."""
+        if key.algorithm is Algorithm.ED25519 or len(digest) != DIGEST_SIZE:
+            raise AlgorithmUnsupported(algorithm=key.algorithm, reason="signs no such digest")
+        return self._sign(key, None, digest, tokens, timeout)
+
+    def generate(
+        self,
+        algorithm: Algorithm,
+        *,
+        key_id: bytes,
+        label: str,
+        token: str,
+        timeout: float | None = None,
+    ) -> bytes:
+        """A new pair in ``token``; returns its DER SubjectPublicKeyInfo.
+
+        The private key is sensitive, cannot be extracted and may only sign. Raises ``KeyExists`` where an object has
+        this identifier or label already. The pair has made a signature that its public key verifies.
+        """
+        if not 1 <= len(key_id) <= MAX_KEY_ID or not 1 <= len(label.encode()) <= MAX_LABEL:
+            raise ConfigurationError(setting="key", reason="identifier or label is empty or too long")
+        allowed = GENERATE_TIMEOUT if timeout is None else timeout
+        deadline = self._clock() + allowed
+        body = pack_values(algorithm.value, key_id, label)
+        spki = self._process(token, deadline).call(Op.GENERATE, body, deadline=deadline, hung_after=allowed)
+        self._failover.forget()
+        key = PinnedKey(key_id=key_id, algorithm=algorithm, spki=spki)
+        try:
+            self._check_pair(key, token, deadline)
+        except KeyHalvesDiffer:
+            self.destroy(token, key_id, timeout=deadline - self._clock())
+            raise
+        return spki
+
+    def find_keys(self, token: str, *, timeout: float | None = None) -> tuple[TokenKey, ...]:
+        """All pairs of ``token``, and halves without the other one."""
+        return self._find(token, None, None, self._deadline(timeout))
+
+    def find_key(
+        self, token: str, *, key_id: bytes | None = None, label: str | None = None, timeout: float | None = None
+    ) -> TokenKey:
+        """Exactly one pair, by CKA_ID or label or both; raises ``KeyNotFound`` or ``KeyAmbiguous``.
+
+        A pair that can sign has done so, verified by its own public half: else ``KeyHalvesDiffer``.
+        """
+        if key_id is None and label is None:
+            raise ConfigurationError(setting="key", reason="neither identifier nor label")
+        deadline = self._deadline(timeout)
+        found = self._find(token, key_id, label, deadline)
+        identity = (key_id or b"").hex()
+        if not found:
+            raise KeyNotFound(token=token, key_id=identity, label=label or "")
+        if len(found) > 1:
+            raise KeyAmbiguous(token=token, key_id=identity, label=label or "", count=len(found))
+        (pair,) = found
+        if pair.algorithm and pair.spki and pair.key_id and pair.has_private and pair.has_public and pair.sign:
+            pin = PinnedKey(key_id=pair.key_id, algorithm=pair.algorithm, spki=pair.spki)
+            self._check_pair(pin, token, deadline)
+        return pair
+
+    def public_key(self, token: str, key_id: bytes, *, timeout: float | None = None) -> bytes:
+        """DER SubjectPublicKeyInfo of the one pair with this CKA_ID, as the token shows it."""
+        found = self._find(token, key_id, None, self._deadline(timeout))
+        if len(found) > 1:
+            raise KeyAmbiguous(token=token, key_id=key_id.hex(), count=len(found))
+        if not found or found[0].spki is None:
+            raise KeyNotFound(token=token, key_id=key_id.hex(), reason="no public key")
+        return found[0].spki
+
+    def has_key(self, token: str, key: PinnedKey, *, timeout: float | None = None) -> bool | None:
+        """Whether ``token`` holds this very key; None where it cannot be asked now.
+
+        Raises ``KeyMismatch`` where it holds another key under this identifier.
+        """
+        deadline = self._deadline(timeout)
+        try:
+            self._process(token, deadline).call(Op.CHECK, _packed(key), deadline=deadline)
+        except KeyNotFound:
+            return False
+        except (TokenUnavailable, TokenBusy, DeadlineExceeded):
+            return None
+        self._failover.forget()
+        return True
+
+    def destroy(self, token: str, key_id: bytes, *, timeout: float | None = None) -> None:
+        """Remove both halves from ``token``; raises ``KeyNotFound`` where there is neither."""
+        deadline = self._deadline(timeout)
+        self._process(token, deadline).call(Op.DESTROY, pack_values(key_id), deadline=deadline)
+
+    def describe(self, token: str, *, timeout: float | None = None) -> TokenDescription:
+        """What ``token`` says of itself. Needs no login: it works while the PIN is refused, and spends nothing."""
+        process = self._named(token)
+        deadline = self._deadline(timeout)
+        if not process.ready:
+            return inspection.inspect(process.config, timeout=deadline - self._clock(), clock=self._clock)
+        return unpack_record(TokenDescription, process.call(Op.DESCRIBE, b"", deadline=deadline))
+
+    def health(self) -> tuple[TokenHealth, ...]:
+        """The state of every token, in the order of configuration."""
+        return tuple(process.health() for process in self._processes.values())
+
+    def _sign(
+        self,
+        key: PinnedKey,
+        message: bytes | None,
+        digest: bytes | None,
+        tokens: Sequence[str] | None,
+        timeout: float | None,
+    ) -> bytes:
+        deadline = self._deadline(timeout)
+        candidates = self._failover.candidates(key, self._selected(tokens))
+
+        def ask(process: TokenProcess, until: float) -> bytes:
+            return self._signed_by(process, key, message, digest, until)
+
+        return self._failover.first_answer(candidates, key, ask, deadline=deadline)
+
+    def _signed_by(
+        self, process: TokenProcess, key: PinnedKey, message: bytes | None, digest: bytes | None, deadline: float
+    ) -> bytes:
+        """One attempt with one token."""
+        kind, payload = _payload(process, key.algorithm, message, digest)
+        raw = process.sign(_packed(key), kind, payload, deadline=deadline)
+        signed = digest if digest is not None else message
+        try:
+            return self._verifier.verified(key, signed=signed or b"", signature=raw)
+        except SignatureMismatch as error:
+            raise replace(error, token=process.config.name) from None
+
+    def _check_pair(self, key: PinnedKey, token: str, deadline: float) -> None:
+        """The pair signs, and its public half agrees; else ``KeyHalvesDiffer``."""
+        digest = None if key.algorithm is Algorithm.ED25519 else hashlib.sha256(PAIR_CHECK).digest()
+        try:
+            self._signed_by(self._process(token, deadline), key, PAIR_CHECK, digest, deadline)
+        except SignatureMismatch as error:
+            raise KeyHalvesDiffer(token=token, key_id=error.key_id) from None
+
+    def _find(self, token: str, key_id: bytes | None, label: str | None, deadline: float) -> tuple[TokenKey, ...]:
+        body = pack_values(key_id, label)
+        return tuple(self._process(token, deadline).items(Op.FIND, body, TokenKey, deadline=deadline))
+
+    def _process(self, token: str, deadline: float) -> TokenProcess:
+        """The process of ``token``, after a wait of at most ``patience`` for it to be ready."""
+        process = self._named(token)
+        if not process.ready:
+            process.wait_ready(min(deadline, self._clock() + self._policy.patience))
+        return process
+
+    def _named(self, token: str) -> TokenProcess:
+        try:
+            return self._processes[token]
+        except KeyError:
+            raise TokenNotFound(token=token, reason="not configured") from None
+
+    def _selected(self, tokens: Sequence[str] | None) -> list[TokenProcess]:
+        """Those of ``tokens`` that are configured; raises ``TokenNotFound`` where none is."""
+        if tokens is None:
+            return list(self._processes.values())
+        chosen = [self._processes[name] for name in tokens if name in self._processes]
+        if not chosen:
+            raise TokenNotFound(token=", ".join(tokens), reason="not configured")
+        return chosen
+
+    def _deadline(self, timeout: float | None) -> float:
+        return self._clock() + (self._timeout if timeout is None else timeout)
+
+
+def _packed(key: PinnedKey) -> bytes:
+    return pack_key(KeyReference(key.algorithm, key.digest, key.key_id))
+
+
+def _payload(
+    process: TokenProcess, algorithm: Algorithm, message: bytes | None, digest: bytes | None
+) -> tuple[Kind, bytes]:
+    """What this token has to be given: the digest, or where it insists, the message."""
+    capabilities = process.capabilities
+    if digest is not None and (capabilities is None or algorithm in capabilities.by_digest):
+        return Kind.DIGEST, digest
+    if message is not None and (capabilities is None or algorithm in capabilities.by_message):
+        if len(message) <= MAX_MESSAGE:
+            return Kind.MESSAGE, message
+        raise AlgorithmUnsupported(
+            token=process.config.name, algorithm=algorithm, reason=f"longer than {MAX_MESSAGE} bytes"
+        )
+    raise AlgorithmUnsupported(token=process.config.name, algorithm=algorithm, reason="no mechanism for it")
