@@ -174,8 +174,9 @@ class Members:
             raise PayloadMissing(names=reading.missing)
 
     def _report_compression(self, member: Member) -> None:
+        once = Compression.ZSTD not in self.compressions.values()
         self.compressions[self._place.kind] = self._place.compression
-        if self._place.compression is Compression.ZSTD:
+        if self._place.compression is Compression.ZSTD and once:
             self._report(Finding(code=FindingCode.ZSTD_CLIENTS, subject=member.name))
 
 

@@ -1,36 +1,132 @@
-"""``artifact-verify``: verifies artifacts for people and scripts."""
+"""``artifact-verify``: is this artifact valid, signed by which key, and what is in it?
+
+The exit code is the worst of all artifacts, from best to worst: 0 valid (or inspected), 3 not readable, 1 not
+valid; 2 means that the command could not begin (arguments, keys). 130 after Ctrl-C, 141 where nobody reads the
+output any more, 3 also where the output cannot be written. Results go to standard output, everything else to
+standard error.
+"""
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO
+
+from verifier._outcome import PROGRAM, ExitCode, Outcome, worst
+from verifier.errors import FindingsRefused, KeyLoadError, NoKeys, VerificationError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from verifier.evidence import Evidence, Inspection
+    from verifier.keys import TrustStore
+
+_STANDARD_INPUT = "-"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    import argparse
-
-    from verifier.errors import KeyLoadError, VerificationError
-    from verifier.keys import TrustStore
-    from verifier.verification import verify
-
-    parser = argparse.ArgumentParser(prog="artifact-verify")
-    parser.add_argument("--key", action="append", default=[])
-    parser.add_argument("artifact", nargs="+")
-    arguments = parser.parse_args(argv)
+    """Run the command with ``argv`` (by default the process's); returns its exit code."""
     try:
-        trust = TrustStore.load(arguments.key)
-    except KeyLoadError as error:
-        sys.stderr.write(f"artifact-verify: {error}\n")
-        return 2
-    code = 0
-    for path in arguments.artifact:
-        try:
-            with open(path, "rb") as stream:  # noqa: PTH123
-                evidence = verify(stream, trust=trust)
-        except VerificationError as error:
-            sys.stderr.write(f"artifact-verify: {error}\n")
-            code = 1
-        else:
-            sys.stdout.write(f"{path}: valid, {evidence.artifact_name!r} {evidence.key.fingerprint}\n")
+        _prepare_output()
+        code = _run(argv)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        _discard_output()
+        return ExitCode.NOBODY_READS
+    except OSError as error:
+        # Artifacts and keys that cannot be read are outcomes; what is left is standard output.
+        _discard_output()
+        sys.stderr.write(f"{PROGRAM}: cannot write the report: {error.strerror}\n")
+        return ExitCode.UNREADABLE
     return code
+
+
+def _run(argv: Sequence[str] | None) -> ExitCode:
+    from verifier._arguments import parse
+
+    arguments = parse(argv)
+    try:
+        trust = None if arguments.inspect else _trusted(arguments)
+    except KeyLoadError as error:
+        _report_usage(error, arguments)
+        return ExitCode.USAGE
+    outcomes = []
+    for path in arguments.artifact:
+        outcome = Outcome(path=path, result=_result(path, trust, arguments))
+        outcomes.append(outcome)
+        if not arguments.json:
+            from verifier import _report_text
+
+            _report_text.report(outcome)
+    if arguments.json:
+        from verifier import _report_json
+
+        _report_json.report(outcomes, trust=trust, exit_code=worst(outcomes))
+    return worst(outcomes)
+
+
+def _trusted(arguments: Namespace) -> TrustStore:
+    from verifier.keys import TrustStore
+
+    if not arguments.key:
+        raise NoKeys
+    return TrustStore.load(arguments.key)
+
+
+def _result(
+    path: str, trust: TrustStore | None, arguments: Namespace
+) -> Evidence | Inspection | VerificationError | OSError:
+    from verifier import verification
+    from verifier._progress import progress_bar
+
+    try:
+        with _opened(path) as stream, progress_bar(path, stream, wanted=not arguments.no_progress) as progress:
+            if trust is not None:
+                return verification.verify(stream, trust=trust, strict=arguments.strict, progress=progress)
+            inspection = verification.inspect(stream, progress=progress)
+    except (VerificationError, OSError) as error:
+        return error
+    if arguments.strict and inspection.findings:
+        return FindingsRefused(findings=inspection.findings)
+    return inspection
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[BinaryIO]:
+    if path != _STANDARD_INPUT:
+        # Unbuffered: chunks are large already, and a buffer would copy them once more.
+        with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 - importing pathlib costs start-up time
+            yield stream
+    elif sys.stdin is None:
+        raise OSError(errno.EBADF, "standard input is closed")
+    else:
+        yield sys.stdin.buffer
+
+
+def _report_usage(error: KeyLoadError, arguments: Namespace) -> None:
+    if arguments.json:
+        from verifier import _report_json
+
+        _report_json.report_usage(error, exit_code=ExitCode.USAGE)
+    else:
+        from verifier import _report_text
+
+        _report_text.complain(error)
+
+
+def _prepare_output() -> None:
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started the command; the exit code still counts
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for the process
+        # A name that the terminal's character set lacks is shown as an escape.
+        getattr(getattr(sys, name), "reconfigure", lambda **_: None)(errors="backslashreplace")
+
+
+def _discard_output() -> None:
+    """Let standard output go nowhere: the interpreter flushes it once more when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

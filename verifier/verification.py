@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from verifier._members import Gate
-from verifier.errors import Unsigned
+from verifier.errors import FindingsRefused, Unsigned
 from verifier.events import (
     ArtifactFinished,
     Event,
@@ -64,8 +64,8 @@ class Verifier:
     """Verifies one artifact that is fed to it in chunks of any size.
 
     The signature is decided before an event of the header or payload is handed out, and before the header is
-    decompressed. Payload bytes are *tentative* until ``finish`` returns the evidence. The other arguments are
-    those of ``ArtifactReader``.
+    decompressed. Payload bytes are *tentative* until ``finish`` returns the evidence. ``strict``
+    refuses an artifact that has findings. The other arguments are those of ``ArtifactReader``.
     """
 
     _match: SignatureMatch
@@ -78,8 +78,10 @@ class Verifier:
         payload_data: bool = True,
         on_payload: Callable[[PayloadData], None] | None = None,
         hash_in_thread: bool = False,
+        strict: bool = False,
     ) -> None:
         self._trust = trust
+        self._strict = strict
         self._signature_findings: tuple[Finding, ...] = ()
         self._collected = _Collected()
         self._reader = ArtifactReader(
@@ -105,6 +107,8 @@ class Verifier:
         Raises a ``VerificationError``.
         """
         self._collected.take(self._reader.finish())
+        if self._strict and self.findings:
+            raise FindingsRefused(findings=self.findings)
         collected, match = self._collected, self._match
         return Evidence(
             header=collected.header,
@@ -136,11 +140,13 @@ def verify(
     on_payload: Callable[[PayloadData], None] | None = None,
     progress: Callable[[int], None] | None = None,
     hash_in_thread: bool = True,
+    strict: bool = False,
 ) -> Evidence:
     """Verify the artifact in ``stream``, reading it once from where it stands to its end, without seeking.
 
     ``on_payload`` gets payload bytes as they come, *tentative* until the evidence is returned; ``progress``
-    gets the number of bytes read so far. Raises a ``VerificationError``, or what ``stream.read`` raises.
+    gets the number of bytes read so far; ``strict`` refuses an artifact that has findings.
+    Raises a ``VerificationError``, or what ``stream.read`` raises.
     """
     limits = limits or Limits()
     verifier = Verifier(
@@ -149,6 +155,7 @@ def verify(
         payload_data=False,
         on_payload=on_payload,
         hash_in_thread=hash_in_thread,
+        strict=strict,
     )
     try:
         _pump(stream, verifier.feed, limits=limits, progress=progress)

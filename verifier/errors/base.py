@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
+
+if TYPE_CHECKING:
+    from verifier.findings import Finding
 
 
 @dataclass_transform(kw_only_default=True)
@@ -114,7 +117,7 @@ class FastExtraMissing(VerificationError):
 
 
 class FindingsRefused(VerificationError):
-    """The artifact is valid, but the caller asked for no findings; ``findings`` are their codes."""
+    """The artifact is valid, but has findings, and the caller allows none."""
 
     code: ClassVar[str] = "findings-refused"
-    findings: tuple[str, ...]
+    findings: tuple[Finding, ...]

@@ -1,0 +1,68 @@
+"""The arguments of ``artifact-verify``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+_DESCRIPTION = "Verify Mender Artifacts as devices do: valid means that every client accepts it."
+_EPILOG = """\
+exit codes:
+  0  every artifact is valid (or was inspected)
+  1  an artifact is not valid
+  2  the arguments or the keys cannot be used; nothing was verified
+  3  an artifact cannot be read
+the worst one counts: 2, then 1, then 3, then 0
+
+examples:
+  artifact-verify --key release.pem update.mender
+  curl -s https://example.com/update.mender | artifact-verify --key keys/ -
+  artifact-verify --inspect unknown.mender
+"""
+_WIDTH = 100
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Of a fixed width: asking the terminal imports a good part of the standard library."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=24, width=_WIDTH)
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        parser.exit(message=f"{parser.prog} {version('artifact-signer')}\n")
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the arguments; ends the process with code 2, and usage, where they are wrong."""
+    parser = argparse.ArgumentParser(
+        prog="artifact-verify",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("artifact", nargs="+", metavar="ARTIFACT", help="a file, or - for standard input")
+    parser.add_argument(
+        "--key",
+        action="append",
+        default=[],
+        metavar="FILE|DIR",
+        help="a public key in PEM, or a directory of them; may be given several times",
+    )
+    parser.add_argument("--strict", action="store_true", help="refuse artifacts that have findings")
+    parser.add_argument(
+        "--inspect", action="store_true", help="show what an artifact contains, without checking its signature"
+    )
+    parser.add_argument("--json", action="store_true", help="write one JSON document (docs/verifier.md)")
+    parser.add_argument("--no-progress", action="store_true", help="show no progress bar")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version, and end")
+    arguments = parser.parse_args(argv)
+    if arguments.inspect and arguments.key:
+        parser.error("--inspect does not check signatures, so it takes no --key")
+    if arguments.artifact.count("-") > 1:
+        parser.error("standard input can be read only once")
+    return arguments

@@ -1,0 +1,105 @@
+"""The command's report for people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from verifier._outcome import PROGRAM, Outcome
+from verifier.errors import VerificationError
+from verifier.evidence import Evidence, Inspection
+from verifier.findings import Finding
+from verifier.keys import KeyAlgorithm, VerificationKey
+from verifier.wording import explain, explain_finding, visible
+
+_LABEL_COLUMNS = 11
+_LIST_LIMIT = 20
+
+
+def report(outcome: Outcome) -> None:
+    """Write what became of one artifact: a result to standard output, a refusal to standard error."""
+    result = outcome.result
+    if isinstance(result, VerificationError):
+        complain(result, about=f"{visible(outcome.path)}: not valid: ")
+    elif isinstance(result, OSError):
+        reason = result.strerror or str(result)
+        _complain(f"{visible(outcome.path)}: cannot be read: {visible(reason)}", hint=None)
+    else:
+        verdict = "valid" if isinstance(result, Evidence) else "SIGNATURE NOT CHECKED"
+        sys.stdout.write(f"{visible(outcome.path)}: {verdict}\n")
+        for label, text in _lines(result):
+            sys.stdout.write(f"  {label:<{_LABEL_COLUMNS}}{text}\n")
+        # What is said to standard error about a later artifact must come after this.
+        sys.stdout.flush()
+
+
+def complain(error: VerificationError, *, about: str = "") -> None:
+    """Write a refusal, and what can be done about it, to standard error."""
+    explanation = explain(error)
+    _complain(about + explanation.sentence, hint=explanation.hint)
+
+
+def key_name(key: VerificationKey) -> str:
+    """The algorithm with its size, for example ``rsa-3072``."""
+    return f"rsa-{key.bits}" if key.algorithm is KeyAlgorithm.RSA else key.algorithm.value
+
+
+def _complain(text: str, *, hint: str | None) -> None:
+    sys.stderr.write(f"{PROGRAM}: {text}\n")
+    if hint is not None:
+        sys.stderr.write(f"hint: {hint}\n")
+
+
+def _lines(result: Evidence | Inspection) -> Iterator[tuple[str, str]]:
+    header = result.header
+    group = f" (group {visible(header.artifact_group)})" if header.artifact_group else ""
+    yield "artifact", visible(header.artifact_name) + group
+    yield "devices", _listed(header.device_types)
+    yield from _signature_lines(result)
+    yield "manifest", f"sha256 {result.manifest.sha256}"
+    kind = "none" if header.payload_type is None else visible(header.payload_type)
+    compression = result.payload_compression
+    yield "payload", kind if compression is None else f"{kind}, compression {compression.label}"
+    for payload in result.payloads:
+        yield "", f"{visible(payload.name)}, {payload.size} bytes, sha256 {payload.sha256}"
+    for label, texts in (
+        ("scripts", header.scripts),
+        ("provides", tuple(f"{key}={value}" for key, value in header.provides.items())),
+        ("depends", _depends(result)),
+        ("clears", header.clears_provides),
+    ):
+        if texts:
+            yield label, _listed(texts)
+    for finding in result.findings:
+        yield from _finding_lines(finding)
+
+
+def _signature_lines(result: Evidence | Inspection) -> Iterator[tuple[str, str]]:
+    if isinstance(result, Inspection):
+        presence = "there is one" if result.has_signature else "there is none"
+        yield "signature", f"{presence}; it was not checked, and anyone can have made this artifact"
+        return
+    yield "signed by", f"{key_name(result.key)}, sha256 {result.key.fingerprint}"
+    if result.key.source is not None:
+        yield "", visible(result.key.source)
+
+
+def _depends(result: Evidence | Inspection) -> tuple[str, ...]:
+    header = result.header
+    return (
+        *(f"artifact_name={name}" for name in header.depends_artifact_names),
+        *(f"artifact_group={name}" for name in header.depends_artifact_groups),
+        *(f"{key}={value}" for key, value in header.depends.items()),
+    )
+
+
+def _finding_lines(finding: Finding) -> Iterator[tuple[str, str]]:
+    explanation = explain_finding(finding)
+    yield "finding", f"{finding.code.value}: {explanation.sentence}"
+    if explanation.hint is not None:
+        yield "", f"hint: {explanation.hint}"
+
+
+def _listed(texts: tuple[str, ...]) -> str:
+    shown = ", ".join(visible(text) for text in texts[:_LIST_LIMIT])
+    return shown if len(texts) <= _LIST_LIMIT else f"{shown} and {len(texts) - _LIST_LIMIT} more"
