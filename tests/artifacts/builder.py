@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
@@ -121,21 +122,25 @@ class ArtifactBuilder:
         members = [*self._head(), Member(name=self._payload_name, content=stored)]
         return list(self._at(Stage.MEMBERS, members))
 
-    def write(self, out: IO[bytes]) -> None:
-        """Write the artifact to a seekable file in bounded memory, leaving holes where it is all zeros.
+    def chunks(self) -> Iterator[bytes]:
+        """The artifact piece by piece, in bounded memory; compressed payloads are spooled to a file.
 
-        Edits of the payload tar and of what is made from it need the whole payload in memory: use `build`.
+        Edits of the payload's bytes or of the whole need them in memory: use `build`.
         """
-        if {stage for stage, _ in self.edits} & {
-            Stage.PAYLOAD_TAR, Stage.PAYLOAD_STORED, Stage.MEMBERS, Stage.ARTIFACT,
-        }:  # fmt: skip
-            raise ValueError("an edit of the payload or of the whole cannot be streamed")
-        members = self._payload_members()
+        if {stage for stage, _ in self.edits} & {Stage.PAYLOAD_TAR, Stage.PAYLOAD_STORED, Stage.ARTIFACT}:
+            raise ValueError("an edit of the payload's bytes or of the whole cannot be streamed")
         with tempfile.TemporaryFile() as spool:
-            stored = self._stored(members, spool)
-            head = self._head()
-            payload = Member(name=self._payload_name, content=stored)
-            _write_sparse(tar_chunks([*head, payload], self.outer_end), out)
+            payload = Member(name=self._payload_name, content=self._stored(self._payload_members(), spool))
+            yield from tar_chunks(self._at(Stage.MEMBERS, [*self._head(), payload]), self.outer_end)
+
+    def write(self, out: IO[bytes]) -> None:
+        """Write `chunks` to a seekable file, leaving holes where there are only zeros."""
+        for chunk in self.chunks():
+            if chunk is ZEROS:
+                out.seek(len(chunk), os.SEEK_CUR)
+            else:
+                out.write(chunk)
+        out.truncate()
 
     def manifest(self) -> bytes:
         """The bytes of the member manifest, which are what the signature covers."""
@@ -241,12 +246,3 @@ def _digest(content: Content) -> str:
 
 def _json(value: Json) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
-
-
-def _write_sparse(chunks: Iterable[bytes], out: IO[bytes]) -> None:
-    for chunk in chunks:
-        if chunk is ZEROS:
-            out.seek(len(chunk), 1)
-        else:
-            out.write(chunk)
-    out.truncate()
