@@ -21,6 +21,7 @@ from signer.services.signing import SigningService
 from signer.spool import Spool
 from signer.web import native_keys, native_signing, ops
 from signer.web.bodies import BodyLimit
+from signer.web.connection import close_after_answer
 from signer.web.problems import MEDIA_TYPE, Problem, problem_of
 from verifier import Limits, VerificationError
 
@@ -114,9 +115,17 @@ def _refuse(error: Exception) -> Response:
     response = Response(problem.document(g.request_id), status=problem.status, content_type=MEDIA_TYPE)
     if problem.status == 401:  # noqa: PLR2004  (RFC 9110 section 15.5.2 asks for the header with it)
         response.headers["WWW-Authenticate"] = "Bearer"
+    if _body_is_left():
+        close_after_answer()
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)
     return response
+
+
+def _body_is_left() -> bool:
+    body = g.get("body")
+    announced = bool(request.content_length) or "Transfer-Encoding" in request.headers
+    return announced and not (body is not None and body.read_to_end)
 
 
 def _http_problem(error: HTTPException) -> Problem:

@@ -32,6 +32,8 @@ class RequestBody:
         connection = environ.get("gunicorn.socket")
         if isinstance(connection, socket.socket):
             connection.settimeout(read_timeout)
+        self.read_to_end = False
+        """Whether nothing is left on the connection but the next request."""
 
     def chunks(self, limit: BodyLimit) -> Iterator[bytes]:
         """The bytes in chunks; raises ``BodyTooLarge`` before the first one where the length is declared."""
@@ -45,6 +47,7 @@ class RequestBody:
             yield chunk
         if self._length is not None and received < self._length:
             raise BodyInterrupted(received=received, expected=self._length)
+        self.read_to_end = True
 
     def whole(self, limit: BodyLimit) -> bytes:
         """All bytes of a small body."""

@@ -37,7 +37,8 @@ def authorised(action: Action) -> Identity:
 
 def body() -> RequestBody:
     """The body of the request, unread."""
-    return RequestBody(request.environ, read_timeout=services().limits.read_timeout)
+    g.body = RequestBody(request.environ, read_timeout=services().limits.read_timeout)
+    return cast("RequestBody", g.body)
 
 
 def json_body() -> bytes:

@@ -177,6 +177,9 @@ WORDINGS: Mapping[type[Exception], Wording] = {
     errors.CertificateNotFound: Wording(status=404, detail="version {version} of key {key} has no certificate"),
     errors.CertificateRejected: Wording(status=400, detail="the certificate cannot be accepted: {reason}"),
     errors.DatabaseUnavailable: Wording(status=503, detail="the database does not answer", hint="try again"),
+    errors.DatabaseDamaged: Wording(
+        status=503, detail="the database cannot be used: {damage}", hint="an operator has to restore it from its backup"
+    ),
     errors.DatabaseRevisionMismatch: Wording(
         status=503,
         detail="the database is at revision {found}, this release needs {expected}",

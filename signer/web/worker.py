@@ -17,6 +17,7 @@ from gunicorn.glogging import Logger
 from gunicorn.http import errors as http_errors
 from gunicorn.workers.gthread import ThreadWorker
 
+from signer.web.connection import offer_close
 from signer.web.problems import MEDIA_TYPE, Problem
 
 logger = logging.getLogger("artifact-signer.server")
@@ -92,6 +93,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
             _send(conn.sock, PLAIN_HTTP)
             return False
         return super().handle(conn)
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Call the application, which may end the connection with its answer."""
+        offer_close(req.force_close)
+        return super().handle_request(req, conn)
 
     def handle_error(self, _req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer what never became a request."""

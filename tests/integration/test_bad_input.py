@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
+import time
 from dataclasses import dataclass, field
 
-import httpx
 import pytest
 
-from tests.artifacts import ArtifactBuilder
+from tests.artifacts import ArtifactBuilder, PayloadFile
 from tests.integration.running import Installation
 
 SIGN = "/v1/keys/p256/signatures"
 ARTIFACTS = "/v1/keys/p256/artifacts"
-GOOD_TOKEN = "good"  # noqa: S105  (stands for the real one)
+GOOD_TOKEN = "good"
 ARTIFACT = ArtifactBuilder().build()
 MANIFEST = ArtifactBuilder().manifest()
 
@@ -64,7 +65,7 @@ REFUSALS = {
     "an unknown key": Row(path="/v1/keys/nothing/artifacts", status=404, code="key-not-found"),
     "a key name with odd characters": Row(path="/v1/keys/..%2f..%2fetc/artifacts", status=404, code="route-not-found"),
     "no credentials": Row(authorization=None, status=401, code="credentials-missing"),
-    "an empty bearer token": Row(authorization="Bearer ", status=401, code="credentials-rejected"),
+    "a bearer token of another form": Row(authorization="Bearer hunter2", status=401, code="credentials-rejected"),
     "credentials of another kind": Row(authorization="Basic YTpi", status=401, code="credentials-rejected"),
     "an unknown API token": Row(
         authorization="Bearer ast_0123456789abcdef_" + "A" * 43, status=401, code="credentials-rejected"
@@ -127,18 +128,11 @@ def _one_line_without_traceback(service: Installation, request_id: str, code: st
 
 
 def test_chunked_body_over_the_limit_is_refused(service: Installation) -> None:
-    def chunks() -> object:
-        for _ in range(9 << 4):
-            yield bytes(1 << 16)
-
+    large = ArtifactBuilder(files=(PayloadFile(name="large.bin", content=os.urandom(9 << 20)),)).build()
+    chunks = (large[start : start + 65536] for start in range(0, len(large), 65536))
     with service.http() as http:
-        try:
-            answer = http.post(ARTIFACTS, content=chunks())  # type: ignore[arg-type]
-        except httpx.TransportError:
-            # The service may close while the client still sends; what counts is that it goes on.
-            pass
-        else:
-            assert answer.json()["code"] in {"body-too-large", "not-an-artifact"}
+        answer = http.post(ARTIFACTS, content=chunks)
+        assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")
         assert http.get("/healthz").status_code == 200
 
 
@@ -146,9 +140,7 @@ def test_chunked_body_over_the_limit_is_refused(service: Installation) -> None:
 def test_client_that_leaves_midway_is_one_log_line(service: Installation, framing: str) -> None:
     before = len(service.log_lines())
     part = ARTIFACT[:4096] if "Length" in framing else b"1000\r\n" + ARTIFACT[:4096] + b"\r\n"
-    request = (
-        f"POST {ARTIFACTS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.api_token}\r\n{framing}\r\n\r\n"
-    )
+    request = f"POST {ARTIFACTS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.api_token}\r\n{framing}\r\n\r\n"
     with service.connect() as connection:
         connection.sendall(request.encode() + part)
     line = _awaited_line(service, before, "body-interrupted")
@@ -163,21 +155,14 @@ def test_client_that_stalls_is_let_go_at_the_deadline(service: Installation) -> 
     )
     with service.connect() as connection:
         connection.sendall(request.encode() + ARTIFACT[:1024])
-        answer = connection.recv(65536)
+        answer = b""
+        while b"request_id" not in answer:
+            answer += connection.recv(65536)
     assert b"400" in answer.splitlines()[0]
-    assert b"body-interrupted" in answer or b"body-interrupted" in _rest(connection)
-
-
-def _rest(connection: socket.socket) -> bytes:
-    try:
-        return connection.recv(65536)
-    except OSError:
-        return b""
+    assert b"body-interrupted" in answer
 
 
 def _awaited_line(service: Installation, before: int, text: str) -> str:
-    import time
-
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         found = [line for line in service.log_lines()[before:] if text in line]
