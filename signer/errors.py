@@ -348,6 +348,14 @@ class DatabaseUnavailable(SignerError):
 
 
 @dataclass(eq=False, kw_only=True)
+class DatabaseDamaged(SignerError):
+    """The database is not there, is none, or is damaged. ``damage``: what was found, a sentence each."""
+
+    code = "database-damaged"
+    damage: tuple[str, ...]
+
+
+@dataclass(eq=False, kw_only=True)
 class DatabaseRevisionMismatch(SignerError):
     """The database's schema is not the one this release works with."""
 

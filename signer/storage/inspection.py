@@ -1,0 +1,50 @@
+"""Looks at a database without changing what is in it: its revision, and what SQLite says of its own file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.exc import DatabaseError
+
+from signer.errors import DatabaseDamaged
+from signer.storage.database import Database
+
+MAX_DAMAGES = 10
+SOUND = "ok"
+WRITE_AHEAD = "wal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseCondition:
+    """What a database is like.
+
+    Attributes:
+        found: revision of its schema; None where it has none.
+        expected: the revision that this release works with.
+        write_ahead: SQLite writes ahead (WAL), as it was told to; True for other databases.
+    """
+
+    found: str | None
+    expected: str
+    write_ahead: bool
+
+
+def inspect(database: Database) -> DatabaseCondition:
+    """Reads the whole file of an SQLite database. Raises ``DatabaseUnavailable`` or ``DatabaseDamaged``."""
+    try:
+        write_ahead = _sqlite(database) if database.dialect == "sqlite" else True
+        found, expected = database.revisions()
+    except DatabaseError as error:
+        # What the driver calls an operational error was turned into DatabaseUnavailable; this is no database at all.
+        raise DatabaseDamaged(damage=(type(error.orig).__name__,)) from error
+    return DatabaseCondition(found=found, expected=expected, write_ahead=write_ahead)
+
+
+def _sqlite(database: Database) -> bool:
+    with database.reading() as connection:
+        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+        lines = connection.exec_driver_sql(f"PRAGMA quick_check({MAX_DAMAGES})").scalars().all()
+    damage = tuple(str(line) for line in lines if line != SOUND)
+    if damage:
+        raise DatabaseDamaged(damage=damage)
+    return bool(mode == WRITE_AHEAD)
