@@ -10,6 +10,8 @@ from hsm import TokenPool
 from signer.auth.api_tokens import ApiTokenAuthenticator
 from signer.config import Settings
 from signer.services.lifecycle import LifecycleService
+from signer.services.mending import MendingService
+from signer.services.pairs import PairMaker
 from signer.services.ports import Authenticator, Clock, KeyStore, SignatureLedger, TokenAccess
 from signer.services.readiness import ReadinessService
 from signer.services.signing import SigningService
@@ -96,6 +98,26 @@ def build_service(settings: Settings, parts: Parts) -> Service:
         parts=parts,
         spool=Spool(settings.spool.directory),
         limits=Limits(artifact_bytes=settings.limits.artifact_bytes),
+    )
+
+
+def build_mending(settings: Settings, service: Service, *, token_names: tuple[str, ...]) -> MendingService:
+    """What finds and ends the remains of crashes, among the tokens ``token_names``, which are open."""
+    parts = service.parts
+    return MendingService(
+        store=parts.store,
+        tokens=parts.tokens,
+        token_names=token_names,
+        lifecycle=service.lifecycle,
+        pairs=PairMaker(
+            store=parts.store,
+            tokens=parts.tokens,
+            strict_adoption=settings.signing.strict_adoption,
+            timeout=settings.signing.timeout,
+        ),
+        quarantine=service.signing.quarantine,
+        clock=parts.clock,
+        timeout=settings.signing.timeout,
     )
 
 
