@@ -1,0 +1,42 @@
+"""``artifact-signer doctor``: what is wrong with this installation, and how to mend it."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from signer.cli.local import config_option
+from signer.cli.output import printable, show_json
+
+SEVERITY_WIDTH = 7
+
+
+@click.command()
+@config_option
+@click.option("--mend", is_flag=True, help="end what a crash left between token and database")
+@click.option(
+    "--pending-age",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="age from which on a version that is being made counts as interrupted",
+)
+@click.option("--json", "as_json", is_flag=True, help="write a JSON document")
+def doctor(config: Path, *, mend: bool, pending_age: float | None, as_json: bool) -> int:
+    """Look at every part of an installation; exit status 1 if anything failed, 2 if it has no usable configuration."""
+    from signer.doctor import Request, examine
+    from signer.services.mending import DEFAULT_PATIENCE
+
+    patience = DEFAULT_PATIENCE if pending_age is None else timedelta(seconds=pending_age)
+    report = examine(Request(config=config, environment=os.environ, mend=mend, patience=patience))
+    if as_json:
+        show_json(report.document())
+        return report.exit_status
+    for line in report.lines:
+        finding = line.finding
+        click.echo(f"{finding.severity.value:{SEVERITY_WIDTH}} {line.check}: {printable(finding.sentence)}")
+        if finding.hint is not None:
+            click.echo(f"hint: {printable(finding.hint)}")
+    return report.exit_status

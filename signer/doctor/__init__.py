@@ -1,0 +1,22 @@
+"""``artifact-signer doctor``: looks at each part of an installation by itself and says how to mend what is wrong.
+
+One module per subject; ``checks.CHECKS`` is the table of them, docs/operations/doctor.md their description.
+"""
+
+from signer.doctor.checks import CHECKS, Check, examine, real_surroundings
+from signer.doctor.examination import Request, Surroundings
+from signer.doctor.report import Finding, Line, Report, Severity, Verdict
+
+__all__ = [
+    "CHECKS",
+    "Check",
+    "Finding",
+    "Line",
+    "Report",
+    "Request",
+    "Severity",
+    "Surroundings",
+    "Verdict",
+    "examine",
+    "real_surroundings",
+]

@@ -1,0 +1,117 @@
+"""The table of all checks, and how one is run: bounded in time, and without hiding the others when it breaks."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from signer.bootstrap import utc_now
+from signer.config import Settings
+from signer.doctor.configuration import configuration, opened
+from signer.doctor.database import database
+from signer.doctor.examination import Examination, Request, Surroundings
+from signer.doctor.files import secret_files
+from signer.doctor.key_checks import extractable, keys
+from signer.doctor.moments import clock
+from signer.doctor.remain_checks import remains
+from signer.doctor.report import Finding, Line, Report, Unchecked, failed, warning
+from signer.doctor.room import free_bytes, spool
+from signer.doctor.tls import tls_certificate
+from signer.doctor.token_checks import mechanisms, modules, pins, presence
+from signer.doctor.validity import key_certificates, validity
+from signer.doctor.workers import workers
+
+# A file, a disk or an address that does not answer.
+BASE_SECONDS = 30.0
+# Reading all that a token holds, or signing with each of its keys.
+LISTING_SECONDS = 60.0
+# Looking, waiting for the opening lock and opening, each as long as ``start_timeout``.
+STARTS_PER_TOKEN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One subject. ``asks_tokens``: it may have to wait for each token to be opened."""
+
+    look: Callable[[Examination], Iterable[Finding]]
+    asks_tokens: bool = False
+
+    def patience(self, settings: Settings) -> float:
+        """Seconds after which the check has failed."""
+        if not self.asks_tokens:
+            return BASE_SECONDS
+        starts = sum(STARTS_PER_TOKEN * token.start_timeout for token in settings.tokens)
+        return BASE_SECONDS + starts + 2 * len(settings.tokens) * LISTING_SECONDS
+
+
+# In the order in which they are told. What --mend ends comes before what is looked at afterwards.
+CHECKS: Mapping[str, Check] = MappingProxyType(
+    {
+        "configuration": Check(look=configuration),
+        "secrets": Check(look=secret_files),
+        "database": Check(look=database),
+        "clock": Check(look=clock),
+        "tls": Check(look=tls_certificate),
+        "module": Check(look=modules, asks_tokens=True),
+        "token": Check(look=presence, asks_tokens=True),
+        "pin": Check(look=pins, asks_tokens=True),
+        "mechanisms": Check(look=mechanisms, asks_tokens=True),
+        "remains": Check(look=remains, asks_tokens=True),
+        "keys": Check(look=keys, asks_tokens=True),
+        "extractable": Check(look=extractable, asks_tokens=True),
+        "validity": Check(look=validity),
+        "certificates": Check(look=key_certificates),
+        "spool": Check(look=spool),
+        "workers": Check(look=workers),
+    }
+)
+
+
+def real_surroundings() -> Surroundings:
+    """This machine, now."""
+    return Surroundings(clock=utc_now, user_id=os.geteuid(), free_bytes=free_bytes)
+
+
+def examine(
+    request: Request, *, surroundings: Surroundings | None = None, checks: Mapping[str, Check] = CHECKS
+) -> Report:
+    """Look at the installation with every check in turn. Raises nothing of what it finds."""
+    around = surroundings or real_surroundings()
+    examination = opened(request, around)
+    if not isinstance(examination, Examination):
+        lines = tuple(Line(check="configuration", finding=finding) for finding in examination)
+        return Report(configuration=str(request.config), examined_at=around.clock(), lines=lines, unusable=True)
+    try:
+        lines = tuple(
+            Line(check=name, finding=finding)
+            for name, check in checks.items()
+            for finding in _bounded(check, examination)
+        )
+    finally:
+        examination.close()
+    return Report(configuration=str(request.config), examined_at=around.clock(), lines=lines)
+
+
+def _bounded(check: Check, examination: Examination) -> tuple[Finding, ...]:
+    """The findings of a check, in a thread that is left behind when it does not end in time."""
+    found: list[Finding] = []
+    patience = check.patience(examination.settings)
+    thread = threading.Thread(target=lambda: found.extend(_looked(check, examination)), daemon=True)
+    thread.start()
+    thread.join(patience)
+    if thread.is_alive():
+        hint = "a disk, a token or a network does not answer; look at the log of the system"
+        return (*found, failed(f"this check did not end within {patience:.0f} seconds", hint))
+    return tuple(found)
+
+
+def _looked(check: Check, examination: Examination) -> Iterable[Finding]:
+    try:
+        yield from check.look(examination)
+    except Unchecked as unchecked:
+        yield warning(f"not checked: {unchecked.reason}", "mend what failed above, then run doctor again")
+    except Exception as error:  # noqa: BLE001  (a check that breaks is a finding, and the others go on)
+        yield failed(f"this check broke with {type(error).__name__}", "report it with this line")

@@ -1,0 +1,173 @@
+"""What the checks look at, opened when it is first needed and only where that is harmless.
+
+1. The database is not opened where its file is missing: opening would make an empty one.
+2. A token is first asked who it is, without login. One whose flags tell of a refused PIN is not logged in to.
+3. What is broken is told by its own check; the others say that they could not look.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+
+from hsm import TokenHealth, TokenPool, TokenState
+from signer.auth.api_tokens import ApiTokenAuthenticator
+from signer.bootstrap import Parts, build_mending, build_service, storage_parts
+from signer.config import Settings
+from signer.doctor.report import Unchecked
+from signer.doctor.token_conditions import TokenCondition, configured, token_conditions
+from signer.errors import DatabaseDamaged, SignerError
+from signer.services.mending import DEFAULT_PATIENCE, MendingService, Survey
+from signer.services.ports import Clock
+from signer.storage.api_token_store import SqlApiTokenStore
+from signer.storage.database import Database
+from signer.storage.inspection import DatabaseCondition, inspect
+from signer.storage.key_store import SqlKeyStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the checks take from outside.
+
+    Attributes:
+        clock: the wall clock, aware UTC.
+        user_id: whose files the secrets should be.
+        free_bytes: room on the disk of a directory.
+    """
+
+    clock: Clock
+    user_id: int
+    free_bytes: Callable[[Path], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the examination is to do.
+
+    Attributes:
+        config: path of the configuration file.
+        environment: variables that may override settings.
+        mend: end what a crash left, instead of only naming it.
+        patience: the age below which a pending version may be under way in a worker.
+    """
+
+    config: Path
+    environment: Mapping[str, str]
+    mend: bool = False
+    patience: timedelta = DEFAULT_PATIENCE
+
+
+OPENING_LOOK_SECONDS = 0.2
+ENOUGH_RESTARTS = 1
+
+
+class Examination:
+    """An installation under examination. Close it."""
+
+    def __init__(self, request: Request, settings: Settings, surroundings: Surroundings) -> None:
+        self.request = request
+        self.settings = settings
+        self.surroundings = surroundings
+        self._database: Database | None = None
+        self._pool: TokenPool | None = None
+        self._survey: Survey | None = None
+
+    @property
+    def config(self) -> Path:
+        """The configuration file, absolute."""
+        return self.request.config.resolve()
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The file of an SQLite database; None for another kind of database."""
+        scheme, _, path = self.settings.database.url.partition(":///")
+        return Path(path.partition("?")[0]) if scheme.partition("+")[0] == "sqlite" and path else None
+
+    def close(self) -> None:
+        """End the token processes and the database connections."""
+        if self._pool is not None:
+            self._pool.close()
+        if self._database is not None:
+            self._database.close()
+
+    @cached_property
+    def database(self) -> DatabaseCondition | SignerError:
+        """What the database is like, or why it cannot be told."""
+        if self.sqlite_file is not None and not self.sqlite_file.is_file():
+            return DatabaseDamaged(damage=(f"there is no file {self.sqlite_file}",))
+        try:
+            self._database = Database(self.settings.database)
+            return inspect(self._database)
+        except SignerError as error:
+            return error
+        except OSError as error:  # the file that holds the password
+            return DatabaseDamaged(damage=(f"{error.filename}: {error.strerror}",))
+
+    @cached_property
+    def store(self) -> SqlKeyStore:
+        """The key records; raises ``Unchecked`` where the database cannot be used."""
+        return storage_parts(self.settings, self._usable_database(), self.surroundings.clock)[0]
+
+    @cached_property
+    def tokens(self) -> tuple[TokenCondition, ...]:
+        """Every configured token, looked at without login."""
+        return token_conditions(self.settings)
+
+    @cached_property
+    def pool(self) -> TokenPool:
+        """The tokens that may be logged in to, open; raises ``Unchecked`` where there is none."""
+        wanted = [configured(self.settings, token.settings) for token in self.tokens if token.openable]
+        if not wanted:
+            raise Unchecked(reason="no token can be logged in to")
+        self._pool = TokenPool(wanted)
+        self._pool.start()
+        patience = sum(2 * config.start_timeout for config in wanted)
+        begun = time.monotonic()
+        # A token that fails to open is tried again for ever; two failures are enough to tell.
+        while not self._pool.wait_ready(OPENING_LOOK_SECONDS) and time.monotonic() - begun < patience:
+            if all(_decided(health) for health in self._pool.health()):
+                break
+        return self._pool
+
+    def opened(self) -> tuple[TokenHealth, ...]:
+        """How each token that may be logged in to fares after that was tried."""
+        return self.pool.health()
+
+    @cached_property
+    def mending(self) -> MendingService:
+        """What finds and ends the remains of crashes; raises ``Unchecked``."""
+        database, clock = self._usable_database(), self.surroundings.clock
+        store, ledger = storage_parts(self.settings, database, clock)
+        authenticator = ApiTokenAuthenticator(
+            store=SqlApiTokenStore(database=database, clock=clock), monotonic=time.monotonic, cache_seconds=0.0
+        )
+        parts = Parts(store=store, ledger=ledger, tokens=self.pool, authenticator=authenticator, clock=clock)
+        names = tuple(token.settings.name for token in self.tokens if token.openable)
+        return build_mending(self.settings, build_service(self.settings, parts), token_names=names)
+
+    def survey(self) -> Survey:
+        """Records and tokens compared; raises ``Unchecked``. Done once, and again after ``forget_survey``."""
+        if self._survey is None:
+            self._survey = self.mending.survey(patience=self.request.patience)
+        return self._survey
+
+    def forget_survey(self) -> None:
+        """Something was mended."""
+        self._survey = None
+
+    def _usable_database(self) -> Database:
+        condition = self.database
+        if self._database is None or isinstance(condition, SignerError):
+            raise Unchecked(reason="the database cannot be used")
+        if condition.found != condition.expected:
+            raise Unchecked(reason="the database is at another revision")
+        return self._database
+
+
+def _decided(health: TokenHealth) -> bool:
+    over = (TokenState.READY, TokenState.REFUSED, TokenState.CLOSED)
+    return health.state in over or (health.last_error is not None and health.restarts >= ENOUGH_RESTARTS)

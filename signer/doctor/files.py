@@ -1,0 +1,108 @@
+"""Who can read the secrets of an installation, and who can put others in their place."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from signer.config import Settings, Tls
+from signer.doctor.examination import Examination
+from signer.doctor.report import Finding, failed, ok, or_ok, warning
+
+# Files that `init` puts beside the configuration and that no setting names.
+COMPANIONS = ("admin.token", "token-officer.pin")
+OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+SOFTHSM_CONFIGURATION = "SOFTHSM2_CONF"
+SOFTHSM_DIRECTORY = "directories.tokendir"
+MAX_CONFIGURATION_BYTES = 1 << 16
+
+
+def secret_files(examination: Examination) -> Iterator[Finding]:
+    """The mode and owner of each secret, and of the directory that holds it.
+
+    A secret that others can read is no secret; a directory that others can write lets them replace it.
+    """
+    paths = tuple(dict.fromkeys(_secrets(examination)))
+    for path in paths:
+        yield from _file(path, examination.surroundings.user_id)
+    directories = dict.fromkeys([*(path.parent for path in paths), *_token_directories(examination.settings)])
+    for directory in directories:
+        yield from _directory(directory)
+
+
+def _secrets(examination: Examination) -> Iterator[Path]:
+    settings = examination.settings
+    for token in settings.tokens:
+        if token.pin.file is not None:
+            yield token.pin.file
+    if settings.server.tls is Tls.ON:
+        yield settings.server.private_key
+    if settings.database.password_file is not None:
+        yield settings.database.password_file
+    database = examination.sqlite_file
+    if database is not None:
+        yield from (path for path in (database, *_beside(database)) if path.exists())
+    yield from (path for name in COMPANIONS if (path := examination.config.parent / name).exists())
+
+
+def _beside(database: Path) -> tuple[Path, ...]:
+    return tuple(database.with_name(database.name + suffix) for suffix in ("-wal", "-shm"))
+
+
+def _file(path: Path, user_id: int) -> Iterator[Finding]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        yield failed(f"{path} cannot be looked at: {reason}", "restore the file or correct the setting that names it")
+        return
+    findings = []
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & (OTHERS_READ | OTHERS_WRITE):
+        findings.append(
+            failed(
+                f"{path} has mode {mode:04o}, others than its owner can read or change it",
+                f"chmod 600 {path}, and replace the secret if others may have read it",
+            )
+        )
+    if status.st_uid != user_id:
+        findings.append(
+            warning(
+                f"{path} belongs to user {status.st_uid}, this runs as user {user_id}",
+                "run doctor as the user of the service, or give the file to that user with chown",
+            )
+        )
+    yield from or_ok(findings, f"{path} can be read by its owner only")
+
+
+def _directory(directory: Path) -> Iterator[Finding]:
+    try:
+        mode = stat.S_IMODE(directory.stat().st_mode)
+    except OSError:
+        return  # told with the file, or with the token that is in it
+    if mode & OTHERS_WRITE and not mode & stat.S_ISVTX:
+        yield failed(
+            f"the directory {directory} has mode {mode:04o}, others can replace the secrets in it",
+            f"chmod 700 {directory}",
+        )
+    else:
+        yield ok(f"the directory {directory} can be changed by its owner only")
+
+
+def _token_directories(settings: Settings) -> Iterator[Path]:
+    """Where SoftHSM keeps its tokens: whoever can write there can take the keys away."""
+    for token in settings.tokens:
+        configuration = token.environment.get(SOFTHSM_CONFIGURATION)
+        if configuration is None:
+            continue
+        try:
+            with Path(configuration).open(encoding="utf-8", errors="replace") as file:
+                text = file.read(MAX_CONFIGURATION_BYTES)
+        except OSError:
+            continue  # the token's own check tells
+        for line in text.splitlines():
+            name, _, value = line.partition("=")
+            if name.strip() == SOFTHSM_DIRECTORY and value.strip():
+                yield Path(value.strip())

@@ -1,0 +1,83 @@
+"""What a crash left between token and database, named, and ended where that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from signer.doctor.examination import Examination
+from signer.doctor.report import Finding, failed, ok, or_ok, warning
+from signer.domain.remains import Kind, Remain
+from signer.errors import ClockMovedBack
+from signer.services.mending import Ending, Mended
+
+MEND = "artifact-signer doctor --mend"
+PENDING = frozenset(
+    {Kind.PENDING_MADE, Kind.PENDING_UNFIT, Kind.PENDING_ABSENT, Kind.PENDING_UNDECIDED, Kind.PENDING_FRESH}
+)
+SENTENCES = {
+    Kind.PENDING_MADE: "{version} was interrupted while it was made: its pair is in token {token}, unused",
+    Kind.PENDING_UNFIT: "{version} was interrupted while it was made: what is in token {token} is not its whole pair",
+    Kind.PENDING_ABSENT: "{version} was interrupted before its pair was made: no token holds it",
+    Kind.PENDING_UNDECIDED: "{version} was interrupted while it was made, and {silent} could not be asked for its pair",
+    Kind.PENDING_FRESH: "{version} is being made, or was interrupted {age} seconds ago",
+    Kind.DESTROYING: "{version} was interrupted while it was destroyed: a token may still hold its pair",
+    Kind.UNRECORDED: "token {token} holds a pair that no record names: CKA_ID {cka_id}, label {label!r}",
+}
+HINTS = {
+    Kind.PENDING_MADE: f"{MEND} completes it",
+    Kind.PENDING_UNFIT: f"{MEND} closes its record",
+    Kind.PENDING_ABSENT: f"{MEND} closes its record, its name or number is free again",
+    Kind.PENDING_UNDECIDED: "mend the token first, then " + MEND,
+    Kind.PENDING_FRESH: "look again in a few minutes; --pending-age sets from which age on it is mended",
+    Kind.DESTROYING: f"{MEND} finishes the destruction",
+    Kind.UNRECORDED: "it signs nothing here; adopt it with artifact-signer keys adopt, or remove it with the tools of "
+    "the token's maker",
+}
+ENDINGS = {
+    Ending.COMPLETED_ACTIVE: "completed, it is active",
+    Ending.COMPLETED_NEXT: "completed, it is the next version",
+    Ending.ABANDONED: "its record is closed",
+    Ending.DESTROYED: "the destruction is finished",
+}
+
+
+def remains(examination: Examination) -> Iterator[Finding]:
+    """No crash left a version half made or half destroyed, and no token holds a pair that no record names."""
+    found = [remain for remain in examination.survey().remains if remain.kind in SENTENCES]
+    tell = _mended if examination.request.mend else _named
+    findings = [tell(examination, remain) for remain in found]
+    if any(finding.mended for finding in findings):
+        examination.forget_survey()
+    yield from or_ok(findings, "records and tokens agree, nothing was left half done")
+
+
+def sentence(remain: Remain) -> str:
+    """What is left, for people."""
+    return SENTENCES[remain.kind].format(
+        version=f"version {remain.version} of key {remain.key}",
+        token=remain.token,
+        silent=", ".join(f"token {name}" for name in remain.silent),
+        age=int(remain.age.total_seconds()) if remain.age is not None else "",
+        cka_id=remain.cka_id.hex() or "none",
+        label=remain.label,
+    )
+
+
+def _named(_examination: Examination, remain: Remain) -> Finding:
+    harmless = remain.kind in (Kind.UNRECORDED, Kind.PENDING_FRESH)
+    return (warning if harmless else failed)(sentence(remain), HINTS[remain.kind])
+
+
+def _mended(examination: Examination, remain: Remain) -> Finding:
+    mended = examination.mending.mend(remain, patience=examination.request.patience)
+    if mended.ending is not None:
+        return ok(f"{sentence(remain)}; {ENDINGS[mended.ending]}", mended=True)
+    if mended.refusal is not None:
+        return failed(f"{sentence(remain)}; mending was refused ({_reason(mended)})", HINTS[remain.kind])
+    return _named(examination, remain)
+
+
+def _reason(mended: Mended) -> str:
+    if isinstance(mended.refusal, ClockMovedBack):
+        return "the clock moved back"
+    return mended.refusal.code if mended.refusal is not None else ""
