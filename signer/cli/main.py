@@ -21,6 +21,8 @@ COMMANDS = {
     "keys": "signer.cli.keys:keys",
     "sign": "signer.cli.sign:sign",
     "events": "signer.cli.events:events",
+    "doctor": "signer.cli.doctor:doctor",
+    "tokens": "signer.cli.tokens:tokens",
 }
 REFUSED = 1
 UNREACHABLE = 3
