@@ -10,7 +10,7 @@ FILE_LINES = 400
 FUNCTION_LINES = 60
 LONG_FILES: dict[str, str] = {}
 LONG_FUNCTIONS = {
-    "signer/storage/migrations/versions/0001_key_records.py:upgrade": "a migration is a list of tables, read at a stroke",
+    "signer/storage/migrations/versions/0001_key_records.py:upgrade": "a migration is a list of tables",
 }
 
 

@@ -1,0 +1,76 @@
+"""Parts that tests of several packages share: databases, a clock, and crowds of callers."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import postgres
+from tests.support.clock import ManualClock
+from tests.support.crowd import Crowd, gathered
+from tests.support.databases import Opener, migrate
+
+_names = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[postgres.Cluster]:
+    """A private PostgreSQL server with a migrated database named ``template``."""
+    if reason := postgres.missing():
+        pytest.skip(reason)
+    with postgres.running_cluster() as cluster:
+        migrate(cluster.create_database("template"))
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite database to copy."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.sqlite"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """The URL of a migrated SQLite database of this test's own."""
+    path = tmp_path / "signer.sqlite"
+    path.write_bytes(sqlite_template.read_bytes())
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def postgres_url(postgres_cluster: postgres.Cluster) -> str:
+    """The URL of a migrated PostgreSQL database of this test's own."""
+    return postgres_cluster.create_database(f"test_{next(_names)}", template="template")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The test runs on each kind of database."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return url
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that stands still until the test moves it."""
+    return ManualClock()
+
+
+@pytest.fixture(scope="session")
+def crowd() -> Iterator[Crowd]:
+    """Two further processes."""
+    with gathered() as processes:
+        yield processes
+
+
+@pytest.fixture
+def open_database(database_url: str) -> Iterator[Opener]:
+    """Opens this test's database, on each kind, as often as asked."""
+    opener = Opener(database_url)
+    yield opener
+    opener.close()

@@ -1,0 +1,149 @@
+"""A private PostgreSQL server for the tests: its own cluster in a temporary directory, reached over a Unix socket.
+
+The server refuses to run as root; then everything is done as the ``postgres`` user of Debian's package. Nothing is
+durable (fsync off) and nothing listens on the network.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+INSTALLED_UNDER = Path("/usr/lib/postgresql")
+START_SECONDS = 30.0
+USER = "signer"
+SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "listen_addresses": "",
+    "max_connections": "150",
+    "shared_buffers": "32MB",
+    # Not UTC, and with a change of summer time: a moment that lost its zone on the way is found out.
+    "timezone": "Europe/Berlin",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """A running server: ``directory`` holds its socket and data, ``pid`` is its first process."""
+
+    binaries: Path
+    directory: Path
+    pid: int
+
+    def url(self, database: str) -> str:
+        """The SQLAlchemy URL of one database."""
+        return f"postgresql+psycopg://{USER}@/{database}?host={self.directory}"
+
+    def create_database(self, name: str, *, template: str = "template1") -> str:
+        """A copy of the template, empty unless given; returns its URL."""
+        _run([self.binaries / "createdb", "-h", self.directory, "-U", USER, "-T", template, name])
+        return self.url(name)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop all processes of the server: connections stay, answers do not come."""
+        family = [self.pid, *_children(self.pid)]
+        for pid in family:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in reversed(family):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+
+def missing() -> str | None:
+    """Why there can be no server here, or None."""
+    if _binaries() is None:
+        return "PostgreSQL is not installed (Debian: apt-get install postgresql)"
+    if os.geteuid() == 0 and _unprivileged() is None:
+        return "PostgreSQL does not run as root, and there is no user postgres"
+    return None
+
+
+@contextmanager
+def running_cluster() -> Iterator[Cluster]:
+    """A new server; it is stopped and its files are removed at the end."""
+    binaries = _binaries()
+    if binaries is None:
+        raise LookupError(missing())
+    # Not below pytest's own directory: the socket's path has to be short, and another user has to reach it.
+    directory = Path(tempfile.mkdtemp(prefix="signer-pg-"))
+    data = directory / "data"
+    try:
+        account = _unprivileged()
+        if account is not None:
+            os.chown(directory, account.pw_uid, account.pw_gid)
+        _run([binaries / "initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C"])
+        options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        with (directory / "server.log").open("wb") as log:
+            server = subprocess.Popen(
+                [binaries / "postgres", "-D", data, "-k", directory, *options],
+                stdout=log,
+                stderr=log,
+                **_as_unprivileged(),
+            )
+        try:
+            _wait_until_ready(binaries, directory, server)
+            yield Cluster(binaries=binaries, directory=directory, pid=server.pid)
+        finally:
+            server.send_signal(signal.SIGQUIT)  # nothing in it is worth an orderly shutdown
+            server.wait(START_SECONDS)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _wait_until_ready(binaries: Path, directory: Path, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while subprocess.run([binaries / "pg_isready", "-q", "-h", directory], check=False).returncode != 0:
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError((directory / "server.log").read_text(errors="replace"))
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(0.05)
+
+
+def _binaries() -> Path | None:
+    found = sorted(INSTALLED_UNDER.glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("postgres")
+    return Path(on_path).resolve().parent if on_path else None
+
+
+def _unprivileged() -> pwd.struct_passwd | None:
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        return None
+
+
+def _as_unprivileged() -> dict[str, object]:
+    account = _unprivileged()
+    if account is None:
+        return {}
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": [], "cwd": "/"}
+
+
+def _run(command: list[Path | str]) -> None:
+    done = subprocess.run(command, check=False, capture_output=True, **_as_unprivileged())  # type: ignore[call-overload]
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.decode(errors="replace"))
+
+
+def _children(pid: int) -> list[int]:
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return [int(child) for child in listed.split()]

@@ -1,0 +1,134 @@
+"""What the processes of a crowd do to one database, each with threads and connections of its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from signer.domain.events import EventType
+from signer.domain.keys import Key, VersionState
+from signer.errors import SignerError
+from signer.storage.database import Database
+from signer.storage.key_store import SqlKeyStore
+from signer.storage.signature_ledger import SqlSignatureLedger
+
+from .crowd import in_threads
+from .databases import settings
+from .records import event, new_key, new_version, swap
+
+DONE = "done"
+BROKEN = "two versions at once"
+
+
+def utc_now() -> datetime:
+    """The real clock: processes have to agree."""
+    return datetime.now(UTC)
+
+
+def _outcomes(url: str, threads: int, step: Callable[[SqlKeyStore, int], str]) -> Counter[str]:
+    """How often each thread's step ended how: with its own word, or with the code of a refusal."""
+    database = Database(settings(url))
+    store = SqlKeyStore(database=database, clock=utc_now)
+
+    def guarded(number: int) -> str:
+        try:
+            return step(store, number)
+        except SignerError as error:
+            return error.code
+
+    try:
+        return Counter(in_threads(threads, guarded))
+    finally:
+        database.close()
+
+
+def add_the_same_key(url: str, name: str, threads: int) -> Counter[str]:
+    """Every thread records a key of one name."""
+
+    def step(store: SqlKeyStore, _: int) -> str:
+        store.add_key(new_key(name), new_version(), event(key=name))
+        return DONE
+
+    return _outcomes(url, threads, step)
+
+
+def add_the_next_version(url: str, name: str, threads: int) -> Counter[str]:
+    """Every thread records a next version of the key as it was at first."""
+
+    def step(store: SqlKeyStore, _: int) -> str:
+        store.add_version(store.key(name), new_version(), event(key=name))
+        return DONE
+
+    return _outcomes(url, threads, step)
+
+
+def disable_the_active_version(url: str, key: Key, threads: int) -> Counter[str]:
+    """Every thread disables the version that it believes to be active."""
+
+    def step(store: SqlKeyStore, _: int) -> str:
+        store.change(key, [swap(key.versions[0], VersionState.DISABLED)], [event(EventType.VERSION_DISABLED)])
+        return DONE
+
+    return _outcomes(url, threads, step)
+
+
+def activate_and_step_back(url: str, name: str, threads: int, rounds: int) -> Counter[str]:
+    """Every thread makes its version active and previous again, ``rounds`` times, and looks while it is active."""
+    outcomes: list[str] = []
+
+    def step(store: SqlKeyStore, number: int) -> str:
+        for turn in range(rounds):
+            outcomes.append(_activate_once(store, name, (number + turn) % threads))
+        return "left"
+
+    total = _outcomes(url, threads, step)
+    return total + Counter(outcomes)
+
+
+def _activate_once(store: SqlKeyStore, name: str, index: int) -> str:
+    key = store.key(name)
+    version = key.versions[index]
+    if version.state is not VersionState.PREVIOUS:
+        return "seen in use"
+    try:
+        key = store.change(key, [swap(version, VersionState.ACTIVE)], [event(EventType.KEY_ROTATED, key=name)])
+    except SignerError as error:
+        return error.code
+    seen = [item.number for item in store.key(name).versions if item.state is VersionState.ACTIVE]
+    store.change(key, [swap(key.versions[index], VersionState.PREVIOUS)], [])
+    return DONE if seen == [version.number] else BROKEN
+
+
+def record_events(url: str, threads: int, each: int) -> Counter[str]:
+    """Every thread records ``each`` events."""
+
+    def step(store: SqlKeyStore, number: int) -> str:
+        for _ in range(each):
+            store.record(event(version=number))
+        return DONE
+
+    return _outcomes(url, threads, step)
+
+
+def reserve_signatures(url: str, version_id: int, threads: int, each: int, give_back_every: int) -> Counter[str]:
+    """Every thread reserves ``each`` signatures and gives back each ``give_back_every``-th that was granted."""
+    database = Database(settings(url))
+    ledger = SqlSignatureLedger(database=database, clock=utc_now, clock_tolerance=timedelta(seconds=5))
+
+    def work(_: int) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        for _ in range(each):
+            if not ledger.reserve(version_id, timeout=60.0):
+                counts["refused"] += 1
+                continue
+            counts["granted"] += 1
+            if give_back_every and counts["granted"] % give_back_every == 0:
+                ledger.release(version_id, timeout=60.0)
+                counts["given back"] += 1
+        return counts
+
+    try:
+        return sum(in_threads(threads, work), Counter())
+    finally:
+        database.close()
