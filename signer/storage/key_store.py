@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from hsm.algorithms import Algorithm
@@ -192,9 +192,14 @@ class SqlKeyStore:
 
 
 def insert_event(connection: Connection, event: Event, moment: datetime) -> None:
-    """Write an event inside the caller's transaction."""
+    """Write an event at the end of the caller's transaction; nothing but events may follow."""
+    if connection.dialect.name == "postgresql":
+        # One writer at a time until the commit: whoever reads on from an id must never miss a lower one that was
+        # committed later. Always the last lock of a transaction, so that two cannot wait for each other.
+        connection.execute(text("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE"))
     connection.execute(
         insert(events).values(
+            id=select(func.coalesce(func.max(events.c.id), 0) + 1).scalar_subquery(),
             at=moment,
             type=event.type.value,
             actor=event.actor,

@@ -70,6 +70,8 @@ keys = Table(
     Column("tokens", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("created_by", String(200), nullable=False),
+    # A row may be forgotten (a key that was never born); what is late and meant it must not reach its successor.
+    sqlite_autoincrement=True,
 )
 
 versions = Table(
@@ -97,6 +99,7 @@ versions = Table(
     CheckConstraint(
         "spki IS NOT NULL OR state IN ('pending', 'destroyed', 'destroying')", name="pinned_unless_pending"
     ),
+    sqlite_autoincrement=True,
 )
 ACTIVE = text("state = 'active'")
 NEXT = text("state IN ('pending', 'next')")

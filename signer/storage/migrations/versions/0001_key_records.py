@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("created_by", sa.String(200), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_keys"),
         sa.UniqueConstraint("name", name="uq_keys_name"),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "key_versions",
@@ -52,6 +53,7 @@ def upgrade() -> None:
             "spki IS NOT NULL OR state IN ('pending', 'destroyed', 'destroying')",
             name="pinned_unless_pending",
         ),
+        sqlite_autoincrement=True,
     )
     for name, condition in (("uq_key_versions_active", ACTIVE), ("uq_key_versions_next", NEXT)):
         op.create_index(
