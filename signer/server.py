@@ -30,6 +30,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        # Before gunicorn reads its configuration: it would tell of an error in its own way.
+        self.tls = tls_context(settings.server) if settings.server.tls is Tls.ON else None
         self.runtime: Runtime | None = None
         super().__init__()
 
@@ -53,13 +55,12 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
             "forwarded_allow_ips": "",
             "worker_exit": self._close_runtime,
         }
-        if server.tls is Tls.ON:
-            context = tls_context(server)
+        if self.tls is not None:
             options |= {
                 "certfile": str(server.certificate),
                 "keyfile": str(server.private_key),
                 "do_handshake_on_connect": False,
-                "ssl_context": lambda _config, _default: context,
+                "ssl_context": lambda _config, _default: self.tls,
             }
         for name, value in options.items():
             self.cfg.set(name, value)

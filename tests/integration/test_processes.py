@@ -1,0 +1,190 @@
+"""Faults of processes and disks: what starts, dies or restarts loses nothing, and memory stays flat."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.artifacts import ArtifactBuilder, Compression, PayloadFile
+from tests.integration.running import Installation, command, initialise, running, start, stop, wait_until
+
+ARTIFACT = ArtifactBuilder().build()
+LARGE_MIB = 192
+MEMORY_MIB = 120
+FILE_LIMIT = 1 << 20
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    return initialise(tmp_path / "installation")
+
+
+def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [int(child) for child in children]
+
+
+def peak_mib(pid: int) -> float:
+    (line,) = re.findall(r"^VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), flags=re.MULTILINE)
+    return int(line) / 1024
+
+
+def count(installation: Installation) -> int:
+    with installation.http() as http:
+        figure: int = http.get("/v1/keys/firmware").json()["versions"][0]["signature_count"]
+        return figure
+
+
+def test_a_restart_loses_nothing(installation: Installation) -> None:
+    with running(installation):
+        assert installation.run("keys", "create", "firmware", "--algorithm", "rsa-2048").returncode == 0
+        with installation.http() as http:
+            before = http.post("/v1/keys/firmware/signatures", content=ARTIFACT).json()
+    with running(installation), installation.http() as http:
+        after = http.post("/v1/keys/firmware/signatures", content=ARTIFACT).json()
+    assert (after["signature"], after["fingerprint"]) == (before["signature"], before["fingerprint"])
+
+
+def test_a_killed_worker_is_replaced_and_every_signature_is_counted(installation: Installation) -> None:
+    with running(installation, SERVER_WORKERS="2") as process:
+        assert installation.run("keys", "create", "firmware", "--algorithm", "ecdsa-p256").returncode == 0
+        made, broken = 0, 0
+        for round_ in range(30):
+            if round_ == 10:
+                os.kill(workers_of(process)[0], signal.SIGKILL)
+            try:
+                with installation.http() as http:
+                    answer = http.post("/v1/keys/firmware/signatures", content=ARTIFACT)
+                assert answer.status_code in {200, 503}, answer.text
+                made += answer.status_code == 200
+            except httpx.TransportError:
+                broken += 1
+        wait_until(installation, "/readyz", 200, process)
+        assert broken <= 1
+        assert made <= count(installation) <= made + broken
+        assert len(workers_of(process)) == 2
+
+
+def test_stopping_lets_requests_under_way_finish(installation: Installation) -> None:
+    large = ArtifactBuilder(files=(PayloadFile(name="a.bin", content=os.urandom(4 << 20)),)).build()
+    sent_half, stopping = threading.Event(), threading.Event()
+
+    def halves() -> Iterator[bytes]:
+        yield large[: len(large) // 2]
+        sent_half.set()
+        assert stopping.wait(20)
+        yield large[len(large) // 2 :]
+
+    answers: list[httpx.Response] = []
+
+    def upload() -> None:
+        with installation.http() as http:
+            answers.append(http.post("/v1/keys/firmware/artifacts", content=halves()))
+
+    process = start(installation, SERVER_WORKERS="1")
+    wait_until(installation, "/readyz", 200, process)
+    assert installation.run("keys", "create", "firmware", "--algorithm", "ecdsa-p256").returncode == 0
+    thread = threading.Thread(target=upload)
+    thread.start()
+    assert sent_half.wait(20)
+    process.send_signal(signal.SIGTERM)
+    stopping.set()
+    thread.join(30)
+    assert process.wait(30) == 0
+    assert [answer.status_code for answer in answers] == [200]
+
+
+def test_a_large_artifact_is_never_in_memory(installation: Installation, tmp_path: Path) -> None:
+    source, output = tmp_path / "large.mender", tmp_path / "signed.mender"
+    (tmp_path / "payload").write_bytes(os.urandom(1 << 20) * LARGE_MIB)
+    large = PayloadFile(name="rootfs.ext4", content=(tmp_path / "payload").read_bytes())
+    with source.open("wb") as file:
+        ArtifactBuilder(files=(large,)).compressed(Compression.NONE).write(file)
+    with running(installation, SERVER_WORKERS="1") as process:
+        assert installation.run("keys", "create", "firmware", "--algorithm", "ecdsa-p256").returncode == 0
+        (worker,) = workers_of(process)
+        done = installation.run("sign", source, "--key", "firmware", "-o", output)
+        assert done.returncode == 0, done.stderr
+        assert peak_mib(worker) < MEMORY_MIB
+        assert list((installation.directory / "spool").glob("tmp*")) == []
+    assert output.stat().st_size == source.stat().st_size + 1024
+
+
+def test_a_full_disk_is_a_problem_document(installation: Installation) -> None:
+    limited = ["prlimit", f"--fsize={FILE_LIMIT}", sys.executable, "-m", "signer", "serve", "--config"]
+    with installation.log.open("ab") as log:
+        process = subprocess.Popen([*limited, str(installation.config)], stdout=log, stderr=log, start_new_session=True)
+    try:
+        wait_until(installation, "/readyz", 200, process)
+        assert installation.run("keys", "create", "firmware", "--algorithm", "ecdsa-p256").returncode == 0
+        large = ArtifactBuilder(files=(PayloadFile(name="a.bin", content=os.urandom(2 * FILE_LIMIT)),)).build()
+        with installation.http() as http:
+            refused = http.post("/v1/keys/firmware/artifacts", content=large)
+            fine = http.post("/v1/keys/firmware/artifacts", content=ARTIFACT)
+        assert (refused.status_code, refused.json()["code"]) == (507, "spool-full")
+        assert fine.status_code == 200
+    finally:
+        stop(process)
+    assert "Traceback" not in installation.log.read_text()
+
+
+def test_plain_http_is_served_on_loopback_only(installation: Installation) -> None:
+    refused = command(
+        "serve", "--config", installation.config,
+        environment={"ARTIFACT_SIGNER_SERVER_TLS": "off", "ARTIFACT_SIGNER_SERVER_BIND": "0.0.0.0:0"},
+    )  # fmt: skip
+    assert refused.returncode == 2
+    assert "loopback" in refused.stderr
+    process = start(installation, SERVER_TLS="off", SERVER_WORKERS="1")
+    try:
+        for _ in range(200):
+            try:
+                answer = httpx.get(f"http://127.0.0.1:{installation.port}/healthz")
+                break
+            except httpx.TransportError:
+                threading.Event().wait(0.1)
+        assert answer.status_code == 200
+    finally:
+        stop(process)
+
+
+def test_a_unix_socket_can_be_served(installation: Installation) -> None:
+    path = installation.directory / "signer.sock"
+    process = start(installation, SERVER_TLS="off", SERVER_BIND=f"unix:{path}", SERVER_WORKERS="1")
+    try:
+        for _ in range(200):
+            if path.exists():
+                break
+            threading.Event().wait(0.1)
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://signer") as http:
+            answer = http.get("/healthz")
+        assert answer.status_code == 200
+    finally:
+        stop(process)
+
+
+REFUSED_STARTS = {
+    "no configuration": ({}, ["--config", "missing.toml"], 2, "cannot be read"),
+    "a certificate that is not there": ({"SERVER_CERTIFICATE": "/nowhere.crt"}, [], 2, "certificate and private key"),
+    "a misspelt setting": ({"SERVER_WORKRES": "3"}, [], 2, "is no setting"),
+    "a database that was not made": ({"DATABASE_URL": "sqlite:///other.sqlite"}, [], 1, "revision"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_STARTS)
+def test_a_start_that_cannot_be_is_one_sentence(service: Installation, name: str, tmp_path: Path) -> None:
+    settings, arguments, code, sentence = REFUSED_STARTS[name]
+    environment = {f"ARTIFACT_SIGNER_{variable}": value for variable, value in settings.items()}
+    done = command("serve", *(arguments or ["--config", str(service.config)]), environment=environment)
+    assert done.returncode == code, done.stderr
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
