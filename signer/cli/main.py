@@ -72,12 +72,13 @@ def run(arguments: list[str]) -> int:
 def _explained(error: Exception) -> int:
     from hsm.errors import TokenError
     from signer.errors import ConfigurationInvalid, SignerError
+    from verifier.errors import VerificationError
 
     if isinstance(error, ConfigurationInvalid):
         for sentence in error.problems:
             complain(f"{error.path}: {sentence}")
         return 2
-    if isinstance(error, SignerError | TokenError):
+    if isinstance(error, SignerError | TokenError | VerificationError):
         from signer.web.problems import problem_of
 
         problem = problem_of(error)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import click
 
 from signer.artifacts import Form, Intake
 from signer.cli.keys import connected, json_option
-from signer.cli.output import note, show_json
+from signer.cli.output import note, show_json, terminal
 from verifier import Limits
 
 READ_BYTES = 1 << 16
@@ -38,8 +41,10 @@ def sign(artifact: Path, *, key: str, output: Path, head_only: bool, replace: bo
 def _sign_whole(artifact: Path, key: str, output: Path, *, replace: bool) -> None:
     with connected() as client, artifact.open("rb") as source, _NewFile(output) as target:
         size = artifact.stat().st_size
-        for chunk in client.sign_artifact(key, source, size, replace=replace):
-            target.write(chunk)
+        with click.progressbar(length=size, label="sending", file=sys.stderr, hidden=not terminal()) as bar:
+            sent = _Watched(source, bar.update)
+            for chunk in client.sign_artifact(key, cast("BinaryIO", sent), size, replace=replace):
+                target.write(chunk)
 
 
 def _sign_by_head(artifact: Path, key: str, output: Path, *, replace: bool) -> dict[str, object]:
@@ -54,6 +59,19 @@ def _sign_by_head(artifact: Path, key: str, output: Path, *, replace: bool) -> d
             for part in intake.splice.join(source, str(document["signature"]).encode("ascii")):
                 target.write(part)
     return document
+
+
+class _Watched:
+    """A file that tells how much of it was read."""
+
+    def __init__(self, file: BinaryIO, tell: Callable[[int], None]) -> None:
+        self._file = file
+        self._tell = tell
+
+    def read(self, size: int) -> bytes:
+        chunk = self._file.read(size)
+        self._tell(len(chunk))
+        return chunk
 
 
 class _NewFile:
