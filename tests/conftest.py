@@ -18,11 +18,11 @@ _names = itertools.count()
 
 @pytest.fixture(scope="session")
 def postgres_cluster() -> Iterator[postgres.Cluster]:
-    """A private PostgreSQL server with a migrated database named ``template``."""
+    """A private PostgreSQL server with a migrated database named ``shared``."""
     if reason := postgres.missing():
         pytest.skip(reason)
     with postgres.running_cluster() as cluster:
-        migrate(cluster.create_database("template"))
+        migrate(cluster.create_database("shared"))
         yield cluster
 
 
@@ -44,8 +44,14 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 @pytest.fixture
 def postgres_url(postgres_cluster: postgres.Cluster) -> str:
-    """The URL of a migrated PostgreSQL database of this test's own."""
-    return postgres_cluster.create_database(f"test_{next(_names)}", template="template")
+    """The URL of a migrated PostgreSQL database, emptied for this test."""
+    return postgres_cluster.emptied("shared")
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_cluster: postgres.Cluster) -> str:
+    """The URL of a PostgreSQL database without any table."""
+    return postgres_cluster.create_database(f"test_{next(_names)}")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -18,6 +18,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+
+from signer.storage.tables import metadata
+
 INSTALLED_UNDER = Path("/usr/lib/postgresql")
 START_SECONDS = 30.0
 USER = "signer"
@@ -45,10 +49,21 @@ class Cluster:
         """The SQLAlchemy URL of one database."""
         return f"postgresql+psycopg://{USER}@/{database}?host={self.directory}"
 
-    def create_database(self, name: str, *, template: str = "template1") -> str:
-        """A copy of the template, empty unless given; returns its URL."""
-        _run([self.binaries / "createdb", "-h", self.directory, "-U", USER, "-T", template, name])
+    def create_database(self, name: str) -> str:
+        """An empty database; returns its URL."""
+        _run([self.binaries / "createdb", "-h", self.directory, "-U", USER, name])
         return self.url(name)
+
+    def emptied(self, name: str) -> str:
+        """Remove all rows, which is faster than another database; returns its URL."""
+        names = ", ".join(f'"{table}"' for table in metadata.tables)
+        with self.connect(name) as connection:
+            connection.execute(f"TRUNCATE {names} RESTART IDENTITY")  # type: ignore[arg-type]
+        return self.url(name)
+
+    def connect(self, name: str) -> psycopg.Connection:
+        """A connection of the test's own, committing each statement."""
+        return psycopg.connect(host=str(self.directory), user=USER, dbname=name, autocommit=True)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
