@@ -52,6 +52,7 @@ class Channels:
         self._since = clock()
         self._error: TokenError | None = None
         self._due: float | None = None
+        self._hopeful = True
         self._restarts = 0
         self.load = 0  # requests that are being answered or wait for a channel
 
@@ -108,17 +109,31 @@ class Channels:
         control, *free = child.channels
         with self._changed:
             self._current = Published(child, capabilities, control=[control], free=free)
+            self._hopeful = True
             self._set(TokenState.READY, None, None)
 
     def drop(self, child: Child) -> None:
-        """The process was seen to be dead: nobody else is to try it. The supervisor sees it too."""
+        """The process was seen to be dead, or makes no sense: nobody else is to try it."""
         with self._changed:
             if self._current is not None and self._current.child is child:
                 self._close_free()
                 self._set(TokenState.STARTING, None, None)
+        self._wake()
 
-    def withdraw(self, state: TokenState, error: TokenError | None, *, due: float | None = None) -> None:
-        """No process takes requests. ``due``: when the next attempt begins."""
+    def serves(self, child: Child) -> bool:
+        """Whether requests go to this process."""
+        current = self._current
+        return current is not None and current.child is child
+
+    def withdraw(
+        self,
+        state: TokenState,
+        error: TokenError | None,
+        *,
+        due: float | None = None,
+        hopeful: bool = False,
+    ) -> None:
+        """No process takes requests. ``due``: when the next attempt begins. ``hopeful``: requests may wait for it."""
         with self._changed:
             self._close_free()
             for lease in self._left:
@@ -127,21 +142,30 @@ class Channels:
             self._left = []
             if state is TokenState.STARTING:
                 self._restarts += 1
+            else:
+                self._hopeful = hopeful
             self._set(state, error, due)
 
-    def wait_ready(self, deadline: float) -> bool:
-        """Wait for a published process; False at the deadline, or at once where none will come by itself."""
-        over = (TokenState.READY, TokenState.REFUSED, TokenState.CLOSED)
+    def wait_ready(self, deadline: float, *, stubborn: bool) -> bool:
+        """Wait for a published process; False at the deadline, or at once where none will come by itself.
+
+        ``stubborn``: also through failure after failure.
+        """
+
+        def over() -> bool:
+            ended = self._state in (TokenState.READY, TokenState.REFUSED, TokenState.CLOSED)
+            return ended or not (stubborn or self._hopeful)
+
         with self._changed:
-            self._changed.wait_for(lambda: self._state in over, deadline - self._clock())
+            self._changed.wait_for(over, deadline - self._clock())
             return self._current is not None
 
     def expected_at(self) -> float | None:
-        """When the token may be back; None: not by itself. In the past where it is ready."""
+        """When the token may be back; None: not soon. In the past where it is ready."""
         with self._changed:
-            if self._state is TokenState.WAITING:
-                return self._due
-            return None if self._state in (TokenState.REFUSED, TokenState.CLOSED) else self._clock()
+            if not self._hopeful:
+                return None
+            return self._due if self._state is TokenState.WAITING else self._clock()
 
     @property
     def capabilities(self) -> Capabilities | None:

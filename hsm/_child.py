@@ -23,6 +23,7 @@ from pathlib import Path
 from hsm._records import Setup, pack_record
 from hsm._wire import MAX_FRAME, Op, Reply, WireError, parse_reply, request
 
+WAIT_AFTER_DISMISSAL = 2.0
 WAIT_AFTER_KILL = 5.0
 _ROOT = str(Path(__file__).resolve().parent.parent)
 # The package may be run from a source tree that isolated mode does not look into.
@@ -95,17 +96,22 @@ class Child:
     life: Channel
     channels: tuple[Channel, ...]
 
-    def kill(self) -> None:
-        """End it now, whatever it is doing."""
-        with suppress(ProcessLookupError):
-            self.popen.kill()
+    def dismiss(self) -> None:
+        """Tell it to end: it does so at once, unless it is just writing to the token."""
+        self.life.close()
 
     def reap(self) -> None:
-        """End it and forget it. Bounded: a process that the kernel cannot end is left to the kernel."""
-        self.kill()
-        self.life.close()
-        with suppress(subprocess.TimeoutExpired):
-            self.popen.wait(WAIT_AFTER_KILL)
+        """Wait for its end, and enforce it where it does not come.
+
+        Bounded: a process that even the kernel cannot end is left to the kernel.
+        """
+        self.dismiss()
+        try:
+            self.popen.wait(WAIT_AFTER_DISMISSAL)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            with suppress(subprocess.TimeoutExpired):
+                self.popen.wait(WAIT_AFTER_KILL)
 
 
 def spawn(setup: Setup, *, channels: int, environment: Mapping[str, str]) -> Child:

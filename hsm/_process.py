@@ -4,7 +4,7 @@ Started with the descriptors of its sockets as arguments. The first, *life*, bri
 while opening, and ends when the parent ends; each of the others is answered by a thread of its own. The process:
 
 1. leaves no memory behind (no core dumps, not traceable, no new privileges) and inherits nothing but its sockets;
-2. dies with its parent: by a signal of the kernel, and by the end of *life*, whichever comes first;
+2. ends with its parent: by a signal of the kernel, and by the end of *life*, whichever comes first;
 3. ignores the signals that a terminal or a service manager sends to the whole group, so that its parent can finish;
 4. leaves without running anybody's exit handlers, which some modules crash in;
 5. shows nobody a traceback: whatever happens becomes an error with a code, or an exit status.
@@ -22,8 +22,9 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
+from hsm._guard import Guard
 from hsm._records import Setup, pack_record, unpack_record
 from hsm._wire import (
     MAX_FRAME,
@@ -43,36 +44,35 @@ if TYPE_CHECKING:
     from hsm._opening import OpeningLock
     from hsm._service import Service
 
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
-EXIT_PARENT_GONE, EXIT_LOST, EXIT_PROTOCOL = 0, 3, 4
+PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38
+EXIT_DONE, EXIT_LOST, EXIT_PROTOCOL = 0, 3, 4
 
 
 def main(arguments: list[str]) -> None:
     """``arguments``: the parent's process id, then the descriptors of *life* and of the channels."""
     parent, life_fd, *channel_fds = (int(argument) for argument in arguments)
-    harden(parent)
+    harden()
     life = socket.socket(fileno=life_fd)
     channels = [socket.socket(fileno=descriptor) for descriptor in channel_fds]
     try:
         setup = _setup(life)
     except WireError:
         os._exit(EXIT_PROTOCOL)
-    threading.Thread(target=_die_with, args=(life,), daemon=True).start()
+    guard = Guard(life, parent=parent)
+    guard.grace = setup.grace
+    guard.start()
     try:
-        _serve(setup, life, channels)
+        _serve(setup, life, channels, guard)
     except TokenError as error:
-        leave(life, error)
+        leave(guard, life, error)
     except BaseException as fault:  # noqa: BLE001  (rule 5)
-        leave(life, _internal(fault))
-    os._exit(EXIT_PARENT_GONE)  # rule 4
+        leave(guard, life, _internal(fault))
+    guard.leave(EXIT_DONE)
 
 
-def harden(parent: int) -> None:
-    """Rules 1 to 3; ends the process at once if the parent is gone already."""
+def harden() -> None:
+    """Rules 1 and 3."""
     libc = ctypes.CDLL(None)
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(EXIT_PARENT_GONE)
     libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -81,11 +81,11 @@ def harden(parent: int) -> None:
     os.chdir("/")
 
 
-def leave(life: socket.socket, error: TokenError) -> None:
+def leave(guard: Guard, life: socket.socket, error: TokenError) -> NoReturn:
     """Tell the parent why, and end."""
     with suppress(OSError):
         life.send(reply(Status.LEAVING, 0, pack_error(error)))
-    os._exit(EXIT_LOST)
+    guard.leave(EXIT_LOST)
 
 
 def _setup(life: socket.socket) -> Setup:
@@ -98,14 +98,7 @@ def _setup(life: socket.socket) -> Setup:
     return setup
 
 
-def _die_with(life: socket.socket) -> None:
-    with suppress(OSError):
-        while life.recv(1):
-            pass
-    os._exit(EXIT_PARENT_GONE)
-
-
-def _serve(setup: Setup, life: socket.socket, channels: list[socket.socket]) -> None:
+def _serve(setup: Setup, life: socket.socket, channels: list[socket.socket], guard: Guard) -> None:
     from hsm._opening import OpeningLock
 
     try:
@@ -116,21 +109,21 @@ def _serve(setup: Setup, life: socket.socket, channels: list[socket.socket]) -> 
     if setup.inspect_only:
         _inspect(setup, life, lock)
         return
-    service = _opened(setup, life, lock)
+    service = _opened(setup, life, lock, guard)
     life.send(reply(Status.READY, 0, pack_record(service.capabilities())))
     for channel in channels[1:]:
-        threading.Thread(target=_answer, args=(service, life, channel), daemon=True).start()
-    _answer(service, life, channels[0])
+        threading.Thread(target=_answer, args=(service, life, channel, guard), daemon=True).start()
+    _answer(service, life, channels[0], guard)
 
 
-def _opened(setup: Setup, life: socket.socket, lock: OpeningLock) -> Service:
+def _opened(setup: Setup, life: socket.socket, lock: OpeningLock, guard: Guard) -> Service:
     from hsm._service import Service
     from hsm._session import Connection
 
     with lock.held():
         life.send(reply(Status.OPENING, 0))
         module = _module(setup)
-        connection = Connection(setup, module, lock, timeout=setup.timeout, clock=time.monotonic)
+        connection = Connection(setup, module, lock, guard, clock=time.monotonic)
         connection.open()
     return Service(setup, module, connection)
 
@@ -153,7 +146,7 @@ def _module(setup: Setup) -> Module:
     return Module(Path(setup.module_path))
 
 
-def _answer(service: Service, life: socket.socket, channel: socket.socket) -> None:
+def _answer(service: Service, life: socket.socket, channel: socket.socket, guard: Guard) -> None:
     """Answer the requests of one channel until the parent closes it."""
     from hsm._service import TokenLost
 
@@ -163,9 +156,9 @@ def _answer(service: Service, life: socket.socket, channel: socket.socket) -> No
             try:
                 _reply(service, channel, parse_request(bytes(buffer[:size])))
             except TokenLost as lost:
-                leave(life, lost.error)
+                leave(guard, life, lost.error)
             except WireError:
-                os._exit(EXIT_PROTOCOL)
+                guard.leave(EXIT_PROTOCOL)
 
 
 def _reply(service: Service, channel: socket.socket, request: Request) -> None:

@@ -20,7 +20,8 @@ class Setup:
     """What a token's process has to know; sent as its first message. None of it is secret.
 
     ``pin_file`` or ``pin_fd`` says where the PIN is; ``pin_identity`` tells one configuration of the PIN source
-    from the next where the file's own status cannot. ``timeout``: seconds to wait for a session inside.
+    from the next where the file's own status cannot. ``timeout``: seconds to wait for a session inside; ``grace``:
+    seconds that opening or writing may still take when the process is to end.
     ``lock_group``: names what must not be opened at the same time. ``inspect_only``: describe tokens and end.
     """
 
@@ -38,6 +39,7 @@ class Setup:
     pin_identity: str | None = None
     sessions: int = 1
     timeout: float = 30.0
+    grace: float = 30.0
     inspect_only: bool = False
 
     @classmethod

@@ -21,6 +21,7 @@ from pkcs11 import Attribute, ObjectClass
 from pkcs11 import exceptions as p11
 
 from hsm import _faults, _pin
+from hsm._guard import Guard
 from hsm._module import Module
 from hsm._opening import OpeningLock
 from hsm._records import Setup
@@ -44,12 +45,13 @@ class Connection:
     """An open token. ``open`` comes first; everything else is for any number of threads."""
 
     def __init__(
-        self, setup: Setup, module: Module, lock: OpeningLock, *, timeout: float, clock: Callable[[], float]
+        self, setup: Setup, module: Module, lock: OpeningLock, guard: Guard, *, clock: Callable[[], float]
     ) -> None:
         self._setup = setup
         self._module = module
         self._lock = lock
-        self._timeout = timeout
+        self._guard = guard
+        self._timeout = setup.timeout
         self._clock = clock
         self._state = threading.Condition()
         self._idle: list[Working] = []
@@ -97,7 +99,7 @@ class Connection:
 
         The session is borrowed before the lock is taken: a reload waits for sessions and then for the lock.
         """
-        with self.borrow(), self._lock.held():
+        with self.borrow(), self._lock.held(), self._guard.critical():
             session = self.found.token.open(rw=True)
             try:
                 yield session
@@ -162,7 +164,8 @@ class Connection:
         if flags.user_pin_final_try:
             raise PinAtRisk(reason="one attempt is left")
         try:
-            session = self.found.token.open(user_pin=pin)
+            with self._guard.critical():  # some tokens write at every login
+                session = self.found.token.open(user_pin=pin)
         except (*_faults.PIN_REFUSED, p11.PinLocked):
             self._lock.refuse(identity)
             raise

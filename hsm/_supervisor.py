@@ -26,6 +26,7 @@ from hsm.pin import identity
 
 PROBE = b"\x5a" * 32
 MAX_DOUBLINGS = 20
+PATIENT_FAILURES = 2
 IDLE_LOOK = 60.0  # seconds after which the thread looks around although nothing happened
 
 
@@ -78,14 +79,14 @@ class Supervisor:
             else:
                 state, due = TokenState.WAITING, self._clock() + self._delay()
             pin = self._pin_identity()
-            self.channels.withdraw(state, error, due=due)
+            self.channels.withdraw(state, error, due=due, hopeful=self._hopeful(state))
             if child is not None:
                 child.reap()
             self._rest(due, pin)
         self.channels.withdraw(TokenState.CLOSED, None)
 
     def _one_life(self) -> tuple[Child | None, TokenError]:
-        """Start a process and stay with it to its end; returns it, ended but not buried, and why it ended."""
+        """Start a process and stay with it to its end; returns it, dismissed, and why."""
         try:
             child = spawn(self._setup, channels=self._config.sessions + 1, environment=self._config.environment)
         except OSError as failed:
@@ -106,7 +107,7 @@ class Supervisor:
         if self._ready_since is None:
             for channel in child.channels:
                 channel.close()
-        child.kill()
+        child.dismiss()
         return child, error
 
     def _opened(self, child: Child) -> Capabilities:
@@ -144,6 +145,8 @@ class Supervisor:
     def _watch(self, child: Child) -> None:
         """Returns when the token is closed; raises when the process ends, leaves or hangs."""
         while not self._closing.is_set():
+            if not self.channels.serves(child):
+                raise ChannelClosed
             leases = self.channels.left_behind()
             patience = min((lease.hung_at for lease in leases), default=self._clock() + IDLE_LOOK) - self._clock()
             if patience <= 0:
@@ -179,6 +182,10 @@ class Supervisor:
         doublings = min(self._failures - 1, MAX_DOUBLINGS)
         delay = min(self._policy.maximum, self._policy.initial * 2.0**doublings)
         return delay * self._jitter.uniform(0.5, 1.0)
+
+    def _hopeful(self, state: TokenState) -> bool:
+        """Whether requests may wait: for a replacement, not for a token that failed again and again."""
+        return state is TokenState.WAITING and self._failures <= PATIENT_FAILURES
 
     def _rest(self, due: float | None, pin: str | None) -> None:
         """Wait until the next attempt is due; without a date, until another PIN may be there."""

@@ -89,8 +89,14 @@ class TokenPool:
         """Wait until every token takes requests; False if one does not in time, or was refused."""
         deadline = self._clock() + timeout
         # A list: every token is waited for, although one said no.
-        answers = [process.wait_ready(deadline) for process in self._processes.values()]
+        answers = [process.wait_ready(deadline, stubborn=True) for process in self._processes.values()]
         return all(answers)
+
+    def require_ready(self, token: str, *, timeout: float | None = None) -> None:
+        """Wait until ``token`` is logged in and takes requests; raises why it does not, such as ``PinRejected``."""
+        process = self._named(token)
+        if not process.wait_ready(self._deadline(timeout), stubborn=True):
+            raise process.unavailable()
 
     def sign(
         self,

@@ -64,6 +64,7 @@ class TokenProcess:
             pin_identity=pin.identity,
             sessions=config.sessions,
             timeout=config.sign_timeout,
+            grace=config.start_timeout,
         )
         self._pid = os.getpid()
         self._supervisor = Supervisor(config, setup=setup, policy=self._policy, clock=self._clock)
@@ -102,12 +103,15 @@ class TokenProcess:
             self._answer(reply)
         return found
 
-    def wait_ready(self, deadline: float) -> bool:
-        """Wait until the token takes requests; False at the deadline, or where it will not by itself."""
-        return self._running().channels.wait_ready(deadline)
+    def wait_ready(self, deadline: float, *, stubborn: bool = False) -> bool:
+        """Wait until the token takes requests; False at the deadline, or where it will not soon by itself.
+
+        ``stubborn``: wait even through failure after failure.
+        """
+        return self._running().channels.wait_ready(deadline, stubborn=stubborn)
 
     def expected_at(self) -> float | None:
-        """When the token may take requests again; None: not by itself."""
+        """When the token may take requests again; None: not soon."""
         return self._running().channels.expected_at()
 
     def unavailable(self) -> TokenError:
@@ -152,7 +156,6 @@ class TokenProcess:
             yield lease
         except (ChannelClosed, WireError):
             channels.drop(lease.child)
-            lease.child.kill()
             channels.give_back(lease)
             raise TokenUnavailable(token=self.config.name, reason="process ended", retry_after=1.0) from None
         except ChannelTimeout:

@@ -1,0 +1,54 @@
+"""A module in front of SoftHSM that hangs, fails, crashes or lies on command: see shim.c for the commands."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.hsm.softhsm import PIN, SoftHsm, make_softhsm, module_path
+
+SOURCE = Path(__file__).with_name("shim.c")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shim:
+    """One token behind the shim. ``control``: its commands; ``log``: one byte for each login."""
+
+    hsm: SoftHsm
+    control: Path
+    log: Path
+
+    def say(self, *commands: str) -> None:
+        """From the next call on, do this; without commands, behave."""
+        written = self.control.with_suffix(".new")
+        written.write_text("".join(f"{command}\n" for command in commands))
+        written.replace(self.control)
+
+    @property
+    def logins(self) -> int:
+        """How often a PIN was tried, by all processes together."""
+        return self.log.stat().st_size if self.log.exists() else 0
+
+
+def compiled(directory: Path) -> Path:
+    """The shim as a module in ``directory``; skips the test where there is no compiler."""
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler (Debian: gcc)")
+    library = directory / "shim.so"
+    flags = ["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror"]
+    subprocess.run([compiler, *flags, "-o", str(library), str(SOURCE), "-ldl"], check=True, timeout=60)
+    return library
+
+
+def make_shim(library: Path, directory: Path, *, label: str = "demo", pin: str = PIN, **settings: object) -> Shim:
+    """A SoftHSM token of its own, reached through ``library``."""
+    control, log = directory / f"{label}.control", directory / f"{label}.log"
+    control.touch()
+    environment = {"SHIM_MODULE": str(module_path()), "SHIM_CONTROL": str(control), "SHIM_LOG": str(log)}
+    hsm = make_softhsm(directory, label=label, pin=pin, module=library, environment=environment, **settings)
+    return Shim(hsm=hsm, control=control, log=log)
