@@ -1,0 +1,91 @@
+"""The real routes over the real services, on a database of their own and with a token that nobody reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+from flask import Flask
+
+from signer.auth.api_tokens import ApiTokenAuthenticator, issue_api_token
+from signer.bootstrap import Parts, Runtime, build_service, storage_parts
+from signer.config import DatabaseSettings, PinSettings, Settings, SpoolSettings, TokenSettings
+from signer.domain.events import Event, EventType
+from signer.domain.identity import Role
+from signer.domain.keys import UNBOUNDED, Origin, Purpose
+from signer.services.ports import NewKey, NewVersion, TokenAccess
+from signer.storage.api_token_store import SqlApiTokenStore
+from signer.storage.database import Database
+from signer.token import open_tokens
+from signer.wsgi import web_application
+
+KEY = "documented"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """The WSGI application; ``credentials`` has an ``Authorization`` header for each role."""
+
+    app: Flask
+    credentials: dict[Role, str]
+    close: Callable[[], None]
+
+
+def application(directory: Path) -> Application:
+    """One key, ``KEY``, is on record; its version 1 is pending. No token process is started."""
+    settings = _settings(directory)
+    database = Database(settings.database)
+    database.upgrade()
+    store, ledger = storage_parts(settings, database, _now)
+    api_tokens = SqlApiTokenStore(database=database, clock=_now)
+    parts = Parts(
+        store=store,
+        ledger=ledger,
+        tokens=cast("TokenAccess", open_tokens(settings)),
+        authenticator=ApiTokenAuthenticator(store=api_tokens, monotonic=lambda: 0.0, cache_seconds=1.0),
+        clock=_now,
+    )
+    _record_key(store)
+    runtime = SimpleNamespace(service=build_service(settings, parts))
+    return Application(
+        app=web_application(settings, cast("Runtime", runtime)),
+        credentials={
+            role: f"Bearer {issue_api_token(api_tokens, name=role.value, role=role, actor='test')}" for role in Role
+        },
+        close=database.close,
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _settings(directory: Path) -> Settings:
+    pin = directory / "token.pin"
+    return Settings(
+        database=DatabaseSettings(url=f"sqlite:///{directory}/test.sqlite"),  # type: ignore[call-arg]
+        spool=SpoolSettings(directory=directory),
+        tokens=(
+            TokenSettings(  # type: ignore[call-arg]
+                name="unreached",
+                uri="pkcs11:token=t?module-path=/nonexistent.so",
+                pin=PinSettings(file=pin),  # type: ignore[call-arg]
+            ),
+        ),
+    )
+
+
+def _record_key(store: object) -> None:
+    from hsm.algorithms import Algorithm
+    from signer.storage.key_store import SqlKeyStore
+
+    key = NewKey(
+        name=KEY, purpose=Purpose.ARTIFACT, algorithm=Algorithm.ECDSA_P256, tokens=("unreached",), created_by="test"
+    )
+    version = NewVersion(origin=Origin.GENERATED, cka_id=b"1", tokens=("unreached",), validity=UNBOUNDED)
+    event = Event(type=EventType.CREATION_STARTED, actor="test", key=KEY, version=1, before={}, after={})
+    cast("SqlKeyStore", store).add_key(key, version, event)

@@ -1,0 +1,104 @@
+"""docs/api/routes.md against the application: every route, who may use it, and an example for each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from signer.domain.identity import Role
+from signer.domain.policy import ROLE_ACTIONS
+from tests.docs.application import KEY, Application, application
+from tests.docs.pages import DOCS, ROOT, quoted, section, sections
+
+PAGE = "api/routes.md"
+ANYONE = "anyone"
+AUTOMATIC = {"HEAD", "OPTIONS"}
+_ROUTE = re.compile(r"`(GET|POST|PUT|PATCH|DELETE) (/\S*)`")
+_WHO = re.compile(r"^- \*Who\*: (?:`(\w+)`|(anyone))\.$")
+# The names of path parameters on the page, by their names in the code.
+PARAMETERS = {"number": "n"}
+# From the least to the most that a role may.
+ROLES = sorted(Role, key=lambda role: len(ROLE_ACTIONS[role]))
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+    made = application(tmp_path_factory.mktemp("documented"))
+    yield made
+    made.close()
+
+
+def _documented() -> dict[str, str]:
+    """Each documented route, such as ``GET /v1/keys``, and the least role, or ``anyone``."""
+    found = {}
+    for item in sections(PAGE):
+        route = _ROUTE.fullmatch(item.heading)
+        if route:
+            (who,) = (match for line in item.lines if (match := _WHO.match(line)))
+            found[f"{route[1]} {route[2]}"] = who[1] or who[2]
+    return found
+
+
+DOCUMENTED = _documented()
+
+
+def _real(service: Application) -> set[str]:
+    def written(match: re.Match[str]) -> str:
+        name = match[1].rpartition(":")[2]
+        return "{" + PARAMETERS.get(name, name) + "}"
+
+    return {
+        f"{method} {re.sub('<([^>]+)>', written, rule.rule)}"
+        for rule in service.app.url_map.iter_rules()
+        for method in (rule.methods or set()) - AUTOMATIC
+    }
+
+
+def test_every_route_is_documented_and_every_documented_route_exists(service: Application) -> None:
+    assert set(DOCUMENTED) == _real(service)
+
+
+@pytest.mark.parametrize("route", DOCUMENTED)
+def test_a_route_has_an_example_that_calls_it(route: str) -> None:
+    method, path = route.split()
+    text = (DOCS / PAGE).read_text(encoding="utf-8").partition(f"### `{route}`")[2].partition("\n##")[0]
+    (example,) = re.findall(r"```sh\n(.+?)```", text, re.DOTALL)
+    url = re.escape(path).replace(r"\{key\}", "[a-z]+").replace(r"\{n\}", "[0-9]+")
+    assert re.search(rf'\$ARTIFACT_SIGNER_URL{url}[?"]', example)
+    sends = bool(re.search(r"--(json|data-binary|request POST)", example))
+    assert sends is (method == "POST")
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("route", DOCUMENTED)
+def test_a_route_refuses_lesser_roles_and_no_others(service: Application, route: str, role: Role) -> None:
+    least = ROLES[0] if DOCUMENTED[route] == ANYONE else Role(DOCUMENTED[route])
+    allowed = ROLES.index(role) >= ROLES.index(least)
+    assert (_status(service, route, service.credentials[role]) != 403) is allowed
+
+
+@pytest.mark.parametrize("route", DOCUMENTED)
+def test_a_route_asks_for_credentials_unless_it_is_for_anyone(service: Application, route: str) -> None:
+    assert (_status(service, route, None) != 401) is (DOCUMENTED[route] == ANYONE)
+
+
+def _status(service: Application, route: str, authorization: str | None) -> int:
+    method, path = route.split()
+    headers = {} if authorization is None else {"Authorization": authorization}
+    url = path.replace("{key}", KEY).replace("{n}", "1")
+    return service.app.test_client().open(url, method=method, headers=headers).status_code
+
+
+def test_the_roles_are_listed_with_what_they_may_do() -> None:
+    table = section(PAGE, "Who may").table("role")
+    listed = {quoted(role)[0]: set(quoted(actions)) for role, actions in table.rows}
+    assert listed == {role.value: {action.value for action in ROLE_ACTIONS[role]} for role in Role}
+
+
+def test_every_route_that_another_page_names_exists(service: Application) -> None:
+    real = {re.sub(r"\{\w+\}", "{}", route) for route in _real(service)}
+    for page in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]:
+        for method, path in _ROUTE.findall(page.read_text(encoding="utf-8")):
+            assert re.sub(r"\{\w+\}", "{}", f"{method} {path.partition('?')[0]}") in real, (page, method, path)
