@@ -1,0 +1,242 @@
+"""Certificates of key versions: made in the token, asked of a CA, and taken back from it.
+
+1. What the token signs here is a certificate or a request that was put together here; a caller's bytes never are.
+2. Nothing is kept or handed out that the version's pinned public key does not verify; otherwise the version is
+   quarantined.
+3. These signatures are administrative: they count towards no limit.
+4. Which states allow what is ``domain.certificates.CERTIFICATE_STATES``; a version past its not-after signs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from hsm.errors import KeyMismatch, SignatureMismatch, TokenError
+from signer.domain.certificates import (
+    WITHOUT_CERTIFICATE,
+    CertificateStep,
+    CertificateWish,
+    checked_names,
+    checked_period,
+    checked_subject,
+    require_state,
+    signs_until,
+)
+from signer.domain.chains import checked_chain
+from signer.domain.events import Event, EventType
+from signer.domain.identity import Identity
+from signer.domain.keys import Key, KeyVersion
+from signer.domain.lifecycle import TRANSITIONS, Step
+from signer.domain.policy import Action
+from signer.errors import CertificateNotFound, ClockMovedBack, SignerError, VersionQuarantined
+from signer.services.access import require
+from signer.services.ports import Certificate, Clock, KeyStore, TokenAccess
+from signer.services.signing import pinned
+from signer.services.token_keys import TokenPrivateKey, TokenPublicKey, builder_hash, token_private_key
+
+SIGNATURES_ONLY = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=False,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+NO_CA = x509.BasicConstraints(ca=False, path_length=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateRequest:
+    """A certificate signing request (PKCS#10): ``pem``, and its ``subject`` as an RFC 4514 string."""
+
+    pem: str
+    subject: str
+
+
+class CertificateService:
+    """Makes, requests, imports and reads certificates. Safe for threads."""
+
+    def __init__(
+        self,
+        *,
+        store: KeyStore,
+        tokens: TokenAccess,
+        clock: Clock,
+        clock_tolerance: timedelta,
+        timeout: float,
+        quarantine: Callable[[Key, KeyVersion], None],
+    ) -> None:
+        self._store = store
+        self._tokens = tokens
+        self._clock = clock
+        self._clock_tolerance = clock_tolerance
+        self._timeout = timeout
+        self._quarantine = quarantine
+
+    def current(self, name: str, number: int) -> Certificate:
+        """The newest certificate of the version; raises ``CertificateNotFound``."""
+        key = self._store.key(name)
+        version = key.version(number)
+        if version.state in WITHOUT_CERTIFICATE:
+            raise CertificateNotFound(key=name, version=number)
+        return self._store.certificate(key, number)
+
+    def issue(self, identity: Identity, name: str, number: int, wish: CertificateWish) -> Certificate:
+        """A self-signed certificate, from now on the version's.
+
+        Raises ``StepNotAllowed``, ``CertificateRejected``, ``VersionExpired`` or a ``hsm.errors.TokenError``.
+        """
+        require(identity, Action.ADMINISTER)
+        return self._issue(identity.name, name, number, wish)
+
+    def issue_first(self, actor: str, name: str, number: int) -> tuple[str, ...]:
+        """The certificate of a new version as well as it can be had; returns what went wrong as sentences."""
+        try:
+            self._issue(actor, name, number, CertificateWish())
+        except (SignerError, TokenError) as error:
+            return (f"version {number} has no certificate yet ({error.code}), make one with keys certificate --new",)
+        return ()
+
+    def request(self, identity: Identity, name: str, number: int, wish: CertificateWish) -> CertificateRequest:
+        """A request to take to a CA; ``wish.days`` is the CA's to decide and is not looked at.
+
+        Raises as ``issue`` does.
+        """
+        require(identity, Action.ADMINISTER)
+        now = self._now()
+        key = self._store.key(name)
+        version = require_state(key, key.version(number), CertificateStep.REQUEST)
+        signs_until(key, version, now=now)
+        builder = x509.CertificateSigningRequestBuilder(checked_subject(wish.unverified_subject, name))
+        builder = builder.add_extension(NO_CA, critical=True).add_extension(SIGNATURES_ONLY, critical=True)
+        if names := checked_names(wish.unverified_names):
+            builder = builder.add_extension(names, critical=False)
+        with self._key_in_token(key, version) as private_key:
+            made = builder.sign(private_key, builder_hash(private_key))
+            if not made.is_signature_valid:
+                raise InvalidSignature
+        subject = made.subject.rfc4514_string()
+        digest = hashlib.sha256(made.public_bytes(Encoding.DER)).hexdigest()
+        facts: dict[str, object] = {"request": digest, "subject": subject}
+        self._store.record(_event(EventType.REQUEST_ISSUED, identity.name, key, number, {}, facts))
+        return CertificateRequest(pem=made.public_bytes(Encoding.PEM).decode("ascii"), subject=subject)
+
+    def take(self, identity: Identity, name: str, number: int, unverified_pem: bytes) -> Certificate:
+        """Import what a CA returned, from now on the version's: the leaf first, then its issuers in order.
+
+        Raises ``StepNotAllowed`` or ``CertificateRejected``.
+        """
+        require(identity, Action.ADMINISTER)
+        now = self._now()
+        key = self._store.key(name)
+        version = require_state(key, key.version(number), CertificateStep.IMPORT)
+        chain = checked_chain(unverified_pem, spki=pinned(key, version).spki, now=now)
+        certificate = Certificate(
+            pem=_pem(chain.leaf),
+            chain_pem="".join(_pem(issuer) for issuer in chain.issuers),
+            self_signed=chain.self_signed,
+            not_after=chain.leaf.not_valid_after_utc,
+            created_at=now,
+        )
+        self._keep(EventType.CERTIFICATE_IMPORTED, identity.name, key, number, certificate)
+        return certificate
+
+    def _issue(self, actor: str, name: str, number: int, wish: CertificateWish) -> Certificate:
+        now = self._now()
+        key = self._store.key(name)
+        version = require_state(key, key.version(number), CertificateStep.ISSUE)
+        with self._key_in_token(key, version) as private_key:
+            builder = _self_signed(key, version, private_key.public_key(), wish, now=now)
+            made = builder.sign(private_key, builder_hash(private_key))
+            made.verify_directly_issued_by(made)
+        certificate = Certificate(
+            pem=_pem(made),
+            chain_pem="",
+            self_signed=True,
+            not_after=made.not_valid_after_utc,
+            created_at=now,
+        )
+        self._keep(EventType.CERTIFICATE_ISSUED, actor, key, number, certificate)
+        return certificate
+
+    @contextmanager
+    def _key_in_token(self, key: Key, version: KeyVersion) -> Iterator[TokenPrivateKey]:
+        """The private half; what it signs and the pinned public half does not verify quarantines the version."""
+        pin = pinned(key, version)
+        try:
+            yield token_private_key(
+                pin.spki, lambda message: self._tokens.sign(pin, message, tokens=key.tokens, timeout=self._timeout)
+            )
+        except (KeyMismatch, SignatureMismatch, InvalidSignature) as error:
+            if (version.state, Step.QUARANTINE) in TRANSITIONS:
+                self._quarantine(key, version)
+                raise VersionQuarantined(key=key.name, version=version.number) from error
+            if isinstance(error, InvalidSignature):
+                raise SignatureMismatch(key_id=pin.key_id.hex()) from error
+            raise
+
+    def _keep(self, kind: EventType, actor: str, key: Key, number: int, certificate: Certificate) -> None:
+        try:
+            before = {"certificate": _facts(self._store.certificate(key, number))["certificate"]}
+        except CertificateNotFound:
+            before = {"certificate": None}
+        self._store.add_certificate(
+            key, number, certificate, _event(kind, actor, key, number, before, _facts(certificate))
+        )
+
+    def _now(self) -> datetime:
+        newest, now = self._store.newest_moment(), self._clock()
+        if newest is not None and now < newest - self._clock_tolerance:
+            raise ClockMovedBack(now=now, newest=newest)
+        return now
+
+
+def _self_signed(
+    key: Key, version: KeyVersion, public_key: TokenPublicKey, wish: CertificateWish, *, now: datetime
+) -> x509.CertificateBuilder:
+    subject, names = checked_subject(wish.unverified_subject, key.name), checked_names(wish.unverified_names)
+    begin, end = checked_period(key, version, wish.days, now=now)
+    builder = (
+        x509.CertificateBuilder(issuer_name=subject, subject_name=subject)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begin)
+        .not_valid_after(end)
+        .add_extension(NO_CA, critical=True)
+        .add_extension(SIGNATURES_ONLY, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+    )
+    return builder.add_extension(names, critical=False) if names else builder
+
+
+def _facts(certificate: Certificate) -> dict[str, object]:
+    """What an event tells of a certificate."""
+    leaf = x509.load_pem_x509_certificate(certificate.pem.encode("ascii"))
+    return {
+        "certificate": leaf.fingerprint(hashes.SHA256()).hex(),
+        "subject": leaf.subject.rfc4514_string(),
+        "issuer": leaf.issuer.rfc4514_string(),
+        "not_after": certificate.not_after.isoformat(),
+    }
+
+
+def _event(
+    kind: EventType, actor: str, key: Key, number: int, before: dict[str, object], after: dict[str, object]
+) -> Event:
+    return Event(type=kind, actor=actor, key=key.name, version=number, before=before, after=after)
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(Encoding.PEM).decode("ascii")
