@@ -9,7 +9,7 @@ from verifier import version as version_file
 from verifier._digest import Hasher
 from verifier._header_member import HeaderMember
 from verifier._inflate import Compression
-from verifier._order import Kind, Order, Place
+from verifier._order import Kind, Order
 from verifier._payload_member import PayloadMember
 from verifier._tar_header import Member
 from verifier.errors import (
@@ -53,7 +53,8 @@ class Members:
         self._hasher = hasher
         self._gate = gate
         self._order = Order()
-        self._place = Place(kind=Kind.END, compression=Compression.NONE)
+        self._kind = Kind.END
+        self._compression = Compression.NONE
         self._small = bytearray()
         self._version_digest = ""
         self._signature: SignatureRead | None = None
@@ -61,8 +62,8 @@ class Members:
 
     def starts(self, member: Member) -> None:
         """A member begins."""
-        self._place = self._order.member(member.name)
-        kind = self._place.kind
+        self._kind, self._compression = self._order.member(member.name)
+        kind = self._kind
         if kind is Kind.HEADER:
             self._reading = self._header_starts(member)
         elif kind is Kind.DATA:
@@ -101,11 +102,11 @@ class Members:
         self.findings.setdefault(finding)
 
     def _small_ends(self, member: Member, content: bytes) -> None:
-        if self._place.kind is Kind.VERSION:
+        if self._kind is Kind.VERSION:
             version_file.check_version(content, limits=self._limits)
             self._version_digest = hashlib.sha256(content).hexdigest()
             self._emit(VersionRead(sha256=self._version_digest))
-        elif self._place.kind is Kind.MANIFEST:
+        elif self._kind is Kind.MANIFEST:
             self._manifest_ends(member, content)
         else:
             self._signature = SignatureRead(
@@ -132,7 +133,7 @@ class Members:
         return HeaderMember(
             name=member.name,
             size=member.size,
-            compression=self._place.compression,
+            compression=self._compression,
             expected=manifest.header_digest,
             limits=self._limits,
             report=self._report,
@@ -159,7 +160,7 @@ class Members:
         self._report_compression(member)
         return PayloadMember(
             name=member.name,
-            compression=self._place.compression,
+            compression=self._compression,
             listed={entry.name: entry.sha256 for entry in self._manifest.payloads},
             limits=self._limits,
             emit=self._emit,
@@ -174,9 +175,9 @@ class Members:
             raise PayloadMissing(names=reading.missing)
 
     def _report_compression(self, member: Member) -> None:
-        once = Compression.ZSTD not in self.compressions.values()
-        self.compressions[self._place.kind] = self._place.compression
-        if self._place.compression is Compression.ZSTD and once:
+        first = Compression.ZSTD not in self.compressions.values()
+        self.compressions[self._kind] = self._compression
+        if self._compression is Compression.ZSTD and first:
             self._report(Finding(code=FindingCode.ZSTD_CLIENTS, subject=member.name))
 
 

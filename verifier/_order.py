@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass
 
 from verifier._inflate import Compression
 from verifier.errors import (
@@ -44,14 +43,6 @@ _AUGMENTED = re.compile(r"manifest-augment(\.sig)?|header-augment\.tar(\.[a-z0-9
 _OTHER_PAYLOAD = re.compile(r"data/[0-9]{4}\.tar(\.[a-z0-9]+)?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """A member in its place."""
-
-    kind: Kind
-    compression: Compression
-
-
 class Order:
     """Follows the members of one artifact."""
 
@@ -63,14 +54,14 @@ class Order:
         """Say that the header announced no payload."""
         self._table = _NEXT_WITHOUT_PAYLOAD
 
-    def member(self, name: str) -> Place:
-        """The place of the next member; raises when it may not come here."""
+    def member(self, name: str) -> tuple[Kind, Compression]:
+        """What the next member is, by its name; raises when it may not come here."""
         kinds = self._table[self._last]
         for kind in kinds:
             compression = _compression(name, kind)
             if compression is not None:
                 self._last = kind
-                return Place(kind=kind, compression=compression)
+                return kind, compression
         if _AUGMENTED.fullmatch(name):
             raise AugmentedArtifact(member=name)
         if self._last is Kind.DATA and _OTHER_PAYLOAD.fullmatch(name):

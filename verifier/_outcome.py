@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,8 +22,8 @@ class ExitCode(enum.IntEnum):
     NOT_VALID = 1
     USAGE = 2
     UNREADABLE = 3
-    INTERRUPTED = 128 + signal.SIGINT
-    NOBODY_READS = 128 + signal.SIGPIPE
+    INTERRUPTED = 128 + 2  # SIGINT
+    NOBODY_READS = 128 + 13  # SIGPIPE
 
 
 # A refused artifact must not hide behind one that could not be read.

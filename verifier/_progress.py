@@ -33,7 +33,7 @@ def progress_bar(path: str, stream: BinaryIO, *, wanted: bool) -> Iterator[Calla
 
 class _Bar:
     def __init__(self, path: str, size: int | None) -> None:
-        from verifier.wording import visible
+        from verifier._visible import visible
 
         self._name = visible(os.path.basename(path))[:_NAME_COLUMNS]  # noqa: PTH119 - no pathlib
         self._size = size

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterator
 
 from verifier._outcome import PROGRAM, Outcome
+from verifier._visible import visible
 from verifier.errors import VerificationError
 from verifier.evidence import Evidence, Inspection
 from verifier.findings import Finding
 from verifier.keys import KeyAlgorithm, VerificationKey
-from verifier.wording import explain, explain_finding, visible
 
 _LABEL_COLUMNS = 11
 _LIST_LIMIT = 20
@@ -35,6 +35,8 @@ def report(outcome: Outcome) -> None:
 
 def complain(error: VerificationError, *, about: str = "") -> None:
     """Write a refusal, and what can be done about it, to standard error."""
+    from verifier.wording import explain
+
     explanation = explain(error)
     _complain(about + explanation.sentence, hint=explanation.hint)
 
@@ -94,6 +96,8 @@ def _depends(result: Evidence | Inspection) -> tuple[str, ...]:
 
 
 def _finding_lines(finding: Finding) -> Iterator[tuple[str, str]]:
+    from verifier.wording import explain_finding
+
     explanation = explain_finding(finding)
     yield "finding", f"{finding.code.value}: {explanation.sentence}"
     if explanation.hint is not None:

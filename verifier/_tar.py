@@ -15,8 +15,9 @@ members.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from verifier._tar_header import BLOCK, Extension, Member, RawHeader, parse_block
+from verifier._tar_header import BLOCK, Member, parse_block
 from verifier.errors import (
     LimitExceeded,
     MemberNotRegular,
@@ -30,9 +31,12 @@ from verifier.errors import (
 )
 from verifier.limits import Limits
 
+if TYPE_CHECKING:
+    from verifier._tar_extension import Extension
+
 _ZERO_BLOCK = bytes(BLOCK)
 _REGULAR = "0"
-_EXTENSIONS = {"x": "pax", "L": "long-name"}
+_EXTENSIONS = ("x", "L")
 _PAX_GLOBAL = "g"
 
 
@@ -125,38 +129,38 @@ class TarReader:
         if self._zero_block_seen:
             raise TarEndIncomplete(part=self._part, offset=start)
         try:
-            header = parse_block(block, part=self._part, offset=start)
+            member = parse_block(block, part=self._part, offset=start)
         except TarChecksumInvalid:
             if self._part == "artifact" and start == 0:
                 raise NotAnArtifact from None
             raise
-        yield from self._header_complete(header)
+        yield from self._header_complete(member)
 
-    def _header_complete(self, header: RawHeader) -> Iterator[Item]:
-        if header.typeflag == _PAX_GLOBAL:
-            raise PaxGlobalHeader(part=self._part, offset=header.offset)
-        size = header.size
-        if header.typeflag in _EXTENSIONS:
-            self._extension_begins(header)
+    def _header_complete(self, member: Member) -> Iterator[Item]:
+        if member.typeflag == _PAX_GLOBAL:
+            raise PaxGlobalHeader(part=self._part, offset=member.start_offset)
+        if member.typeflag in _EXTENSIONS:
+            self._extension_begins(member)
         else:
-            extension, self._extension = self._extension, None
-            member = header.member(extension)
-            if header.typeflag != _REGULAR:
-                raise MemberNotRegular(part=self._part, name=member.name, typeflag=header.typeflag)
-            size = member.size
+            if self._extension is not None:
+                member, self._extension = self._extension.applied_to(member), None
+            if member.typeflag != _REGULAR:
+                raise MemberNotRegular(part=self._part, name=member.name, typeflag=member.typeflag)
             yield member
         self._in_member = True
-        self._data_left = size
-        self._padding_left = -size % BLOCK
+        self._data_left = member.size
+        self._padding_left = -member.size % BLOCK
         self._padded_with_zeros = True
 
-    def _extension_begins(self, header: RawHeader) -> None:
+    def _extension_begins(self, member: Member) -> None:
+        from verifier._tar_extension import Extension
+
         if self._extension is not None:
-            raise TarExtensionInvalid(part=self._part, offset=header.offset)
+            raise TarExtensionInvalid(part=self._part, offset=member.start_offset)
         allowed = self._limits.tar_extension_bytes
-        if header.size > allowed:
+        if member.size > allowed:
             raise LimitExceeded(part=self._part, limit="tar_extension_bytes", allowed=allowed)
-        self._extension = Extension(kind=_EXTENSIONS[header.typeflag], part=self._part, offset=header.offset)
+        self._extension = Extension(kind=member.typeflag, part=self._part, offset=member.start_offset)
         self._extension_data = bytearray()
 
     def _member_complete(self) -> Iterator[Item]:

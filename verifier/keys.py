@@ -5,16 +5,18 @@
 3. No keys at all is an error too.
 """
 
+# ruff: noqa: PTH112, PTH118, PTH123, PTH208 - importing pathlib costs start-up time
+
 from __future__ import annotations
 
 import enum
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from verifier import _pem
+from verifier import _pem, _spki
 from verifier.errors import (
     KeyDirectoryEmpty,
     KeyInvalid,
@@ -26,9 +28,14 @@ from verifier.errors import (
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+    _PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+
 _LARGEST_KEY_FILE_BYTES = 64 * 1024
 _SMALLEST_RSA_BITS = 1024
 _LARGEST_RSA_BITS = 16384
+# Go clients refuse larger ones.
+_LARGEST_RSA_EXPONENT = (1 << 31) - 1
+_P256_BITS = 256
 
 
 class KeyAlgorithm(enum.Enum):
@@ -51,7 +58,7 @@ class VerificationKey:
     """Of the RSA modulus, or 256."""
     source: str | None = field(default=None, compare=False)
     """The file it came from, if any."""
-    _key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey = field(repr=False, compare=False)
+    _key: _PublicKey = field(repr=False, compare=False)
 
     @property
     def fingerprint(self) -> str:
@@ -66,33 +73,18 @@ class VerificationKey:
     @classmethod
     def from_spki(cls, der: bytes, *, source: str | None = None) -> VerificationKey:
         """Read a SubjectPublicKeyInfo in DER; raises ``KeyInvalid`` or ``KeyUnsupported``."""
-        from cryptography.exceptions import UnsupportedAlgorithm
-        from cryptography.hazmat.primitives.asymmetric import ec, rsa
-        from cryptography.hazmat.primitives.serialization import (
-            Encoding,
-            PublicFormat,
-            load_der_public_key,
-        )
-
         try:
-            key = load_der_public_key(der)
-        except UnsupportedAlgorithm:
-            raise KeyUnsupported(source=source, algorithm="unknown") from None
-        except (ValueError, TypeError):
+            numbers = _spki.parse(der)
+            if isinstance(numbers, bytes):
+                algorithm, bits = KeyAlgorithm.ECDSA_P256, _P256_BITS
+                key: _PublicKey = _p256_key(numbers)
+            else:
+                algorithm, bits = KeyAlgorithm.RSA, numbers[0].bit_length()
+                key = _rsa_key(*numbers)
+        except _spki.OtherAlgorithmError as error:
+            raise KeyUnsupported(source=source, algorithm=str(error)) from None
+        except ValueError:
             raise KeyInvalid(source=source) from None
-        if isinstance(key, rsa.RSAPublicKey):
-            algorithm, bits = KeyAlgorithm.RSA, key.key_size
-            if not _SMALLEST_RSA_BITS <= bits <= _LARGEST_RSA_BITS:
-                raise KeyUnsupported(source=source, algorithm=f"rsa-{bits}")
-        elif isinstance(key, ec.EllipticCurvePublicKey):
-            algorithm, bits = KeyAlgorithm.ECDSA_P256, key.key_size
-            if not isinstance(key.curve, ec.SECP256R1):
-                raise KeyUnsupported(source=source, algorithm=key.curve.name)
-        else:
-            raise KeyUnsupported(source=source, algorithm=type(key).__name__.strip("_").lower())
-        # Fingerprints are of one form only: what is not that form (compressed points, BER) is refused.
-        if key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != der:
-            raise KeyInvalid(source=source)
         return cls(spki=bytes(der), algorithm=algorithm, bits=bits, source=source, _key=key)
 
     def verify(self, message: bytes, signature: bytes) -> bool:
@@ -101,14 +93,17 @@ class VerificationKey:
         Artifacts hold ECDSA signatures as raw r and s; ``verify_manifest_signature`` knows about that.
         """
         from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
         from cryptography.hazmat.primitives.hashes import SHA256
 
         try:
-            if isinstance(self._key, rsa.RSAPublicKey):
-                self._key.verify(signature, message, padding.PKCS1v15(), SHA256())
+            if self.algorithm is KeyAlgorithm.RSA:
+                from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+
+                cast("rsa.RSAPublicKey", self._key).verify(signature, message, PKCS1v15(), SHA256())
             else:
-                self._key.verify(signature, message, ec.ECDSA(SHA256()))
+                from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+
+                cast("ec.EllipticCurvePublicKey", self._key).verify(signature, message, ECDSA(SHA256()))
         except InvalidSignature:
             return False
         return True
@@ -130,7 +125,7 @@ class TrustStore:
         return cls(tuple(VerificationKey.from_pem(each) for each in pem))
 
     @classmethod
-    def load(cls, paths: Iterable[str | Path]) -> TrustStore:
+    def load(cls, paths: Iterable[str | os.PathLike[str]]) -> TrustStore:
         """Trust the keys in files, and in all files of directories (sorted by name; not recursively).
 
         Raises a ``KeyLoadError`` when any of them cannot be read or used. Dot files in directories are left
@@ -138,30 +133,48 @@ class TrustStore:
         """
         keys: dict[VerificationKey, None] = {}
         for path in paths:
-            for file in _files(Path(path)):
-                keys.setdefault(VerificationKey.from_pem(_content(file), source=str(file)))
+            for file in _files(os.fspath(path)):
+                keys.setdefault(VerificationKey.from_pem(_content(file), source=file))
         return cls(tuple(keys))
 
 
-def _files(path: Path) -> Iterator[Path]:
+def _rsa_key(modulus: int, exponent: int) -> rsa.RSAPublicKey:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    bits = modulus.bit_length()
+    if not _SMALLEST_RSA_BITS <= bits <= _LARGEST_RSA_BITS:
+        raise _spki.OtherAlgorithmError(f"rsa-{bits}")
+    if exponent > _LARGEST_RSA_EXPONENT:
+        raise _spki.OtherAlgorithmError(f"rsa-{bits} with an exponent over {_LARGEST_RSA_EXPONENT}")
+    return rsa.RSAPublicNumbers(exponent, modulus).public_key()
+
+
+def _p256_key(point: _spki.P256Point) -> ec.EllipticCurvePublicKey:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+
+
+def _files(path: str) -> Iterator[str]:
+    if not os.path.isdir(path):
+        yield path
+        return
     try:
-        if not path.is_dir():
-            yield path
-            return
-        files = sorted(file for file in path.iterdir() if not file.name.startswith("."))
+        names = sorted(name for name in os.listdir(path) if not name.startswith("."))
     except OSError as error:
-        raise KeyUnreadable(source=str(path), reason=error.strerror or str(error)) from None
-    if not files:
-        raise KeyDirectoryEmpty(source=str(path))
-    yield from files
+        raise KeyUnreadable(source=path, reason=error.strerror or str(error)) from None
+    if not names:
+        raise KeyDirectoryEmpty(source=path)
+    for name in names:
+        yield os.path.join(path, name)
 
 
-def _content(path: Path) -> bytes:
+def _content(path: str) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             content = file.read(_LARGEST_KEY_FILE_BYTES + 1)
     except OSError as error:
-        raise KeyUnreadable(source=str(path), reason=error.strerror or str(error)) from None
+        raise KeyUnreadable(source=path, reason=error.strerror or str(error)) from None
     if len(content) > _LARGEST_KEY_FILE_BYTES:
-        raise KeyInvalid(source=str(path))
+        raise KeyInvalid(source=path)
     return content

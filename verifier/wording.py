@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from verifier._sentences import FINDINGS, REFUSALS
+from verifier._visible import visible
 from verifier.errors import VerificationError
 from verifier.findings import Finding
 
-_LONGEST_TEXT = 200
-_LARGEST_LATIN1 = 0xFF
-_LARGEST_BASIC_PLANE = 0xFFFF
+__all__ = ["Explanation", "explain", "explain_finding", "visible"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,18 +37,6 @@ def explain_finding(finding: Finding) -> Explanation:
     sentence, hint = FINDINGS[finding.code]
     mode = f"{finding.value:04o}" if finding.value is not None else ""
     return _filled(sentence, hint, {"subject": _shown(finding.subject), "value": _shown(finding.value), "mode": mode})
-
-
-def visible(text: str) -> str:
-    """``text`` with everything that does not print written as an escape, and cut where it is very long."""
-    shown = "".join(char if char.isprintable() else _escape(ord(char)) for char in text[: _LONGEST_TEXT + 1])
-    return shown if len(text) <= _LONGEST_TEXT else f"{shown[:_LONGEST_TEXT]}..."
-
-
-def _escape(number: int) -> str:
-    if number <= _LARGEST_LATIN1:
-        return f"\\x{number:02x}"
-    return f"\\u{number:04x}" if number <= _LARGEST_BASIC_PLANE else f"\\U{number:08x}"
 
 
 def _filled(sentence: str, hint: str | None, facts: dict[str, str]) -> Explanation:

@@ -1,0 +1,88 @@
+"""The extensions that may come before a tar member; rule 3 of ``_tar``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from verifier._tar_header import LARGEST_NUMBER, Member, text
+from verifier.errors import PaxRecordInvalid, PaxRecordUnsupported, TarExtensionInvalid
+
+PAX = "x"
+LONG_NAME = "L"
+
+_PAX_LENGTH = re.compile(rb"[1-9][0-9]{0,8}")
+_DECIMAL = re.compile(rb"[0-9]{1,19}")
+_SIGNED_DECIMAL = re.compile(rb"-?[0-9]{1,19}")
+_TIME = re.compile(rb"-?[0-9]{1,19}(\.[0-9]*)?")
+# What is not ASCII, libarchive cannot convert where the locale is C, and C++ clients stop there.
+_TEXT = re.compile(rb"[\x01-\x7f]*")
+
+# What writers put into PAX headers, and the shape of each value. A record outside this table may change what
+# the member is for one client and not for another.
+_PAX_VALUES = {
+    b"path": re.compile(rb"[\x01-\x7f]+"),
+    b"size": _DECIMAL,
+    b"uid": _SIGNED_DECIMAL,
+    b"gid": _SIGNED_DECIMAL,
+    b"mtime": _TIME,
+    b"atime": _TIME,
+    b"ctime": _TIME,
+    b"uname": _TEXT,
+    b"gname": _TEXT,
+    b"comment": _TEXT,
+}
+_PAX_IGNORED_PREFIXES = (b"SCHILY.xattr.", b"RHT.security.")
+
+
+class Extension:
+    """A PAX header or GNU long name, which applies to the member after it."""
+
+    __slots__ = ("_kind", "_part", "name", "offset", "size")
+
+    def __init__(self, *, kind: str, part: str, offset: int) -> None:
+        self._kind = kind
+        self._part = part
+        self.offset = offset
+        self.name: str | None = None
+        self.size: int | None = None
+
+    def parse(self, data: bytes) -> None:
+        """Take the extension's own data, once it is complete."""
+        if self._kind == PAX:
+            records = _pax_records(data, part=self._part, offset=self.offset)
+            self.name = text(records[b"path"]) if b"path" in records else None
+            self.size = int(records[b"size"]) if b"size" in records else None
+            if self.size is not None and self.size > LARGEST_NUMBER:
+                raise PaxRecordInvalid(part=self._part, offset=self.offset, record="size")
+        else:
+            name = data.partition(b"\0")[0]
+            if not name:
+                raise TarExtensionInvalid(part=self._part, offset=self.offset)
+            self.name = text(name)
+
+    def applied_to(self, member: Member) -> Member:
+        """The member that a header block and this extension before it describe."""
+        name = member.name if self.name is None else self.name
+        size = member.size if self.size is None else self.size
+        return replace(member, name=name, size=size, start_offset=self.offset)
+
+
+def _pax_records(data: bytes, *, part: str, offset: int) -> dict[bytes, bytes]:
+    records: dict[bytes, bytes] = {}
+    while data:
+        length, _, rest = data.partition(b" ")
+        if not _PAX_LENGTH.fullmatch(length) or int(length) > len(data):
+            raise PaxRecordInvalid(part=part, offset=offset, record=None)
+        record, data = rest[: int(length) - len(length) - 1], data[int(length) :]
+        key, equals, value = record[:-1].partition(b"=")
+        if not equals or not key or record[-1:] != b"\n" or key in records:
+            raise PaxRecordInvalid(part=part, offset=offset, record=text(key) or None)
+        if not key.startswith(_PAX_IGNORED_PREFIXES):
+            shape = _PAX_VALUES.get(key)
+            if shape is None:
+                raise PaxRecordUnsupported(part=part, offset=offset, record=text(key))
+            if not shape.fullmatch(value):
+                raise PaxRecordInvalid(part=part, offset=offset, record=text(key))
+        records[key] = value
+    return records
