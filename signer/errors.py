@@ -317,6 +317,17 @@ class VersionQuarantined(SignerError):
     version: int
 
 
+# --- publication -----------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False, kw_only=True)
+class NoTrustedVersion(SignerError):
+    """No version of the key is one that a device should trust now; an empty list of keys is never given out."""
+
+    code = "no-trusted-version"
+    key: str
+
+
 # --- certificates ----------------------------------------------------------------------------------------------
 
 

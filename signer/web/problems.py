@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from verifier.wording import explain
-
 from hsm import errors as hsm_errors
 from signer import errors
 from verifier import VerificationError
+from verifier.wording import explain
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:artifact-signer:problem:"
@@ -174,7 +173,16 @@ WORDINGS: Mapping[type[Exception], Wording] = {
         detail="version {version} of key {key} is quarantined: the token holds another key in its place",
         hint="find out who changed the token; restore the pair and enable the version, or rotate",
     ),
-    errors.CertificateNotFound: Wording(status=404, detail="version {version} of key {key} has no certificate"),
+    errors.NoTrustedVersion: Wording(
+        status=409,
+        detail="key {key} has no version that a device should trust now",
+        hint="leave the devices the keys they have (without any, they accept unsigned artifacts); prepare a version",
+    ),
+    errors.CertificateNotFound: Wording(
+        status=404,
+        detail="version {version} of key {key} has no certificate",
+        hint="artifact-signer keys certificate {key} --version {version} --new makes one",
+    ),
     errors.CertificateRejected: Wording(status=400, detail="the certificate cannot be accepted: {reason}"),
     errors.DatabaseUnavailable: Wording(status=503, detail="the database does not answer", hint="try again"),
     errors.DatabaseDamaged: Wording(
