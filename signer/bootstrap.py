@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from hsm import TokenPool
 from signer.auth.api_tokens import ApiTokenAuthenticator
 from signer.config import Settings
+from signer.services.certificates import CertificateService
 from signer.services.lifecycle import LifecycleService
 from signer.services.mending import MendingService
 from signer.services.pairs import PairMaker
 from signer.services.ports import Authenticator, Clock, KeyStore, SignatureLedger, TokenAccess
+from signer.services.publication import PublicationService
 from signer.services.readiness import ReadinessService
 from signer.services.signing import SigningService
 from signer.spool import Spool
@@ -59,6 +61,8 @@ class Service:
 
     signing: SigningService
     lifecycle: LifecycleService
+    certificates: CertificateService
+    publication: PublicationService
     readiness: ReadinessService
     parts: Parts
     spool: Spool
@@ -74,6 +78,14 @@ def build_service(settings: Settings, parts: Parts) -> Service:
         clock=parts.clock,
         timeout=settings.signing.timeout,
     )
+    certificates = CertificateService(
+        store=parts.store,
+        tokens=parts.tokens,
+        clock=parts.clock,
+        clock_tolerance=timedelta(seconds=settings.signing.clock_tolerance),
+        timeout=settings.signing.timeout,
+        quarantine=signing.quarantine,
+    )
     lifecycle = LifecycleService(
         store=parts.store,
         tokens=parts.tokens,
@@ -82,6 +94,7 @@ def build_service(settings: Settings, parts: Parts) -> Service:
         clock_tolerance=timedelta(seconds=settings.signing.clock_tolerance),
         strict_adoption=settings.signing.strict_adoption,
         timeout=settings.signing.timeout,
+        certify=certificates.issue_first,
     )
     readiness = ReadinessService(
         store=parts.store,
@@ -94,6 +107,8 @@ def build_service(settings: Settings, parts: Parts) -> Service:
     return Service(
         signing=signing,
         lifecycle=lifecycle,
+        certificates=certificates,
+        publication=PublicationService(store=parts.store, clock=parts.clock),
         readiness=readiness,
         parts=parts,
         spool=Spool(settings.spool.directory),

@@ -8,7 +8,7 @@ leaves a state that ``mending`` names and ends, and never a pair that signs with
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -41,6 +41,8 @@ from signer.services.ports import Clock, KeyStore, NewKey, NewVersion, TokenAcce
 from signer.services.signing import pinned
 
 CKA_ID_BYTES = 16
+# Makes the certificate of a new version (actor, key, version) and returns what went wrong as sentences.
+Certify = Callable[[str, str, int], tuple[str, ...]]
 ENABLE_CHECK = b"artifact-signer: a version is enabled"
 
 
@@ -76,6 +78,7 @@ class LifecycleService:
         clock_tolerance: timedelta,
         strict_adoption: bool,
         timeout: float,
+        certify: Certify,
     ) -> None:
         self._store = store
         self._tokens = tokens
@@ -83,6 +86,7 @@ class LifecycleService:
         self._clock = clock
         self._clock_tolerance = clock_tolerance
         self._timeout = timeout
+        self._certify = certify
         self._pairs = PairMaker(store=store, tokens=tokens, strict_adoption=strict_adoption, timeout=timeout)
 
     # --- new keys and versions ---------------------------------------------------------------------------------
@@ -108,6 +112,7 @@ class LifecycleService:
         warnings = self._pairs.fulfil(
             key, key.versions[-1], selector, identity.name, EventType.VERSION_PREPARED, activate=False
         )
+        warnings += self._certify(identity.name, name, key.versions[-1].number)
         return Outcome(key=self._store.key(name), warnings=warnings)
 
     def _first_version(self, identity: Identity, request: NewKeyRequest, *, selector: PairSelector | None) -> Outcome:
@@ -127,6 +132,7 @@ class LifecycleService:
         key = self._store.add_key(new, version, _started(identity, name, 1, version))
         done = EventType.KEY_ADOPTED if selector else EventType.KEY_CREATED
         warnings = self._pairs.fulfil(key, key.versions[0], selector, identity.name, done, activate=True)
+        warnings += self._certify(identity.name, name, key.versions[0].number)
         return Outcome(key=self._store.key(name), warnings=warnings)
 
     def _new_version(self, tokens: tuple[str, ...], validity: Validity, selector: PairSelector | None) -> NewVersion:
