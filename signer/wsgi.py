@@ -17,6 +17,8 @@ def web_application(settings: Settings, runtime: Runtime) -> WSGIApplication:
         Services(
             signing=service.signing,
             lifecycle=service.lifecycle,
+            certificates=service.certificates,
+            publication=service.publication,
             readiness=service.readiness,
             store=service.parts.store,
             authenticator=service.parts.authenticator,

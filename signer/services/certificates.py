@@ -17,10 +17,10 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from hsm.errors import KeyMismatch, SignatureMismatch, TokenError
+from signer.domain.certificate_facts import certificate_facts
 from signer.domain.certificates import (
     WITHOUT_CERTIFICATE,
     CertificateStep,
@@ -223,12 +223,12 @@ def _self_signed(
 
 def _facts(certificate: Certificate) -> dict[str, object]:
     """What an event tells of a certificate."""
-    leaf = x509.load_pem_x509_certificate(certificate.pem.encode("ascii"))
+    facts = certificate_facts(certificate.pem)
     return {
-        "certificate": leaf.fingerprint(hashes.SHA256()).hex(),
-        "subject": leaf.subject.rfc4514_string(),
-        "issuer": leaf.issuer.rfc4514_string(),
-        "not_after": certificate.not_after.isoformat(),
+        "certificate": facts.fingerprint,
+        "subject": facts.subject,
+        "issuer": facts.issuer,
+        "not_after": facts.not_after.isoformat(),
     }
 
 

@@ -14,12 +14,14 @@ from werkzeug.exceptions import HTTPException
 from hsm.errors import TokenError
 from signer.artifacts import Intake
 from signer.errors import SignerError
+from signer.services.certificates import CertificateService
 from signer.services.lifecycle import LifecycleService
 from signer.services.ports import Authenticator, KeyStore
+from signer.services.publication import PublicationService
 from signer.services.readiness import ReadinessService
 from signer.services.signing import SigningService
 from signer.spool import Spool
-from signer.web import native_keys, native_signing, ops
+from signer.web import native_certificates, native_keys, native_signing, ops
 from signer.web.bodies import BodyLimit
 from signer.web.connection import close_after_answer
 from signer.web.problems import MEDIA_TYPE, Problem, problem_of
@@ -46,6 +48,8 @@ class Services:
 
     signing: SigningService
     lifecycle: LifecycleService
+    certificates: CertificateService
+    publication: PublicationService
     readiness: ReadinessService
     store: KeyStore
     authenticator: Authenticator
@@ -63,6 +67,7 @@ def create_app(services: Services) -> Flask:
     app.extensions["services"] = services
     app.register_blueprint(native_signing.blueprint)
     app.register_blueprint(native_keys.blueprint)
+    app.register_blueprint(native_certificates.blueprint)
     app.register_blueprint(ops.blueprint)
     app.before_request(_begin)
     app.after_request(_end)

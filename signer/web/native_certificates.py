@@ -1,0 +1,81 @@
+"""``/v1/keys/{key}/public-keys`` and ``…/versions/{n}/certificate``, ``/csr``: what devices and CAs get of keys."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from signer.domain.policy import Action
+from signer.services.ports import Certificate
+from signer.web.certificate_documents import (
+    CertificateBody,
+    CertificateRequestBody,
+    certificate_document,
+    publication_document,
+    request_document,
+)
+from signer.web.context import answer, authorised, json_body, services
+from signer.web.documents import parsed
+from signer.web.native_keys import PEM_MEDIA_TYPE
+
+blueprint = Blueprint("certificates", __name__, url_prefix="/v1/keys/<key>")
+
+JSON_MEDIA_TYPE = "application/json"
+CREATED = 201
+
+
+@blueprint.get("/public-keys")
+def public_keys(key: str) -> Response:
+    """What a device should trust now: JSON, or with ``Accept: application/x-pem-file`` a PEM bundle."""
+    authorised(Action.READ)
+    publication = services().publication.public_keys(key)
+    if _preferred(JSON_MEDIA_TYPE, PEM_MEDIA_TYPE) == JSON_MEDIA_TYPE:
+        return answer(publication_document(publication))
+    return _pem(b"".join(item.pem for item in publication.versions))
+
+
+@blueprint.get("/versions/<int:number>/certificate")
+def show_certificate(key: str, number: int) -> Response:
+    """The certificate with its chain."""
+    authorised(Action.READ)
+    return _certificate(key, number, services().certificates.current(key, number))
+
+
+@blueprint.post("/versions/<int:number>/certificate")
+def issue_certificate(key: str, number: int) -> Response:
+    """Make a self-signed certificate."""
+    identity = authorised(Action.ADMINISTER)
+    body = parsed(CertificateBody, json_body())
+    return _certificate(key, number, services().certificates.issue(identity, key, number, body.wish), CREATED)
+
+
+@blueprint.put("/versions/<int:number>/certificate")
+def import_certificate(key: str, number: int) -> Response:
+    """Body: the certificate that a CA returned in PEM, then its issuers in order."""
+    identity = authorised(Action.ADMINISTER)
+    return _certificate(key, number, services().certificates.take(identity, key, number, json_body()))
+
+
+@blueprint.post("/versions/<int:number>/csr")
+def request_certificate(key: str, number: int) -> Response:
+    """Make a certificate signing request."""
+    identity = authorised(Action.ADMINISTER)
+    body = parsed(CertificateRequestBody, json_body())
+    made = services().certificates.request(identity, key, number, body.wish)
+    if _preferred(PEM_MEDIA_TYPE, JSON_MEDIA_TYPE) == JSON_MEDIA_TYPE:
+        return answer(request_document(key, number, made))
+    return _pem(made.pem.encode("ascii"))
+
+
+def _certificate(key: str, number: int, certificate: Certificate, status: int = 200) -> Response:
+    if _preferred(PEM_MEDIA_TYPE, JSON_MEDIA_TYPE) == JSON_MEDIA_TYPE:
+        return answer(certificate_document(key, number, certificate), status)
+    return _pem((certificate.pem + certificate.chain_pem).encode("ascii"), status)
+
+
+def _preferred(default: str, other: str) -> str:
+    """Which of the two the client asks for."""
+    return request.accept_mimetypes.best_match([default, other], default=default) or default
+
+
+def _pem(content: bytes, status: int = 200) -> Response:
+    return Response(content, status=status, content_type=PEM_MEDIA_TYPE)
