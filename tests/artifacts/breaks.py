@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from .compression import Compression, compress
 from .tarwriter import Field, Member
 
 Members = list[Member]
@@ -44,6 +45,11 @@ def append(tail: bytes) -> BytesEdit:
 def cut(count: int) -> BytesEdit:
     """Remove the last `count` bytes."""
     return lambda content: content[:-count]
+
+
+def gzipped(content: bytes) -> bytes:
+    """Compress the value with gzip."""
+    return compress(content, Compression.GZIP)
 
 
 def constant(content: Any) -> Callable[[Any], Any]:

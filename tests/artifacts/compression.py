@@ -28,6 +28,12 @@ def compress(content: bytes, compression: Compression) -> bytes:
     return b"".join(compressed_chunks((content,), compression))
 
 
+def compress_in_two(content: bytes, compression: Compression) -> bytes:
+    """Two streams of the compression, one after the other, that together hold `content`."""
+    half = len(content) // 2
+    return compress(content[:half], compression) + compress(content[half:], compression)
+
+
 def compressed_chunks(chunks: Iterable[bytes], compression: Compression) -> Iterator[bytes]:
     """`chunks` compressed, piece by piece."""
     if compression is Compression.NONE:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import lzma
 from dataclasses import replace
 
-from tests.artifacts.breaks import after, append, before, changed, constant, cut, every, moved, twice, without
+from tests.artifacts.breaks import after, append, before, changed, constant, cut, every, gzipped, moved, twice, without
 from tests.artifacts.builder import ArtifactBuilder, Edit, Stage
 from tests.artifacts.tarwriter import BLOCK, END_OF_ARCHIVE, Field, Flavour, Member, gnu_long_name
 
@@ -67,7 +66,7 @@ CONTAINER = (
     refused("the file is text", whole(constant(b"this is not an artifact\n" * 50)), "not-an-artifact"),
     refused("the file is zeros only", whole(constant(bytes(20 * BLOCK))), "member-missing"),
     refused("the file is one short block", whole(constant(b"version")), "truncated"),
-    refused("the artifact is gzipped as a whole", whole(gzip.compress), "not-an-artifact"),
+    refused("the artifact is gzipped as a whole", whole(gzipped), "not-an-artifact"),
     refused("the artifact is xz-compressed as a whole", whole(lzma.compress), "not-an-artifact"),
     lax("the end-of-archive blocks are missing", replace(signed(), outer_end=b""), "truncated", TAR_END),
     lax(
@@ -253,7 +252,7 @@ TYPES = tuple(
 )
 
 AUGMENTED_MANIFEST = Member(name="manifest-augment", content=b"")
-AUGMENTED_HEADER = Member(name="header-augment.tar.gz", content=gzip.compress(END_OF_ARCHIVE))
+AUGMENTED_HEADER = Member(name="header-augment.tar.gz", content=gzipped(END_OF_ARCHIVE))
 
 
 def augmented() -> ArtifactBuilder:
