@@ -45,7 +45,10 @@ class Channels:
         self._name = name
         self._clock = clock
         self._wake = wake
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        # One for each kind of channel, so that giving one back wakes exactly one thread that can use it.
+        self._freed = {control: threading.Condition(self._lock) for control in (False, True)}
         self._current: Published | None = None
         self._left: list[Lease] = []
         self._state = TokenState.STARTING
@@ -58,9 +61,9 @@ class Channels:
 
     def borrow(self, *, control: bool, deadline: float) -> Lease:
         """A channel of the current process; raises what the token's state says, or that it is busy too long."""
-        with self._changed:
+        with self._lock:
             self.load += 1
-            self._changed.wait_for(
+            self._freed[control].wait_for(
                 lambda: self._current is None or self._channels(self._current, control), deadline - self._clock()
             )
             if self._current is None:
@@ -74,17 +77,17 @@ class Channels:
 
     def give_back(self, lease: Lease) -> None:
         """The channel is free again."""
-        with self._changed:
+        with self._lock:
             self.load -= 1
             if self._current is None or self._current.child is not lease.child:
                 lease.channel.close()
                 return
             self._channels(self._current, lease.control).append(lease.channel)
-            self._changed.notify()
+            self._freed[lease.control].notify()
 
     def leave(self, lease: Lease) -> None:
         """Nobody waits for this answer any more; the supervisor decides what it means that there was none."""
-        with self._changed:
+        with self._lock:
             if self._current is None or self._current.child is not lease.child:
                 self.load -= 1
                 lease.channel.close()
@@ -94,12 +97,12 @@ class Channels:
 
     def left_behind(self) -> list[Lease]:
         """The channels whose answers nobody waits for, for the supervisor."""
-        with self._changed:
+        with self._lock:
             return list(self._left)
 
     def recover(self, lease: Lease) -> None:
         """The answer that nobody waited for has come."""
-        with self._changed:
+        with self._lock:
             if lease in self._left:
                 self._left.remove(lease)
         self.give_back(lease)
@@ -107,14 +110,14 @@ class Channels:
     def publish(self, child: Child, capabilities: Capabilities) -> None:
         """The process is ready for requests."""
         control, *free = child.channels
-        with self._changed:
+        with self._lock:
             self._current = Published(child, capabilities, control=[control], free=free)
             self._hopeful = True
             self._set(TokenState.READY, None, None)
 
     def drop(self, child: Child) -> None:
         """The process was seen to be dead, or makes no sense: nobody else is to try it."""
-        with self._changed:
+        with self._lock:
             if self._current is not None and self._current.child is child:
                 self._close_free()
                 self._set(TokenState.STARTING, None, None)
@@ -134,7 +137,7 @@ class Channels:
         hopeful: bool = False,
     ) -> None:
         """No process takes requests. ``due``: when the next attempt begins. ``hopeful``: requests may wait for it."""
-        with self._changed:
+        with self._lock:
             self._close_free()
             for lease in self._left:
                 lease.channel.close()
@@ -156,13 +159,13 @@ class Channels:
             ended = self._state in (TokenState.READY, TokenState.REFUSED, TokenState.CLOSED)
             return ended or not (stubborn or self._hopeful)
 
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(over, deadline - self._clock())
             return self._current is not None
 
     def expected_at(self) -> float | None:
         """When the token may be back; None: not soon. In the past where it is ready."""
-        with self._changed:
+        with self._lock:
             if not self._hopeful:
                 return None
             return self._due if self._state is TokenState.WAITING else self._clock()
@@ -180,7 +183,7 @@ class Channels:
 
     def unavailable(self) -> TokenError:
         """Why requests are not taken, as a fresh exception: one object is not to be raised in several threads."""
-        with self._changed:
+        with self._lock:
             if self._state is TokenState.REFUSED and self._error is not None:
                 return replace(self._error)
             reason = self._state.value if self._error is None else self._error.code
@@ -188,7 +191,7 @@ class Channels:
 
     def health(self) -> TokenHealth:
         """The state as a value."""
-        with self._changed:
+        with self._lock:
             error = self._error
             return TokenHealth(
                 name=self._name,
@@ -213,7 +216,8 @@ class Channels:
         self._state, self._due = state, due
         if state is TokenState.READY or error is not None:
             self._error = error
-        self._changed.notify_all()
+        for condition in (self._changed, *self._freed.values()):
+            condition.notify_all()
 
     def _retry_after(self) -> float | None:
         match self._state:

@@ -48,24 +48,31 @@ class Guard:
     @contextmanager
     def critical(self) -> Iterator[None]:
         """The process does not end here, unless it takes longer than ``grace``."""
-        with self._state:
-            if self._leaving:
-                raise TokenUnavailable(reason="process is leaving")
-            self._critical += 1
-            os.eventfd_write(self._wake, 1)
-            self._state.wait_for(lambda: not self._armed, ARMING_TIMEOUT)
+        self._enter()
         try:
             yield
         finally:
-            with self._state:
-                self._critical -= 1
-                self._state.notify_all()
-            os.eventfd_write(self._wake, 1)
+            self._change(-1)
+
+    def _enter(self) -> None:
+        with self._state:
+            self._change(+1)
+            self._state.wait_for(lambda: self._leaving or not self._armed, ARMING_TIMEOUT)
+            if self._leaving or self._armed:
+                self._change(-1)
+                raise TokenUnavailable(reason="process is leaving")
+
+    def _change(self, difference: int) -> None:
+        with self._state:
+            self._critical += difference
+            self._state.notify_all()
+        os.eventfd_write(self._wake, 1)
 
     def leave(self, status: int) -> NoReturn:
         """End the process, without anybody's exit handlers: some modules crash in theirs."""
         with self._state:
             self._leaving = True
+            self._state.notify_all()
             self._state.wait_for(lambda: self._critical == 0, self.grace)
             os._exit(status)
 

@@ -88,8 +88,10 @@ class Connection:
         try:
             yield working
         except BaseException as fault:
-            broken = isinstance(fault, p11.PKCS11Error) and _faults.needs_reload(fault)
-            self._give(None if broken and working.closable else working)
+            broken = isinstance(fault, p11.PKCS11Error) and _faults.needs_reload(fault) and working.closable
+            if broken:
+                _close_quietly(working.session)
+            self._give(None if broken else working)
             raise
         self._give(working)
 
@@ -208,7 +210,7 @@ class Connection:
                 self._opened -= 1
             else:
                 self._idle.append(working)
-            self._state.notify()
+            self._state.notify_all()  # a reload and other borrowers wait for different things
 
 
 def _close_quietly(session: Any) -> None:
