@@ -52,7 +52,7 @@ def application(directory: Path) -> Application:
     _record_key(store)
     runtime = SimpleNamespace(service=build_service(settings, parts))
     return Application(
-        app=web_application(settings, cast("Runtime", runtime)),
+        app=cast("Flask", web_application(settings, cast("Runtime", runtime))),
         credentials={
             role: f"Bearer {issue_api_token(api_tokens, name=role.value, role=role, actor='test')}" for role in Role
         },

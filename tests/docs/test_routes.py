@@ -67,8 +67,9 @@ def test_a_route_has_an_example_that_calls_it(route: str) -> None:
     (example,) = re.findall(r"```sh\n(.+?)```", text, re.DOTALL)
     url = re.escape(path).replace(r"\{key\}", "[a-z]+").replace(r"\{n\}", "[0-9]+")
     assert re.search(rf'\$ARTIFACT_SIGNER_URL{url}[?"]', example)
-    sends = bool(re.search(r"--(json|data-binary|request POST)", example))
-    assert sends is (method == "POST")
+    asked = re.search(r"--request (\w+)", example)
+    posts = re.search(r"--(?:json|data-binary) ", example)
+    assert (asked[1] if asked else "POST" if posts else "GET") == method
 
 
 @pytest.mark.parametrize("role", ROLES)
