@@ -120,6 +120,10 @@ class Client:
         """POST a JSON document, get one."""
         return self._json("POST", path, json=document or {})
 
+    def put(self, path: str, content: bytes, media_type: str) -> Any:
+        """PUT a document of another kind, get a JSON one."""
+        return self._json("PUT", path, content=content, headers={"Content-Type": media_type})
+
     def text(self, path: str) -> str:
         """GET a text document."""
         with _translated():
@@ -153,13 +157,14 @@ class Client:
             "POST",
             key_path(key, "signatures"),
             content=head,
-            headers={"Content-Type": "application/octet-stream", "Accept": "application/json"},
+            headers={"Content-Type": "application/octet-stream"},
             params={"replace": str(replace).lower()},
         )
 
     def _json(self, method: str, path: str, **options: Any) -> Any:
+        headers = {"Accept": "application/json", **options.pop("headers", {})}
         with _translated():
-            response = self._http.request(method, path, **options)
+            response = self._http.request(method, path, headers=headers, **options)
         _raise_for_problem(response)
         try:
             return response.json()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from signer.cli.keys import connected, json_option
+from signer.cli.connection import connected, json_option
 from signer.cli.output import note, show_json, table
 
 

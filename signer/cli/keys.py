@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import click
 
+from signer.cli import certificates
+from signer.cli.connection import connected, json_option
 from signer.cli.output import complain, note, show_json, table
-from signer.client import Client, ClientSettings, key_path
+from signer.client import key_path
 
 ALGORITHMS = ("ecdsa-p256", "rsa-2048", "rsa-3072", "rsa-4096", "ed25519")
 PURPOSES = ("artifact", "log", "user-token", "device-token", "trust-root")
 SHORT_FINGERPRINT = 16
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-json_option = click.option("--json", "as_json", is_flag=True, help="write the service's JSON document")
-
-
-def connected() -> Client:
-    """The client, as the environment says."""
-    return Client(ClientSettings.from_environment(os.environ))
 
 
 def validity_options(command: Command) -> Command:
@@ -189,6 +183,8 @@ def _version_command(step: str, help_text: str) -> click.Command:
 keys.add_command(_version_command("retire", "Publish a version of NAME no longer: no device needs it any more."))
 keys.add_command(_version_command("disable", "Switch a version of NAME off: it neither signs nor is published."))
 keys.add_command(_version_command("enable", "Switch a version of NAME on again."))
+for _command in certificates.COMMANDS:
+    keys.add_command(_command)
 
 
 @keys.command()

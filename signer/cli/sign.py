@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 import click
 
 from signer.artifacts import Form, Intake
-from signer.cli.keys import connected, json_option
+from signer.cli.connection import connected, json_option
 from signer.cli.output import note, show_json, terminal
 from verifier import Limits
 
