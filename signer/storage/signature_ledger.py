@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, case, or_, update
+from sqlalchemy import Connection, Update, and_, bindparam, case, or_, update
 
 from signer.domain.keys import VersionState
 from signer.errors import DatabaseUnavailable
@@ -79,14 +79,17 @@ class SqlSignatureLedger:
     def _commit(self) -> None:
         with self._mutex:
             batch, self._waiting = self._waiting, []
-        failure: DatabaseUnavailable | None = None
+        granted: set[int] = set()
+        # Also after an error that nobody foresaw, which reaches the one caller that commits.
+        failure: DatabaseUnavailable | None = DatabaseUnavailable()
         try:
             with self._database.writing() as connection:
                 granted = self._count(connection, batch)
+            failure = None
         except DatabaseUnavailable as error:
-            granted, failure = set(), error
+            failure = error
         finally:
-            # Also after an error that is not foreseen: nobody may wait for a commit that will not come.
+            # Nobody may wait for a commit that will not come.
             for ticket in batch:
                 ticket.granted = failure is None and id(ticket) in granted
                 ticket.error = failure
@@ -112,22 +115,33 @@ class SqlSignatureLedger:
         return granted
 
     def _add(self, connection: Connection, version_id: int, count: int, now: datetime) -> bool:
-        column = versions.c
-        may_sign = and_(
-            column.id == version_id,
-            column.state == VersionState.ACTIVE.value,
-            or_(column.not_before.is_(None), column.not_before <= now),
-            or_(column.not_after.is_(None), column.not_after >= now),
-            or_(column.signature_limit.is_(None), column.signature_count + count <= column.signature_limit),
-            or_(column.last_signed_at.is_(None), column.last_signed_at <= now + self._tolerance),
-        )
-        newest = case((column.last_signed_at > now, column.last_signed_at), else_=now)
-        result = connection.execute(
-            update(versions)
-            .where(may_sign)
-            .values(signature_count=column.signature_count + count, last_signed_at=newest)
-        )
-        return result.rowcount == 1
+        parameters = {"version_id": version_id, "count": count, "now": now, "tolerated": now + self._tolerance}
+        return connection.execute(_ADD, parameters).rowcount == 1
+
+
+def _add_statement() -> Update:
+    """Count ``count`` signatures on a version that may make them at ``now``; built once, it is costly to build."""
+    column = versions.c
+    count, now = (
+        bindparam("count", type_=column.signature_count.type),
+        bindparam("now", type_=column.last_signed_at.type),
+    )
+    tolerated = bindparam("tolerated", type_=column.last_signed_at.type)
+    may_sign = and_(
+        column.id == bindparam("version_id"),
+        column.state == VersionState.ACTIVE.value,
+        or_(column.not_before.is_(None), column.not_before <= now),
+        or_(column.not_after.is_(None), column.not_after >= now),
+        or_(column.signature_limit.is_(None), column.signature_count + count <= column.signature_limit),
+        or_(column.last_signed_at.is_(None), column.last_signed_at <= tolerated),
+    )
+    newest = case((column.last_signed_at > now, column.last_signed_at), else_=now)
+    return (
+        update(versions).where(may_sign).values(signature_count=column.signature_count + count, last_signed_at=newest)
+    )
+
+
+_ADD = _add_statement()
 
 
 def _give_back(connection: Connection, version_id: int, count: int) -> None:
