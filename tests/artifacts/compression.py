@@ -10,6 +10,8 @@ from contextlib import closing
 from enum import Enum
 from typing import Protocol
 
+GZIP_LEVEL = 6
+"""What writers of artifacts use."""
 XZ_PRESET = 6
 """Its dictionary is 8 MiB; preset 9 has the 64 MiB that a reader must allow."""
 
@@ -56,7 +58,7 @@ class _Compressor(Protocol):
 
 def _opened(drain: io.BytesIO, compression: Compression) -> _Compressor:
     if compression is Compression.GZIP:
-        return gzip.GzipFile(fileobj=drain, mode="wb", mtime=0)
+        return gzip.GzipFile(fileobj=drain, mode="wb", compresslevel=GZIP_LEVEL, mtime=0)
     if compression is Compression.XZ:
         return lzma.LZMAFile(drain, "wb", preset=XZ_PRESET)
     import zstandard
