@@ -1,7 +1,8 @@
 """Makes and removes pairs. Every function works in a read-write session, under the lock that processes share.
 
-A new pair is checked for what was asked of it: a token that made another kind of key, or one that can be taken out,
-has it removed again.
+Tokens disagree about what a template may say: some want every use forbidden by name, others refuse to be told. So the
+templates are tried in turn, the strictest first, and what counts is what the new key shows: a key that can be taken
+out, or do anything but sign, is removed again.
 """
 
 from __future__ import annotations
@@ -10,11 +11,25 @@ from collections.abc import Iterable
 from typing import Any
 
 from pkcs11 import Attribute, KeyType, MechanismFlag
+from pkcs11 import exceptions as p11
+from pkcs11.constants import DEFAULT
 
 from hsm._encoding import ED25519_PARAMETERS, P256_PARAMETERS
-from hsm._objects import FLAGS, attributes, halves, objects, public_key
+from hsm._objects import attributes, halves, objects, public_key
 from hsm.algorithms import Algorithm
 from hsm.errors import AlgorithmUnsupported, KeyExists, KeyNotFound
+
+SIGN_ONLY = MechanismFlag.SIGN | MechanismFlag.VERIFY
+_SECRET = {Attribute.PRIVATE: True, Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False}
+_UNSAID: dict[Attribute, Any] = dict.fromkeys((Attribute.DECRYPT, Attribute.UNWRAP, Attribute.DERIVE), DEFAULT)
+_PUBLIC_UNSAID: dict[Attribute, Any] = dict.fromkeys((Attribute.ENCRYPT, Attribute.WRAP, Attribute.VERIFY), DEFAULT)
+# (public, private): first with every use but signing forbidden by name, then without a word about uses.
+_TEMPLATES: tuple[tuple[dict[Attribute, Any], dict[Attribute, Any]], ...] = (
+    ({}, {**_SECRET, Attribute.SIGN_RECOVER: False}),
+    (_PUBLIC_UNSAID, {**_SECRET, **_UNSAID}),
+)
+_REQUIRED = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.SIGN: True}
+_FORBIDDEN = (Attribute.DECRYPT, Attribute.UNWRAP, Attribute.DERIVE, Attribute.SIGN_RECOVER)
 
 
 def generate(session: Any, algorithm: Algorithm, key_id: bytes, label: str) -> bytes:
@@ -22,18 +37,22 @@ def generate(session: Any, algorithm: Algorithm, key_id: bytes, label: str) -> b
     for selector in ({Attribute.ID: key_id}, {Attribute.LABEL: label}):
         if objects(session, selector):
             raise KeyExists(key_id=key_id.hex(), label=label)
-    public, private = _made(session, algorithm, key_id, label)
-    kind, spki = public_key(public)
-    flags = attributes(private, FLAGS)
-    reason = ""
-    if kind is not algorithm or spki is None:
-        reason = "the token made another kind of key"
-    elif flags.get(Attribute.EXTRACTABLE, True) or not flags.get(Attribute.SENSITIVE, False):
-        reason = "the token made a key that can be taken out"
-    if spki is None or reason:
+    refused: p11.PKCS11Error | None = None
+    made = False
+    for templates in _TEMPLATES:
+        try:
+            public, private = _made(session, algorithm, key_id, label, templates)
+        except p11.PKCS11Error as fault:
+            refused = refused or fault
+            continue
+        made = True
+        kind, spki = public_key(public)
+        if kind is algorithm and spki is not None and _only_signs(private):
+            return spki
         _destroy((private, public))
-        raise AlgorithmUnsupported(algorithm=algorithm, reason=reason)
-    return spki
+    if refused is not None and not made:
+        raise refused
+    raise AlgorithmUnsupported(algorithm=algorithm, reason="the token makes no key that stays inside and only signs")
 
 
 def destroy(session: Any, key_id: bytes) -> None:
@@ -44,17 +63,21 @@ def destroy(session: Any, key_id: bytes) -> None:
     _destroy(found)
 
 
-def _made(session: Any, algorithm: Algorithm, key_id: bytes, label: str) -> tuple[Any, Any]:
+def _made(
+    session: Any,
+    algorithm: Algorithm,
+    key_id: bytes,
+    label: str,
+    templates: tuple[dict[Attribute, Any], dict[Attribute, Any]],
+) -> tuple[Any, Any]:
+    public_template, private_template = templates
     common = {
         "id": key_id,
         "label": label,
         "store": True,
-        "capabilities": MechanismFlag.SIGN | MechanismFlag.VERIFY,
-        "private_template": {
-            Attribute.PRIVATE: True,
-            Attribute.SENSITIVE: True,
-            Attribute.EXTRACTABLE: False,
-        },
+        "capabilities": SIGN_ONLY,
+        "public_template": public_template,
+        "private_template": private_template,
     }
     if algorithm.modulus_bits is not None:
         public, private = session.generate_keypair(KeyType.RSA, algorithm.modulus_bits, **common)
@@ -67,6 +90,12 @@ def _made(session: Any, algorithm: Algorithm, key_id: bytes, label: str) -> tupl
     domain = session.create_domain_parameters(kind, {Attribute.EC_PARAMS: curve}, local=True)
     public, private = domain.generate_keypair(**common)
     return public, private
+
+
+def _only_signs(private: Any) -> bool:
+    shown = attributes(private, (*_REQUIRED, *_FORBIDDEN))
+    required = all(shown.get(name) is value for name, value in _REQUIRED.items())
+    return required and not any(shown.get(name) for name in _FORBIDDEN)
 
 
 def _destroy(found: Iterable[Any]) -> None:
