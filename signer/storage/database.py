@@ -6,8 +6,11 @@ begins by reading and then writes can otherwise fail for no reason a caller coul
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from signer.config import DatabaseSettings
 from signer.errors import DatabaseRevisionMismatch, DatabaseUnavailable
 
 MILLISECONDS = 1000
+LOCK_LOOK_SECONDS = 0.0003
 
 
 class Database:
@@ -103,20 +107,59 @@ def _engine(settings: DatabaseSettings) -> Engine:
     )
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_immediate)
+        event.listen(engine, "begin", _BeginImmediate(settings.timeout))
+    else:
+        event.listen(engine, "do_connect", partial(_connect_postgres, settings.timeout))
     return engine
 
 
+def _connect_postgres(timeout: float, _dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Any:
+    from signer.storage.postgres import connect
+
+    return connect(timeout, *arguments, **parameters)
+
+
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    # The driver's own transaction handling would begin too late; _begin_immediate takes its place.
+    # The driver's own transaction handling would begin too late; _BeginImmediate takes its place.
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
-def _begin_immediate(connection: Connection) -> None:
-    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+class _BeginImmediate:
+    """Begins a write on SQLite as soon as the lock is free, and at the latest after ``timeout`` seconds.
+
+    SQLite's own waiting sleeps up to 100 ms between looks, while a writer is done in a fraction of one: two
+    workers would spend their time asleep.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._restore = f"PRAGMA busy_timeout={int(timeout * MILLISECONDS)}"
+        self._looks = max(1, int(timeout / LOCK_LOOK_SECONDS))
+
+    def __call__(self, connection: Connection) -> None:
+        if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+            return
+        driver: Any = connection.connection.dbapi_connection
+        driver.execute("PRAGMA busy_timeout=0").close()
+        try:
+            for _ in range(self._looks):
+                if _begun(driver):
+                    return
+                time.sleep(LOCK_LOOK_SECONDS)
+        finally:
+            driver.execute(self._restore).close()
+        raise DatabaseUnavailable
+
+
+def _begun(driver: Any) -> bool:
+    try:
+        driver.execute("BEGIN IMMEDIATE").close()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            return False
+        raise DatabaseUnavailable from error
+    return True
 
 
 @contextmanager
