@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.artifacts import ArtifactBuilder, Compression
-from verifier import Evidence
+from tests.artifacts import ArtifactBuilder, Compression, KeyKind, private_key, public_pem
+from verifier import Evidence, VerificationKey
+from verifier.errors import KeyLoadError
 
 from . import target
+from .mutate import mutated
 
 ROUNDS = 3000
 SEEDS = 2
-
-
-def mutated(seed: bytes, other: bytes, rng: random.Random) -> bytes:
-    """`seed` after one to eight changes, some of which take bytes from `other`."""
-    data = bytearray(seed)
-    for _ in range(rng.randint(1, 8)):
-        at = rng.randrange(len(data) + 1)
-        length = min(rng.choice((1, 1, 1, 4, 16, 512)), len(data) - at)
-        start = rng.randrange(len(other))
-        change = rng.randrange(6)
-        if change == 0:
-            del data[at : at + length]
-        elif change == 1:
-            data[at:at] = other[start : start + length]
-        elif change == 2:
-            data[at : at + length] = rng.randbytes(length)
-        elif change == 3:
-            data[at : at + length] = data[at : at + length].swapcase()
-        elif change == 4:
-            data[at : at + length] = bytes(length)
-        elif length:
-            data[at] ^= 1 << rng.randrange(8)
-    return bytes(data)
 
 
 @pytest.mark.parametrize("number", range(SEEDS))
@@ -45,6 +26,20 @@ def test_random_changes(number: int) -> None:
     for _ in range(ROUNDS):
         options = bytes([rng.choice(target.OPTIONS)])
         target.check(options + mutated(rng.choice(artifacts), rng.choice(artifacts), rng))
+
+
+@pytest.mark.parametrize("kind", [KeyKind.P256, KeyKind.RSA_2048, KeyKind.ED25519], ids=lambda kind: kind.value)
+def test_random_changes_of_a_key(kind: KeyKind) -> None:
+    rng = random.Random(kind.value)
+    public = private_key(kind).public_key()
+    pem = public_pem(private_key(kind))
+    der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    for _ in range(ROUNDS):
+        loads = ((VerificationKey.from_pem, pem), (VerificationKey.from_spki, der))
+        for load, original in loads:
+            with suppress(KeyLoadError):
+                key = load(mutated(original, original, rng))
+                assert not key.verify(b"message", b"signature")
 
 
 def test_every_seed_as_it_is() -> None:
