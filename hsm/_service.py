@@ -71,7 +71,7 @@ class Service:
                 yield Status.DONE, self._recovering(lambda working: self._sign(working, packed, kind, payload))
             case Op.CHECK:
                 packed, _ = split_key(request.body)
-                self._recovering(lambda working: self._load(working, packed))
+                self._recovering(lambda working: self._load(working, packed, fresh=True))
                 yield Status.DONE, b""
             case Op.FIND:
                 for key in self._find(request.body):
@@ -90,9 +90,10 @@ class Service:
     def _sign(self, working: Working, packed: bytes, kind: Kind, payload: bytes) -> bytes:
         return self._load(working, packed).sign(kind, payload)
 
-    def _load(self, working: Working, packed: bytes) -> _signing.Signer:
-        signer: _signing.Signer | None = working.handles.get(packed)
-        if signer is None:
+    def _load(self, working: Working, packed: bytes, *, fresh: bool = False) -> _signing.Signer:
+        """The key from the session's cache, or ``fresh`` from the token."""
+        signer: _signing.Signer | None = working.handles.pop(packed, None) if fresh else working.handles.get(packed)
+        if signer is None or fresh:
             if len(working.handles) >= MAX_HANDLES:
                 working.handles.clear()
             signer = _signing.load(working.session, unpack_key(packed), self._connection.found.mechanisms)

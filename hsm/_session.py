@@ -37,6 +37,7 @@ class Working:
     """A session and the handles that were found in it, by packed key reference."""
 
     session: Any
+    edition: int
     closable: bool = True
     handles: dict[bytes, Any] = field(default_factory=dict)
 
@@ -63,6 +64,7 @@ class Connection:
         self._next_reload = clock()
         self._login: Any = None
         self._generation = 0
+        self._edition = 0  # how often keys were made or removed here: handles of an older one are not used
         self.proven = False  # whether anything worked since the last (re)load
         self.found: Found
 
@@ -106,6 +108,7 @@ class Connection:
             try:
                 yield session
             finally:
+                self._edition += 1
                 _close_quietly(session)
 
     def generation(self) -> int:
@@ -183,10 +186,10 @@ class Connection:
                 raise TokenBusy(reason="no session became free", retry_after=_faults.BUSY_RETRY)
             self._busy += 1
             if self._idle:
-                return self._idle.pop()
+                return self._current(self._idle.pop())
             self._opened += 1
         try:
-            return Working(session=self.found.token.open())
+            return Working(session=self.found.token.open(), edition=self._edition)
         except p11.SessionCount:
             return self._with_fewer_sessions()
         except BaseException:
@@ -198,10 +201,16 @@ class Connection:
         with self._state:
             self._limit = max(1, self._opened - 1)
             if self._opened == 1:
-                return Working(session=self._login, closable=False)
+                return Working(session=self._login, edition=self._edition, closable=False)
             self._opened -= 1
             self._busy -= 1
         return self._take()
+
+    def _current(self, working: Working) -> Working:
+        if working.edition != self._edition:
+            working.handles.clear()
+            working.edition = self._edition
+        return working
 
     def _give(self, working: Working | None) -> None:
         with self._state:
