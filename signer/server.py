@@ -56,6 +56,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
             "worker_exit": self._close_runtime,
         }
         if self.tls is not None:
+            self._reload_certificate()
             options |= {
                 "certfile": str(server.certificate),
                 "keyfile": str(server.private_key),
@@ -64,6 +65,13 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
             }
         for name, value in options.items():
             self.cfg.set(name, value)
+
+    def _reload_certificate(self) -> None:
+        """After SIGHUP gunicorn comes here again: a renewed certificate is taken, a broken one is not."""
+        try:
+            self.tls = tls_context(self.settings.server)
+        except ConfigurationInvalid as error:
+            logger.error("the certificate stays as it was: %s", "; ".join(error.problems))  # noqa: TRY400
 
     def load(self) -> Any:
         """Called in each worker after the fork: the application, with its tokens starting."""

@@ -1,6 +1,6 @@
 """What happened to keys, as a closed set of typed events.
 
-Every lifecycle step writes exactly one event, in the same transaction as the change it tells of.
+Every change of a record writes exactly one event, in the same transaction.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ class KeyVersion:
         spki: DER SubjectPublicKeyInfo, pinned when the pair was made.
         fingerprint: lowercase hex SHA-256 of ``spki``.
         tokens: names of the configured tokens that hold it.
-        disabled_from: the state that ``enable`` returns to, while disabled.
+        disabled_from: the state that ``enable`` returns to, while disabled or quarantined.
         last_signed_at: when a signature was last reserved, aware UTC.
     """
 

@@ -29,7 +29,7 @@ class Step(StrEnum):
     FINISH_DESTRUCTION = "finish-destruction"
 
 
-# ENABLE from DISABLED leads back to where the version was disabled from; the row names the ordinary case.
+# ENABLE leads back to the state before DISABLE or QUARANTINE where that is known; the rows name the usual one.
 TRANSITIONS: Mapping[tuple[S, Step], S] = MappingProxyType(
     {
         (S.PENDING, Step.COMPLETE): S.NEXT,

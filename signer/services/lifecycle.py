@@ -187,12 +187,11 @@ class LifecycleService:
         self._check_clock()
         key = self._store.key(name)
         version = key.version(number)
-        target = follow(version.state, Step.ENABLE, key=name, version=number)
-        if version.state is VersionState.DISABLED and version.disabled_from is not None:
-            target = version.disabled_from
+        usual = follow(version.state, Step.ENABLE, key=name, version=number)
+        target = version.disabled_from or usual
         if _occupied(key, version, target):
             target = VersionState.PREVIOUS
-        if target is VersionState.ACTIVE:
+        if target in {VersionState.ACTIVE, VersionState.NEXT} or version.state is VersionState.QUARANTINED:
             self._tokens.sign(pinned(key, version), ENABLE_CHECK, tokens=key.tokens, timeout=self._timeout)
         change = VersionChange(
             version_id=version.id, expected=version.state, state=target, fields={"disabled_from": None}
@@ -232,7 +231,11 @@ class LifecycleService:
         self._check_clock()
         key = self._store.key(name)
         version = key.version(number)
-        fields = {"disabled_from": version.state.value} if step is Step.DISABLE else {}
+        fields = {}
+        if step is Step.DISABLE:
+            # A quarantined version goes back to where it was before; the check of ``enable`` stands in between.
+            quarantined = version.state is VersionState.QUARANTINED
+            fields["disabled_from"] = (version.disabled_from if quarantined else version.state) or version.state
         change = _change(key, version, step, fields=fields)
         return Outcome(
             key=self._store.change(key, [change], [_stepped(done, identity.name, name, version, change.state)])

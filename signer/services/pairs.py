@@ -7,31 +7,52 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hsm import PinnedKey, TokenKey
 from hsm.errors import (
     AlgorithmUnsupported,
+    ConfigurationError,
+    ExtraMissing,
     KeyExists,
     KeyHalvesDiffer,
     KeyMismatch,
+    ModuleMissing,
+    PinLocked,
+    PinRejected,
     SignatureMismatch,
+    TokenAmbiguous,
     TokenError,
     TokenFull,
+    TokenNotFound,
     TokenReadOnly,
 )
 from hsm.errors import KeyNotFound as KeyNotInToken
+from hsm.keys import MAX_KEY_ID
 from signer.domain.events import Event, EventType
 from signer.domain.keys import Key, KeyVersion
 from signer.domain.lifecycle import Step, follow
-from signer.errors import PairNotSuitable
+from signer.errors import PairNotSuitable, SignerError
 from signer.services.ports import KeyStore, TokenAccess, VersionChange
 
 # An RSA-4096 pair takes a token long.
 GENERATION_TIMEOUT = 120.0
 ADOPTION_CHECK = b"artifact-signer: a pair is adopted"
 # After these the token holds nothing new, and the record can be closed at once.
-CLEAN_REFUSALS = (AlgorithmUnsupported, KeyExists, TokenFull, TokenReadOnly)
+CLEAN_REFUSALS = (
+    AlgorithmUnsupported,
+    ConfigurationError,
+    ExtraMissing,
+    KeyExists,
+    ModuleMissing,
+    PinLocked,
+    PinRejected,
+    TokenAmbiguous,
+    TokenFull,
+    TokenNotFound,
+    TokenReadOnly,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +73,22 @@ class PairMaker:
         self._timeout = timeout
 
     def find(self, tokens: Iterable[str], selector: PairSelector) -> TokenKey:
-        """The selected pair in the first token that holds it; raises ``hsm.errors.KeyNotFound``."""
+        """The selected pair in the first token that holds it; raises ``hsm.errors.KeyNotFound``.
+
+        ``PairNotSuitable`` where it has no CKA_ID, because it could not be found again.
+        """
         missing: TokenError | None = None
         for token in tokens:
             try:
-                return self._tokens.find_key(token, key_id=selector.cka_id, label=selector.label, timeout=self._timeout)
+                found = self._tokens.find_key(
+                    token, key_id=selector.cka_id, label=selector.label, timeout=self._timeout
+                )
             except KeyNotInToken as error:
                 missing = missing or error
+                continue
+            if not 1 <= len(found.key_id) <= MAX_KEY_ID:
+                raise PairNotSuitable(reason=f"its CKA_ID has {len(found.key_id)} bytes, it needs 1 to {MAX_KEY_ID}")
+            return found
         if missing is None:
             raise LookupError("no token to look in")
         raise missing
@@ -75,28 +105,19 @@ class PairMaker:
     ) -> tuple[str, ...]:
         """Generate or adopt the version's pair and move it on; returns warnings as sentences.
 
-        A refusal that leaves the token as it was closes the record; any other failure leaves it pending.
+        An adoption that fails leaves the token as it was, and so does a refusal to generate: the record is closed.
+        Any other failure leaves it pending.
         """
-        warnings: tuple[str, ...] = ()
+        if selector is None:
+            self.pin(key, version, self._generated(key, version, actor), actor, done, activate=activate)
+            return ()
         try:
-            if selector is None:
-                spki = self._tokens.generate(
-                    key.algorithm,
-                    key_id=version.cka_id,
-                    label=f"{key.name}-v{version.number}",
-                    token=version.tokens[0],
-                    timeout=GENERATION_TIMEOUT,
-                )
-            else:
-                spki, warnings = self._adopted(key, self.find(key.tokens, selector))
-        except (*CLEAN_REFUSALS, PairNotSuitable, KeyNotInToken) as error:
-            self.abandon(key, version, actor, reason=error.code)
-            raise
-        try:
+            spki, warnings = self._adopted(key, version)
             self.pin(key, version, spki, actor, done, activate=activate)
-        except Exception:
-            if selector is not None:
-                self.abandon(key, version, actor, reason="pair-in-use")
+        except (SignerError, TokenError) as error:
+            # Where the database cannot take even this, the record stays pending.
+            with suppress(SignerError):
+                self.abandon(key, version, actor, reason=error.code)
             raise
         return warnings
 
@@ -148,7 +169,22 @@ class PairMaker:
                 continue
         return tuple(holders)
 
-    def _adopted(self, key: Key, found: TokenKey) -> tuple[bytes, tuple[str, ...]]:
+    def _generated(self, key: Key, version: KeyVersion, actor: str) -> bytes:
+        try:
+            return self._tokens.generate(
+                key.algorithm,
+                key_id=version.cka_id,
+                label=f"{key.name}-v{version.number}",
+                token=version.tokens[0],
+                timeout=GENERATION_TIMEOUT,
+            )
+        except CLEAN_REFUSALS as error:
+            self.abandon(key, version, actor, reason=error.code)
+            raise
+
+    def _adopted(self, key: Key, version: KeyVersion) -> tuple[bytes, tuple[str, ...]]:
+        # By the recorded CKA_ID, however it was selected: a label may stand at another pair by now.
+        found = self.find(key.tokens, PairSelector(cka_id=version.cka_id))
         if found.spki is None or not (found.has_private and found.has_public):
             raise PairNotSuitable(reason="the token holds only one half of the pair")
         if found.algorithm is not key.algorithm:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from hsm import TokenState
 from hsm.errors import KeyMismatch, SignatureMismatch, TokenError
 from signer.domain.keys import Key, KeyVersion, VersionState
 from signer.errors import SignerError, VersionQuarantined
@@ -29,11 +30,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """One thing that has to work: ``code`` says what is wrong (None: nothing), ``since`` since when."""
+    """One thing that should work: ``code`` says what is wrong (None: nothing), ``since`` since when.
+
+    Without a ``vital`` thing the service is not ready; a token beside which another one signs is not vital.
+    """
 
     name: str
     code: str | None
     since: datetime
+    vital: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +91,7 @@ class ReadinessService:
         overdue = self._checked_at is not None and self._clock() - self._checked_at > self._patience
         if overdue and self._checked_at is not None:
             conditions += (Condition(name="proof", code=OVERDUE, since=self._checked_at),)
-        broken = [condition for condition in conditions if condition.code is not None]
+        broken = [condition for condition in conditions if condition.code is not None and condition.vital]
         return Readiness(
             ready=self._checked_at is not None and not broken,
             checked_at=self._checked_at,
@@ -109,9 +114,10 @@ class ReadinessService:
                 found[f"key {key.name}"] = self._prove_key(key, key.active)
             elif key.in_state(VersionState.QUARANTINED) is not None:
                 found[f"key {key.name}"] = VersionQuarantined.code
-        if not keys:
-            found |= self._token_conditions()
-        self._note(found)
+        tokens = self._token_conditions()
+        # Where a key was proved, the tokens that proved it are enough.
+        proved = any(key.active is not None for key in keys)
+        self._note(found | tokens, aside=frozenset(tokens) if proved else frozenset())
         return self.current()
 
     def _prove_key(self, key: Key, version: KeyVersion) -> str | None:
@@ -125,25 +131,23 @@ class ReadinessService:
         return None
 
     def _token_conditions(self) -> dict[str, str | None]:
-        """Without a key to prove, a token is at least asked who it is."""
         found: dict[str, str | None] = {}
         for health in self._tokens.health():
-            try:
-                self._tokens.describe(health.name, timeout=self._timeout)
-                found[f"token {health.name}"] = None
-            except TokenError as error:
-                found[f"token {health.name}"] = error.code
+            ready = health.state is TokenState.READY
+            found[f"token {health.name}"] = None if ready else health.last_error or health.state.value
         return found
 
-    def _note(self, found: dict[str, str | None]) -> None:
+    def _note(self, found: dict[str, str | None], *, aside: frozenset[str] = frozenset()) -> None:
+        """Take over what was found; ``aside`` names what is not vital."""
         now = self._clock()
         conditions = {}
         for name, code in found.items():
             before = self._conditions.get(name)
-            if before is not None and before.code == code:
-                conditions[name] = before
+            unchanged = before is not None and before.code == code
+            since = before.since if before is not None and unchanged else now
+            conditions[name] = Condition(name=name, code=code, since=since, vital=name not in aside)
+            if unchanged:
                 continue
-            conditions[name] = Condition(name=name, code=code, since=now)
             if code is not None:
                 logger.error("%s is not ready: %s", name, code)
             elif before is not None:

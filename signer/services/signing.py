@@ -100,7 +100,8 @@ class SigningService:
     def quarantine(self, key: Key, version: KeyVersion) -> None:
         """Stop the version: the token's key is not the recorded one."""
         state = follow(version.state, Step.QUARANTINE, key=key.name, version=version.number)
-        change = VersionChange(version_id=version.id, expected=version.state, state=state, fields={})
+        fields = {"disabled_from": version.state.value}
+        change = VersionChange(version_id=version.id, expected=version.state, state=state, fields=fields)
         event = Event(
             type=EventType.VERSION_QUARANTINED,
             actor=SERVICE_ACTOR,

@@ -23,7 +23,7 @@ def readyz() -> Response:
     readiness = services().readiness.current()
     conditions = [
         {"name": item.name, "status": "ok" if item.code is None else "failed", "code": item.code,
-         "since": item.since.isoformat()}
+         "vital": item.vital, "since": item.since.isoformat()}
         for item in readiness.conditions
     ]  # fmt: skip
     document = {

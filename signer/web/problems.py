@@ -6,6 +6,7 @@ The sentences for people are all here; artifact refusals are worded by ``verifie
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,6 @@ from verifier.wording import explain
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:artifact-signer:problem:"
 DEFAULT_RETRY_SECONDS = 5
-UNAVAILABLE = 503
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,7 @@ class Wording:
     status: int
     detail: str
     hint: str | None = None
+    transient: bool = False  # the same request may succeed a little later: Retry-After is sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +185,9 @@ WORDINGS: Mapping[type[Exception], Wording] = {
         hint="artifact-signer keys certificate {key} --version {version} --new makes one",
     ),
     errors.CertificateRejected: Wording(status=400, detail="the certificate cannot be accepted: {reason}"),
-    errors.DatabaseUnavailable: Wording(status=503, detail="the database does not answer", hint="try again"),
+    errors.DatabaseUnavailable: Wording(
+        status=503, transient=True, detail="the database does not answer", hint="try again"
+    ),
     errors.DatabaseDamaged: Wording(
         status=503, detail="the database cannot be used: {damage}", hint="an operator has to restore it from its backup"
     ),
@@ -205,15 +208,56 @@ WORDINGS: Mapping[type[Exception], Wording] = {
     hsm_errors.AlgorithmUnsupported: Wording(status=409, detail="the token does not offer this algorithm"),
     hsm_errors.TokenFull: Wording(status=507, detail="the token has no room for another key pair"),
     hsm_errors.TokenReadOnly: Wording(status=409, detail="the token is write-protected"),
+    hsm_errors.KeyMismatch: Wording(
+        status=503,
+        detail="the token holds another key pair in place of the recorded one",
+        hint="find out who changed the token; restore the pair from its backup",
+    ),
+    hsm_errors.SignatureMismatch: Wording(
+        status=503,
+        detail="the token made a signature that the recorded public key does not verify; it was dropped",
+        hint="find out who changed the token; restore the pair from its backup",
+    ),
     hsm_errors.PinRejected: Wording(
         status=503,
-        detail="the token refused the PIN, the service does not try it again",
-        hint="an operator has to correct the PIN and restart the service",
+        detail="the token refused the PIN, it is not tried again",
+        hint="an operator has to correct the PIN's file; the service notices by itself",
+    ),
+    hsm_errors.PinAtRisk: Wording(
+        status=503,
+        detail="one attempt at the PIN is left before the token locks, the service does not take it",
+        hint="an operator has to log in to the token with the right PIN once",
     ),
     hsm_errors.PinLocked: Wording(
         status=503, detail="the token has locked its PIN", hint="an operator has to unlock the token"
     ),
-    hsm_errors.TokenError: Wording(status=503, detail="the token did not answer", hint="try again"),
+    hsm_errors.ModuleMissing: Wording(
+        status=503, detail="the PKCS#11 module cannot be loaded", hint="artifact-signer doctor says where it was sought"
+    ),
+    hsm_errors.ExtraMissing: Wording(
+        status=503, detail="python-pkcs11 is not installed", hint="pip install 'artifact-signer[hsm]'"
+    ),
+    hsm_errors.TokenNotFound: Wording(
+        status=503,
+        detail="the module lists no token that the configured URI describes",
+        hint="artifact-signer tokens lists those that are there",
+    ),
+    hsm_errors.TokenAmbiguous: Wording(
+        status=503,
+        detail="more than one token fits the configured URI",
+        hint="add the serial to the URI; artifact-signer tokens lists it",
+    ),
+    hsm_errors.ConfigurationError: Wording(
+        status=503, detail="a setting of the token cannot be used", hint="artifact-signer doctor says which"
+    ),
+    hsm_errors.TokenUnavailable: Wording(
+        status=503, transient=True, detail="the token does not answer, it is being opened again", hint="try again"
+    ),
+    hsm_errors.TokenBusy: Wording(status=503, transient=True, detail="the token is busy", hint="try again"),
+    hsm_errors.DeadlineExceeded: Wording(
+        status=503, transient=True, detail="the token did not answer in time", hint="try again"
+    ),
+    hsm_errors.TokenError: Wording(status=503, detail="the token failed", hint="the service's log says how"),
 }
 
 UNEXPECTED = Problem(
@@ -233,6 +277,9 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, errors.SignerError | hsm_errors.TokenError):
         wording = _wording(type(error))
         facts = error.facts
+        if isinstance(error, hsm_errors.TokenError):
+            # Where the module lies and what it returned is for the log, not for callers.
+            facts = {name: value for name, value in facts.items() if name == "token"}
         words = {name: _words(value) for name, value in facts.items()}
         return Problem(
             status=wording.status,
@@ -240,7 +287,7 @@ def problem_of(error: Exception) -> Problem:
             detail=wording.detail.format(**words),
             hint=wording.hint.format(**words) if wording.hint else None,
             facts=facts,
-            retry_after=_retry_after(error, wording.status),
+            retry_after=_retry_after(error, wording),
         )
     return UNEXPECTED
 
@@ -249,12 +296,12 @@ def _wording(kind: type[Exception]) -> Wording:
     return next(WORDINGS[base] for base in kind.__mro__ if base in WORDINGS)
 
 
-def _retry_after(error: Exception, status: int) -> int | None:
+def _retry_after(error: Exception, wording: Wording) -> int | None:
     """Whole seconds after which trying again makes sense; None where it does not."""
-    if isinstance(error, hsm_errors.PinRejected | hsm_errors.PinLocked) or status != UNAVAILABLE:
+    if not wording.transient:
         return None
     seconds = getattr(error, "retry_after", None)
-    return max(1, round(seconds)) if seconds is not None else DEFAULT_RETRY_SECONDS
+    return max(1, math.ceil(seconds)) if seconds is not None else DEFAULT_RETRY_SECONDS
 
 
 def _words(value: object) -> Any:
