@@ -19,6 +19,7 @@ from hsm.errors import TokenError
 VERSION = 1
 MAX_MESSAGE = 65536  # bytes that can be signed without hashing them first
 MAX_FRAME = 98304  # below the smallest default socket buffer of Linux, with room for the kernel's own
+MAX_DEPTH = 16
 MAX_TEXT = 512  # characters of a fact
 DIGEST_SIZE = 32
 ALGORITHMS = tuple(Algorithm)
@@ -26,6 +27,7 @@ ALGORITHMS = tuple(Algorithm)
 _HEAD = struct.Struct("!BI")
 _KEY = struct.Struct("!B32sB")
 _LENGTH = struct.Struct("!I")
+_TUPLE = b"("
 
 type_of_fact = {"count": int, "timeout": float, "retry_after": float}
 
@@ -167,8 +169,8 @@ def pack_values(*values: Value) -> bytes:
     return b"".join(_packed(value) for value in values)
 
 
-def unpack_values(data: bytes) -> tuple[Value, ...]:
-    """What ``pack_values`` packed; raises ``WireError`` at anything else."""
+def unpack_values(data: bytes, *, depth: int = MAX_DEPTH) -> tuple[Value, ...]:
+    """What ``pack_values`` packed, at most ``depth`` tuples deep; raises ``WireError`` at anything else."""
     values, offset = [], 0
     while offset < len(data):
         if len(data) < offset + 1 + _LENGTH.size:
@@ -177,7 +179,7 @@ def unpack_values(data: bytes) -> tuple[Value, ...]:
         start = offset + 1 + _LENGTH.size
         if len(data) < start + size:
             raise WireError("short value")
-        values.append(_unpacked(data[offset : offset + 1], data[start : start + size]))
+        values.append(_unpacked(data[offset : offset + 1], data[start : start + size], depth))
         offset = start + size
     return tuple(values)
 
@@ -190,7 +192,7 @@ def pack_error(error: TokenError) -> bytes:
 
 def unpack_error(body: bytes) -> TokenError:
     """The error that ``pack_error`` packed; a code or fact that is unknown raises ``WireError``."""
-    code, *facts = unpack_values(body)
+    code, *facts = unpack_values(body) or (None,)
     kind = _BY_CODE.get(code) if isinstance(code, str) else None
     if kind is None:
         raise WireError("unknown error code")
@@ -235,11 +237,15 @@ def _packed(value: Value) -> bytes:
         case bytes():
             tag, data = b"b", value
         case tuple():
-            tag, data = b"(", pack_values(*value)
+            tag, data = _TUPLE, pack_values(*value)
     return tag + _LENGTH.pack(len(data)) + data
 
 
-def _unpacked(tag: bytes, data: bytes) -> Value:
+def _unpacked(tag: bytes, data: bytes, depth: int) -> Value:
+    if tag == _TUPLE:
+        if depth == 0:
+            raise WireError("too many tuples inside each other")
+        return unpack_values(data, depth=depth - 1)
     read = _READERS.get(tag)
     if read is None:
         raise WireError("unknown kind of value")
@@ -256,7 +262,6 @@ _READERS: dict[bytes, Callable[[bytes], Value]] = {
     b"f": lambda data: float.fromhex(data.decode("ascii")),
     b"s": lambda data: data.decode("utf-8", "surrogateescape"),
     b"b": bytes,
-    b"(": unpack_values,
 }
 
 

@@ -1,0 +1,158 @@
+"""Messages between processes: what was packed comes back, and nothing else is accepted."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hsm import Algorithm, TokenKey
+from hsm._records import Capabilities, Setup, pack_record, unpack_record
+from hsm._wire import (
+    MAX_FRAME,
+    MAX_MESSAGE,
+    KeyReference,
+    Kind,
+    Op,
+    Request,
+    Status,
+    WireError,
+    pack_key,
+    pack_signing,
+    pack_values,
+    parse_reply,
+    parse_request,
+    reply,
+    request,
+    unpack_key,
+    unpack_signing,
+    unpack_values,
+)
+
+KEYS = st.builds(
+    KeyReference, st.sampled_from(Algorithm), st.binary(min_size=32, max_size=32), st.binary(min_size=1, max_size=255)
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
+    lambda inner: st.lists(inner).map(tuple),
+    max_leaves=10,
+)
+KEY = pack_key(KeyReference(Algorithm.RSA_3072, bytes(32), b"id"))
+RECORD = TokenKey(
+    key_id=b"\1",
+    label="ключ",
+    algorithm=Algorithm.ED25519,
+    spki=None,
+    extractable=False,
+    sensitive=True,
+    always_sensitive=True,
+    local=True,
+    sign=True,
+    has_private=True,
+    has_public=False,
+)
+
+
+@given(st.sampled_from(Op), st.integers(0, 2**32 - 1), st.binary())
+def test_a_request_arrives(op: Op, number: int, body: bytes) -> None:
+    assert parse_request(request(op, number, body)) == Request(op, number, body)
+
+
+@given(KEYS, st.sampled_from(Kind), st.binary(min_size=32, max_size=32))
+def test_a_signing_request_arrives(key: KeyReference, kind: Kind, payload: bytes) -> None:
+    packed, kind_there, payload_there = unpack_signing(pack_signing(pack_key(key), kind, payload))
+    assert (unpack_key(packed), kind_there, payload_there) == (key, kind, payload)
+
+
+@given(st.lists(VALUES))
+def test_values_arrive(values: list[Any]) -> None:
+    assert unpack_values(pack_values(*values)) == tuple(values)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        RECORD,
+        Capabilities(by_digest=("rsa-2048",), by_message=()),
+        Setup(
+            module_path="/m",
+            uri_token=None,
+            uri_serial="1",
+            uri_manufacturer=None,
+            uri_model=None,
+            uri_slot_id=3,
+            lock_directory="/l",
+            lock_group="g",
+        ),
+    ],
+    ids=lambda record: type(record).__name__,
+)
+def test_records_arrive(record: Any) -> None:
+    assert unpack_record(type(record), pack_record(record)) == record
+
+
+def nested(depth: int) -> bytes:
+    """So many tuples inside each other."""
+    data = b""
+    for _ in range(depth):
+        data = b"(" + len(data).to_bytes(4, "big") + data
+    return data
+
+
+REFUSED = {
+    "an empty message": lambda: parse_request(b""),
+    "a message of four bytes": lambda: parse_reply(bytes(4)),
+    "an unknown operation": lambda: parse_request(b"\xff" + bytes(4)),
+    "an unknown status": lambda: parse_reply(b"\xff" + bytes(4)),
+    "a message above the limit": lambda: parse_reply(bytes(MAX_FRAME + 1)),
+    "a request above the limit is not even packed": lambda: request(Op.SIGN, 1, bytes(MAX_FRAME)),
+    "a reply above the limit is not even packed": lambda: reply(Status.DONE, 1, bytes(MAX_FRAME)),
+    "a signing request without a key": lambda: unpack_signing(b""),
+    "a signing request with half a key": lambda: unpack_signing(KEY[:-1]),
+    "a signing request without a kind": lambda: unpack_signing(KEY),
+    "a signing request of an unknown kind": lambda: unpack_signing(KEY + b"\2" + bytes(32)),
+    "a digest of 31 bytes": lambda: unpack_signing(pack_signing(KEY, Kind.DIGEST, bytes(31))),
+    "a digest of 33 bytes": lambda: unpack_signing(pack_signing(KEY, Kind.DIGEST, bytes(33))),
+    "a message of 64 KiB and a byte": lambda: unpack_signing(pack_signing(KEY, Kind.MESSAGE, bytes(MAX_MESSAGE + 1))),
+    "a key of an unknown algorithm": lambda: unpack_key(b"\x09" + KEY[1:]),
+    "a key without an identifier": lambda: unpack_key(KEY[:33] + b"\0"),
+    "a cut value": lambda: unpack_values(pack_values("text")[:-1]),
+    "a cut head of a value": lambda: unpack_values(b"s\0\0"),
+    "tuples inside each other without end": lambda: unpack_values(nested(5000)),
+    "a value of an unknown kind": lambda: unpack_values(b"x\0\0\0\0"),
+    "a truth that is neither": lambda: unpack_values(b"t\0\0\0\1\2"),
+    "nothing with something in it": lambda: unpack_values(b"n\0\0\0\1\0"),
+    "a number that is none": lambda: unpack_values(b"i\0\0\0\1x"),
+    "a text that is not UTF-8 at all": lambda: unpack_values(b"f\0\0\0\1\xff"),
+    "a record with a field too few": lambda: unpack_record(TokenKey, pack_values(b"\1")),
+    "a record with a field of a wrong type": lambda: unpack_record(Capabilities, pack_values(("a",), "b")),
+    "a record with a list of a wrong type": lambda: unpack_record(Capabilities, pack_values(("a",), (1,))),
+    "a record of an unknown algorithm": lambda: unpack_record(
+        TokenKey, pack_record(RECORD).replace(b"ed25519", b"ed448-x")
+    ),
+    "a truth where a number belongs": lambda: unpack_record(
+        Setup, pack_values(1, "", None, None, None, None, True, "", "", None, None, None, 1, 1.0, 1.0, False)
+    ),
+}
+
+
+@pytest.mark.parametrize("row", REFUSED)
+def test_refused(row: str) -> None:
+    with pytest.raises(WireError):
+        REFUSED[row]()
+
+
+@given(st.binary())
+def test_noise_is_refused_and_nothing_else_is_raised(noise: bytes) -> None:
+    for parse in (
+        parse_request,
+        parse_reply,
+        unpack_signing,
+        unpack_values,
+        lambda data: unpack_record(TokenKey, data),
+    ):
+        with contextlib.suppress(WireError):
+            parse(noise)
