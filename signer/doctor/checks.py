@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -24,6 +24,8 @@ from signer.doctor.token_checks import mechanisms, modules, pins, presence
 from signer.doctor.validity import key_certificates, validity
 from signer.doctor.workers import workers
 
+MEND_FIRST = "mend what failed above, then run doctor again"
+NO_ANSWER = "a disk, a token or a network does not answer; look at the log of the system"
 # A file, a disk or an address that does not answer.
 BASE_SECONDS = 30.0
 # Reading all that a token holds, or signing with each of its keys.
@@ -85,33 +87,40 @@ def examine(
         lines = tuple(Line(check="configuration", finding=finding) for finding in examination)
         return Report(configuration=str(request.config), examined_at=around.clock(), lines=lines, unusable=True)
     try:
-        lines = tuple(
-            Line(check=name, finding=finding)
-            for name, check in checks.items()
-            for finding in _bounded(check, examination)
-        )
+        lines = tuple(_lines(examination, checks))
     finally:
         examination.close()
     return Report(configuration=str(request.config), examined_at=around.clock(), lines=lines)
 
 
-def _bounded(check: Check, examination: Examination) -> tuple[Finding, ...]:
-    """The findings of a check, in a thread that is left behind when it does not end in time."""
-    found: list[Finding] = []
-    patience = check.patience(examination.settings)
-    thread = threading.Thread(target=lambda: found.extend(_looked(check, examination)), daemon=True)
+def _lines(examination: Examination, checks: Mapping[str, Check]) -> Iterator[Line]:
+    stuck: str | None = None
+    for name, check in checks.items():
+        if stuck is not None and check.asks_tokens:
+            # It would wait for the same, and as long.
+            yield Line(check=name, finding=warning(f"not checked: the check {stuck} still waits", MEND_FIRST))
+            continue
+        findings = _bounded(check, examination)
+        if findings is None:
+            stuck = name if check.asks_tokens else stuck
+            patience = check.patience(examination.settings)
+            findings = (failed(f"this check did not end within {patience:.0f} seconds", NO_ANSWER),)
+        yield from (Line(check=name, finding=finding) for finding in findings)
+
+
+def _bounded(check: Check, examination: Examination) -> tuple[Finding, ...] | None:
+    """The findings of a check; None where it does not end in time: its thread is left behind."""
+    found: list[tuple[Finding, ...]] = []
+    thread = threading.Thread(target=lambda: found.append(tuple(_looked(check, examination))), daemon=True)
     thread.start()
-    thread.join(patience)
-    if thread.is_alive():
-        hint = "a disk, a token or a network does not answer; look at the log of the system"
-        return (*found, failed(f"this check did not end within {patience:.0f} seconds", hint))
-    return tuple(found)
+    thread.join(check.patience(examination.settings))
+    return found[0] if found else None
 
 
 def _looked(check: Check, examination: Examination) -> Iterable[Finding]:
     try:
         yield from check.look(examination)
     except Unchecked as unchecked:
-        yield warning(f"not checked: {unchecked.reason}", "mend what failed above, then run doctor again")
+        yield warning(f"not checked: {unchecked.reason}", MEND_FIRST)
     except Exception as error:  # noqa: BLE001  (a check that breaks is a finding, and the others go on)
         yield failed(f"this check broke with {type(error).__name__}", "report it with this line")

@@ -36,7 +36,17 @@ def keys(examination: Examination) -> Iterator[Finding]:
 
 def extractable(examination: Examination) -> Iterator[Finding]:
     """No private key can be taken out of its token by whoever knows the PIN."""
-    yield from or_ok(_takeable(examination.survey()), "no private key of this service can be taken out of its token")
+    found = [*unread(examination), *_takeable(examination.survey())]
+    yield from or_ok(found, "no private key of this service can be taken out of its token")
+
+
+def unread(examination: Examination) -> Iterator[Finding]:
+    """A line for each token of which nothing can be said."""
+    survey = examination.survey()
+    for token in examination.tokens:
+        name = token.settings.name
+        if name not in survey.pairs:
+            yield warning(f"token {name} was not looked into: {_silence(survey, name)}", "mend the token first")
 
 
 def _version(
@@ -44,9 +54,7 @@ def _version(
 ) -> Finding:
     name = f"key {key.name} version {version.number} ({version.state})"
     if token not in survey.pairs:
-        error = survey.silent.get(token)
-        reason = error.code if error else "it was not logged in to"
-        return warning(f"{name} was not checked in token {token}: {reason}", "mend the token first")
+        return warning(f"{name} was not checked in token {token}: {_silence(survey, token)}", "mend the token first")
     if remain is not None and remain.kind is Kind.MISSING:
         tell = failed if version.state in NEEDED else warning
         return tell(f"{name} is not in token {token}, which is recorded to hold it", RESTORE)
@@ -85,6 +93,11 @@ def _signature(examination: Examination, key: Key, version: KeyVersion, token: s
     except TokenError as error:
         return failed(f"{name} makes no signature in token {token}: {error.code}", RESTORE)
     return ok(f"{name} is in token {token} as recorded and signs")
+
+
+def _silence(survey: Survey, token: str) -> str:
+    error = survey.silent.get(token)
+    return error.code if error else "it was not logged in to"
 
 
 def _takeable(survey: Survey) -> Iterator[Finding]:

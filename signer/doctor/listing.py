@@ -9,9 +9,8 @@ from typing import Any
 from hsm import TokenDescription
 from hsm.config import TokenConfig
 from hsm.errors import TokenError
-from hsm.inspection import list_slots
 from signer.config import Settings
-from signer.doctor.token_conditions import configured
+from signer.doctor.token_conditions import configured, matches, slots
 
 FLAGS = (
     "initialized",
@@ -66,26 +65,13 @@ def listed(settings: Settings) -> tuple[ModuleListing, ...]:
 
 
 def _module(module: Path, configs: list[TokenConfig]) -> ModuleListing:
-    first = configs[0]
     try:
-        found = list_slots(module, first.environment, timeout=first.start_timeout, directory=first.lock_directory)
+        found = slots(configs[0])
     except TokenError as error:
         return ModuleListing(module=module, error=error.code)
-    slots = tuple(Slot(description=item, configured_as=_name(item, configs)) for item in found)
-    return ModuleListing(module=module, slots=slots)
+    shown = tuple(Slot(description=item, configured_as=_name(item, configs)) for item in found)
+    return ModuleListing(module=module, slots=shown)
 
 
 def _name(found: TokenDescription, configs: list[TokenConfig]) -> str | None:
-    """The first configured token whose URI means this one (RFC 7512 section 2.5: what is absent matches all)."""
-    for config in configs:
-        uri = config.uri
-        wanted = (
-            (uri.token, found.label),
-            (uri.serial, found.serial),
-            (uri.manufacturer, found.manufacturer),
-            (uri.model, found.model),
-            (uri.slot_id, found.slot_id),
-        )
-        if found.initialized and all(expected is None or expected == actual for expected, actual in wanted):
-            return config.name
-    return None
+    return next((config.name for config in configs if matches(config, found)), None)

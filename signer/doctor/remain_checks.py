@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from signer.doctor.examination import Examination
+from signer.doctor.key_checks import unread
 from signer.doctor.report import Finding, failed, ok, or_ok, warning
 from signer.domain.remains import Kind, Remain
 from signer.errors import ClockMovedBack
 from signer.services.mending import Ending, Mended
 
 MEND = "artifact-signer doctor --mend"
-PENDING = frozenset(
-    {Kind.PENDING_MADE, Kind.PENDING_UNFIT, Kind.PENDING_ABSENT, Kind.PENDING_UNDECIDED, Kind.PENDING_FRESH}
-)
 SENTENCES = {
     Kind.PENDING_MADE: "{version} was interrupted while it was made: its pair is in token {token}, unused",
     Kind.PENDING_UNFIT: "{version} was interrupted while it was made: what is in token {token} is not its whole pair",
@@ -45,7 +43,7 @@ def remains(examination: Examination) -> Iterator[Finding]:
     """No crash left a version half made or half destroyed, and no token holds a pair that no record names."""
     found = [remain for remain in examination.survey().remains if remain.kind in SENTENCES]
     tell = _mended if examination.request.mend else _named
-    findings = [tell(examination, remain) for remain in found]
+    findings = [*unread(examination), *(tell(examination, remain) for remain in found)]
     if any(finding.mended for finding in findings):
         examination.forget_survey()
     yield from or_ok(findings, "records and tokens agree, nothing was left half done")

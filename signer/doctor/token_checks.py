@@ -121,7 +121,7 @@ def _absence(error: TokenError | None) -> str:
         return f"is not the only one: {error.count} tokens match its uri"
     if isinstance(error, ConfigurationError):
         return f"cannot be opened: {error.setting}: {error.reason}"
-    return f"does not answer ({error.code if error else 'unknown'})"
+    return f"does not answer ({error.code}: {error.reason})" if error else "does not answer"
 
 
 def _not_tried(token: TokenCondition, description: TokenDescription) -> Finding:

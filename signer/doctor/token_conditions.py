@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from hsm import TokenDescription
 from hsm.config import TokenConfig
-from hsm.errors import TokenError
-from hsm.inspection import inspect
+from hsm.errors import TokenAmbiguous, TokenError, TokenNotFound
+from hsm.inspection import list_slots
 from signer.config import PinSettings, Settings, TokenSettings
 from signer.token import token_config
 
@@ -52,10 +52,39 @@ def configured(settings: Settings, token: TokenSettings) -> TokenConfig:
 def _condition(settings: Settings, token: TokenSettings) -> TokenCondition:
     obstacle = _pin_obstacle(token.pin)
     try:
-        description = inspect(configured(settings, token), timeout=token.start_timeout)
+        description = _only(configured(settings, token))
     except TokenError as error:
         return TokenCondition(settings=token, error=error, pin_obstacle=obstacle)
     return TokenCondition(settings=token, description=description, pin_obstacle=obstacle)
+
+
+def matches(config: TokenConfig, found: TokenDescription) -> bool:
+    """Whether the token's URI means this one (RFC 7512 section 2.5: an attribute that is absent matches all)."""
+    uri = config.uri
+    wanted = (
+        (uri.token, found.label),
+        (uri.serial, found.serial),
+        (uri.manufacturer, found.manufacturer),
+        (uri.model, found.model),
+        (uri.slot_id, found.slot_id),
+    )
+    return found.initialized and all(expected in (None, actual) for expected, actual in wanted)
+
+
+def slots(config: TokenConfig) -> tuple[TokenDescription, ...]:
+    """All that the module of a token shows, without login; raises ``hsm.errors.TokenError``."""
+    return list_slots(
+        config.module_path, config.environment, timeout=config.start_timeout, directory=config.lock_directory
+    )
+
+
+def _only(config: TokenConfig) -> TokenDescription:
+    found = [description for description in slots(config) if matches(config, description)]
+    if not found:
+        raise TokenNotFound(token=config.name, reason="no slot holds it")
+    if len(found) > 1:
+        raise TokenAmbiguous(token=config.name, count=len(found))
+    return found[0]
 
 
 def _pin_obstacle(pin: PinSettings) -> str | None:

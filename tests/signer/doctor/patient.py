@@ -1,0 +1,152 @@
+"""An installation to be broken: a copy of one that ``create_installation`` made, with one active key."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from hsm import TokenDescription, TokenPool, inspect
+from signer.auth.api_tokens import ApiTokenAuthenticator
+from signer.bootstrap import Parts, Service, build_service, storage_parts, utc_now
+from signer.config import Settings, load_settings
+from signer.doctor import Finding, Report, Request, examine, real_surroundings
+from signer.domain.identity import Identity, Role
+from signer.domain.keys import UNBOUNDED, KeyVersion, Validity
+from signer.installation import create_installation
+from signer.services.lifecycle import NewKeyRequest
+from signer.services.ports import TokenAccess
+from signer.storage.api_token_store import SqlApiTokenStore
+from signer.storage.database import Database
+from signer.token import open_tokens, token_config
+from tests.integration.running import free_port
+
+ADMIN = Identity(name="api-token:tester", role=Role.ADMINISTRATOR)
+KEY = "firmware"
+TOKEN = "softhsm"
+LABEL = "artifact-signer"
+ROOT = Path(__file__).resolve().parents[3]
+OPENING_SECONDS = 60.0
+# Files of an installation that hold its own path.
+WITH_PATHS = ("artifact-signer.toml", "softhsm2.conf", "client.env")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """An installation in ``directory``."""
+
+    directory: Path
+
+    @property
+    def config(self) -> Path:
+        return self.directory / "artifact-signer.toml"
+
+    @property
+    def database(self) -> Path:
+        return self.directory / "artifact-signer.sqlite"
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(self.config, {})
+
+    def edit(self, old: str, new: str) -> None:
+        """Change the configuration."""
+        text = self.config.read_text()
+        assert old in text
+        self.config.write_text(text.replace(old, new))
+
+    def sql(self, statement: str, *values: object) -> None:
+        """Change the records behind the service's back."""
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            assert connection.execute(statement, values).rowcount > 0
+
+    def tamper(self, action: str, *arguments: str, pin: str | None = None) -> None:
+        """Change the token behind the service's back: see ``tampering``."""
+        secret = pin if pin is not None else (self.directory / "token.pin").read_text()
+        subprocess.run(
+            [sys.executable, "-m", "tests.signer.doctor.tampering", action, *arguments],
+            env={**os.environ, "SOFTHSM2_CONF": str(self.directory / "softhsm2.conf")},
+            input=secret,
+            text=True,
+            cwd=ROOT,
+            check=True,
+            timeout=OPENING_SECONDS,
+        )
+
+    def description(self) -> TokenDescription:
+        """What the token says of itself, without login."""
+        settings = self.settings
+        (token,) = settings.tokens
+        return inspect(token_config(token, sign_timeout=10.0, lock_directory=settings.spool.directory))
+
+    def version(self, number: int = 1, key: str = KEY) -> KeyVersion:
+        """The record of a version."""
+        with closing(Database(self.settings.database)) as database:
+            return storage_parts(self.settings, database, utc_now)[0].key(key).version(number)
+
+    @contextmanager
+    def service(self, wrap: Callable[[TokenPool], TokenAccess] = lambda pool: pool) -> Iterator[Service]:
+        """The services, with the token open; ``wrap`` puts something between them and the token."""
+        settings = self.settings
+        pool, database = open_tokens(settings), Database(settings.database)
+        pool.start()
+        try:
+            assert pool.wait_ready(OPENING_SECONDS)
+            store, ledger = storage_parts(settings, database, utc_now)
+            authenticator = ApiTokenAuthenticator(
+                store=SqlApiTokenStore(database=database, clock=utc_now), monotonic=time.monotonic, cache_seconds=0.0
+            )
+            parts = Parts(store=store, ledger=ledger, tokens=wrap(pool), authenticator=authenticator, clock=utc_now)
+            yield build_service(settings, parts)
+        finally:
+            pool.close()
+            database.close()
+
+    def create(self, name: str, *, validity: Validity = UNBOUNDED) -> None:
+        """A key as a person makes one."""
+        with self.service() as service:
+            request = NewKeyRequest(unverified_name=name, unverified_algorithm="ecdsa-p256", validity=validity)
+            service.lifecycle.create(ADMIN, request)
+
+    def examine(
+        self,
+        *,
+        environment: Mapping[str, str] | None = None,
+        mend: bool = False,
+        patience: timedelta = timedelta(0),
+        **surroundings: Any,
+    ) -> Report:
+        """What doctor finds; ``surroundings`` replace those of this machine."""
+        request = Request(config=self.config, environment=environment or {}, mend=mend, patience=patience)
+        return examine(request, surroundings=replace(real_surroundings(), **surroundings))
+
+
+def findings(report: Report, check: str) -> tuple[Finding, ...]:
+    """What one check found."""
+    return tuple(line.finding for line in report.lines if line.check == check)
+
+
+def made(directory: Path) -> Patient:
+    """A new installation with an active key."""
+    create_installation(directory, bind=f"127.0.0.1:{free_port()}")
+    patient = Patient(directory=directory)
+    patient.create(KEY)
+    return patient
+
+
+def copied(original: Patient, directory: Path) -> Patient:
+    """The same installation at another place."""
+    shutil.copytree(original.directory, directory, symlinks=True)
+    for name in WITH_PATHS:
+        path = directory / name
+        path.write_text(path.read_text().replace(str(original.directory), str(directory)))
+    return Patient(directory=directory)

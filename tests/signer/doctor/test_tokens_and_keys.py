@@ -1,0 +1,346 @@
+"""What doctor says of broken tokens, PINs and keys."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from signer.bootstrap import utc_now
+from signer.doctor import Severity
+from signer.domain.identity import Role
+from signer.domain.keys import Validity, VersionState
+from signer.installation import SOFTHSM_MODULES
+from signer.services.lifecycle import NewKeyRequest
+from signer.services.pairs import PairSelector
+from tests.hsm.shim import compiled
+from tests.signer.doctor.patient import ADMIN, KEY, LABEL, Patient, findings
+from tests.signer.doctor.rows import Row, check_row
+
+FAILED, WARNING = Severity.FAILED, Severity.WARNING
+LOW, FINAL_TRY, LOCKED, WRITE_PROTECTED = 0x10000, 0x20000, 0x40000, 0x2  # CK_TOKEN_INFO, PKCS#11 v2.40 section 3.3
+ECDSA, EC_KEY_PAIR_GEN = 0x1041, 0x1040
+
+
+def on_the_pair(action: str, *arguments: str) -> Callable[[Patient], None]:
+    """Tamper with the pair of the key's first version."""
+    return lambda patient: patient.tamper(action, patient.version().cka_id.hex(), *arguments)
+
+
+def rotate(patient: Patient) -> None:
+    """A second version signs; the first one verifies on."""
+    with patient.service() as service:
+        service.lifecycle.prepare(ADMIN, KEY, validity=Validity())
+        service.lifecycle.rotate(ADMIN, KEY)
+
+
+def lose_a_previous_pair(patient: Patient) -> None:
+    rotate(patient)
+    on_the_pair("remove", "private", "public")(patient)
+
+
+def adopt_an_extractable_pair(patient: Patient) -> None:
+    patient.tamper("make-extractable", "ee01", "loose")
+    request = NewKeyRequest(unverified_name="adopted", unverified_algorithm="ecdsa-p256")
+    with patient.service() as service:
+        service.lifecycle.adopt(ADMIN, request, PairSelector(label="loose"))
+
+
+def move_the_tokens_away(patient: Patient) -> None:
+    (patient.directory / "tokens").rename(patient.directory / "elsewhere")
+
+
+def empty_the_tokens(patient: Patient) -> None:
+    move_the_tokens_away(patient)
+    (patient.directory / "tokens").mkdir()
+
+
+def make_a_second_token(patient: Patient) -> None:
+    subprocess.run(
+        ["softhsm2-util", "--init-token", "--free", "--label", LABEL, "--pin", "user 1234", "--so-pin", "officer 1234"],
+        env={**os.environ, "SOFTHSM2_CONF": str(patient.directory / "softhsm2.conf")},
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+
+
+def put_text_in_place_of_the_module(patient: Patient) -> None:
+    text = patient.directory / "module.so"
+    text.write_text("no module")
+    name_the_module(patient, text)
+
+
+def name_the_module(patient: Patient, path: Path) -> None:
+    (module,) = [item for item in SOFTHSM_MODULES if str(item) in patient.config.read_text()]
+    patient.edit(str(module), str(path))
+
+
+def exhaust(patient: Patient) -> None:
+    """Count signatures up to the limit."""
+    patient.create("limited", validity=Validity(signature_limit=10))
+    count(patient, "limited", 10)
+
+
+def count(patient: Patient, key: str, signatures: int) -> None:
+    with patient.service() as service:
+        version = service.parts.store.key(key).version(1)
+        for _ in range(signatures):
+            assert service.parts.ledger.reserve(version.id, timeout=5.0)
+
+
+def nearly_exhaust(patient: Patient) -> None:
+    patient.create("limited", validity=Validity(signature_limit=10))
+    count(patient, "limited", 9)
+
+
+TOKENS = {
+    "a module that is not there": Row(
+        breaks=lambda patient: name_the_module(patient, patient.directory / "missing.so"),
+        check="module",
+        severity=FAILED,
+        says="missing.so cannot be used: no such file",
+        hint="module-path",
+    ),
+    "a module that is none": Row(
+        breaks=put_text_in_place_of_the_module, check="module", severity=FAILED, says="cannot be used: cannot be loaded"
+    ),
+    "a token whose module has lost its store": Row(
+        breaks=move_the_tokens_away, check="token", severity=FAILED, says="token softhsm does not answer"
+    ),
+    "a token that is gone": Row(
+        breaks=empty_the_tokens,
+        check="token",
+        severity=FAILED,
+        says="token softhsm is in no slot",
+        hint="artifact-signer tokens",
+    ),
+    "keys of a token that is gone": Row(
+        breaks=move_the_tokens_away, check="keys", severity=WARNING, says="not checked: no token can be logged in to"
+    ),
+    "the PIN of a token that is gone": Row(
+        breaks=move_the_tokens_away, check="pin", severity=WARNING, says="the PIN was not checked"
+    ),
+    "two tokens of one name": Row(
+        breaks=make_a_second_token, check="token", severity=FAILED, says="2 tokens match its uri"
+    ),
+    "a wrong PIN": Row(
+        breaks=lambda patient: (patient.directory / "token.pin").write_text("wrong"),
+        check="pin",
+        severity=FAILED,
+        says="token softhsm refuses the PIN",
+        hint="correct the PIN",
+    ),
+    "a PIN file without a PIN": Row(
+        breaks=lambda patient: (patient.directory / "token.pin").write_text(""),
+        check="pin",
+        severity=FAILED,
+        says="its PIN cannot be read, or is not one line",
+    ),
+    "a PIN file that is not there": Row(
+        breaks=lambda patient: (patient.directory / "token.pin").unlink(),
+        check="pin",
+        severity=WARNING,
+        says="the PIN was not checked, there is no file",
+    ),
+    "a PIN in a variable of the service alone": Row(
+        breaks=lambda patient: patient.edit('{ file = "token.pin" }', '{ env = "TOKEN_PIN_OF_THE_SERVICE" }'),
+        check="pin",
+        severity=WARNING,
+        says="TOKEN_PIN_OF_THE_SERVICE is not set here",
+    ),
+    "a PIN on a descriptor of the service": Row(
+        breaks=lambda patient: patient.edit('{ file = "token.pin" }', "{ fd = 9 }"),
+        check="pin",
+        severity=WARNING,
+        says="descriptor 9 belongs to the service",
+    ),
+}
+
+KEYS = {
+    "a pair that was removed": Row(
+        breaks=on_the_pair("remove", "private", "public"),
+        check="keys",
+        severity=FAILED,
+        says="key firmware version 1 (active) is not in token softhsm",
+        hint="restore the pair",
+    ),
+    "a pair without its private half": Row(
+        breaks=on_the_pair("remove", "private"), check="keys", severity=FAILED, says="is not in token softhsm"
+    ),
+    "a pair that was replaced": Row(
+        breaks=on_the_pair("replace", "other"),
+        check="keys",
+        severity=FAILED,
+        says="is not the recorded pair in token softhsm: another one is there",
+        hint="doctor --mend quarantines it",
+    ),
+    "a previous version whose pair was removed": Row(
+        breaks=lose_a_previous_pair,
+        check="keys",
+        severity=WARNING,
+        says="key firmware version 1 (previous) is not in token softhsm",
+    ),
+    "a pair that no record names": Row(
+        breaks=lambda patient: patient.tamper("make", "ab12", "stranger"),
+        check="remains",
+        severity=WARNING,
+        says="holds a pair that no record names: CKA_ID ab12, label 'stranger'",
+        hint="keys adopt",
+    ),
+    "an adopted pair that can be taken out": Row(
+        breaks=adopt_an_extractable_pair,
+        check="extractable",
+        severity=WARNING,
+        says="key adopted version 1 (adopted) can be taken out",
+    ),
+    "a key that signs until tomorrow": Row(
+        breaks=lambda patient: patient.create("short", validity=Validity(not_after=utc_now() + timedelta(days=1))),
+        check="validity",
+        severity=WARNING,
+        says="key short version 1 signs until",
+        hint="keys prepare short",
+    ),
+    "a key that signed until yesterday": Row(
+        breaks=lambda patient: patient.create("short", validity=Validity(not_after=utc_now() - timedelta(days=1))),
+        check="validity",
+        severity=FAILED,
+        says="key short version 1 signs no more: its not-after was",
+    ),
+    "a key close to its signature limit": Row(
+        breaks=nearly_exhaust,
+        check="validity",
+        severity=WARNING,
+        says="has made 9 of its 10 signatures",
+    ),
+    "a key at its signature limit": Row(
+        breaks=exhaust, check="validity", severity=FAILED, says="it has made all its 10 signatures"
+    ),
+}
+
+ROWS = {**TOKENS, **KEYS}
+
+
+@pytest.mark.parametrize("sentence", ROWS)
+def test_doctor_names(sentence: str, patient: Patient) -> None:
+    check_row(patient, ROWS[sentence])
+
+
+def test_a_replaced_pair_is_quarantined_when_mended(patient: Patient) -> None:
+    on_the_pair("replace", "other")(patient)
+    report = patient.examine(mend=True)
+    (finding,) = [item for item in findings(report, "keys") if "another one is there" in item.sentence]
+    assert "it is quarantined now" in finding.sentence
+    assert report.exit_status == 1
+    assert patient.version().state is VersionState.QUARANTINED
+
+
+def test_a_quarantined_version_with_its_pair_restored_can_be_enabled(patient: Patient) -> None:
+    stored = patient.directory / "tokens"
+    backup = patient.directory.parent / "backup"
+    shutil.copytree(stored, backup)
+    on_the_pair("replace", "other")(patient)
+    patient.examine(mend=True)
+    shutil.rmtree(stored)
+    shutil.copytree(backup, stored)
+    (finding,) = findings(patient.examine(), "keys")
+    assert finding.severity is WARNING
+    assert "its pair in token softhsm is the right one again" in finding.sentence
+    assert finding.hint is not None
+    assert "keys enable firmware --version 1" in finding.hint
+
+
+def test_a_wrong_pin_is_tried_once_and_never_again(patient: Patient) -> None:
+    (patient.directory / "token.pin").write_text("wrong")
+    first = findings(patient.examine(), "pin")
+    assert [item.sentence for item in first] == ["token softhsm refuses the PIN"]
+    again = findings(patient.examine(), "pin")
+    assert [item.sentence for item in again] == [
+        "token softhsm refused a PIN since it last took one: no login was tried"
+    ]
+
+
+def test_the_right_pin_is_not_tried_either_while_the_token_tells_of_a_refused_one(patient: Patient) -> None:
+    patient.tamper("mistype")
+    assert patient.description().user_pin_count_low
+    report = patient.examine()
+    (finding,) = findings(report, "pin")
+    assert finding.severity is FAILED
+    assert "no login was tried" in finding.sentence
+    assert [item.sentence for item in findings(report, "keys")] == ["not checked: no token can be logged in to"]
+    # One login with the right PIN would have cleared it.
+    assert patient.description().user_pin_count_low
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A module in front of SoftHSM that adds flags, hides mechanisms and counts logins."""
+    return compiled(tmp_path_factory.mktemp("shim"))
+
+
+def behind_the_shim(patient: Patient, shim: Path, command: str) -> Path:
+    """Put the shim in front of the token; returns its log of logins."""
+    (module,) = [item for item in SOFTHSM_MODULES if str(item) in patient.config.read_text()]
+    control, log = patient.directory / "control", patient.directory / "logins"
+    control.write_text(f"{command}\n")
+    patient.edit(
+        "{ SOFTHSM2_CONF", f'{{ SHIM_MODULE = "{module}", SHIM_CONTROL = "{control}", SHIM_LOG = "{log}", SOFTHSM2_CONF'
+    )
+    patient.edit(f"module-path={module}", f"module-path={shim}")
+    return log
+
+
+FLAGS = {
+    "a PIN that is locked": (LOCKED, "pin", FAILED, "token softhsm has locked its PIN: no login was tried"),
+    "one attempt left": (FINAL_TRY, "pin", FAILED, "token softhsm has one attempt left before it locks its PIN"),
+    "attempts that failed": (LOW, "pin", FAILED, "token softhsm refused a PIN since it last took one"),
+    "a token that cannot be written": (WRITE_PROTECTED, "token", WARNING, "token softhsm is write-protected"),
+}
+
+
+@pytest.mark.parametrize("sentence", FLAGS)
+def test_the_flags_of_the_token_are_believed_before_any_login(sentence: str, patient: Patient, shim: Path) -> None:
+    flag, check, severity, says = FLAGS[sentence]
+    logins = behind_the_shim(patient, shim, f"C_GetTokenInfo flags {flag:#x}")
+    (finding,) = findings(patient.examine(), check)
+    assert finding.severity is severity
+    assert says in finding.sentence
+    assert logins.exists() is (flag == WRITE_PROTECTED)
+
+
+HIDDEN = {
+    "no mechanism to sign with": (ECDSA, FAILED, "token softhsm has no mechanism to sign with ecdsa-p256"),
+    "no mechanism to make pairs": (EC_KEY_PAIR_GEN, WARNING, "token softhsm cannot make pairs for ecdsa-p256"),
+}
+
+
+@pytest.mark.parametrize("sentence", HIDDEN)
+def test_mechanisms_that_the_keys_need_are_missed(sentence: str, patient: Patient, shim: Path) -> None:
+    mechanism, severity, says = HIDDEN[sentence]
+    behind_the_shim(patient, shim, f"C_GetMechanismList hide {mechanism:#x}")
+    (finding,) = findings(patient.examine(), "mechanisms")
+    assert finding.severity is severity
+    assert says in finding.sentence
+
+
+def test_a_key_whose_signature_is_wrong_is_told(patient: Patient, shim: Path) -> None:
+    behind_the_shim(patient, shim, "C_Sign corrupt")
+    (finding,) = findings(patient.examine(), "keys")
+    assert finding.severity is FAILED
+    assert "that its public key does not verify" in finding.sentence
+
+
+def test_an_examination_makes_no_signature_of_the_key_s_own_and_no_event(patient: Patient) -> None:
+    with patient.service() as service:
+        before = service.parts.store.events(after=0, limit=1000, key=None)
+    patient.examine()
+    patient.examine(mend=True)
+    with patient.service() as service:
+        assert service.parts.store.events(after=0, limit=1000, key=None) == before
+    assert patient.version().signature_count == 0
+    assert ADMIN.role is Role.ADMINISTRATOR
