@@ -78,8 +78,7 @@ def activate_and_step_back(url: str, name: str, threads: int, rounds: int) -> Co
     outcomes: list[str] = []
 
     def step(store: SqlKeyStore, number: int) -> str:
-        for turn in range(rounds):
-            outcomes.append(_activate_once(store, name, (number + turn) % threads))
+        outcomes.extend(_activate_once(store, name, (number + turn) % threads) for turn in range(rounds))
         return "left"
 
     total = _outcomes(url, threads, step)

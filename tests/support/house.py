@@ -1,0 +1,131 @@
+"""The services as the composition root wires them, over SQLite and tokens in memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from signer.auth.api_tokens import ApiTokenAuthenticator
+from signer.bootstrap import Parts, Service, build_service, storage_parts
+from signer.config import Settings
+from signer.domain.events import EventType, RecordedEvent
+from signer.domain.identity import Identity, Role
+from signer.domain.keys import Key, KeyVersion, Purpose, Validity, VersionState
+from signer.domain.requests import Checked, SigningRequest
+from signer.services.lifecycle import LifecycleService, NewKeyRequest
+from signer.services.ports import Clock, TokenAccess
+from signer.services.signing import SigningService
+from signer.storage.api_token_store import SqlApiTokenStore
+from signer.storage.database import Database
+from signer.storage.key_store import SqlKeyStore
+from tests.artifacts import ArtifactBuilder
+from verifier import Limits, Manifest
+
+from . import databases
+from .memory_tokens import MemoryTokens
+
+ADMIN = Identity(name="api-token:admin", role=Role.ADMINISTRATOR)
+SIGNER = Identity(name="api-token:pipeline", role=Role.SIGNER)
+READER = Identity(name="api-token:console", role=Role.READER)
+KEY = "firmware"
+UNLIMITED = Validity()
+MANIFEST = Manifest.parse(ArtifactBuilder().manifest(), limits=Limits())
+REQUEST = SigningRequest(manifest=MANIFEST, header=None, checked=Checked.MANIFEST)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """Everything that one worker has, and short ways to what tests do most."""
+
+    service: Service
+    store: SqlKeyStore
+    database: Database
+    tokens: TokenAccess
+
+    @property
+    def lifecycle(self) -> LifecycleService:
+        """The steps of a key's life."""
+        return self.service.lifecycle
+
+    @property
+    def signing(self) -> SigningService:
+        """Signatures."""
+        return self.service.signing
+
+    def create(
+        self,
+        name: str = KEY,
+        *,
+        algorithm: str = "ecdsa-p256",
+        purpose: Purpose = Purpose.ARTIFACT,
+        validity: Validity = UNLIMITED,
+    ) -> Key:
+        """A new key, generated."""
+        request = NewKeyRequest(
+            unverified_name=name, unverified_algorithm=algorithm, purpose=purpose, validity=validity
+        )
+        return self.lifecycle.create(ADMIN, request).key
+
+    def prepare(self, name: str = KEY, *, validity: Validity = UNLIMITED) -> Key:
+        """A next version, generated."""
+        return self.lifecycle.prepare(ADMIN, name, validity=validity).key
+
+    def rotate(self, name: str = KEY) -> Key:
+        """The next version becomes active."""
+        return self.lifecycle.rotate(ADMIN, name).key
+
+    def version(self, number: int = 1, name: str = KEY) -> KeyVersion:
+        """A version as it is on record now."""
+        return self.store.key(name).version(number)
+
+    def states(self, name: str = KEY) -> list[VersionState]:
+        """The states of all versions, oldest first."""
+        return [version.state for version in self.store.key(name).versions]
+
+    def events(self, *, after: int = 0) -> tuple[RecordedEvent, ...]:
+        """All events since."""
+        return self.store.events(after=after, limit=1000, key=None)
+
+    def event_types(self, *, after: int = 0) -> list[EventType]:
+        """The kinds of all events since."""
+        return [item.event.type for item in self.events(after=after)]
+
+    @property
+    def last_event(self) -> int:
+        """The id of the newest event."""
+        return max((item.id for item in self.events()), default=0)
+
+
+def settings(url: str, directory: Path, names: tuple[str, ...], *, strict: bool = False) -> Settings:
+    """The least settings of a service with these tokens."""
+    return Settings.model_validate(
+        {
+            "database": {"url": url, "timeout": databases.TIMEOUT},
+            "spool": {"directory": directory},
+            "signing": {"timeout": 15.0, "clock_tolerance": 5.0, "strict_adoption": strict},
+            "tokens": [
+                {"name": name, "uri": f"pkcs11:token={name}?module-path=/m.so", "pin": {"env": "PIN"}} for name in names
+            ],
+        }
+    )
+
+
+@contextmanager
+def open_house(
+    url: str, directory: Path, tokens: MemoryTokens, clock: Clock, *, strict: bool = False
+) -> Iterator[House]:
+    """A worker on this database and these tokens."""
+    chosen = settings(url, directory, tokens.names, strict=strict)
+    database = Database(chosen.database)
+    store, ledger = storage_parts(chosen, database, clock)
+    authenticator = ApiTokenAuthenticator(
+        store=SqlApiTokenStore(database=database, clock=clock), monotonic=time.monotonic, cache_seconds=5.0
+    )
+    parts = Parts(store=store, ledger=ledger, tokens=tokens, authenticator=authenticator, clock=clock)
+    try:
+        yield House(service=build_service(chosen, parts), store=store, database=database, tokens=tokens)
+    finally:
+        database.close()
