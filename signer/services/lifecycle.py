@@ -219,12 +219,15 @@ class LifecycleService:
     def finish_destruction(self, actor: str, key: Key, number: int) -> Outcome:
         """The second half of ``destroy``: the tokens forget, then the record says so."""
         version = key.version(number)
+        warnings = []
         for token in dict.fromkeys([*version.tokens, *key.tokens]):
             if token in self._token_names:
                 self._forget_pair(token, key, version)
+            else:
+                warnings.append(f"token {token} is not configured any more: the pair was not removed from it")
         change = _change(key, version, Step.FINISH_DESTRUCTION, fields={"tokens": []})
         event = _stepped(EventType.VERSION_DESTROYED, actor, key.name, version, VersionState.DESTROYED)
-        return Outcome(key=self._store.change(key, [change], [event]))
+        return Outcome(key=self._store.change(key, [change], [event]), warnings=tuple(warnings))
 
     def _step(self, identity: Identity, name: str, number: int, step: Step, done: EventType) -> Outcome:
         require(identity, Action.ADMINISTER)
