@@ -20,7 +20,7 @@ OVER_USTAR = USTAR_SIZE_LIMIT + 1
 """More bytes than the size field of a plain header can say."""
 
 printable = st.characters(codec="utf-8").filter(str.isprintable)
-file_names = st.text("abcxyzABCXYZ0189_-.,", min_size=1, max_size=100)
+file_names = st.text("abcxyzABCXYZ0189_-.,", min_size=1, max_size=100).filter(lambda name: name.strip("."))
 files = st.dictionaries(file_names, st.binary(max_size=5000), max_size=5)
 
 
