@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 _DESCRIPTION = "Verify Mender Artifacts as devices do: valid means that every client accepts it."
@@ -33,7 +34,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version
 
-        parser.exit(message=f"{parser.prog} {version('artifact-signer')}\n")
+        sys.stdout.write(f"{parser.prog} {version('artifact-signer')}\n")
+        parser.exit()
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:

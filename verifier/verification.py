@@ -82,6 +82,7 @@ class Verifier:
     ) -> None:
         self._trust = trust
         self._strict = strict
+        self._refusal: FindingsRefused | None = None
         self._signature_findings: tuple[Finding, ...] = ()
         self._collected = _Collected()
         self._reader = ArtifactReader(
@@ -106,9 +107,12 @@ class Verifier:
 
         Raises a ``VerificationError``.
         """
-        self._collected.take(self._reader.finish())
-        if self._strict and self.findings:
-            raise FindingsRefused(findings=self.findings)
+        if self._refusal is None:
+            self._collected.take(self._reader.finish())
+            if self._strict and self.findings:
+                self._refusal = FindingsRefused(findings=self.findings)
+        if self._refusal is not None:
+            raise self._refusal
         collected, match = self._collected, self._match
         return Evidence(
             header=collected.header,
