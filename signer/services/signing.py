@@ -58,7 +58,7 @@ class SigningService:
         self._tokens = tokens
         self._clock = clock
         self._timeout = timeout
-        # Records as last read. They may be stale: a purpose never changes, and the ledger checks the rest.
+        # Records as last read. They may be stale: the purpose of a born key never changes, the ledger checks the rest.
         self._remembered: dict[str, Key] = {}
         self._lock = threading.Lock()
 
@@ -74,8 +74,7 @@ class SigningService:
         Raises ``AccessDenied``, ``KeyNotFound``, what says why the version may not sign now, or a
         ``hsm.errors.TokenError``.
         """
-        key = self.authorise(identity, key_name)
-        key, version = self._reserve(key)
+        key, version = self._reserve(identity, self.authorise(identity, key_name))
         made = False
         try:
             raw = self._tokens.sign(
@@ -118,12 +117,14 @@ class SigningService:
             self._forget(key.name)
         logger.error("key %s version %d is quarantined: the token holds another key", key.name, version.number)
 
-    def _reserve(self, key: Key) -> tuple[Key, KeyVersion]:
+    def _reserve(self, identity: Identity, key: Key) -> tuple[Key, KeyVersion]:
         for _ in range(RESERVATION_ATTEMPTS):
             version = key.active
             if version is not None and self._ledger.reserve(version.id, timeout=self._timeout):
                 return key, version
             refused, key = version, self._read(key.name)
+            # The name of a key that was never born may have passed to a key of another purpose.
+            enforce(identity, decide_artifact_signature(identity, key))
             if refused is not None and key.active is not None and refused.id == key.active.id:
                 break
         raise self._reason(key)
@@ -149,8 +150,9 @@ class SigningService:
 
     def _read(self, name: str) -> Key:
         key = self._store.key(name)
-        with self._lock:
-            self._remembered[name] = key
+        if any(version.fingerprint is not None for version in key.versions):
+            with self._lock:
+                self._remembered[name] = key
         return key
 
     def _forget(self, name: str) -> None:
