@@ -22,14 +22,19 @@ from signer.config import Settings, load_settings
 from signer.doctor import Finding, Report, Request, examine, real_surroundings
 from signer.domain.identity import Identity, Role
 from signer.domain.keys import UNBOUNDED, KeyVersion, Validity
+from signer.domain.requests import Checked, SigningRequest
 from signer.installation import create_installation
 from signer.services.lifecycle import NewKeyRequest
 from signer.services.ports import TokenAccess
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
 from signer.token import open_tokens, token_config
+from tests.artifacts import ArtifactBuilder
 from tests.integration.running import free_port
+from verifier import Limits, Manifest
 
+MANIFEST = Manifest.parse(ArtifactBuilder().manifest(), limits=Limits())
+SIGNING_REQUEST = SigningRequest(manifest=MANIFEST, header=None, checked=Checked.MANIFEST)
 ADMIN = Identity(name="api-token:tester", role=Role.ADMINISTRATOR)
 KEY = "firmware"
 TOKEN = "softhsm"

@@ -1,0 +1,176 @@
+"""Records and tokens compared, without either: every cell that a real token is hard to bring into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from hsm import TokenKey
+from hsm.algorithms import Algorithm
+from signer.domain.keys import UNBOUNDED, Key, KeyVersion, Origin, Purpose, VersionState
+from signer.domain.remains import Kind, Pairs, compare
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+PATIENCE = timedelta(minutes=5)
+CKA_ID, SPKI = b"\x01", b"spki"
+PAIR = TokenKey(
+    key_id=CKA_ID,
+    label="firmware-v1",
+    algorithm=Algorithm.ECDSA_P256,
+    spki=SPKI,
+    extractable=False,
+    sensitive=True,
+    always_sensitive=True,
+    local=True,
+    sign=True,
+    has_private=True,
+    has_public=True,
+)
+VERSION = KeyVersion(
+    id=1,
+    number=1,
+    state=VersionState.ACTIVE,
+    origin=Origin.GENERATED,
+    cka_id=CKA_ID,
+    spki=SPKI,
+    fingerprint="00",
+    tokens=("one",),
+    created_at=NOW - timedelta(hours=1),
+    validity=UNBOUNDED,
+    signature_count=0,
+    last_signed_at=None,
+    disabled_from=None,
+)
+PENDING = replace(VERSION, state=VersionState.PENDING, spki=None, fingerprint=None)
+
+
+def key(version: KeyVersion) -> Key:
+    """A key that has to live in two tokens."""
+    return Key(
+        id=1,
+        name="firmware",
+        purpose=Purpose.ARTIFACT,
+        algorithm=Algorithm.ECDSA_P256,
+        tokens=("one", "two"),
+        created_at=NOW,
+        created_by="tester",
+        versions=(version,),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A version and what the tokens hold; what they do not agree on, as kind and token."""
+
+    version: KeyVersion
+    pairs: Pairs
+    remains: tuple[tuple[Kind, str | None], ...]
+
+
+ROWS = {
+    "a pending pair in the token that was to make it": Row(
+        version=PENDING, pairs={"one": (PAIR,), "two": ()}, remains=((Kind.PENDING_MADE, "one"),)
+    ),
+    "a pending pair in another token of the key": Row(
+        version=PENDING, pairs={"one": (), "two": (PAIR,)}, remains=((Kind.PENDING_MADE, "two"),)
+    ),
+    "a pending pair in no token": Row(
+        version=PENDING, pairs={"one": (), "two": ()}, remains=((Kind.PENDING_ABSENT, None),)
+    ),
+    "a pending pair that is not seen while a token is silent": Row(
+        version=PENDING, pairs={"one": ()}, remains=((Kind.PENDING_UNDECIDED, None),)
+    ),
+    "a pending pair that is seen while a token is silent": Row(
+        version=PENDING, pairs={"one": (PAIR,)}, remains=((Kind.PENDING_MADE, "one"),)
+    ),
+    "a pending pair of another algorithm": Row(
+        version=PENDING,
+        pairs={"one": (replace(PAIR, algorithm=Algorithm.RSA_2048),), "two": ()},
+        remains=((Kind.PENDING_UNFIT, "one"),),
+    ),
+    "a pending pair that can be taken out": Row(
+        version=PENDING,
+        pairs={"one": (replace(PAIR, extractable=True),), "two": ()},
+        remains=((Kind.PENDING_UNFIT, "one"),),
+    ),
+    "a pending pair that is shown in plain text": Row(
+        version=PENDING,
+        pairs={"one": (replace(PAIR, sensitive=False),), "two": ()},
+        remains=((Kind.PENDING_UNFIT, "one"),),
+    ),
+    "a pending adoption of a pair that can be taken out is for the adoption to judge": Row(
+        version=replace(PENDING, origin=Origin.ADOPTED),
+        pairs={"one": (replace(PAIR, extractable=True),), "two": ()},
+        remains=((Kind.PENDING_MADE, "one"),),
+    ),
+    "several pending pairs under one CKA_ID": Row(
+        version=PENDING, pairs={"one": (PAIR, PAIR), "two": ()}, remains=((Kind.PENDING_UNFIT, "one"),)
+    ),
+    "a pending pair as old as the patience": Row(
+        version=replace(PENDING, created_at=NOW - PATIENCE),
+        pairs={"one": (), "two": ()},
+        remains=((Kind.PENDING_ABSENT, None),),
+    ),
+    "a pending pair a moment younger than the patience": Row(
+        version=replace(PENDING, created_at=NOW - PATIENCE + timedelta(microseconds=1)),
+        pairs={"one": (PAIR,), "two": ()},
+        remains=((Kind.PENDING_FRESH, "one"),),
+    ),
+    "a destruction that was begun": Row(
+        version=replace(VERSION, state=VersionState.DESTROYING),
+        pairs={"one": (PAIR,), "two": ()},
+        remains=((Kind.DESTROYING, None),),
+    ),
+    "an active pair in its token": Row(version=VERSION, pairs={"one": (PAIR,), "two": ()}, remains=()),
+    "an active pair with a copy in another token": Row(
+        version=VERSION, pairs={"one": (PAIR,), "two": (PAIR,)}, remains=()
+    ),
+    "an active pair that is gone": Row(version=VERSION, pairs={"one": (), "two": ()}, remains=((Kind.MISSING, "one"),)),
+    "an active pair in a silent token": Row(version=VERSION, pairs={"two": ()}, remains=()),
+    "an active pair without its private half": Row(
+        version=VERSION, pairs={"one": (replace(PAIR, has_private=False),)}, remains=((Kind.MISSING, "one"),)
+    ),
+    "an active pair whose public half is not shown": Row(
+        version=VERSION, pairs={"one": (replace(PAIR, has_public=False, spki=None),)}, remains=()
+    ),
+    "another pair in place of an active one": Row(
+        version=VERSION, pairs={"one": (replace(PAIR, spki=b"other"),)}, remains=((Kind.DIFFERENT, "one"),)
+    ),
+    "several pairs in place of an active one": Row(
+        version=VERSION, pairs={"one": (PAIR, PAIR)}, remains=((Kind.DIFFERENT, "one"),)
+    ),
+    "a pair that no record names": Row(
+        version=VERSION, pairs={"one": (PAIR, replace(PAIR, key_id=b"\x02"))}, remains=((Kind.UNRECORDED, "one"),)
+    ),
+    "a pair without a CKA_ID": Row(
+        version=VERSION, pairs={"one": (PAIR, replace(PAIR, key_id=b""))}, remains=((Kind.UNRECORDED, "one"),)
+    ),
+    "a pair that is recorded as destroyed": Row(
+        version=replace(VERSION, state=VersionState.DESTROYED),
+        pairs={"one": (PAIR,)},
+        remains=((Kind.UNRECORDED, "one"),),
+    ),
+}
+
+
+@pytest.mark.parametrize("sentence", ROWS)
+def test_comparison(sentence: str) -> None:
+    row = ROWS[sentence]
+    found = compare([key(row.version)], row.pairs, now=NOW, patience=PATIENCE)
+    assert tuple((remain.kind, remain.token) for remain in found) == row.remains
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        state
+        for state in VersionState
+        if state not in (VersionState.PENDING, VersionState.DESTROYING, VersionState.DESTROYED)
+    ],
+)
+def test_every_version_that_has_a_pair_is_compared_with_its_pin(state: VersionState) -> None:
+    version = replace(VERSION, state=state)
+    (remain,) = compare([key(version)], {"one": ()}, now=NOW, patience=PATIENCE)
+    assert (remain.kind, remain.state) == (Kind.MISSING, state)

@@ -1,0 +1,351 @@
+"""What a crash leaves between token and database is named, ended on request, and never signs meanwhile.
+
+The crashes are real: a process of its own takes the step and is killed before or after the token's part of it.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from signer.bootstrap import Service
+from signer.doctor import Severity
+from signer.domain.events import Event, EventType
+from signer.domain.identity import Identity, Role
+from signer.domain.keys import UNBOUNDED, Key, VersionState
+from signer.errors import NoActiveVersion
+from signer.services.lifecycle import NewKeyRequest
+from signer.services.mending import ACTOR, DEFAULT_PATIENCE
+from tests.signer.doctor.interrupting import NEW_KEY
+from tests.signer.doctor.patient import ADMIN, KEY, ROOT, SIGNING_REQUEST, TOKEN, Patient, findings
+
+PIPELINE = Identity(name="api-token:pipeline", role=Role.SIGNER)
+CRASH_SECONDS = 120
+AGREED = "records and tokens agree, nothing was left half done"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crash:
+    """A step that is killed ``before`` or ``after`` the token's part of it, and what follows.
+
+    ``prepares`` and ``tampers`` come before and after the crash. ``says`` is doctor's line about ``key`` version
+    ``version``, ``ends`` what ``--mend`` adds to it, ``state`` and ``event`` what is on record afterwards.
+    """
+
+    step: str
+    moment: str
+    says: str
+    ends: str
+    state: VersionState
+    event: EventType
+    key: str = NEW_KEY
+    version: int = 1
+    prepares: Callable[[Patient], object] = lambda _patient: None
+    tampers: Callable[[Patient], object] = lambda _patient: None
+    in_token: bool = False  # anything under the version's CKA_ID after mending
+
+
+def remove_half(key: str, kind: str) -> Callable[[Patient], None]:
+    """The token loses one half of the pair."""
+    return lambda patient: patient.tamper("remove", patient.version(key=key).cka_id.hex(), kind)
+
+
+def be_strict(patient: Patient) -> None:
+    """Pairs that can be taken out are adopted no longer."""
+    patient.edit("[spool]\n", "[signing]\nstrict_adoption = true\n\n[spool]\n")
+
+
+MADE = f"was interrupted while it was made: its pair is in token {TOKEN}, unused"
+UNMADE = "was interrupted before its pair was made: no token holds it"
+UNFIT = f"was interrupted while it was made: what is in token {TOKEN} is not its whole pair"
+HALF_DESTROYED = "was interrupted while it was destroyed: a token may still hold its pair"
+
+CRASHES = {
+    "a created pair is completed and signs": Crash(
+        step="create",
+        moment="after",
+        says=MADE,
+        ends="completed, it is active",
+        state=VersionState.ACTIVE,
+        event=EventType.KEY_CREATED,
+        in_token=True,
+    ),
+    "a creation that never reached the token is closed": Crash(
+        step="create",
+        moment="before",
+        says=UNMADE,
+        ends="its record is closed",
+        state=VersionState.DESTROYED,
+        event=EventType.CREATION_ABANDONED,
+    ),
+    "a created pair without its private half is given up": Crash(
+        step="create",
+        moment="after",
+        tampers=remove_half(NEW_KEY, "private"),
+        says=UNFIT,
+        ends="its record is closed",
+        state=VersionState.DESTROYED,
+        event=EventType.CREATION_ABANDONED,
+        in_token=True,
+    ),
+    "a created pair without its public half is given up": Crash(
+        step="create",
+        moment="after",
+        tampers=remove_half(NEW_KEY, "public"),
+        says=UNFIT,
+        ends="its record is closed",
+        state=VersionState.DESTROYED,
+        event=EventType.CREATION_ABANDONED,
+        in_token=True,
+    ),
+    "a prepared pair is completed and waits": Crash(
+        step="prepare",
+        moment="after",
+        key=KEY,
+        version=2,
+        says=MADE,
+        ends="completed, it is the next version",
+        state=VersionState.NEXT,
+        event=EventType.VERSION_PREPARED,
+        in_token=True,
+    ),
+    "a preparation that never reached the token is closed": Crash(
+        step="prepare",
+        moment="before",
+        key=KEY,
+        version=2,
+        says=UNMADE,
+        ends="its record is closed",
+        state=VersionState.DESTROYED,
+        event=EventType.CREATION_ABANDONED,
+    ),
+    "an adoption is completed with its checks": Crash(
+        step="adopt",
+        moment="before",
+        prepares=lambda patient: patient.tamper("make", "ad01", "stranger"),
+        says=MADE,
+        ends="completed, it is active",
+        state=VersionState.ACTIVE,
+        event=EventType.KEY_ADOPTED,
+        in_token=True,
+    ),
+    "an adoption that is not allowed is closed": Crash(
+        step="adopt",
+        moment="before",
+        prepares=lambda patient: patient.tamper("make-extractable", "ad02", "stranger"),
+        tampers=be_strict,
+        says=MADE,
+        ends="its record is closed",
+        state=VersionState.DESTROYED,
+        event=EventType.CREATION_ABANDONED,
+        in_token=True,
+    ),
+    "a destruction that never reached the token is finished": Crash(
+        step="destroy",
+        moment="before",
+        key=KEY,
+        says=HALF_DESTROYED,
+        ends="the destruction is finished",
+        state=VersionState.DESTROYED,
+        event=EventType.VERSION_DESTROYED,
+    ),
+    "a destruction that the token finished is recorded": Crash(
+        step="destroy",
+        moment="after",
+        key=KEY,
+        says=HALF_DESTROYED,
+        ends="the destruction is finished",
+        state=VersionState.DESTROYED,
+        event=EventType.VERSION_DESTROYED,
+    ),
+    "a destruction that the token did by half is finished": Crash(
+        step="destroy",
+        moment="before",
+        key=KEY,
+        tampers=remove_half(KEY, "private"),
+        says=HALF_DESTROYED,
+        ends="the destruction is finished",
+        state=VersionState.DESTROYED,
+        event=EventType.VERSION_DESTROYED,
+    ),
+}
+
+
+def interrupt(patient: Patient, crash: Crash) -> None:
+    """Let a process take the step and be killed."""
+    crash.prepares(patient)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.signer.doctor.interrupting", patient.directory, crash.step, crash.moment],
+        cwd=ROOT,
+        capture_output=True,
+        timeout=CRASH_SECONDS,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    crash.tampers(patient)
+
+
+def record(service: Service, name: str) -> Key:
+    """The key as it is on record."""
+    return service.parts.store.key(name)
+
+
+def last_event(service: Service, name: str) -> Event:
+    """The newest event of a key."""
+    return service.parts.store.events(after=0, limit=1000, key=name)[-1].event
+
+
+@pytest.mark.parametrize("sentence", CRASHES)
+def test_a_crash_is_named_and_mended(sentence: str, patient: Patient) -> None:
+    crash = CRASHES[sentence]
+    interrupt(patient, crash)
+    subject = f"version {crash.version} of key {crash.key}"
+    (named,) = findings(patient.examine(), "remains")
+    assert named.severity is Severity.FAILED
+    assert named.sentence == f"{subject} {crash.says}"
+    assert "--mend" in (named.hint or "")
+    (mended, *_) = findings(patient.examine(mend=True), "remains")
+    assert mended.mended
+    assert mended.sentence == f"{subject} {crash.says}; {crash.ends}"
+    with patient.service() as service:
+        version = record(service, crash.key).version(crash.version)
+        assert version.state is crash.state
+        assert (last_event(service, crash.key).type, last_event(service, crash.key).actor) == (crash.event, ACTOR)
+        held = service.parts.tokens.find_keys(TOKEN)
+        assert any(pair.key_id == version.cka_id for pair in held) is crash.in_token
+
+
+@pytest.mark.parametrize("sentence", CRASHES)
+def test_nothing_signs_or_is_published_between_crash_and_mending(sentence: str, patient: Patient) -> None:
+    crash = CRASHES[sentence]
+    interrupt(patient, crash)
+    with patient.service() as service:
+        key = record(service, crash.key)
+        version = key.version(crash.version)
+        assert version.state in (VersionState.PENDING, VersionState.DESTROYING)
+        assert version not in key.trusted
+        assert not service.parts.ledger.reserve(version.id, timeout=5.0)
+        if crash.step == "prepare":
+            assert service.signing.sign(PIPELINE, crash.key, SIGNING_REQUEST).version == 1
+        else:
+            with pytest.raises(NoActiveVersion):
+                service.signing.sign(PIPELINE, crash.key, SIGNING_REQUEST)
+
+
+def test_what_was_mended_is_in_order_afterwards(patient: Patient) -> None:
+    interrupt(patient, CRASHES["a created pair is completed and signs"])
+    patient.examine(mend=True)
+    report = patient.examine(mend=True)
+    assert [item.sentence for item in findings(report, "remains")] == [AGREED]
+    assert report.exit_status == 0
+    with patient.service() as service:
+        assert service.signing.sign(PIPELINE, NEW_KEY, SIGNING_REQUEST).version == 1
+
+
+def test_a_completed_key_is_checked_in_the_same_examination(patient: Patient) -> None:
+    interrupt(patient, CRASHES["a created pair is completed and signs"])
+    sentences = [item.sentence for item in findings(patient.examine(mend=True), "keys")]
+    assert f"key {NEW_KEY} version 1 (active) is in token {TOKEN} as recorded and signs" in sentences
+
+
+def test_the_name_of_a_key_that_was_never_made_is_free_again(patient: Patient) -> None:
+    interrupt(patient, CRASHES["a creation that never reached the token is closed"])
+    patient.examine(mend=True)
+    patient.create(NEW_KEY)
+    assert patient.version(key=NEW_KEY).state is VersionState.ACTIVE
+
+
+def test_another_version_can_be_prepared_after_one_that_was_never_made(patient: Patient) -> None:
+    interrupt(patient, CRASHES["a preparation that never reached the token is closed"])
+    patient.examine(mend=True)
+    with patient.service() as service:
+        key = service.lifecycle.prepare(ADMIN, KEY, validity=UNBOUNDED).key
+    assert [version.state for version in key.versions] == [
+        VersionState.ACTIVE,
+        VersionState.DESTROYED,
+        VersionState.NEXT,
+    ]
+
+
+def test_half_a_pair_that_was_given_up_is_told_and_left_in_the_token(patient: Patient) -> None:
+    interrupt(patient, CRASHES["a created pair without its private half is given up"])
+    patient.examine(mend=True)
+    for _ in range(2):
+        (finding,) = findings(patient.examine(mend=True), "remains")
+        assert finding.severity is Severity.WARNING
+        assert "holds a pair that no record names" in finding.sentence
+
+
+@pytest.mark.parametrize("mend", [False, True])
+def test_a_pair_that_may_be_under_way_is_named_and_left_alone(patient: Patient, mend: bool) -> None:
+    interrupt(patient, CRASHES["a created pair is completed and signs"])
+    report = patient.examine(mend=mend, patience=DEFAULT_PATIENCE)
+    (finding,) = findings(report, "remains")
+    assert finding.severity is Severity.WARNING
+    assert finding.sentence.startswith(f"version 1 of key {NEW_KEY} is being made, or was interrupted ")
+    assert "--pending-age" in (finding.hint or "")
+    assert patient.version(key=NEW_KEY).state is VersionState.PENDING
+
+
+def test_a_pending_version_from_the_future_is_left_alone(patient: Patient) -> None:
+    interrupt(patient, CRASHES["a creation that never reached the token is closed"])
+    patient.sql("UPDATE key_versions SET created_at = '2999-01-01 00:00:00' WHERE state = 'pending'")
+    patient.examine(mend=True)
+    assert patient.version(key=NEW_KEY).state is VersionState.PENDING
+
+
+def test_a_destruction_is_not_finished_while_the_token_cannot_be_asked(patient: Patient) -> None:
+    interrupt(patient, CRASHES["a destruction that never reached the token is finished"])
+    patient.tamper("mistype")
+    (finding,) = findings(patient.examine(mend=True), "remains")
+    assert finding.sentence == "not checked: no token can be logged in to"
+    assert patient.version().state is VersionState.DESTROYING
+
+
+def test_another_pair_in_place_of_one_to_be_destroyed_is_left_in_the_token(patient: Patient) -> None:
+    interrupt(patient, CRASHES["a destruction that never reached the token is finished"])
+    cka_id = patient.version().cka_id
+    patient.tamper("replace", cka_id.hex(), "other")
+    patient.examine(mend=True)
+    assert patient.version().state is VersionState.DESTROYED
+    with patient.service() as service:
+        assert [pair.key_id for pair in service.parts.tokens.find_keys(TOKEN)] == [cka_id]
+
+
+def test_two_that_mend_at_once_make_one_key(patient: Patient) -> None:
+    interrupt(patient, CRASHES["a created pair is completed and signs"])
+    command = [sys.executable, "-m", "signer", "doctor", "--config", patient.config, "--mend", "--pending-age", "0"]
+    doctors = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+    for doctor in doctors:
+        _, errors = doctor.communicate(timeout=CRASH_SECONDS)
+        assert errors == b""
+    with patient.service() as service:
+        events = service.parts.store.events(after=0, limit=1000, key=NEW_KEY)
+        assert [item.event.type for item in events] == [EventType.CREATION_STARTED, EventType.KEY_CREATED]
+        assert record(service, NEW_KEY).active is not None
+
+
+def test_a_version_that_a_worker_makes_meanwhile_is_not_touched(patient: Patient) -> None:
+    """The worker is between generation and pinning when doctor looks; it finishes afterwards."""
+    reports = []
+
+    class Looking:
+        def __init__(self, pool: object) -> None:
+            self._pool = pool
+
+        def __getattr__(self, name: str) -> object:
+            if name == "has_key":
+                reports.append(patient.examine(mend=True, patience=DEFAULT_PATIENCE))
+            return getattr(self._pool, name)
+
+    with patient.service(wrap=Looking) as service:  # type: ignore[arg-type]
+        request = NewKeyRequest(unverified_name=NEW_KEY, unverified_algorithm="ecdsa-p256")
+        made = service.lifecycle.create(ADMIN, request).key
+    assert made.active is not None
+    (finding,) = findings(reports[0], "remains")
+    assert f"version 1 of key {NEW_KEY} is being made" in finding.sentence
