@@ -108,7 +108,7 @@ def build_service(settings: Settings, parts: Parts) -> Service:
         signing=signing,
         lifecycle=lifecycle,
         certificates=certificates,
-        publication=PublicationService(store=parts.store, clock=parts.clock),
+        publication=PublicationService(store=parts.store),
         readiness=readiness,
         parts=parts,
         spool=Spool(settings.spool.directory),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
@@ -23,10 +22,14 @@ def public_key_pem(spki: bytes) -> bytes:
     return load_der_public_key(spki).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-def published(key: Key, *, now: datetime) -> tuple[PublishedVersion, ...]:
-    """The versions that a device should trust at ``now``, oldest first: trusted ones, not past their not-after."""
+def published(key: Key) -> tuple[PublishedVersion, ...]:
+    """The versions that a device should trust now, oldest first.
+
+    A version past its not-after signs no more, but what it signed stays valid until somebody retires it: a date
+    alone must not take the last key from a fleet.
+    """
     return tuple(
         PublishedVersion(version=version, pem=public_key_pem(version.spki))
         for version in key.trusted
-        if version.spki is not None and (version.validity.not_after is None or now <= version.validity.not_after)
+        if version.spki is not None
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from signer.domain.keys import Key
 from signer.domain.publication import PublishedVersion, published
 from signer.errors import NoTrustedVersion
-from signer.services.ports import Clock, KeyStore
+from signer.services.ports import KeyStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,9 +21,8 @@ class Publication:
 class PublicationService:
     """Reads what is published."""
 
-    def __init__(self, *, store: KeyStore, clock: Clock) -> None:
+    def __init__(self, *, store: KeyStore) -> None:
         self._store = store
-        self._clock = clock
 
     def public_keys(self, name: str) -> Publication:
         """The public keys for devices; raises ``NoTrustedVersion``.
@@ -31,7 +30,7 @@ class PublicationService:
         Never an empty list: Mender clients that are given no key accept unsigned artifacts.
         """
         key = self._store.key(name)
-        versions = published(key, now=self._clock())
+        versions = published(key)
         if not versions:
             raise NoTrustedVersion(key=name)
         return Publication(key=key, versions=versions)

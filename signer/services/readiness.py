@@ -24,6 +24,7 @@ OVERDUE = "proof-overdue"
 FAILED = "proof-failed"
 # A round may take the deadline of a signature for each key; after this many intervals more it is overdue.
 PATIENCE_INTERVALS = 3
+RETRY_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -162,4 +163,5 @@ class ReadinessService:
             except Exception as error:  # noqa: BLE001  (the proof must go on; what it could not judge is not ready)
                 logger.error("the readiness proof failed: %s", type(error).__name__)  # noqa: TRY400
                 self._note({"proof": FAILED})
-            self._stop.wait(self._interval)
+            # What is broken is looked at more often: nobody should wait an interval for a token that is back.
+            self._stop.wait(self._interval if self.current().ready else min(self._interval, RETRY_SECONDS))

@@ -124,6 +124,6 @@ def workshop(database: Database, pool: TokenPool, clock: ManualClock) -> Worksho
         signing=signing,
         certificates=certificates,
         lifecycle=lifecycle,
-        publication=PublicationService(store=store, clock=clock),
+        publication=PublicationService(store=store),
         asked=asked,
     )
