@@ -3,6 +3,7 @@
  * SHIM_MODULE   path of the real module
  * SHIM_CONTROL  file of commands, read at each call; one per line:
  *     C_Sign block             never return
+ *     C_Sign hold              wait until this command is gone, then go on
  *     C_Sign return 0x30       return this value without calling the real module
  *     C_Sign abort             end the process by a signal
  *     C_Sign corrupt           flip one bit of the signature
@@ -61,6 +62,11 @@ static int before(const char *name, ulong_t *result)
     if (!strcmp(verb, "block"))
         for (;;)
             pause();
+    while (!strcmp(verb, "hold")) {
+        usleep(1000);
+        if (!command(name, verb, &argument))
+            return 0;
+    }
     if (!strcmp(verb, "abort"))
         abort();
     *result = argument;
