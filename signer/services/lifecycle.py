@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 from hsm.errors import KeyMismatch, TokenError, TokenUnavailable
+from hsm.errors import KeyNotFound as KeyNotInToken
 from signer.domain.events import Event, EventType
 from signer.domain.identity import Identity
 from signer.domain.keys import (
@@ -252,7 +254,8 @@ class LifecycleService:
         if held is None:
             raise TokenUnavailable(token=token, reason="cannot be asked to forget the pair")
         if held:
-            self._tokens.destroy(token, version.cka_id, timeout=self._timeout)
+            with suppress(KeyNotInToken):  # gone meanwhile, which is what was wanted
+                self._tokens.destroy(token, version.cka_id, timeout=self._timeout)
 
     # --- checks ------------------------------------------------------------------------------------------------
 
