@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from signer.domain.events import EventType
 from signer.domain.keys import Key, VersionState
@@ -15,6 +17,8 @@ from signer.storage.signature_ledger import SqlSignatureLedger
 
 from .crowd import in_threads
 from .databases import settings
+from .house import ADMIN, KEY, House, open_house
+from .memory_tokens import MemoryTokens, Snapshot
 from .records import event, new_key, new_version, swap
 
 DONE = "done"
@@ -131,3 +135,46 @@ def reserve_signatures(url: str, version_id: int, threads: int, each: int, give_
         return sum(in_threads(threads, work), Counter())
     finally:
         database.close()
+
+
+def rotate_together(url: str, directory: Path, tokens: Snapshot, threads: int) -> Counter[str]:
+    """Every thread rotates the key."""
+
+    def work(house: House) -> str:
+        house.rotate()
+        return DONE
+
+    return _steps(url, directory, tokens, threads, work)
+
+
+def enable_together(url: str, directory: Path, tokens: Snapshot, threads: int) -> Counter[str]:
+    """Every thread enables a version of its own."""
+    numbers = itertools.count(1)
+
+    def work(house: House) -> str:
+        house.lifecycle.enable(ADMIN, KEY, next(numbers))
+        return DONE
+
+    return _steps(url, directory, tokens, threads, work)
+
+
+def destroy_together(url: str, directory: Path, tokens: Snapshot, threads: int) -> Counter[str]:
+    """Every thread destroys the first version."""
+
+    def work(house: House) -> str:
+        house.lifecycle.destroy(ADMIN, KEY, 1, confirmation=KEY)
+        return DONE
+
+    return _steps(url, directory, tokens, threads, work)
+
+
+def _steps(url: str, directory: Path, tokens: Snapshot, threads: int, work: Callable[[House], str]) -> Counter[str]:
+    with open_house(url, directory, MemoryTokens.restored(("one",), tokens), utc_now) as house:
+
+        def guarded(_: int) -> str:
+            try:
+                return work(house)
+            except SignerError as error:
+                return error.code
+
+        return Counter(in_threads(threads, guarded))

@@ -334,6 +334,13 @@ class TestDestroy:
         step(house, "destroy")
         assert house.states() == [S.DESTROYED]
 
+    def test_a_pair_that_goes_meanwhile(self, house: House, tokens: MemoryTokens) -> None:
+        key = house.create()
+        step(house, "disable")
+        with tokens.at("destroy", lambda: tokens.remove(key.version(1).cka_id)):
+            step(house, "destroy")
+        assert house.states() == [S.DESTROYED]
+
     FAILURES = {  # noqa: RUF012  (a table)
         "a token cannot be asked": ("has_key", TokenUnavailable(token="two"), False),
         "a token is busy": ("has_key", TokenBusy(token="two"), False),
