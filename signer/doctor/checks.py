@@ -104,7 +104,7 @@ def _lines(examination: Examination, checks: Mapping[str, Check]) -> Iterator[Li
         if findings is None:
             stuck = name if check.asks_tokens else stuck
             patience = check.patience(examination.settings)
-            findings = (failed(f"this check did not end within {patience:.0f} seconds", NO_ANSWER),)
+            findings = (failed(f"this check did not end within {patience:g} seconds", NO_ANSWER),)
         yield from (Line(check=name, finding=finding) for finding in findings)
 
 
