@@ -17,6 +17,7 @@ DEADLINE_SECONDS = 180
 """Start-up, which reads the corpus and instruments the verifier, is part of it."""
 
 
+@pytest.mark.slow
 def test_a_short_run_finds_nothing(tmp_path: Path) -> None:
     if importlib.util.find_spec("atheris") is None:
         pytest.skip("atheris, of the extra fuzz, is not installed")

@@ -100,6 +100,7 @@ def free_bits(region: Region) -> set[Bit]:
 UNCOMPRESSED = TINY.compressed(Compression.NONE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "region", list(all_regions(UNCOMPRESSED)), ids=lambda region: f"{region.part.name.lower()} {region.member}"
 )

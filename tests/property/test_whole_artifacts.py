@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,6 +81,7 @@ class Stream:
         return bytes(piece)
 
 
+@pytest.mark.slow
 def test_an_artifact_over_eight_gibibytes() -> None:
     """The file's size stands in a pax record, the payload member's in GNU's base 256."""
     builder = replace(

@@ -19,7 +19,7 @@ from verifier import TrustStore, VerificationError, Verifier
 
 from .conftest import Judge
 
-pytestmark = pytest.mark.judge
+pytestmark = [pytest.mark.judge, pytest.mark.slow]
 
 ROUNDS = 1500
 SEEDS = 2
