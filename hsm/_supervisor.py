@@ -43,6 +43,7 @@ class Supervisor:
         self._closing = threading.Event()
         self._failures = 0
         self._ready_since: float | None = None
+        self._served = False
         self._jitter = random.SystemRandom()
         self.last_key: bytes | None = None  # packed; plain attribute because every signature sets it
         self.channels = Channels(config.name, clock=clock, wake=self.wake)
@@ -176,6 +177,7 @@ class Supervisor:
     def _account(self) -> None:
         healthy = self._ready_since is not None and (self._clock() - self._ready_since >= self._policy.healthy_after)
         self._failures = 1 if healthy else self._failures + 1
+        self._served = self._ready_since is not None
         self._ready_since = None
 
     def _delay(self) -> float:
@@ -184,8 +186,8 @@ class Supervisor:
         return delay * self._jitter.uniform(0.5, 1.0)
 
     def _hopeful(self, state: TokenState) -> bool:
-        """Whether requests may wait: for a replacement, not for a token that failed again and again."""
-        return state is TokenState.WAITING and self._failures <= PATIENT_FAILURES
+        """Whether requests may wait: for a replacement, not for a token that cannot be opened again and again."""
+        return state is TokenState.WAITING and (self._served or self._failures <= PATIENT_FAILURES)
 
     def _rest(self, due: float | None, pin: str | None) -> None:
         """Wait until the next attempt is due; without a date, until another PIN may be there."""

@@ -71,6 +71,10 @@ class Load:
         """What requests were told, None for a signature."""
         return {outcome.code for outcome in self.outcomes}
 
+    def after(self, moment: float) -> set[str | None]:
+        """What the requests were told that began after ``moment``."""
+        return {outcome.code for outcome in self.outcomes if outcome.started >= moment}
+
     @property
     def longest(self) -> float:
         """The longest that any request took, in seconds."""

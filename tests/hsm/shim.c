@@ -5,6 +5,7 @@
  *     C_Sign block             never return
  *     C_Sign hold              wait until this command is gone, then go on
  *     C_Sign return 0x30       return this value without calling the real module
+ *     C_Sign once 0x30         return this value, and behave again
  *     C_Sign abort             end the process by a signal
  *     C_Sign corrupt           flip one bit of the signature
  *     C_Sign der               return an r||s signature as DER
@@ -70,7 +71,7 @@ static int before(const char *name, ulong_t *result)
     if (!strcmp(verb, "abort"))
         abort();
     *result = argument;
-    return !strcmp(verb, "return");
+    return !strcmp(verb, "return") || (!strcmp(verb, "once") && !unlink(getenv("SHIM_CONTROL")));
 }
 
 static ulong_t Initialize(void *arguments)

@@ -82,6 +82,18 @@ def make_softhsm(
     return SoftHsm(config=config, store=store, pin_file=pin_file, label=label, serial=serial)
 
 
+def cloned(hsm: SoftHsm, directory: Path, *, name: str) -> SoftHsm:
+    """The same token with the same keys in another place, as hardware modules are cloned."""
+    home = directory / f"clone-{name}"
+    shutil.copytree(hsm.store.parent, home)
+    conf = home / "softhsm2.conf"
+    conf.write_text(conf.read_text().replace(str(hsm.store), str(home / "tokens")))
+    environment = {**hsm.config.environment, "SOFTHSM2_CONF": str(conf)}
+    pin_file = home / hsm.pin_file.name
+    config = replace(hsm.config, name=name, environment=environment, pin=PinSource(file=pin_file))
+    return replace(hsm, config=config, store=home / "tokens", pin_file=pin_file)
+
+
 def _util(conf: str, *arguments: str) -> str:
     environment = {**os.environ, "SOFTHSM2_CONF": conf}
     command = ["softhsm2-util", *arguments]
