@@ -71,7 +71,7 @@ class Row:
 
 
 SIGNED = ArtifactBuilder(key=private_key(KeyKind.P256))
-HUGE = replace(SIGNED, files=(PayloadFile(name="zeros", content=zeros(256 * MEBIBYTE)),))
+HUGE = replace(SIGNED, files=(PayloadFile(name="zeros", content=zeros(128 * MEBIBYTE)),))
 
 
 def stored_as(compression: Compression, edit: Callable[[bytes], bytes]) -> ArtifactBuilder:
@@ -81,10 +81,10 @@ def stored_as(compression: Compression, edit: Callable[[bytes], bytes]) -> Artif
 
 
 ROWS = {
-    "256 MiB of zeros, not compressed": Row(recipe=HUGE.compressed(Compression.NONE), verdict="accepted"),
-    "256 MiB of zeros in gzip": Row(recipe=HUGE.compressed(Compression.GZIP), verdict="accepted"),
-    "256 MiB of zeros in xz": Row(recipe=HUGE.compressed(Compression.XZ), verdict="accepted"),
-    "256 MiB of zeros in zstd": Row(recipe=HUGE.compressed(Compression.ZSTD), verdict="accepted"),
+    "128 MiB of zeros, not compressed": Row(recipe=HUGE.compressed(Compression.NONE), verdict="accepted"),
+    "128 MiB of zeros in gzip": Row(recipe=HUGE.compressed(Compression.GZIP), verdict="accepted"),
+    "128 MiB of zeros in xz": Row(recipe=HUGE.compressed(Compression.XZ), verdict="accepted"),
+    "128 MiB of zeros in zstd": Row(recipe=HUGE.compressed(Compression.ZSTD), verdict="accepted"),
     "xz that asks for a dictionary of a gibibyte": Row(
         recipe=stored_as(Compression.XZ, xz_claiming_a_gibibyte), verdict="limit-exceeded"
     ),

@@ -6,7 +6,7 @@ import random
 from contextlib import suppress
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from tests.artifacts import ArtifactBuilder, Compression, KeyKind, private_key, public_pem
 from verifier import Evidence, VerificationKey
@@ -15,7 +15,7 @@ from verifier.errors import KeyLoadError
 from . import target
 from .mutate import mutated
 
-ROUNDS = 3000
+ROUNDS = 1500
 SEEDS = 2
 
 
@@ -35,11 +35,16 @@ def test_random_changes_of_a_key(kind: KeyKind) -> None:
     pem = public_pem(private_key(kind))
     der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     for _ in range(ROUNDS):
-        loads = ((VerificationKey.from_pem, pem), (VerificationKey.from_spki, der))
-        for load, original in loads:
-            with suppress(KeyLoadError):
-                key = load(mutated(original, original, rng))
-                assert not key.verify(b"message", b"signature")
+        with suppress(KeyLoadError):
+            VerificationKey.from_pem(mutated(pem, pem, rng))
+        changed = mutated(der, der, rng)
+        with suppress(KeyLoadError):
+            assert VerificationKey.from_spki(changed).spki == spki_by_another_reader(changed)
+
+
+def spki_by_another_reader(der: bytes) -> bytes:
+    """The key's canonical form, by a reader that this project did not write; raises where it refuses the key."""
+    return load_der_public_key(der).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def test_every_seed_as_it_is() -> None:
