@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable
 
 from verifier import version as version_file
-from verifier._digest import Hasher
 from verifier._header_member import HeaderMember
 from verifier._inflate import Compression
 from verifier._order import Kind, Order
@@ -42,7 +41,7 @@ class Members:
         limits: Limits,
         emit: Callable[[Event], None],
         emit_data: Callable[[PayloadData], None] | None,
-        hasher: Hasher | None,
+        hash_in_thread: bool,
         gate: Gate | None,
     ) -> None:
         self.findings: dict[Finding, None] = {}
@@ -50,7 +49,7 @@ class Members:
         self._limits = limits
         self._emit = emit
         self._emit_data = emit_data
-        self._hasher = hasher
+        self._hash_in_thread = hash_in_thread
         self._gate = gate
         self._order = Order()
         self._kind = Kind.END
@@ -93,6 +92,11 @@ class Members:
             self._payload_ends(self._reading)
         else:
             self._small_ends(member, bytes(self._small))
+
+    def close(self) -> None:
+        """Give up what runs besides; whatever came, this is the end."""
+        if isinstance(self._reading, PayloadMember):
+            self._reading.close()
 
     def archive_ends(self) -> None:
         """The outer archive's end was read."""
@@ -165,7 +169,7 @@ class Members:
             limits=self._limits,
             emit=self._emit,
             emit_data=self._emit_data,
-            hasher=self._hasher,
+            hash_in_thread=self._hash_in_thread,
             report=self._report,
         )
 

@@ -6,9 +6,10 @@ listed, every listed file comes, once, and nothing else does.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from verifier._digest import Digest, Hasher
 from verifier._inflate import Compression, Inflater
 from verifier._tar import MemberEnd, TarReader
 from verifier._tar_header import Member
@@ -23,6 +24,9 @@ from verifier.events import Event, PayloadData, PayloadFinished, PayloadStarted
 from verifier.findings import Finding, FindingCode
 from verifier.limits import Limits
 from verifier.manifest import PAYLOAD_DIRECTORY, is_payload_name
+
+if TYPE_CHECKING:
+    from verifier._hasher import Hasher
 
 _PERMISSIONS = 0o7777
 _SETUID_SETGID_OR_WORLD_WRITABLE = 0o6002
@@ -45,7 +49,7 @@ class PayloadMember:
         limits: Limits,
         emit: Callable[[Event], None],
         emit_data: Callable[[PayloadData], None] | None,
-        hasher: Hasher | None,
+        hash_in_thread: bool,
         report: Callable[[Finding], None],
     ) -> None:
         self._name = name
@@ -53,13 +57,14 @@ class PayloadMember:
         self._limits = limits
         self._emit = emit
         self._emit_data = emit_data
-        self._worker = hasher
+        self._hash_in_thread = hash_in_thread
         self._report = report
         self._inflater = Inflater(member=name, compression=compression, limits=limits)
         self._tar = TarReader(part=name, limits=limits)
         self._seen: set[str] = set()
-        self._digest = Digest()
+        self._digest = hashlib.sha256()
         self._hasher: Hasher | None = None
+        self._hashing_in_thread = False
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -76,6 +81,18 @@ class PayloadMember:
         for piece in self._inflater.finish():
             self._archive(piece)
         self._tar.finish()
+
+    def close(self) -> None:
+        """End the worker thread, if there is one."""
+        if self._hasher is not None:
+            self._hasher.close()
+
+    def _thread(self) -> Hasher:
+        if self._hasher is None:
+            from verifier._hasher import Hasher
+
+            self._hasher = Hasher()
+        return self._hasher
 
     def _archive(self, piece: memoryview) -> None:
         for item in self._tar.feed(piece):
@@ -101,22 +118,22 @@ class PayloadMember:
         if mode & _SETUID_SETGID_OR_WORLD_WRITABLE:
             self._report(Finding(code=FindingCode.PAYLOAD_MODE, subject=member.name, value=mode))
         self._file = member
-        self._digest = Digest()
-        self._hasher = self._worker if member.size >= _HASH_IN_THREAD_FROM_BYTES else None
+        self._digest = hashlib.sha256()
+        self._hashing_in_thread = self._hash_in_thread and member.size >= _HASH_IN_THREAD_FROM_BYTES
         self._emit(PayloadStarted(name=member.name, mode=mode, size=member.size))
 
     def _file_data(self, data: memoryview) -> None:
-        if self._hasher is None:
-            self._digest.update(data)
+        if self._hashing_in_thread:
+            self._thread().update(self._digest, data)
         else:
-            self._hasher.update(self._digest, data)
+            self._digest.update(data)
         if self._emit_data is not None:
             self._emit_data(PayloadData(name=self._file.name, data=data))
 
     def _file_ends(self, end: MemberEnd) -> None:
         file = self._file
-        if self._hasher is not None:
-            self._hasher.settle()
+        if self._hashing_in_thread:
+            self._thread().settle()
         actual, expected = self._digest.hexdigest(), self._listed[file.name]
         if actual != expected:
             raise DigestMismatch(path=PAYLOAD_DIRECTORY + file.name, expected=expected, actual=actual)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from verifier._digest import Hasher
 from verifier._inflate import Compression
 from verifier._members import Gate, Members
 from verifier._order import Kind
@@ -51,13 +50,12 @@ class ArtifactReader:
     ) -> None:
         self._limits = limits or Limits()
         self._events: list[Event] = []
-        self._hasher = Hasher() if hash_in_thread else None
         self._tar = TarReader(part="artifact", limits=self._limits)
         self._members = Members(
             limits=self._limits,
             emit=self._emit,
             emit_data=on_payload or (self._emit if payload_data else None),
-            hasher=self._hasher,
+            hash_in_thread=hash_in_thread,
             gate=gate,
         )
         self._bytes_fed = 0
@@ -89,8 +87,7 @@ class ArtifactReader:
 
     def close(self) -> None:
         """End the worker thread, if there is one; needed only where neither an error nor ``finish`` came."""
-        if self._hasher is not None:
-            self._hasher.close()
+        self._members.close()
 
     def _step(self, work: Callable[[], None]) -> list[Event]:
         if self._error is None:
