@@ -1,8 +1,9 @@
 """Makes and removes pairs. Every function works in a read-write session, under the lock that processes share.
 
 Tokens disagree about what a template may say: some want every use forbidden by name, others refuse to be told. So the
-templates are tried in turn, the strictest first, and what counts is what the new key shows: a key that can be taken
-out, or do anything but sign, is removed again.
+templates are tried in turn: one that forbids every other use by name, one that is silent about uses, and once more the
+first, which may have failed for a passing reason. What counts is what the new key shows: one that can be taken out, or
+do anything but sign, is removed again.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from hsm._objects import attributes, halves, objects, public_key
 from hsm.algorithms import Algorithm
 from hsm.errors import AlgorithmUnsupported, KeyExists, KeyNotFound
 
+Templates = tuple[dict[Attribute, Any], dict[Attribute, Any]]
+
 SIGN_ONLY = MechanismFlag.SIGN | MechanismFlag.VERIFY
 _SECRET = {Attribute.PRIVATE: True, Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False}
 _UNSAID: dict[Attribute, Any] = dict.fromkeys((Attribute.DECRYPT, Attribute.UNWRAP, Attribute.DERIVE), DEFAULT)
 _PUBLIC_UNSAID: dict[Attribute, Any] = dict.fromkeys((Attribute.ENCRYPT, Attribute.WRAP, Attribute.VERIFY), DEFAULT)
-# (public, private): first with every use but signing forbidden by name, then without a word about uses.
-_TEMPLATES: tuple[tuple[dict[Attribute, Any], dict[Attribute, Any]], ...] = (
-    ({}, {**_SECRET, Attribute.SIGN_RECOVER: False}),
-    (_PUBLIC_UNSAID, {**_SECRET, **_UNSAID}),
-)
+# (public, private)
+STRICT: Templates = ({}, {**_SECRET, Attribute.SIGN_RECOVER: False})
+SILENT: Templates = (_PUBLIC_UNSAID, {**_SECRET, **_UNSAID})
 _REQUIRED = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.SIGN: True}
 _FORBIDDEN = (Attribute.DECRYPT, Attribute.UNWRAP, Attribute.DERIVE, Attribute.SIGN_RECOVER)
 
@@ -39,11 +40,14 @@ def generate(session: Any, algorithm: Algorithm, key_id: bytes, label: str) -> b
             raise KeyExists(key_id=key_id.hex(), label=label)
     refused: p11.PKCS11Error | None = None
     made = False
-    for templates in _TEMPLATES:
+    for templates in (STRICT, SILENT, STRICT):
+        if made and refused is None:
+            break
         try:
             public, private = _made(session, algorithm, key_id, label, templates)
         except p11.PKCS11Error as fault:
             refused = refused or fault
+            _destroy(halves(session, {Attribute.ID: key_id}))
             continue
         made = True
         kind, spki = public_key(public)
@@ -68,7 +72,7 @@ def _made(
     algorithm: Algorithm,
     key_id: bytes,
     label: str,
-    templates: tuple[dict[Attribute, Any], dict[Attribute, Any]],
+    templates: Templates,
 ) -> tuple[Any, Any]:
     public_template, private_template = templates
     common = {

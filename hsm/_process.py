@@ -168,7 +168,7 @@ def _reply(service: Service, channel: socket.socket, request: Request) -> None:
         for status, body in service.answers(request):
             channel.send(reply(status, request.id, body))
     except TokenLost as lost:
-        channel.send(reply(Status.ERROR, request.id, pack_error(lost.error)))
+        channel.send(reply(Status.ERROR, request.id, pack_error(lost.answer)))
         raise
     except TokenError as error:
         channel.send(reply(Status.ERROR, request.id, pack_error(error)))

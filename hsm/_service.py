@@ -29,7 +29,7 @@ from hsm._wire import (
     unpack_values,
 )
 from hsm.algorithms import Algorithm
-from hsm.errors import KeyNotFound, TokenError
+from hsm.errors import KeyNotFound, TokenError, TokenUnavailable
 from hsm.keys import TokenKey
 
 MAX_HANDLES = 1024  # per session; above it the cache begins anew
@@ -39,11 +39,12 @@ Answer = tuple[Status, bytes]
 
 
 class TokenLost(Exception):
-    """Reloading was of no use; only a new process helps. ``error``: what requests are told."""
+    """Reloading was of no use; only a new process helps. ``error``: why; ``answer``: what requests are told."""
 
     def __init__(self, error: TokenError) -> None:
         super().__init__(error.code)
         self.error = error
+        self.answer = TokenUnavailable(reason=error.code, retry_after=_faults.UNAVAILABLE_RETRY)
 
 
 class Service:

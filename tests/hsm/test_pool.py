@@ -1,0 +1,336 @@
+"""Several tokens: requests are spread, fail over, and come back to a token that is healthy again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hsm import Algorithm, PinnedKey, TokenPool, TokenState, TokenUri, inspect, list_slots
+from hsm._wire import MAX_MESSAGE
+from hsm.errors import (
+    AlgorithmUnsupported,
+    DeadlineExceeded,
+    KeyHalvesDiffer,
+    KeyMismatch,
+    KeyNotFound,
+    ModuleMissing,
+    TokenAmbiguous,
+    TokenNotFound,
+    TokenUnavailable,
+)
+from tests.hsm.children import ended
+from tests.hsm.conftest import OpenPool, make_key
+from tests.hsm.load import GRACE, Load
+from tests.hsm.shim import Shim, make_shim
+from tests.hsm.softhsm import SoftHsm, cloned, make_softhsm, module_path
+
+DEADLINE = 3.0
+
+
+@pytest.fixture
+def twins(shim: Shim, open_pool: OpenPool, tmp_path: Path) -> tuple[TokenPool, PinnedKey, Shim, SoftHsm]:
+    """Two tokens with the same key; the first can be made to misbehave."""
+    alone = open_pool(shim.hsm.config)
+    key = make_key(alone)
+    alone.close()
+    second = cloned(shim.hsm, tmp_path, name="second")
+    # The second one must not follow the commands that are meant for the first.
+    environment = {**second.config.environment, "SHIM_CONTROL": str(tmp_path / "never")}
+    second_config = second.with_(environment=environment)
+    pool = open_pool(shim.hsm.with_(sign_timeout=0.5), second_config)
+    return pool, key, shim, second
+
+
+def test_requests_are_spread_over_both(twins: tuple[TokenPool, PinnedKey, Shim, SoftHsm]) -> None:
+    pool, key, shim, _ = twins
+    shim.say("C_Sign return 0x70")  # a refusal that does not count as a failure of the token
+    with pytest.raises(AlgorithmUnsupported):
+        pool.sign(key, b"", tokens=["demo"])
+    answered = [pool.sign(key, b"") for _ in range(10)]
+    assert len(answered) == 10
+
+
+def test_a_request_for_one_token_stays_there(twins: tuple[TokenPool, PinnedKey, Shim, SoftHsm]) -> None:
+    pool, key, shim, _ = twins
+    shim.say("C_Sign abort")
+    assert pool.sign(key, b"", tokens=["second"])
+    with pytest.raises(TokenUnavailable) as refused:
+        pool.sign(key, b"", tokens=["demo"])
+    assert refused.value.token == "demo"
+
+
+FAILURES = {
+    "a token that crashes": "C_Sign abort",
+    "a token that hangs": "C_Sign block",
+    "a token that is lost": "C_Sign return 0x30",
+}
+
+
+@pytest.mark.parametrize("row", FAILURES)
+def test_the_other_token_signs_meanwhile(twins: tuple[TokenPool, PinnedKey, Shim, SoftHsm], row: str) -> None:
+    pool, key, shim, _ = twins
+    with Load(pool, key, timeout=DEADLINE) as load:
+        shim.say(FAILURES[row])
+        started = time.monotonic()
+        while pool.health()[0].state is TokenState.READY and time.monotonic() - started < DEADLINE:
+            load.wait_signature()
+        broken = pool.health()[0]
+        assert broken.state is not TokenState.READY
+        for _ in range(20):
+            load.wait_signature()
+        shim.say()
+        assert pool.wait_ready(10)
+    assert load.codes() == {None}
+    assert load.longest < DEADLINE + GRACE
+    assert [health.state for health in pool.health()] == [TokenState.READY, TokenState.READY]
+
+
+def test_a_token_that_is_back_is_used_again(twins: tuple[TokenPool, PinnedKey, Shim, SoftHsm]) -> None:
+    pool, key, _, _ = twins
+    first, second = (health.pid for health in pool.health())
+    assert first is not None
+    assert second is not None
+    os.kill(first, signal.SIGKILL)
+    assert ended(first)
+    assert pool.sign(key, b"by the second")
+    assert pool.wait_ready(10)
+    os.kill(second, signal.SIGKILL)
+    assert ended(second)
+    assert pool.sign(key, b"by the first")
+
+
+def test_a_key_of_one_token_is_found_there(softhsm: SoftHsm, open_pool: OpenPool, tmp_path: Path) -> None:
+    other = make_softhsm(tmp_path, label="other")
+    pool = open_pool(softhsm.config, other.config)
+    key = make_key(pool, token="other")
+    for _ in range(10):
+        assert pool.sign(key, b"")
+    assert (pool.has_key("demo", key), pool.has_key("other", key)) == (False, True)
+
+
+def test_a_key_of_no_token_is_not_found(softhsm: SoftHsm, open_pool: OpenPool, tmp_path: Path) -> None:
+    pool = open_pool(softhsm.config, make_softhsm(tmp_path, label="other").config)
+    key = make_key(pool)
+    pool.destroy("demo", key.key_id)
+    for _ in range(3):
+        with pytest.raises(KeyNotFound):
+            pool.sign(key, b"")
+
+
+def test_a_key_that_may_be_in_a_token_that_is_away_is_not_called_missing(
+    softhsm: SoftHsm, open_pool: OpenPool, tmp_path: Path
+) -> None:
+    pool = open_pool(softhsm.config, make_softhsm(tmp_path, label="other").config)
+    key = make_key(pool)
+    softhsm.store.rename(softhsm.store.with_name("away"))
+    started = time.monotonic()
+    while time.monotonic() - started < 10:
+        with pytest.raises((TokenUnavailable, KeyNotFound)) as refused:
+            pool.sign(key, b"")
+        if isinstance(refused.value, TokenUnavailable):
+            break
+    assert refused.value.retry_after is not None
+    assert pool.has_key("demo", key) is None
+
+
+def test_another_key_in_one_of_the_tokens_stops_the_request(
+    softhsm: SoftHsm, open_pool: OpenPool, tmp_path: Path
+) -> None:
+    other = make_softhsm(tmp_path, label="other")
+    pool = open_pool(softhsm.config, other.config)
+    key = make_key(pool)
+    make_key(pool, token="other")
+    outcomes = set()
+    for _ in range(10):
+        try:
+            outcomes.add(len(pool.sign(key, b"")))
+        except KeyMismatch as error:
+            outcomes.add(error.token)
+    assert outcomes == {64, "other"}
+
+
+def test_halves_that_do_not_belong_together_are_not_adopted(softhsm: SoftHsm, open_pool: OpenPool) -> None:
+    pool = open_pool(softhsm.config)
+    make_key(pool, key_id=b"\1", label="one")
+    make_key(pool, key_id=b"\2", label="two")
+    with swapped_public_halves(softhsm):
+        other = open_pool(softhsm.config)
+        with pytest.raises(KeyHalvesDiffer):
+            other.find_key("demo", key_id=b"\1")
+        assert {found.key_id for found in other.find_keys("demo")} == {b"\1", b"\2"}
+
+
+@contextmanager
+def swapped_public_halves(softhsm: SoftHsm) -> Iterator[None]:
+    """Give the public half of each of two pairs the identifier of the other, in the files of SoftHSM."""
+    files = [path for path in softhsm.store.rglob("*.object") if path.name != "token.object"]
+    # CKA_CLASS is stored as its number, its kind (2: an unsigned long) and the value: 2 is a public key.
+    public = [path for path in files if (b"\0" * 15 + b"\2" + b"\0" * 7 + b"\2") in path.read_bytes()]
+    assert len(public) == 2
+    for path in public:
+        content = path.read_bytes()
+        one, two = (b"\0\0\0\0\0\0\0\1" + number for number in (b"\1", b"\2"))
+        marker = (0x102).to_bytes(8, "big") + (3).to_bytes(8, "big")
+        position = content.index(marker) + len(marker)
+        current = content[position : position + 9]
+        assert current in (one, two)
+        path.write_bytes(content[:position] + (two if current == one else one) + content[position + 9 :])
+    yield
+
+
+MECHANISMS = {
+    "RSA without raw signatures sees the message": (0x1, Algorithm.RSA_2048),
+    "RSA without hashing gets the digest": (0x40, Algorithm.RSA_2048),
+}
+
+
+@pytest.mark.parametrize("row", MECHANISMS)
+def test_the_mechanism_is_one_that_the_token_offers(shim: Shim, open_pool: OpenPool, row: str) -> None:
+    hidden, algorithm = MECHANISMS[row]
+    shim.say(f"C_GetMechanismList hide {hidden:#x}")
+    pool = open_pool(shim.hsm.config)
+    key = make_key(pool, algorithm=algorithm)
+    assert pool.sign(key, b"message")
+    if hidden == 0x1:
+        with pytest.raises(AlgorithmUnsupported):
+            pool.sign_digest(key, bytes(32))
+        with pytest.raises(AlgorithmUnsupported):
+            pool.sign(key, bytes(MAX_MESSAGE + 1))
+    else:
+        assert pool.sign_digest(key, bytes(32))
+
+
+def test_a_token_without_a_mechanism_says_so(shim: Shim, open_pool: OpenPool) -> None:
+    key = make_key(open_pool(shim.hsm.config))
+    shim.say("C_GetMechanismList hide 0x1041")
+    with pytest.raises(AlgorithmUnsupported) as refused:
+        open_pool(shim.hsm.config).sign(key, b"")
+    assert refused.value.algorithm == "ecdsa-p256"
+
+
+def test_ed25519_signs_64_kib_and_no_more(softhsm: SoftHsm, open_pool: OpenPool) -> None:
+    pool = open_pool(softhsm.config)
+    key = make_key(pool, algorithm=Algorithm.ED25519)
+    assert pool.sign(key, bytes(MAX_MESSAGE))
+    with pytest.raises(AlgorithmUnsupported):
+        pool.sign(key, bytes(MAX_MESSAGE + 1))
+    with pytest.raises(AlgorithmUnsupported):
+        pool.sign_digest(key, bytes(32))
+
+
+def test_many_threads_share_few_sessions(softhsm: SoftHsm, open_pool: OpenPool) -> None:
+    pool = open_pool(softhsm.with_(sessions=2))
+    keys = [make_key(pool, key_id=bytes([number]), label=str(number)) for number in range(1, 6)]
+    wrong: list[Exception] = []
+
+    def work(key: PinnedKey) -> None:
+        try:
+            for number in range(50):
+                pool.sign(key, str(number).encode())
+        except Exception as error:  # noqa: BLE001  (whatever it is, the test fails)
+            wrong.append(error)
+
+    threads = [threading.Thread(target=work, args=(key,)) for key in keys * 4]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert wrong == []
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_keys_are_made_while_others_sign(softhsm: SoftHsm, open_pool: OpenPool) -> None:
+    pool = open_pool(softhsm.config)
+    with Load(pool, make_key(pool), timeout=DEADLINE) as load:
+        for number in range(2, 8):
+            make_key(pool, key_id=bytes([number]), label=str(number))
+            pool.destroy("demo", bytes([number]))
+    assert load.codes() == {None}
+
+
+def test_many_keys_are_listed(softhsm: SoftHsm, open_pool: OpenPool) -> None:
+    pool = open_pool(softhsm.config, timeout=60)
+    for number in range(50):
+        make_key(pool, key_id=number.to_bytes(2, "big"), label=str(number))
+    found = pool.find_keys("demo")
+    assert {key.label for key in found} == {str(number) for number in range(50)}
+
+
+UNOPENABLE = {
+    "a module that is not there": (TokenUri(token="demo", module_path=Path("/no/such/module.so")), ModuleMissing),
+    "a module that is no library": (TokenUri(token="demo", module_path=Path("/etc/hostname")), ModuleMissing),
+    "a library that is no module": (
+        TokenUri(token="demo", module_path=Path("/lib/x86_64-linux-gnu/libc.so.6")),
+        ModuleMissing,
+    ),
+    "a label that no token has": (TokenUri(token="nobody"), TokenNotFound),
+    "a serial that no token has": (TokenUri(token="demo", serial="0000"), TokenNotFound),
+    "a model that no token has": (TokenUri(token="demo", model="YubiHSM"), TokenNotFound),
+}
+
+
+@pytest.mark.parametrize("row", UNOPENABLE)
+def test_what_cannot_be_opened_is_named(softhsm: SoftHsm, open_pool: OpenPool, row: str) -> None:
+    uri, expected = UNOPENABLE[row]
+    if uri.module_path is None:
+        uri = TokenUri(token=uri.token, serial=uri.serial, model=uri.model, module_path=module_path())
+    elif not uri.module_path.parent.is_dir() and row != "a module that is not there":
+        pytest.skip(f"no {uri.module_path} here")
+    config = softhsm.with_(uri=uri)
+    pool = open_pool(config, ready=None)
+    assert not pool.wait_ready(1.5)
+    assert pool.health()[0].last_error == expected.code
+    with pytest.raises(expected):
+        inspect(config)
+
+
+def test_two_tokens_of_one_label_need_the_serial(softhsm: SoftHsm, open_pool: OpenPool) -> None:
+    softhsm.run("--init-token", "--free", "--label", "demo", "--pin", "1234", "--so-pin", "1234")
+    config = softhsm.with_(uri=TokenUri(token="demo", module_path=softhsm.config.module_path))
+    pool = open_pool(config, ready=None)
+    assert not pool.wait_ready(1.5)
+    assert pool.health()[0].last_error == TokenAmbiguous.code
+    open_pool(softhsm.config)
+
+
+def test_slots_are_listed_without_a_pin(softhsm: SoftHsm) -> None:
+    softhsm.pin_file.unlink()
+    config = softhsm.config
+    found = list_slots(config.module_path, config.environment, directory=config.lock_directory)
+    assert {token.label for token in found} == {"demo", ""}
+    assert [token.serial for token in found if token.initialized] == [softhsm.serial]
+    assert inspect(config).label == "demo"
+
+
+def test_a_module_that_hangs_does_not_keep_who_looks(shim: Shim) -> None:
+    shim.say("C_Initialize block")
+    started = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        list_slots(
+            shim.hsm.config.module_path,
+            shim.hsm.config.environment,
+            timeout=0.7,
+            directory=shim.hsm.config.lock_directory,
+        )
+    assert time.monotonic() - started < 5
+
+
+def test_a_description_comes_from_a_token_in_use_and_from_one_that_is_refused(
+    shim_library: Path, open_pool: OpenPool, tmp_path: Path
+) -> None:
+    shim = make_shim(shim_library, tmp_path)
+    pool = open_pool(shim.hsm.config)
+    in_use = pool.describe("demo")
+    assert (in_use.label, in_use.serial) == ("demo", shim.hsm.serial)
+    pool.close()
+    shim.hsm.pin_file.write_text("wrong")
+    refused = open_pool(shim.hsm.config, ready=False)
+    assert refused.describe("demo") == replace(in_use, user_pin_count_low=True)
