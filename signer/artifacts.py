@@ -23,6 +23,8 @@ SIGNATURE_NAME = "manifest.sig"
 SIGNATURE_MODE = 0o644
 # The first member of an artifact is named "version"; a manifest begins with a digest.
 ARTIFACT_PREFIX = b"version\0"
+# How the verifier calls the outermost archive in its errors.
+OUTER_ARCHIVE = "artifact"
 
 
 class Form(StrEnum):
@@ -163,9 +165,10 @@ class Intake:
         try:
             for event in self._reader.finish():
                 self._note(event)
-        except Truncated:
-            # The body ends before the artifact does: a head, if that is allowed and the header was in it.
-            if self._form is Form.ARTIFACT or self._header is None:
+        except Truncated as error:
+            # The body ends before the artifact does: a head, if that is allowed and the header was in it. What is
+            # cut off inside of a whole artifact is no head.
+            if error.part != OUTER_ARCHIVE or self._form is Form.ARTIFACT or self._header is None:
                 raise
             if self.received > self._head_bytes:
                 raise ArtifactIncomplete(received=self.received, head_limit=self._head_bytes) from None
