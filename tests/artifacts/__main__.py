@@ -16,14 +16,14 @@ COMPRESSIONS = {compression.name.lower(): compression for compression in Compres
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; the exit code is 0, or 2 for wrong usage."""
     options = _parser().parse_args(arguments)
-    builder = ArtifactBuilder(
-        name=options.name,
-        device_types=tuple(options.device_type),
-        payload_type=options.type,
-        files=tuple(file_on_disk(path) for path in options.files),
-    ).compressed(COMPRESSIONS[options.compression])
     partial = options.output.with_name(options.output.name + ".partial")
     try:
+        builder = ArtifactBuilder(
+            name=options.name,
+            device_types=tuple(options.device_type),
+            payload_type=options.type,
+            files=tuple(file_on_disk(path) for path in options.files),
+        ).compressed(COMPRESSIONS[options.compression])
         with partial.open("wb") as out:
             builder.write(out)
         partial.replace(options.output)
