@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from signer.doctor.examination import Examination
 from signer.doctor.report import Finding, failed, ok, warning
-from signer.errors import DatabaseDamaged, DatabaseUnavailable, SignerError
+from signer.errors import ConfigurationInvalid, DatabaseDamaged, DatabaseUnavailable, SignerError
 
 
 def database(examination: Examination) -> Iterator[Finding]:
@@ -34,6 +34,10 @@ def _unusable(error: SignerError) -> Finding:
         return failed(
             f"the database cannot be used: {'; '.join(error.damage)}",
             "stop the service and restore the database from its backup, or correct database.url",
+        )
+    if isinstance(error, ConfigurationInvalid):
+        return failed(
+            f"the database cannot be opened: {'; '.join(error.problems)}", "correct database in the configuration"
         )
     if isinstance(error, DatabaseUnavailable):
         return failed("the database does not answer in time", "start it, or correct database.url and its password")

@@ -104,8 +104,6 @@ class Examination:
             return inspect(self._database)
         except SignerError as error:
             return error
-        except OSError as error:  # the file that holds the password
-            return DatabaseDamaged(damage=(f"{error.filename}: {error.strerror}",))
 
     @cached_property
     def store(self) -> SqlKeyStore:

@@ -17,7 +17,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from hsm import PinnedKey
-from hsm.errors import KeyHalvesDiffer, KeyMismatch, SignatureMismatch, TokenError
+from hsm.errors import KeyAmbiguous, KeyHalvesDiffer, KeyMismatch, SignatureMismatch, TokenError
 from signer.domain.events import EventType
 from signer.domain.keys import Key, KeyVersion, Origin, VersionState
 from signer.domain.lifecycle import TRANSITIONS, Step
@@ -26,6 +26,7 @@ from signer.errors import PairNotSuitable, SignerError
 from signer.services.lifecycle import LifecycleService
 from signer.services.pairs import GENERATION_TIMEOUT, PairMaker, PairSelector
 from signer.services.ports import Clock, KeyStore, TokenAccess
+from signer.services.signing import pinned
 
 ACTOR = "artifact-signer doctor"
 MENDING_CHECK = b"artifact-signer: an interrupted creation is completed"
@@ -108,18 +109,26 @@ class MendingService:
         try:
             key = self._store.key(remain.key)
             version = key.version(remain.version)
-            if version.state is not remain.state:
-                return Mended(remain=remain)
-            return Mended(remain=remain, ending=self._end(remain.kind, key, version, patience))
+            return Mended(remain=remain, ending=self._end(remain, key, version, patience))
         except (SignerError, TokenError) as error:
             return Mended(remain=remain, refusal=error)
 
-    def _end(self, kind: Kind, key: Key, version: KeyVersion, patience: timedelta) -> Ending | None:
+    def _end(self, remain: Remain, key: Key, version: KeyVersion, patience: timedelta) -> Ending | None:
         if version.state is VersionState.PENDING:
             return self._end_pending(key, version, patience)
         if version.state is VersionState.DESTROYING:
             return self._end_destruction(key, version)
-        if kind is Kind.DIFFERENT and (version.state, Step.QUARANTINE) in TRANSITIONS:
+        if remain.kind is Kind.DIFFERENT and remain.token is not None:
+            return self._end_trust(remain.token, key, version)
+        return None
+
+    def _end_trust(self, token: str, key: Key, version: KeyVersion) -> Ending | None:
+        """Quarantine a version in whose place the token holds another pair, or several."""
+        if (version.state, Step.QUARANTINE) not in TRANSITIONS:
+            return None
+        try:
+            self._tokens.has_key(token, pinned(key, version), timeout=self._timeout)
+        except (KeyAmbiguous, KeyMismatch):
             self._quarantine(key, version)
             return Ending.QUARANTINED
         return None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy.exc import DatabaseError
-
 from signer.errors import DatabaseDamaged
 from signer.storage.database import Database
 
@@ -31,12 +29,8 @@ class DatabaseCondition:
 
 def inspect(database: Database) -> DatabaseCondition:
     """Reads the whole file of an SQLite database. Raises ``DatabaseUnavailable`` or ``DatabaseDamaged``."""
-    try:
-        write_ahead = _sqlite(database) if database.dialect == "sqlite" else True
-        found, expected = database.revisions()
-    except DatabaseError as error:
-        # What the driver calls an operational error was turned into DatabaseUnavailable; this is no database at all.
-        raise DatabaseDamaged(damage=(type(error.orig).__name__,)) from error
+    write_ahead = _sqlite(database) if database.dialect == "sqlite" else True
+    found, expected = database.revisions()
     return DatabaseCondition(found=found, expected=expected, write_ahead=write_ahead)
 
 

@@ -134,11 +134,17 @@ DATABASE = {
         breaks=write("artifact-signer.sqlite", b"no database " * 1000),
         check="database",
         severity=FAILED,
-        says="the database cannot be used: DatabaseError",
+        says="the database cannot be used: file is not a database",
         hint="restore the database",
     ),
     "a database with damaged pages": Row(
         breaks=damage_a_page, check="database", severity=FAILED, says="the database cannot be used: "
+    ),
+    "a database whose password cannot be read": Row(
+        breaks=lambda patient: patient.edit("[database]\n", '[database]\npassword_file = "missing"\n'),
+        check="database",
+        severity=FAILED,
+        says="the database cannot be opened: database.password_file cannot be read",
     ),
     "a database in a directory that is not there": Row(
         breaks=lambda patient: patient.edit("sqlite:///artifact-signer.sqlite", "sqlite:///elsewhere/signer.sqlite"),
