@@ -18,14 +18,15 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from signer.config import DatabaseSettings
-from signer.errors import DatabaseRevisionMismatch, DatabaseUnavailable
+from signer.errors import ConfigurationInvalid, DatabaseDamaged, DatabaseRevisionMismatch, DatabaseUnavailable
 
 MILLISECONDS = 1000
+MIGRATION_LOCK = 0x61727473  # any number that other programs on the same server do not lock
 LOCK_LOOK_SECONDS = 0.0003
 
 
@@ -54,19 +55,23 @@ class Database:
             yield connection
 
     def upgrade(self) -> None:
-        """Bring the schema to the revision of this release."""
+        """Bring the schema to the revision of this release.
+
+        Raises ``DatabaseRevisionMismatch`` where it is at one that this release does not know.
+        """
         configuration = _alembic()
         with self.writing() as connection:
+            if connection.dialect.name == "postgresql":
+                # Several machines may begin at the same moment; SQLite has let in only one already.
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+            _require_known_revision(connection)
             configuration.attributes["connection"] = connection
             command.upgrade(configuration, "head")
 
     def revisions(self) -> tuple[str | None, str]:
         """The revision found in the database (None: none) and the one that this release expects."""
-        expected = ScriptDirectory.from_config(_alembic()).get_current_head()
-        if expected is None:
-            raise LookupError("the release carries no migrations")
         with self.reading() as connection:
-            return MigrationContext.configure(connection).get_current_revision(), expected
+            return _revisions(connection)
 
     def check_revision(self) -> None:
         """Raises ``DatabaseRevisionMismatch`` unless the schema is the expected one."""
@@ -79,6 +84,20 @@ class Database:
         self._engine.dispose()
 
 
+def _revisions(connection: Connection) -> tuple[str | None, str]:
+    expected = ScriptDirectory.from_config(_alembic()).get_current_head()
+    if expected is None:
+        raise LookupError("the release carries no migrations")
+    return MigrationContext.configure(connection).get_current_revision(), expected
+
+
+def _require_known_revision(connection: Connection) -> None:
+    found, expected = _revisions(connection)
+    known = {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}
+    if found is not None and found not in known:
+        raise DatabaseRevisionMismatch(found=found, expected=expected)
+
+
 def _alembic() -> Config:
     configuration = Config()
     configuration.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
@@ -89,7 +108,7 @@ def _alembic() -> Config:
 def _engine(settings: DatabaseSettings) -> Engine:
     url = make_url(settings.url)
     if settings.password_file is not None:
-        url = url.set(password=settings.password_file.read_text(encoding="utf-8").strip())
+        url = url.set(password=_password(settings.password_file))
     arguments: dict[str, Any]
     if url.get_backend_name() == "sqlite":
         arguments = {"timeout": settings.timeout}
@@ -99,18 +118,32 @@ def _engine(settings: DatabaseSettings) -> Engine:
             "connect_timeout": max(2, int(settings.timeout)),
             "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}",
         }
-    engine = create_engine(
-        url,
-        connect_args=arguments,
-        pool_timeout=settings.timeout,
-        pool_pre_ping=url.get_backend_name() != "sqlite",
-    )
+    try:
+        engine = create_engine(
+            url,
+            connect_args=arguments,
+            pool_timeout=settings.timeout,
+            pool_pre_ping=url.get_backend_name() != "sqlite",
+        )
+    except ImportError as error:
+        problem = "the driver for PostgreSQL is not installed: pip install 'artifact-signer[postgres]'"
+        raise ConfigurationInvalid(path="database.url", problems=(problem,)) from error
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _BeginImmediate(settings.timeout))
     else:
         event.listen(engine, "do_connect", partial(_connect_postgres, settings.timeout))
     return engine
+
+
+def _password(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise ConfigurationInvalid(
+            path=str(path), problems=(f"database.password_file cannot be read: {reason}",)
+        ) from error
 
 
 def _connect_postgres(timeout: float, _dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Any:
@@ -166,9 +199,13 @@ def _begun(driver: Any) -> bool:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, PoolTimeout) as error:
+    except (OperationalError, PoolTimeout, sqlite3.OperationalError) as error:
         raise DatabaseUnavailable from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseUnavailable from error
+        if type(error) is DatabaseError:  # its subclasses are about statements
+            raise DatabaseDamaged(damage=(str(error.orig),)) from error
         raise
+    except sqlite3.DatabaseError as error:  # from the hooks above, where nothing wraps it
+        raise DatabaseDamaged(damage=(str(error),)) from error
