@@ -16,7 +16,7 @@ from signer.storage.key_store import SqlKeyStore
 from signer.storage.signature_ledger import SqlSignatureLedger
 
 from .crowd import in_threads
-from .databases import settings
+from .databases import migrate, settings
 from .house import ADMIN, KEY, House, open_house
 from .memory_tokens import MemoryTokens, Snapshot
 from .records import event, new_key, new_version, swap
@@ -178,3 +178,9 @@ def _steps(url: str, directory: Path, tokens: Snapshot, threads: int, work: Call
                 return error.code
 
         return Counter(in_threads(threads, guarded))
+
+
+def upgrade(url: str) -> str:
+    """Bring the database to the newest revision."""
+    migrate(url)
+    return DONE

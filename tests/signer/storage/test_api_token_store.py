@@ -1,0 +1,70 @@
+"""API tokens on record: the public part, and a hash of the secret one."""
+
+from __future__ import annotations
+
+import pytest
+
+from signer.auth.api_tokens import issue_api_token
+from signer.domain.events import EventType
+from signer.domain.identity import Role
+from signer.storage.api_token_store import SqlApiTokenStore
+from signer.storage.key_store import SqlKeyStore
+from tests.support.clock import ManualClock
+from tests.support.databases import Opener
+from tests.support.records import event
+
+
+@pytest.fixture
+def store(open_database: Opener, clock: ManualClock) -> SqlApiTokenStore:
+    return SqlApiTokenStore(database=open_database(), clock=clock)
+
+
+@pytest.fixture
+def events(open_database: Opener, clock: ManualClock) -> SqlKeyStore:
+    return SqlKeyStore(database=open_database(), clock=clock)
+
+
+def add(store: SqlApiTokenStore, token_id: str, name: str) -> None:
+    store.add(
+        token_id=token_id,
+        name=name,
+        role="reader",
+        secret_sha256=bytes(range(32)),
+        event=event(EventType.API_TOKEN_CREATED, key=None, version=None),
+    )
+
+
+def test_what_was_recorded_is_found(store: SqlApiTokenStore) -> None:
+    add(store, "0123456789abcdef", "console")
+    assert store.find("0123456789abcdef") == ("console", "reader", bytes(range(32)))
+    assert store.name_taken("console")
+
+
+@pytest.mark.parametrize("token_id", ["", "0123456789abcdee", "0123456789ABCDEF", "' OR 1=1 --", "%"])
+def test_what_was_not_recorded_is_not_found(store: SqlApiTokenStore, token_id: str) -> None:
+    add(store, "0123456789abcdef", "console")
+    assert store.find(token_id) is None
+    assert not store.name_taken(token_id)
+
+
+@pytest.mark.parametrize(("token_id", "name"), [("0123456789abcdef", "other"), ("fedcba9876543210", "console")])
+def test_an_id_or_a_name_is_used_once_and_a_refusal_leaves_no_event(
+    store: SqlApiTokenStore, events: SqlKeyStore, token_id: str, name: str
+) -> None:
+    add(store, "0123456789abcdef", "console")
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        add(store, token_id, name)
+    assert len(events.events(after=0, limit=9, key=None)) == 1
+
+
+def test_a_token_is_recorded_with_its_event_and_without_its_secret(
+    store: SqlApiTokenStore, events: SqlKeyStore, database_url: str
+) -> None:
+    token = issue_api_token(store, name="pipeline", role=Role.SIGNER, actor="artifact-signer init")
+    _, token_id, secret = token.split("_", 2)
+    (recorded,) = events.events(after=0, limit=9, key=None)
+    assert recorded.event.type is EventType.API_TOKEN_CREATED
+    assert recorded.event.actor == "artifact-signer init"
+    assert recorded.event.after == {"name": "pipeline", "role": "signer"}
+    assert store.find(token_id) is not None
+    assert secret not in repr(recorded) + repr(store.find(token_id))
