@@ -10,12 +10,12 @@ import pytest
 from signer.artifacts import Form, Intake
 from signer.domain.requests import Checked, SigningRequest
 from signer.errors import ArtifactIncomplete, EmptyBody, SignedAlready, SignerError
-from tests.artifacts import ArtifactBuilder
+from tests.artifacts import ArtifactBuilder, Compression, breaks
+from tests.artifacts.builder import Stage
 from tests.artifacts.corpus import CORPUS, Case
 from verifier import ArtifactReader, HeaderRead, Limits, VerificationError, errors
 
 NAME = attrgetter("name")
-CHUNK = 700
 HEAD_BYTES = 1 << 20
 SIGNATURE_CODES = {
     error.code
@@ -26,9 +26,9 @@ REFUSED = [case for case in CORPUS if not case.accepted and case.code not in SIG
 
 
 def taken(body: bytes, form: Form, *, head_bytes: int = HEAD_BYTES, replace: bool = True) -> SigningRequest:
+    """In one piece: an error in it may come out only at the end."""
     intake = Intake(form=form, limits=Limits(), head_bytes=head_bytes, replace=replace)
-    for start in range(0, len(body), CHUNK):
-        intake.feed(body[start : start + CHUNK])
+    intake.feed(body)
     return intake.finish()
 
 
@@ -53,6 +53,14 @@ def test_what_a_device_refuses_is_never_signed(case: Case) -> None:
     assert isinstance(refused.value, errors.Truncated)
     assert refused.value.part == "artifact"
     assert request.checked is Checked.HEAD
+
+
+@pytest.mark.parametrize("compression", Compression)
+@pytest.mark.parametrize("count", [512, 1024, 1200])
+def test_a_payload_that_is_cut_inside_a_whole_artifact_is_no_head(compression: Compression, count: int) -> None:
+    body = ArtifactBuilder().compressed(compression).edited(Stage.PAYLOAD_TAR, breaks.cut(count)).build()
+    with pytest.raises(errors.Truncated):
+        taken(body, Form.ANY)
 
 
 @pytest.mark.parametrize("case", [case for case in CORPUS if case.code in SIGNATURE_CODES - {"unsigned"}], ids=NAME)
