@@ -9,6 +9,7 @@ standard error.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,8 @@ _STANDARD_INPUT = "-"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with ``argv`` (by default the process's); returns its exit code."""
+    # Importing makes many objects and no garbage, so looking for it would only cost start-up time.
+    gc.disable()
     try:
         _prepare_output()
         code = _run(argv)
@@ -43,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _discard_output()
         sys.stderr.write(f"{PROGRAM}: cannot write the report: {error.strerror}\n")
         return ExitCode.UNREADABLE
+    finally:
+        gc.enable()
     return code
 
 
@@ -63,6 +68,7 @@ def _run(argv: Sequence[str] | None) -> ExitCode:
             from verifier import _report_text
 
             _report_text.report(outcome)
+        gc.enable()  # by now everything is imported
     if arguments.json:
         from verifier import _report_json
 
