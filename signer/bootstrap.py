@@ -11,7 +11,7 @@ from signer.auth.api_tokens import ApiTokenAuthenticator
 from signer.config import Settings
 from signer.services.certificates import CertificateService
 from signer.services.lifecycle import LifecycleService
-from signer.services.mending import MendingService
+from signer.services.mending import MendingService, Steps
 from signer.services.pairs import PairMaker
 from signer.services.ports import Authenticator, Clock, KeyStore, SignatureLedger, TokenAccess
 from signer.services.publication import PublicationService
@@ -123,14 +123,17 @@ def build_mending(settings: Settings, service: Service, *, token_names: tuple[st
         store=parts.store,
         tokens=parts.tokens,
         token_names=token_names,
-        lifecycle=service.lifecycle,
-        pairs=PairMaker(
-            store=parts.store,
-            tokens=parts.tokens,
-            strict_adoption=settings.signing.strict_adoption,
-            timeout=settings.signing.timeout,
+        steps=Steps(
+            pairs=PairMaker(
+                store=parts.store,
+                tokens=parts.tokens,
+                strict_adoption=settings.signing.strict_adoption,
+                timeout=settings.signing.timeout,
+            ),
+            finish_destruction=service.lifecycle.finish_destruction,
+            quarantine=service.signing.quarantine,
+            certify=service.certificates.issue_first,
         ),
-        quarantine=service.signing.quarantine,
         clock=parts.clock,
         timeout=settings.signing.timeout,
     )

@@ -23,7 +23,7 @@ from signer.domain.keys import Key, KeyVersion, Origin, VersionState
 from signer.domain.lifecycle import TRANSITIONS, Step
 from signer.domain.remains import Kind, Pairs, Remain, compare, pending, tokens_of
 from signer.errors import PairNotSuitable, SignerError
-from signer.services.lifecycle import LifecycleService
+from signer.services.lifecycle import Certify
 from signer.services.pairs import GENERATION_TIMEOUT, PairMaker, PairSelector
 from signer.services.ports import Clock, KeyStore, TokenAccess
 from signer.services.signing import pinned
@@ -66,6 +66,16 @@ class Survey:
     silent: dict[str, TokenError]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """What other services do, and mending makes use of."""
+
+    pairs: PairMaker
+    finish_destruction: Callable[[str, Key, int], object]
+    quarantine: Callable[[Key, KeyVersion], None]
+    certify: Certify
+
+
 class MendingService:
     """Compares records and tokens, and ends what may be ended."""
 
@@ -75,18 +85,14 @@ class MendingService:
         store: KeyStore,
         tokens: TokenAccess,
         token_names: tuple[str, ...],
-        lifecycle: LifecycleService,
-        pairs: PairMaker,
-        quarantine: Callable[[Key, KeyVersion], None],
+        steps: Steps,
         clock: Clock,
         timeout: float,
     ) -> None:
         self._store = store
         self._tokens = tokens
         self._token_names = token_names
-        self._lifecycle = lifecycle
-        self._pairs = pairs
-        self._quarantine = quarantine
+        self._steps = steps
         self._clock = clock
         self._timeout = timeout
 
@@ -129,7 +135,7 @@ class MendingService:
         try:
             self._tokens.has_key(token, pinned(key, version), timeout=self._timeout)
         except (KeyAmbiguous, KeyMismatch):
-            self._quarantine(key, version)
+            self._steps.quarantine(key, version)
             return Ending.QUARANTINED
         return None
 
@@ -142,14 +148,19 @@ class MendingService:
         now = pending(key, version, held, now=self._clock(), patience=patience)
         if now.kind in (Kind.PENDING_ABSENT, Kind.PENDING_UNFIT):
             reason = NEVER_MADE if now.kind is Kind.PENDING_ABSENT else UNFIT
-            self._pairs.abandon(key, version, ACTOR, reason=reason)
+            self._steps.pairs.abandon(key, version, ACTOR, reason=reason)
             return Ending.ABANDONED
         if now.kind is not Kind.PENDING_MADE or now.token is None:
             return None
         first = version.number == FIRST_VERSION
         if version.origin is Origin.ADOPTED:
-            return self._readopt(key, version, first=first)
-        return self._complete(key, version, now.token, first=first)
+            ending = self._readopt(key, version, first=first)
+        else:
+            ending = self._complete(key, version, now.token, first=first)
+        if ending is not Ending.ABANDONED:
+            # One that cannot be had now is told with the certificates.
+            self._steps.certify(ACTOR, key.name, version.number)
+        return ending
 
     def _complete(self, key: Key, version: KeyVersion, token: str, *, first: bool) -> Ending:
         found = self._tokens.find_key(token, key_id=version.cka_id, timeout=self._timeout)
@@ -159,10 +170,10 @@ class MendingService:
         try:
             self._tokens.sign(pin, MENDING_CHECK, tokens=(token,), timeout=self._timeout)
         except (KeyHalvesDiffer, KeyMismatch, SignatureMismatch):
-            self._pairs.abandon(key, version, ACTOR, reason=UNFIT)
+            self._steps.pairs.abandon(key, version, ACTOR, reason=UNFIT)
             return Ending.ABANDONED
         done = EventType.KEY_CREATED if first else EventType.VERSION_PREPARED
-        self._pairs.pin(key, version, found.spki, ACTOR, done, activate=first)
+        self._steps.pairs.pin(key, version, found.spki, ACTOR, done, activate=first)
         return Ending.COMPLETED_ACTIVE if first else Ending.COMPLETED_NEXT
 
     def _readopt(self, key: Key, version: KeyVersion, *, first: bool) -> Ending:
@@ -170,7 +181,7 @@ class MendingService:
         done = EventType.KEY_ADOPTED if first else EventType.VERSION_PREPARED
         selector = PairSelector(cka_id=version.cka_id)
         try:
-            self._pairs.fulfil(key, version, selector, ACTOR, done, activate=first)
+            self._steps.pairs.fulfil(key, version, selector, ACTOR, done, activate=first)
         except PairNotSuitable:
             return Ending.ABANDONED  # ``fulfil`` has closed the record
         return Ending.COMPLETED_ACTIVE if first else Ending.COMPLETED_NEXT
@@ -179,7 +190,7 @@ class MendingService:
         for token in tokens_of(key, version):
             if token in self._token_names:
                 self._destroy_halves(token, version)
-        self._lifecycle.finish_destruction(ACTOR, key, version.number)
+        self._steps.finish_destruction(ACTOR, key, version.number)
         return Ending.DESTROYED
 
     def _destroy_halves(self, token: str, version: KeyVersion) -> None:
