@@ -30,7 +30,7 @@ def validity(examination: Examination) -> Iterator[Finding]:
 
 def key_certificates(examination: Examination) -> Iterator[Finding]:
     """The certificates of the versions that devices trust are in date."""
-    yield from or_ok(_certificates(examination), "no certificate of a key expires within 30 days")
+    yield from or_ok(_certificates(examination), f"no certificate of a key expires within {NOTICE.days} days")
 
 
 def _not_after(key: Key, version: KeyVersion, now: datetime) -> Iterator[Finding]:
@@ -64,17 +64,25 @@ def _certificates(examination: Examination) -> Iterator[Finding]:
     now = examination.surroundings.clock()
     for key in examination.store.all_keys():
         for version in key.trusted:
-            try:
-                end = examination.store.certificate(key, version.number).not_after
-            except CertificateNotFound:
-                continue
-            told = f"the certificate of key {key.name} version {version.number}"
-            hint = f"issue a new one for version {version.number} of key {key.name}, or import one from your CA"
-            if end < now:
-                tell = failed if version.state is VersionState.ACTIVE else warning
-                yield tell(f"{told} expired on {end.date()}", hint)
-            elif end - now < NOTICE:
-                yield warning(f"{told} expires on {end.date()}", hint)
+            yield from _certificate(examination, key, version, now)
+
+
+def _certificate(examination: Examination, key: Key, version: KeyVersion, now: datetime) -> Iterator[Finding]:
+    name = f"key {key.name} version {version.number}"
+    hint = (
+        f"artifact-signer keys certificate {key.name} --version {version.number} --new makes one, "
+        "keys import-certificate takes one from a CA"
+    )
+    try:
+        end = examination.store.certificate(key, version.number).not_after
+    except CertificateNotFound:
+        yield warning(f"{name} has no certificate", hint)
+        return
+    if end < now:
+        tell = failed if version.state is VersionState.ACTIVE else warning
+        yield tell(f"the certificate of {name} expired on {end.date()}", hint)
+    elif end - now < NOTICE:
+        yield warning(f"the certificate of {name} expires on {end.date()}", hint)
 
 
 def _rotate(key: Key) -> str:

@@ -195,9 +195,9 @@ def record(service: Service, name: str) -> Key:
     return service.parts.store.key(name)
 
 
-def last_event(service: Service, name: str) -> Event:
-    """The newest event of a key."""
-    return service.parts.store.events(after=0, limit=1000, key=name)[-1].event
+def events(service: Service, name: str) -> list[Event]:
+    """What happened to a key, oldest first."""
+    return [item.event for item in service.parts.store.events(after=0, limit=1000, key=name)]
 
 
 @pytest.mark.parametrize("sentence", CRASHES)
@@ -215,7 +215,10 @@ def test_a_crash_is_named_and_mended(sentence: str, patient: Patient) -> None:
     with patient.service() as service:
         version = record(service, crash.key).version(crash.version)
         assert version.state is crash.state
-        assert (last_event(service, crash.key).type, last_event(service, crash.key).actor) == (crash.event, ACTOR)
+        (mending,) = [
+            event for event in events(service, crash.key) if event.type is crash.event and event.actor == ACTOR
+        ]
+        assert mending.version == crash.version
         held = service.parts.tokens.find_keys(TOKEN)
         assert any(pair.key_id == version.cka_id for pair in held) is crash.in_token
 
@@ -245,6 +248,7 @@ def test_what_was_mended_is_in_order_afterwards(patient: Patient) -> None:
     assert report.exit_status == 0
     with patient.service() as service:
         assert service.signing.sign(PIPELINE, NEW_KEY, SIGNING_REQUEST).version == 1
+        assert service.certificates.current(NEW_KEY, 1).self_signed
 
 
 def test_a_completed_key_is_checked_in_the_same_examination(patient: Patient) -> None:
@@ -325,8 +329,11 @@ def test_two_that_mend_at_once_make_one_key(patient: Patient) -> None:
         _, errors = doctor.communicate(timeout=CRASH_SECONDS)
         assert errors == b""
     with patient.service() as service:
-        events = service.parts.store.events(after=0, limit=1000, key=NEW_KEY)
-        assert [item.event.type for item in events] == [EventType.CREATION_STARTED, EventType.KEY_CREATED]
+        assert [event.type for event in events(service, NEW_KEY)] == [
+            EventType.CREATION_STARTED,
+            EventType.KEY_CREATED,
+            EventType.CERTIFICATE_ISSUED,
+        ]
         assert record(service, NEW_KEY).active is not None
 
 

@@ -234,7 +234,7 @@ class TestPage:
             "look again after {} seconds": int(DEFAULT_PATIENCE.total_seconds()),
             "{} MiB are left": spool.RESERVE_BYTES >> 20,
             "It does not expire within {} days": tls.EXPIRY_WARNING.days,
-            "do not expire within {} days": validity.NOTICE.days,
+            "does not expire within {} days (*warning*). **To mend:** `artifact-signer keys": validity.NOTICE.days,
         }
         text = " ".join(PAGE.split())
         assert [name for name, figure in figures.items() if name.format(figure) not in text] == []

@@ -13,6 +13,7 @@ import pytest
 
 from signer.bootstrap import utc_now
 from signer.doctor import Severity
+from signer.domain.certificates import CertificateWish
 from signer.domain.identity import Role
 from signer.domain.keys import Validity, VersionState
 from signer.installation import SOFTHSM_MODULES
@@ -97,6 +98,16 @@ def count(patient: Patient, key: str, signatures: int) -> None:
 def nearly_exhaust(patient: Patient) -> None:
     patient.create("limited", validity=Validity(signature_limit=10))
     count(patient, "limited", 9)
+
+
+def certify(days: int) -> Callable[[Patient], None]:
+    """A certificate for so many days."""
+
+    def breaks(patient: Patient) -> None:
+        with patient.service() as service:
+            service.certificates.issue(ADMIN, KEY, 1, CertificateWish(days=days))
+
+    return breaks
 
 
 TOKENS = {
@@ -223,7 +234,27 @@ KEYS = {
     ),
 }
 
-ROWS = {**TOKENS, **KEYS}
+CERTIFICATES = {
+    "a certificate that ends next week": Row(
+        breaks=certify(7), check="certificates", severity=WARNING, says="key firmware version 1 expires on"
+    ),
+    "a certificate that ended": Row(
+        breaks=certify(7),
+        check="certificates",
+        severity=FAILED,
+        says="key firmware version 1 expired on",
+        hint="keys certificate firmware --version 1 --new",
+        surroundings=lambda: {"clock": lambda: utc_now() + timedelta(days=8)},
+    ),
+    "a version without a certificate": Row(
+        breaks=lambda patient: patient.sql("DELETE FROM certificates"),
+        check="certificates",
+        severity=WARNING,
+        says="key firmware version 1 has no certificate",
+    ),
+}
+
+ROWS = {**TOKENS, **KEYS, **CERTIFICATES}
 
 
 @pytest.mark.parametrize("sentence", ROWS)
