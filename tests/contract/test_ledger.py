@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event
 
 from signer.domain.keys import Validity, VersionState
 from signer.errors import DatabaseUnavailable
@@ -20,19 +19,14 @@ from signer.storage.key_store import SqlKeyStore
 from signer.storage.signature_ledger import SqlSignatureLedger
 from tests.support import rivals
 from tests.support.clock import START, ManualClock
-from tests.support.crowd import PROCESSES, Crowd, in_threads
+from tests.support.crowd import PROCESSES, Crowd
 from tests.support.databases import Opener
-from tests.support.postgres import Cluster
 from tests.support.records import add_pinned, add_version, swap
 
-TOLERANCE = timedelta(seconds=5)
-PATIENCE = 20.0
+from .ledgers import PATIENCE, active_id, count, ledger_on, until
+
 THREADS = 16
 DAY = timedelta(days=1)
-
-
-def ledger_on(database: Database, clock: Callable[[], datetime]) -> SqlSignatureLedger:
-    return SqlSignatureLedger(database=database, clock=clock, clock_tolerance=TOLERANCE)
 
 
 @pytest.fixture
@@ -48,15 +42,6 @@ def store(database: Database, clock: ManualClock) -> SqlKeyStore:
 @pytest.fixture
 def ledger(database: Database, clock: ManualClock) -> SqlSignatureLedger:
     return ledger_on(database, clock)
-
-
-def active_id(store: SqlKeyStore, name: str = "firmware", **validity: object) -> int:
-    """The id of the active version of a new key."""
-    return add_pinned(store, name, validity=Validity(**validity)).versions[0].id  # type: ignore[arg-type]
-
-
-def count(store: SqlKeyStore, name: str = "firmware") -> int:
-    return store.key(name).versions[0].signature_count
 
 
 class TestCounting:
@@ -244,9 +229,9 @@ class TestGroupCommit:
         go_on = threading.Event()
         with self._commits(database, held=go_on) as commits, ThreadPoolExecutor(1 + THREADS) as pool:
             leader = pool.submit(ledger.reserve, first, timeout=PATIENCE)
-            _until(lambda: len(commits) == 1)
+            until(lambda: len(commits) == 1)
             others = [pool.submit(ledger.reserve, (first, second)[n % 2], timeout=PATIENCE) for n in range(THREADS)]
-            _until(lambda: len(ledger._waiting) == THREADS)
+            until(lambda: len(ledger._waiting) == THREADS)
             go_on.set()
             assert leader.result()
             assert all(other.result() for other in others)
@@ -260,9 +245,9 @@ class TestGroupCommit:
         go_on = threading.Event()
         with self._commits(database, held=go_on) as commits, ThreadPoolExecutor(1 + THREADS) as pool:
             leader = pool.submit(ledger.reserve, other, timeout=PATIENCE)
-            _until(lambda: len(commits) == 1)
+            until(lambda: len(commits) == 1)
             others = [pool.submit(ledger.reserve, limited, timeout=PATIENCE) for _ in range(THREADS)]
-            _until(lambda: len(ledger._waiting) == THREADS)
+            until(lambda: len(ledger._waiting) == THREADS)
             go_on.set()
             leader.result()
             assert Counter(other.result() for other in others) == {True: 5, False: THREADS - 5}
@@ -283,9 +268,9 @@ class TestGroupCommit:
         ledger = ledger_on(database, clock)
         with self._commits(database, held=go_on) as commits, ThreadPoolExecutor(1 + THREADS) as pool:
             leader = pool.submit(ledger.reserve, version_id, timeout=PATIENCE)
-            _until(lambda: len(commits) == 1)
+            until(lambda: len(commits) == 1)
             others = [pool.submit(ledger.reserve, version_id, timeout=PATIENCE) for _ in range(THREADS)]
-            _until(lambda: len(ledger._waiting) == THREADS)
+            until(lambda: len(ledger._waiting) == THREADS)
             failing.set()
             go_on.set()
             assert leader.result()
@@ -294,122 +279,6 @@ class TestGroupCommit:
         assert count(store) == 1
         failing.clear()
         assert ledger.reserve(version_id, timeout=PATIENCE)
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-
-
-class TestDatabaseTrouble:
-    """Nobody waits longer than was agreed, and the service goes on when the database does."""
-
-    SHORT = 0.3
-    # A wait for the turn and a commit of one's own, and some air for a busy machine.
-    LONGEST = 2 * SHORT + 5.0
-
-    @staticmethod
-    def _all_refused(ledger: SqlSignatureLedger, version_id: int, timeout: float) -> float:
-        """Many callers, each refused; returns how long the slowest waited."""
-
-        def attempt(_: int) -> float:
-            started = time.monotonic()
-            with pytest.raises(DatabaseUnavailable):
-                ledger.reserve(version_id, timeout=timeout)
-            return time.monotonic() - started
-
-        return max(in_threads(THREADS, attempt))
-
-    @staticmethod
-    @contextmanager
-    def _locked(database: Database, version_id: int) -> Iterator[None]:
-        """Another transaction holds the version."""
-        with database.writing() as connection:
-            connection.execute(text("UPDATE key_versions SET state = state WHERE id = :id"), {"id": version_id})
-            yield
-
-    def test_a_lock_of_another_is_waited_for_no_longer_than_agreed(
-        self, store: SqlKeyStore, open_database: Opener, clock: ManualClock
-    ) -> None:
-        version_id = active_id(store)
-        ledger = ledger_on(open_database(timeout=self.SHORT), clock)
-        with self._locked(open_database(), version_id):
-            assert self._all_refused(ledger, version_id, self.SHORT) < self.LONGEST
-        assert ledger.reserve(version_id, timeout=PATIENCE)
-        assert count(store) == 1
-
-    def test_a_lock_that_is_let_go_in_time_is_no_trouble(
-        self, store: SqlKeyStore, open_database: Opener, ledger: SqlSignatureLedger
-    ) -> None:
-        version_id = active_id(store)
-        with ThreadPoolExecutor(1) as pool:
-            with self._locked(open_database(), version_id):
-                waiting = pool.submit(ledger.reserve, version_id, timeout=PATIENCE)
-                _until(lambda: not ledger._waiting and ledger._turn.locked())
-            assert waiting.result()
-
-    def test_who_waits_for_a_turn_leaves_in_time_and_is_not_counted(
-        self, store: SqlKeyStore, database: Database, ledger: SqlSignatureLedger, open_database: Opener
-    ) -> None:
-        version_id = active_id(store)
-        with ThreadPoolExecutor(1) as pool:
-            with self._locked(open_database(), version_id):
-                leader = pool.submit(ledger.reserve, version_id, timeout=PATIENCE)
-                _until(lambda: not ledger._waiting and ledger._turn.locked())
-                assert self._all_refused(ledger, version_id, 0.05) < self.LONGEST
-            assert leader.result()
-        assert ledger.reserve(version_id, timeout=PATIENCE)
-        assert count(store) == 2
-
-
-@pytest.fixture
-def postgres_store(postgres_url: str, clock: ManualClock) -> Iterator[SqlKeyStore]:
-    opener = Opener(postgres_url)
-    yield SqlKeyStore(database=opener(), clock=clock)
-    opener.close()
-
-
-class TestServerTrouble:
-    """A database server can go away, and it can stand still."""
-
-    TIMEOUT = 0.5
-    # libpq waits at least two seconds for a connection.
-    LONGEST = 2 * TIMEOUT + 2.0 + 5.0
-
-    @pytest.fixture
-    def ledger(self, postgres_url: str, clock: ManualClock) -> Iterator[SqlSignatureLedger]:
-        opener = Opener(postgres_url)
-        yield ledger_on(opener(timeout=self.TIMEOUT), clock)
-        opener.close()
-
-    def test_connections_that_were_ended_are_replaced(
-        self, postgres_store: SqlKeyStore, ledger: SqlSignatureLedger, postgres_cluster: Cluster
-    ) -> None:
-        version_id = active_id(postgres_store)
-        assert ledger.reserve(version_id, timeout=PATIENCE)
-        with postgres_cluster.connect("postgres") as connection:
-            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'shared'")
-        assert ledger.reserve(version_id, timeout=PATIENCE)
-        assert count(postgres_store) == 2
-
-    def test_a_server_that_stands_still_is_given_up_in_time(
-        self, postgres_store: SqlKeyStore, ledger: SqlSignatureLedger, postgres_cluster: Cluster
-    ) -> None:
-        version_id = active_id(postgres_store)
-        assert ledger.reserve(version_id, timeout=PATIENCE)
-        with postgres_cluster.frozen():
-            longest = TestDatabaseTrouble._all_refused(ledger, version_id, self.TIMEOUT)
-        assert longest < self.LONGEST
-        assert ledger.reserve(version_id, timeout=PATIENCE)
-        assert count(postgres_store) >= 2
-
-    def test_no_server_at_all(self, clock: ManualClock) -> None:
-        opener = Opener("postgresql+psycopg://signer@/shared?host=/nonexistent")
-        ledger = ledger_on(opener(timeout=self.TIMEOUT), clock)
-        assert TestDatabaseTrouble._all_refused(ledger, 1, self.TIMEOUT) < self.LONGEST
-        opener.close()
 
 
 def test_a_version_may_sign_again_after_a_rotation_and_no_longer_before(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 
 import pytest
 
@@ -14,30 +12,20 @@ from hsm.errors import (
     PinRejected,
     TokenBusy,
     TokenError,
-    TokenReadOnly,
     TokenUnavailable,
 )
 from hsm.errors import KeyNotFound as KeyNotInToken
 from signer.domain.events import EventType as E
-from signer.domain.identity import Identity, Role
-from signer.domain.keys import Key, Validity
 from signer.domain.keys import VersionState as S
 from signer.errors import (
-    AccessDenied,
-    ClockMovedBack,
-    ConfirmationMismatch,
-    KeyNotFound,
     NoNextVersion,
     NotInEveryToken,
     StepNotAllowed,
-    VersionNotFound,
 )
-from signer.services.lifecycle import NewKeyRequest
-from signer.services.pairs import PairSelector
-from tests.support.clock import ManualClock
 from tests.support.house import ADMIN, KEY, House
 from tests.support.memory_tokens import MemoryTokens
-from tests.support.records import swap
+
+from .steps import step, two_versions
 
 UNREACHABLE: dict[str, TokenError] = {
     "it is gone": TokenUnavailable(token="two"),
@@ -45,22 +33,6 @@ UNREACHABLE: dict[str, TokenError] = {
     "it hangs": DeadlineExceeded(token="two"),
     "it refuses the PIN": PinRejected(token="two"),
 }
-
-
-def two_versions(house: House) -> Key:
-    """An active version and a next one."""
-    house.create()
-    return house.prepare()
-
-
-def step(house: House, name: str, number: int = 1) -> Key:
-    """A step by the name of its command."""
-    if name == "destroy":
-        return house.lifecycle.destroy(ADMIN, KEY, number, confirmation=KEY).key
-    if name == "rotate":
-        return house.rotate()
-    taken: Key = getattr(house.lifecycle, name)(ADMIN, KEY, number).key
-    return taken
 
 
 class TestRotate:
@@ -291,185 +263,3 @@ class TestEnable:
         with pytest.raises(KeyMismatch):
             step(house, "enable")
         assert house.states() == [S.DISABLED]
-
-
-class TestDestroy:
-    @pytest.mark.parametrize("confirmation", ["", "Firmware", "firmware ", "firmware2", "yes", "1"])
-    def test_it_asks_for_the_name_again(self, house: House, tokens: MemoryTokens, confirmation: str) -> None:
-        house.create()
-        step(house, "disable")
-        events, pairs = house.events(), tokens.pairs()
-        with pytest.raises(ConfirmationMismatch):
-            house.lifecycle.destroy(ADMIN, KEY, 1, confirmation=confirmation)
-        assert house.states() == [S.DISABLED]
-        assert (house.events(), tokens.pairs()) == (events, pairs)
-
-    def test_the_pair_leaves_every_token(self, pair_house: House, two_tokens: MemoryTokens) -> None:
-        key = pair_house.create()
-        two_tokens.copy(key.version(1).cka_id, target="two")
-        step(pair_house, "disable")
-        destroyed = step(pair_house, "destroy").version(1)
-        assert (two_tokens.pairs("one"), two_tokens.pairs("two")) == ((), ())
-        assert (destroyed.state, destroyed.tokens) == (S.DESTROYED, ())
-        assert destroyed.fingerprint == key.version(1).fingerprint
-
-    def test_only_this_pair_leaves(self, house: House, tokens: MemoryTokens) -> None:
-        key = two_versions(house)
-        step(house, "disable")
-        step(house, "destroy")
-        assert [pair.key_id for pair in tokens.pairs()] == [key.version(2).cka_id]
-
-    def test_another_pair_in_its_place_is_left_alone(self, house: House, tokens: MemoryTokens) -> None:
-        key = house.create()
-        step(house, "disable")
-        tokens.substitute(key.version(1).cka_id)
-        step(house, "destroy")
-        assert house.states() == [S.DESTROYED]
-        assert len(tokens.pairs()) == 1
-
-    def test_a_pair_that_is_gone_already(self, house: House, tokens: MemoryTokens) -> None:
-        key = house.create()
-        step(house, "disable")
-        tokens.remove(key.version(1).cka_id)
-        step(house, "destroy")
-        assert house.states() == [S.DESTROYED]
-
-    def test_a_pair_that_goes_meanwhile(self, house: House, tokens: MemoryTokens) -> None:
-        key = house.create()
-        step(house, "disable")
-        with tokens.at("destroy", lambda: tokens.remove(key.version(1).cka_id)):
-            step(house, "destroy")
-        assert house.states() == [S.DESTROYED]
-
-    FAILURES = {  # noqa: RUF012  (a table)
-        "a token cannot be asked": ("has_key", TokenUnavailable(token="two"), False),
-        "a token is busy": ("has_key", TokenBusy(token="two"), False),
-        "a token refuses the PIN": ("has_key", PinRejected(token="two"), False),
-        "a token is write-protected": ("destroy", TokenReadOnly(token="two"), False),
-        "a token goes away before": ("destroy", TokenUnavailable(token="two"), False),
-        "a token goes away after": ("destroy", TokenUnavailable(token="two"), True),
-    }
-
-    @pytest.mark.parametrize("sentence", FAILURES)
-    def test_a_failure_in_between_is_mended_by_repeating(
-        self, pair_house: House, two_tokens: MemoryTokens, sentence: str
-    ) -> None:
-        verb, error, after = self.FAILURES[sentence]
-        key = pair_house.create()
-        two_tokens.copy(key.version(1).cka_id, target="two")
-        step(pair_house, "disable")
-        before = pair_house.last_event
-        with two_tokens.failing(verb, error, after=after), pytest.raises(TokenError):
-            step(pair_house, "destroy")
-        assert pair_house.states() == [S.DESTROYING]
-        assert len(two_tokens.pairs("two")) == (0 if after else 1)
-        for refused in ("enable", "disable", "retire"):
-            with pytest.raises(StepNotAllowed):
-                step(pair_house, refused)
-        step(pair_house, "destroy")
-        assert pair_house.states() == [S.DESTROYED]
-        assert two_tokens.pairs("two") == ()
-        assert pair_house.event_types(after=before) == [E.DESTRUCTION_STARTED, E.VERSION_DESTROYED]
-
-    def test_a_token_that_is_no_longer_configured_is_named(
-        self, open_worker: Callable[..., House], two_tokens: MemoryTokens
-    ) -> None:
-        house = open_worker(two_tokens)
-        key = house.create()
-        two_tokens.copy(key.version(1).cka_id, target="two")
-        step(house, "disable")
-        later = open_worker(MemoryTokens.restored(("one",), [row for row in two_tokens.snapshot() if row[0] == "one"]))
-        outcome = later.lifecycle.destroy(ADMIN, KEY, 1, confirmation=KEY)
-        assert outcome.key.version(1).state is S.DESTROYED
-        (warning,) = outcome.warnings
-        assert "two" in warning
-
-    def test_its_name_stays_used(self, house: House) -> None:
-        house.create()
-        step(house, "disable")
-        step(house, "destroy")
-        with pytest.raises(Exception, match="key-name-taken"):
-            house.create()
-
-
-Step = Callable[[House, Identity], object]
-EVERY_STEP: dict[str, Step] = {
-    "create": lambda house, who: house.lifecycle.create(
-        who, NewKeyRequest(unverified_name="new", unverified_algorithm="ecdsa-p256")
-    ),
-    "adopt": lambda house, who: house.lifecycle.adopt(
-        who,
-        NewKeyRequest(unverified_name="new", unverified_algorithm="ecdsa-p256"),
-        PairSelector(label="firmware-v1"),
-    ),
-    "prepare": lambda house, who: house.lifecycle.prepare(who, KEY, validity=Validity()),
-    "rotate": lambda house, who: house.lifecycle.rotate(who, KEY),
-    "retire": lambda house, who: house.lifecycle.retire(who, KEY, 2),
-    "disable": lambda house, who: house.lifecycle.disable(who, KEY, 1),
-    "enable": lambda house, who: house.lifecycle.enable(who, KEY, 3),
-    "destroy": lambda house, who: house.lifecycle.destroy(who, KEY, 3, confirmation=KEY),
-}
-
-
-def unchanged(house: House, tokens: MemoryTokens) -> tuple[object, ...]:
-    return (house.store.all_keys(), house.events(), tokens.pairs())
-
-
-@pytest.fixture
-def lived_in(house: House) -> House:
-    """A key with an active, a next and a disabled version."""
-    two_versions(house)
-    step(house, "disable", 2)
-    key = house.prepare()
-    house.store.change(key, [swap(key.version(3), S.DISABLED), swap(key.version(2), S.NEXT)], [])
-    assert house.states() == [S.ACTIVE, S.NEXT, S.DISABLED]
-    return house
-
-
-@pytest.mark.parametrize("name", EVERY_STEP)
-@pytest.mark.parametrize("role", sorted(set(Role) - {Role.ADMINISTRATOR}))
-def test_only_an_administrator_takes_steps(lived_in: House, tokens: MemoryTokens, name: str, role: Role) -> None:
-    before = unchanged(lived_in, tokens)
-    with pytest.raises(AccessDenied) as refusal:
-        EVERY_STEP[name](lived_in, Identity(name="api-token:somebody", role=role))
-    assert refusal.value.facts == {
-        "identity": "api-token:somebody",
-        "reason": f"the role {role} may not administer",
-    }
-    assert unchanged(lived_in, tokens) == before
-
-
-@pytest.mark.parametrize("name", EVERY_STEP)
-def test_no_step_is_taken_after_the_clock_moved_back(
-    lived_in: House, tokens: MemoryTokens, clock: ManualClock, name: str
-) -> None:
-    before, newest = unchanged(lived_in, tokens), clock.now
-    clock.advance(seconds=-6)
-    with pytest.raises(ClockMovedBack) as refusal:
-        EVERY_STEP[name](lived_in, ADMIN)
-    assert refusal.value.facts == {"now": newest - timedelta(seconds=6), "newest": newest}
-    assert unchanged(lived_in, tokens) == before
-
-
-@pytest.mark.parametrize("name", sorted(EVERY_STEP.keys() - {"adopt", "prepare"}))
-def test_a_small_step_back_of_the_clock_is_tolerated(lived_in: House, clock: ManualClock, name: str) -> None:
-    clock.advance(seconds=-5)
-    before = lived_in.last_event
-    EVERY_STEP[name](lived_in, ADMIN)
-    assert lived_in.events(after=before)
-
-
-NOWHERE = {"retire", "disable", "enable", "destroy"}
-
-
-@pytest.mark.parametrize("name", sorted(NOWHERE))
-def test_a_version_that_is_not_there(house: House, name: str) -> None:
-    house.create()
-    with pytest.raises(VersionNotFound):
-        step(house, name, 9)
-
-
-@pytest.mark.parametrize("name", sorted(NOWHERE | {"rotate"}))
-def test_a_key_that_is_not_there(house: House, name: str) -> None:
-    with pytest.raises(KeyNotFound):
-        step(house, name)

@@ -1,0 +1,77 @@
+"""Many callers of a key store at once, on each kind of database."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from signer.domain.events import EventType
+from signer.domain.keys import VersionState
+from signer.storage.key_store import SqlKeyStore
+from tests.support import rivals
+from tests.support.clock import ManualClock
+from tests.support.crowd import PROCESSES, Crowd
+from tests.support.databases import Opener
+from tests.support.records import add_pinned, add_version, event, new_key, new_version, swap
+
+THREADS = 6
+
+
+@pytest.fixture
+def store(open_database: Opener, clock: ManualClock) -> SqlKeyStore:
+    return SqlKeyStore(database=open_database(), clock=clock)
+
+
+def event_types(store: SqlKeyStore) -> list[EventType]:
+    return [item.event.type for item in store.events(after=0, limit=1000, key=None)]
+
+
+class TestManyAtOnce:
+    """Threads and processes; the database decides, whoever asks."""
+
+    def test_one_of_many_gets_a_name(self, store: SqlKeyStore, database_url: str, crowd: Crowd) -> None:
+        outcomes = crowd.everywhere(rivals.add_the_same_key, database_url, "firmware", THREADS)
+        assert sum(outcomes, Counter()) == {rivals.DONE: 1, "key-name-taken": PROCESSES * THREADS - 1}
+        assert len(store.key("firmware").versions) == 1
+        assert len(event_types(store)) == 1
+
+    def test_one_of_many_gets_a_freed_name(self, store: SqlKeyStore, database_url: str, crowd: Crowd) -> None:
+        key = store.add_key(new_key(), new_version(), event())
+        store.change(key, [swap(key.versions[0], VersionState.DESTROYED)], [])
+        outcomes = crowd.everywhere(rivals.add_the_same_key, database_url, "firmware", THREADS)
+        assert sum(outcomes, Counter()) == {rivals.DONE: 1, "key-name-taken": PROCESSES * THREADS - 1}
+        assert len(store.key("firmware").versions) == 1
+
+    def test_one_of_many_prepares_the_next_version(self, store: SqlKeyStore, database_url: str, crowd: Crowd) -> None:
+        add_pinned(store)
+        outcomes = sum(crowd.everywhere(rivals.add_the_next_version, database_url, "firmware", THREADS), Counter())
+        assert outcomes == {rivals.DONE: 1, "next-version-exists": PROCESSES * THREADS - 1}
+        assert [version.number for version in store.key("firmware").versions] == [1, 2]
+
+    def test_one_of_many_moves_a_version_on(self, store: SqlKeyStore, database_url: str, crowd: Crowd) -> None:
+        key = add_pinned(store)
+        outcomes = crowd.everywhere(rivals.disable_the_active_version, database_url, key, THREADS)
+        assert sum(outcomes, Counter()) == {rivals.DONE: 1, "state-changed": PROCESSES * THREADS - 1}
+        assert event_types(store).count(EventType.VERSION_DISABLED) == 1
+
+    def test_there_are_never_two_active_versions(self, store: SqlKeyStore, database_url: str, crowd: Crowd) -> None:
+        key = add_pinned(store, state=VersionState.PREVIOUS)
+        for _ in range(THREADS - 1):
+            key = add_version(store, key, state=VersionState.PREVIOUS)
+        outcomes = sum(crowd.everywhere(rivals.activate_and_step_back, database_url, "firmware", THREADS, 8), Counter())
+        assert outcomes[rivals.BROKEN] == 0
+        assert outcomes.keys() <= {rivals.DONE, "active-version-exists", "state-changed", "seen in use", "left"}
+        assert outcomes["left"] == PROCESSES * THREADS
+        assert event_types(store).count(EventType.KEY_ROTATED) == outcomes[rivals.DONE] > 0
+        assert {version.state for version in store.key("firmware").versions} == {VersionState.PREVIOUS}
+
+    def test_who_reads_on_misses_no_event(self, store: SqlKeyStore, database_url: str, crowd: Crowd) -> None:
+        writing = crowd.begin(rivals.record_events, database_url, THREADS, 20)
+        seen: list[int] = []
+        written = False
+        while not written:
+            written = all(future.done() for future in writing)  # asked first: then one more look sees the last ones
+            seen += [item.id for item in store.events(after=seen[-1] if seen else 0, limit=1000, key=None)]
+        assert sum((future.result() for future in writing), Counter()) == {rivals.DONE: PROCESSES * THREADS}
+        assert seen == list(range(1, PROCESSES * THREADS * 20 + 1))
