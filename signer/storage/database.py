@@ -168,21 +168,21 @@ class _BeginImmediate:
 
     def __init__(self, timeout: float) -> None:
         self._restore = f"PRAGMA busy_timeout={int(timeout * MILLISECONDS)}"
-        self._looks = max(1, int(timeout / LOCK_LOOK_SECONDS))
+        self._timeout = timeout
 
     def __call__(self, connection: Connection) -> None:
         if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
             return
         driver: Any = connection.connection.dbapi_connection
         driver.execute("PRAGMA busy_timeout=0").close()
+        deadline = time.monotonic() + self._timeout
         try:
-            for _ in range(self._looks):
-                if _begun(driver):
-                    return
+            while not _begun(driver):
+                if time.monotonic() > deadline:
+                    raise DatabaseUnavailable
                 time.sleep(LOCK_LOOK_SECONDS)
         finally:
             driver.execute(self._restore).close()
-        raise DatabaseUnavailable
 
 
 def _begun(driver: Any) -> bool:
