@@ -12,6 +12,7 @@ from signer.cli.local import config_option
 from signer.cli.output import printable, show_json
 
 SEVERITY_WIDTH = 7
+MAX_AGE_SECONDS = 366 * 86400
 
 
 @click.command()
@@ -19,12 +20,12 @@ SEVERITY_WIDTH = 7
 @click.option("--mend", is_flag=True, help="end what a crash left between token and database")
 @click.option(
     "--pending-age",
-    type=click.FloatRange(min=0),
+    type=click.IntRange(0, MAX_AGE_SECONDS),
     metavar="SECONDS",
     help="age from which on a version that is being made counts as interrupted",
 )
 @click.option("--json", "as_json", is_flag=True, help="write a JSON document")
-def doctor(config: Path, *, mend: bool, pending_age: float | None, as_json: bool) -> int:
+def doctor(config: Path, *, mend: bool, pending_age: int | None, as_json: bool) -> int:
     """Look at every part of an installation; exit status 1 if anything failed, 2 if it has no usable configuration."""
     from signer.doctor import Request, examine
     from signer.services.mending import DEFAULT_PATIENCE

@@ -93,9 +93,14 @@ class TestDoctor:
         output = capsys.readouterr()
         assert not [secret for secret in [*secrets, "wrong-pin-of-a-test"] if secret in output.out + output.err]
 
-    def test_an_age_below_zero_is_refused(self, patient: Patient, capsys: pytest.CaptureFixture[str]) -> None:
-        assert run(["doctor", "--config", str(patient.config), "--pending-age", "-1"]) == 2
-        assert "--pending-age" in capsys.readouterr().err
+    @pytest.mark.parametrize("age", ["-1", "nan", "inf", "1e3", "1" * 30, "soon"])
+    def test_an_age_that_is_none_is_a_usage_error(
+        self, age: str, patient: Patient, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run(["doctor", "--config", str(patient.config), "--pending-age", age]) == 2
+        output = capsys.readouterr()
+        assert output.out == ""
+        assert "--pending-age" in output.err
 
 
 @pytest.mark.usefixtures("session")
