@@ -195,11 +195,12 @@ class Inflater:
             from verifier._xz import XzDecoder
 
             return XzDecoder(memory=memory)
+        from verifier._zstd import new_decoder as new_zstd_decoder
+
         try:
-            from verifier._zstd import ZstdDecoder
+            return new_zstd_decoder(memory=memory)
         except ImportError:
             raise FastExtraMissing(part=self._member) from None
-        return ZstdDecoder(memory=memory)
 
     def _check_ratio(self) -> None:
         allowed = self._limits.decompression_ratio

@@ -16,6 +16,7 @@ import zstandard
 
 from verifier import Compression, Limits, VerificationError, errors
 from verifier import _gzip as gzip_streams
+from verifier import _zstd as zstd_streams
 from verifier._inflate import Inflater
 
 MIB = 1024 * 1024
@@ -126,6 +127,11 @@ class TestGzip:
         assert code_of(data, Compression.GZIP) == code
 
 
+def test_the_zstd_binding_is_the_one_asked_for(zstd_binding: str) -> None:
+    name = type(zstd_streams.new_decoder(memory=64 * MIB)).__name__
+    assert name == ("ZstdBlockDecoder" if zstd_binding == "zstandard" else "StandardZstdDecoder")
+
+
 def test_isal_accepts_incomplete_distance_codes_and_zlib_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     """A known difference, written down in docs/verifier.md; it concerns streams that no writer makes."""
     lenient = gzip_with_incomplete_distance_codes()
@@ -210,6 +216,17 @@ def test_xz_is_refused(sentence: str, piece: int | None) -> None:
     assert code_of(data, Compression.XZ, piece=piece) == code
 
 
+@pytest.fixture(params=["zstandard", "backports.zstd"])
+def zstd_binding(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The test runs with each binding, as if it were the only one."""
+    if request.param != "zstandard":
+        if sys.version_info < (3, 14):
+            pytest.importorskip("backports.zstd")
+        monkeypatch.setitem(sys.modules, "verifier._zstd_blocks", None)
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("zstd_binding")
 @pytest.mark.parametrize("sentence", ZSTD_REFUSED)
 @pytest.mark.parametrize("piece", [None, 1000])
 def test_zstd_is_refused(sentence: str, piece: int | None) -> None:
@@ -222,16 +239,19 @@ def test_xz_with_the_dictionary_that_writers_use_is_read() -> None:
     assert inflate(data, Compression.XZ) == TEXT
 
 
+@pytest.mark.usefixtures("zstd_binding")
 def test_zstd_with_a_window_of_64_mib_is_read() -> None:
     assert inflate(zstd_with_window(26), Compression.ZSTD) == TEXT
 
 
+@pytest.mark.usefixtures("zstd_binding")
 def test_several_zstd_frames_are_one() -> None:
     frames = zstd(TEXT) + zstd(b"") + zstd(NOISE, write_checksum=True, write_content_size=False)
     assert inflate(frames, Compression.ZSTD) == CONTENT
     assert inflate(frames, Compression.ZSTD, piece=7) == CONTENT
 
 
+@pytest.mark.usefixtures("zstd_binding")
 @pytest.mark.parametrize("level", [1, 3, 10, 19])
 def test_every_kind_of_zstd_block_is_read(level: int) -> None:
     content = bytes(300_000) + NOISE[:200_000] + TEXT[:500_000]
@@ -249,9 +269,9 @@ def test_the_suffix_must_agree_with_the_contents(promised: Compression, found: C
     assert (refusal.value.promised, refusal.value.found) == (promised.label, found.label)
 
 
-def test_zstd_without_the_extra_is_one_clear_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "zstandard", None)
-    monkeypatch.delitem(sys.modules, "verifier._zstd", raising=False)
+def test_zstd_without_any_binding_is_one_clear_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("verifier._zstd_blocks", "compression.zstd", "backports.zstd"):
+        monkeypatch.setitem(sys.modules, name, None)
     assert code_of(zstd(TEXT), Compression.ZSTD) == "fast-extra-missing"
 
 
