@@ -6,6 +6,7 @@ durable (fsync off) and nothing listens on the network.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pwd
 import shutil
@@ -25,6 +26,7 @@ from signer.storage.tables import metadata
 INSTALLED_UNDER = Path("/usr/lib/postgresql")
 START_SECONDS = 30.0
 USER = "signer"
+PR_SET_PDEATHSIG = 1
 SETTINGS = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -108,6 +110,7 @@ def running_cluster() -> Iterator[Cluster]:
                 [binaries / "postgres", "-D", data, "-k", directory, *options],
                 stdout=log,
                 stderr=log,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509  (made by the main thread, before tests make others)
                 **_as_unprivileged(),
             )
         try:
@@ -151,6 +154,11 @@ def _as_unprivileged() -> dict[str, object]:
     if account is None:
         return {}
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": [], "cwd": "/"}
+
+
+def _end_with_parent() -> None:
+    """Tests that are killed for taking too long leave no server behind (prctl(2), PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
 
 
 def _run(command: list[Path | str]) -> None:
