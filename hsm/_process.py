@@ -78,7 +78,12 @@ def harden() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
-    os.chdir("/")
+    # Rule 5: the library reports what fails in its destructors, such as closing a session that is gone.
+    sys.excepthook = sys.unraisablehook = threading.excepthook = _say_nothing
+
+
+def _say_nothing(*_: object) -> None:
+    """In place of a traceback on standard error."""
 
 
 def leave(guard: Guard, life: socket.socket, error: TokenError) -> NoReturn:

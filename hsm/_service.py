@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pkcs11 import exceptions as p11
 
 from hsm import _faults, _objects, _pairs, _signing
 from hsm._module import Module
 from hsm._records import Capabilities, Setup, pack_record
-from hsm._session import Connection, Working
+from hsm._session import Budget, Connection, Working
 from hsm._slots import descriptions
 from hsm._wire import (
     Kind,
@@ -145,7 +145,7 @@ class Service:
         except p11.PKCS11Error as fault:
             error = _faults.refusal(fault)
             if _faults.needs_reload(fault):
-                self._reload(generation, error)
+                self._reload(generation, self._connection.losses, error)
             raise error from None
 
     def _recovering(self, action: Callable[[Working], Result]) -> Result:
@@ -153,35 +153,34 @@ class Service:
         generation = self._connection.generation()
         try:
             return self._attempt(action)
-        except KeyNotFound as error:
-            first: TokenError = error
+        except KeyNotFound as missing:
+            budget, error = self._connection.absences, cast(TokenError, missing)
         except p11.PKCS11Error as fault:
+            budget, error = self._connection.losses, _faults.refusal(fault)
             if not _faults.needs_reload(fault):
-                raise _faults.refusal(fault) from None
-            first = _faults.refusal(fault)
-        self._reload(generation, first)
-        return self._once_more(action)
+                raise error from None
+        self._reload(generation, budget, error)
+        return self._once_more(action, budget)
 
-    def _reload(self, generation: int, error: TokenError) -> None:
+    def _reload(self, generation: int, budget: Budget, error: TokenError) -> None:
         """Returns where another attempt is worthwhile; else raises ``error``, or that the token is lost."""
         try:
-            reloaded = self._connection.recover(generation)
+            reloaded = self._connection.recover(generation, budget)
         except TokenError as failed:
             raise TokenLost(failed) from None
         if not reloaded:
             raise self._verdict(error)
 
-    def _once_more(self, action: Callable[[Working], Result]) -> Result:
+    def _once_more(self, action: Callable[[Working], Result], budget: Budget) -> Result:
+        helped = False
         try:
             result = self._attempt(action)
-        except TokenError:
-            self._connection.note(helped=False)
-            raise
+            helped = True
         except p11.PKCS11Error as fault:
-            self._connection.note(helped=False)
             error = _faults.refusal(fault)
             raise (self._verdict(error) if _faults.needs_reload(fault) else error) from None
-        self._connection.note(helped=True)
+        finally:
+            budget.note(helped=helped)
         return result
 
     def _attempt(self, action: Callable[[Working], Result]) -> Result:

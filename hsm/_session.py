@@ -28,8 +28,11 @@ from hsm._records import Setup
 from hsm._slots import Found, find_token
 from hsm.errors import PinAtRisk, PinLocked, PinRejected, TokenBusy, TokenUnavailable
 
-FIRST_RELOAD_INTERVAL = 0.2
-LAST_RELOAD_INTERVAL = 60.0
+FIRST_INTERVAL = 0.2
+# Seconds between reloads that were of no use: for a fault that one request has and others do not, and for a key that
+# is not there, which is most likely true.
+LAST_INTERVAL_LOSS = 2.0
+LAST_INTERVAL_ABSENCE = 60.0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -40,6 +43,26 @@ class Working:
     edition: int
     closable: bool = True
     handles: dict[bytes, Any] = field(default_factory=dict)
+
+
+class Budget:
+    """How often a reload may be tried for one kind of reason: ever more rarely, while it is of no use."""
+
+    def __init__(self, last_interval: float, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._last_interval = last_interval
+        self._interval = FIRST_INTERVAL
+        self._next = clock()
+
+    @property
+    def due(self) -> bool:
+        """Whether another reload may be tried."""
+        return self._clock() >= self._next
+
+    def note(self, *, helped: bool) -> None:
+        """Learn whether the reload helped the request that asked for it."""
+        self._interval = FIRST_INTERVAL if helped else min(2 * self._interval, self._last_interval)
+        self._next = self._clock() + self._interval
 
 
 class Connection:
@@ -53,15 +76,14 @@ class Connection:
         self._lock = lock
         self._guard = guard
         self._timeout = setup.timeout
-        self._clock = clock
         self._state = threading.Condition()
         self._idle: list[Working] = []
         self._opened = 0
         self._busy = 0
         self._limit = setup.sessions if module.threads else 1
         self._reloading = False
-        self._reload_interval = FIRST_RELOAD_INTERVAL
-        self._next_reload = clock()
+        self.losses = Budget(LAST_INTERVAL_LOSS, clock)
+        self.absences = Budget(LAST_INTERVAL_ABSENCE, clock)
         self._login: Any = None
         self._generation = 0
         self._edition = 0  # how often keys were made or removed here: handles of an older one are not used
@@ -117,17 +139,17 @@ class Connection:
             self._state.wait_for(lambda: not self._reloading, self._timeout)
             return self._generation
 
-    def recover(self, generation: int) -> bool:
+    def recover(self, generation: int, budget: Budget) -> bool:
         """Reload unless it was done since ``generation``; True where trying once more is worthwhile.
 
-        False where a reload has been of no use lately. Raises what the reload itself fails with.
+        False where ``budget`` allows none now. Raises what the reload itself fails with.
         """
         with self._state:
             if self._reloading:
                 self._state.wait_for(lambda: not self._reloading, self._timeout)
             if self._generation != generation:
                 return True
-            if self._reloading or self._clock() < self._next_reload:
+            if self._reloading or not budget.due:
                 return False
             self._reloading = True
         try:
@@ -137,13 +159,6 @@ class Connection:
                 self._reloading = False
                 self._state.notify_all()
         return True
-
-    def note(self, *, helped: bool) -> None:
-        """Learn whether the reload helped the request that asked for it."""
-        with self._state:
-            longer = min(2 * self._reload_interval, LAST_RELOAD_INTERVAL)
-            self._reload_interval = FIRST_RELOAD_INTERVAL if helped else longer
-            self._next_reload = self._clock() + self._reload_interval
 
     def _reload(self) -> None:
         with self._state:

@@ -15,7 +15,7 @@ from typing import Any
 from pkcs11 import Attribute, Mechanism, ObjectClass
 
 from hsm._encoding import SHA256_DIGEST_INFO
-from hsm._objects import objects, public_key
+from hsm._objects import attributes, objects, public_key
 from hsm._wire import KeyReference, Kind
 from hsm.algorithms import Algorithm
 from hsm.errors import AlgorithmUnsupported, KeyAmbiguous, KeyMismatch, KeyNotFound
@@ -76,8 +76,13 @@ def load(session: Any, key: KeyReference, offered: frozenset[int]) -> Signer:
             raise KeyMismatch(
                 key_id=key.key_id.hex(), expected=key.digest.hex(), actual=hashlib.sha256(spki).hexdigest()
             )
+    unusable = ""
     if not hasattr(private, "sign"):
-        raise AlgorithmUnsupported(key_id=key.key_id.hex(), algorithm=key.algorithm, reason="CKA_SIGN is false")
+        unusable = "CKA_SIGN is false"
+    elif attributes(private, (Attribute.ALWAYS_AUTHENTICATE,)).get(Attribute.ALWAYS_AUTHENTICATE):
+        unusable = "CKA_ALWAYS_AUTHENTICATE is true"
+    if unusable:
+        raise AlgorithmUnsupported(key_id=key.key_id.hex(), algorithm=key.algorithm, reason=unusable)
     return Signer(key=private, algorithm=key.algorithm, plan=plan(key.algorithm, offered))
 
 

@@ -105,6 +105,8 @@ class Supervisor:
             error = self._unavailable("hung")
         except TokenError as told:
             error = replace(told, token=self._config.name)
+        except Exception as fault:  # noqa: BLE001  (this thread is what mends the token: it must not end)
+            error = self._unavailable(f"internal {type(fault).__name__}")
         if self._ready_since is None:
             for channel in child.channels:
                 channel.close()

@@ -148,7 +148,8 @@ class TokenPool:
         allowed = GENERATE_TIMEOUT if timeout is None else timeout
         deadline = self._clock() + allowed
         body = pack_values(algorithm.value, key_id, label)
-        spki = self._process(token, deadline).call(Op.GENERATE, body, deadline=deadline, hung_after=allowed)
+        patience = max(allowed, GENERATE_TIMEOUT)  # a caller who gives up early is no reason to end the process
+        spki = self._process(token, deadline).call(Op.GENERATE, body, deadline=deadline, hung_after=patience)
         self._failover.forget()
         key = PinnedKey(key_id=key_id, algorithm=algorithm, spki=spki)
         try:

@@ -49,6 +49,8 @@ class TokenProcess:
 
         Raises ``ConfigurationError`` where the PIN source or the lock directory cannot be used at all.
         """
+        if self._supervisor is not None:
+            return
         config = self.config
         directory = lock_directory(config.lock_directory, os.environ)
         self._pin = pin = pin_handle(config.pin_source, os.environ, clock=self._clock)
