@@ -72,7 +72,7 @@ def test_only_an_administrator_takes_steps(lived_in: House, tokens: MemoryTokens
     assert unchanged(lived_in, tokens) == before
 
 
-@pytest.mark.parametrize("name", EVERY_STEP)
+@pytest.mark.parametrize("name", sorted(EVERY_STEP.keys() - {"disable"}))
 def test_no_step_is_taken_after_the_clock_moved_back(
     lived_in: House, tokens: MemoryTokens, clock: ManualClock, name: str
 ) -> None:
@@ -82,6 +82,12 @@ def test_no_step_is_taken_after_the_clock_moved_back(
         EVERY_STEP[name](lived_in, ADMIN)
     assert refusal.value.facts == {"now": newest - timedelta(seconds=6), "newest": newest}
     assert unchanged(lived_in, tokens) == before
+
+
+def test_a_version_is_disabled_whatever_the_clock_says(lived_in: House, clock: ManualClock) -> None:
+    clock.advance(seconds=-3600)
+    EVERY_STEP["disable"](lived_in, ADMIN)
+    assert lived_in.states() == [S.DISABLED, S.NEXT, S.DISABLED]
 
 
 @pytest.mark.parametrize("name", sorted(EVERY_STEP.keys() - {"adopt", "prepare"}))
