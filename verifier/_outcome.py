@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from verifier.errors import VerificationError
+from verifier.errors import FastExtraMissing, VerificationError
 
 if TYPE_CHECKING:
     from verifier.evidence import Evidence, Inspection
@@ -26,6 +26,22 @@ class ExitCode(enum.IntEnum):
     NOBODY_READS = 128 + 13  # SIGPIPE
 
 
+class Status(enum.Enum):
+    """What became of an artifact."""
+
+    VALID = "valid"
+    INSPECTED = "inspected"
+    REFUSED = "refused"
+    UNREADABLE = "unreadable"
+    """The operating system does not give it out, or nothing is installed that decompresses it."""
+
+
+_EXIT_CODES = {
+    Status.VALID: ExitCode.VALID,
+    Status.INSPECTED: ExitCode.VALID,
+    Status.REFUSED: ExitCode.NOT_VALID,
+    Status.UNREADABLE: ExitCode.UNREADABLE,
+}
 # A refused artifact must not hide behind one that could not be read.
 _FROM_BEST_TO_WORST = (ExitCode.VALID, ExitCode.UNREADABLE, ExitCode.NOT_VALID)
 
@@ -38,11 +54,20 @@ class Outcome:
     result: Evidence | Inspection | VerificationError | OSError
 
     @property
+    def status(self) -> Status:
+        """The outcome in one word."""
+        from verifier.evidence import Evidence
+
+        if isinstance(self.result, OSError | FastExtraMissing):
+            return Status.UNREADABLE
+        if isinstance(self.result, VerificationError):
+            return Status.REFUSED
+        return Status.VALID if isinstance(self.result, Evidence) else Status.INSPECTED
+
+    @property
     def exit_code(self) -> ExitCode:
         """This artifact's part of the command's exit code."""
-        if isinstance(self.result, VerificationError):
-            return ExitCode.NOT_VALID
-        return ExitCode.UNREADABLE if isinstance(self.result, OSError) else ExitCode.VALID
+        return _EXIT_CODES[self.status]
 
 
 def worst(outcomes: Sequence[Outcome]) -> ExitCode:

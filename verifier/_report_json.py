@@ -45,19 +45,14 @@ def _write(document: dict[str, Any]) -> None:
 
 def _artifact(outcome: Outcome) -> dict[str, Any]:
     result = outcome.result
+    begin = {"path": outcome.path, "status": outcome.status.value}
     if isinstance(result, VerificationError):
-        return {"path": outcome.path, "status": "refused", "error": _error(result)}
+        return {**begin, "error": _error(result)}
     if isinstance(result, OSError):
-        error: dict[str, Any] = {
-            "code": "unreadable",
-            "facts": {},
-            "sentence": result.strerror or str(result),
-            "hint": None,
-        }
-        return {"path": outcome.path, "status": "unreadable", "error": error}
+        reason = result.strerror or str(result)
+        return {**begin, "error": {"code": "unreadable", "facts": {}, "sentence": reason, "hint": None}}
     return {
-        "path": outcome.path,
-        "status": "valid" if isinstance(result, Evidence) else "inspected",
+        **begin,
         "error": None,
         "signature": _signature(result),
         "name": result.header.artifact_name,

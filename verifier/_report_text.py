@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from verifier._outcome import PROGRAM, Outcome
+from verifier._outcome import PROGRAM, Outcome, Status
 from verifier._visible import visible
 from verifier.errors import VerificationError
 from verifier.evidence import Evidence, Inspection
@@ -14,19 +14,24 @@ from verifier.keys import KeyAlgorithm, VerificationKey
 
 _LABEL_COLUMNS = 11
 _LIST_LIMIT = 20
+_VERDICTS = {
+    Status.VALID: "valid",
+    Status.INSPECTED: "SIGNATURE NOT CHECKED",
+    Status.REFUSED: "not valid",
+    Status.UNREADABLE: "cannot be read",
+}
 
 
 def report(outcome: Outcome) -> None:
     """Write what became of one artifact: a result to standard output, a refusal to standard error."""
     result = outcome.result
+    about = f"{visible(outcome.path)}: {_VERDICTS[outcome.status]}"
     if isinstance(result, VerificationError):
-        complain(result, about=f"{visible(outcome.path)}: not valid: ")
+        complain(result, about=f"{about}: ")
     elif isinstance(result, OSError):
-        reason = result.strerror or str(result)
-        _complain(f"{visible(outcome.path)}: cannot be read: {visible(reason)}", hint=None)
+        _complain(f"{about}: {visible(result.strerror or str(result))}", hint=None)
     else:
-        verdict = "valid" if isinstance(result, Evidence) else "SIGNATURE NOT CHECKED"
-        sys.stdout.write(f"{visible(outcome.path)}: {verdict}\n")
+        sys.stdout.write(f"{about}\n")
         for label, text in _lines(result):
             sys.stdout.write(f"  {label:<{_LABEL_COLUMNS}}{text}\n")
         # What is said to standard error about a later artifact must come after this.

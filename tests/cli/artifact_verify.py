@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+ROOT = Path(__file__).parents[2]
 SECONDS = 60
 COMMAND = (sys.executable, "-m", "verifier")
 
@@ -21,8 +22,9 @@ class Session:
     code: int
 
 
-def artifact_verify(*arguments: str, cwd: Path, stdin: bytes = b"") -> Session:
-    """Run the command in ``cwd``."""
+def artifact_verify(*arguments: str, cwd: Path, stdin: bytes = b"", before_path: Path | None = None) -> Session:
+    """Run the command in ``cwd``, with the modules in ``before_path`` in place of installed ones."""
+    changes = {} if before_path is None else {"PYTHONPATH": f"{before_path}:{ROOT}"}
     done = subprocess.run(
         [*COMMAND, *arguments],
         cwd=cwd,
@@ -30,7 +32,7 @@ def artifact_verify(*arguments: str, cwd: Path, stdin: bytes = b"") -> Session:
         capture_output=True,
         timeout=SECONDS,
         check=False,
-        env=environment(),
+        env=environment(**changes),
     )
     assert b"Traceback" not in done.stderr, done.stderr.decode()
     return Session(
@@ -42,5 +44,4 @@ def artifact_verify(*arguments: str, cwd: Path, stdin: bytes = b"") -> Session:
 
 def environment(**changes: str) -> dict[str, str]:
     """The environment of the command: UTF-8, and this checkout."""
-    root = str(Path(__file__).parents[2])
-    return {**os.environ, "PYTHONPATH": root, "PYTHONIOENCODING": "utf-8", "PYTHONWARNINGS": "error", **changes}
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "PYTHONWARNINGS": "error", **changes}

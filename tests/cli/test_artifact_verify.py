@@ -140,6 +140,16 @@ def test_what_cannot_be_read_is_not_what_is_not_valid(arguments: tuple[str, ...]
     assert session.stderr == f"artifact-verify: {reason}\n"
 
 
+def test_zstd_that_nothing_reads_is_not_called_invalid(desk: Path, tmp_path: Path) -> None:
+    for name in ("zstandard", "backports", "compression"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError\n")
+    done = artifact_verify("--key", "release.pem", "zstd.mender", cwd=desk, before_path=tmp_path)
+    assert done.code == 3
+    assert done.stdout == ""
+    assert "zstd.mender: cannot be read: header.tar.zst is compressed with zstd" in done.stderr
+    assert "hint: pip install 'artifact-signer[fast]'" in done.stderr
+
+
 def test_keys_come_from_files_and_directories_and_the_right_one_is_named(desk: Path) -> None:
     for arguments in (("--key", "other.pem", "--key", "release.pem"), ("--key", "keys"), ("--key", "keys/")):
         session = verify(desk, *arguments, "good.mender")
