@@ -211,7 +211,7 @@ class Channels:
         self._current = None
 
     def _set(self, state: TokenState, error: TokenError | None, due: float | None) -> None:
-        if state is not self._state:
+        if (state is TokenState.READY) is not (self._state is TokenState.READY):
             self._since = self._clock()
         self._state, self._due = state, due
         if state is TokenState.READY or error is not None:

@@ -19,6 +19,7 @@ from hsm.errors import AlgorithmUnsupported
 from hsm.keys import TokenKey
 
 MAX_OBJECTS = 10_000
+MAX_TEXT = 1024  # characters of a label that somebody else has given
 FLAGS = (
     Attribute.EXTRACTABLE,
     Attribute.SENSITIVE,
@@ -126,7 +127,7 @@ def _token_key(private: Any | None, public: Any | None) -> TokenKey:
         algorithm, spki = public_key(private)
     return TokenKey(
         key_id=names.get(Attribute.ID, b""),
-        label=names.get(Attribute.LABEL, ""),
+        label=names.get(Attribute.LABEL, "")[:MAX_TEXT],
         algorithm=algorithm,
         spki=spki,
         extractable=bool(flags.get(Attribute.EXTRACTABLE, False)),

@@ -25,12 +25,15 @@ MAX_MARKER = 1024
 
 
 class OpeningLock:
-    """The lock and the marker of one token; ``directory`` exists. ``token``: text that selects it."""
+    """The lock of one module and environment, and the markers of its tokens; ``directory`` exists.
 
-    def __init__(self, directory: Path, *, group: str, token: str) -> None:
-        member = hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    A token is named by its own description of itself, however the configuration selects it.
+    """
+
+    def __init__(self, directory: Path, *, group: str) -> None:
+        self._directory = directory
+        self._group = group
         self._lock = directory / f"{group}.lock"
-        self.marker = directory / f"{group}-{member}.refused"
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -45,30 +48,35 @@ class OpeningLock:
         finally:
             os.close(descriptor)
 
-    def refused(self) -> str | None:
+    def refused(self, token: str) -> str | None:
         """The identity of the PIN source that the token refused last; None where it refused none."""
         try:
-            return self.marker.read_bytes()[:MAX_MARKER].decode("utf-8", "replace")
+            return self._marker(token).read_bytes()[:MAX_MARKER].decode("utf-8", "replace")
         except FileNotFoundError:
             return None
         except OSError as error:
             raise unusable(error) from None
 
-    def refuse(self, identity: str) -> None:
+    def refuse(self, token: str, identity: str) -> None:
         """Remember that the PIN from this source was refused."""
-        temporary = self.marker.with_suffix(f".{os.getpid()}")
+        marker = self._marker(token)
+        temporary = marker.with_suffix(f".{os.getpid()}")
         try:
             temporary.write_text(identity, encoding="utf-8")
-            temporary.replace(self.marker)
+            temporary.replace(marker)
         except OSError as error:
             raise unusable(error) from None
 
-    def accept(self) -> None:
+    def accept(self, token: str) -> None:
         """The PIN is right: forget what was refused."""
         try:
-            self.marker.unlink(missing_ok=True)
+            self._marker(token).unlink(missing_ok=True)
         except OSError as error:
             raise unusable(error) from None
+
+    def _marker(self, token: str) -> Path:
+        member = hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        return self._directory / f"{self._group}-{member}.refused"
 
 
 def lock_group(module: Path, environment: Mapping[str, str]) -> str:

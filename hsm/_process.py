@@ -110,7 +110,7 @@ def _serve(setup: Setup, life: socket.socket, channels: list[socket.socket], gua
         import pkcs11._pkcs11  # noqa: F401
     except ImportError:
         raise ExtraMissing from None
-    lock = OpeningLock(Path(setup.lock_directory), group=setup.lock_group, token=setup.selector)
+    lock = OpeningLock(Path(setup.lock_directory), group=setup.lock_group)
     if setup.inspect_only:
         _inspect(setup, life, lock)
         return

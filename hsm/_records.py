@@ -59,12 +59,6 @@ class Setup:
             inspect_only=inspect_only,
         )
 
-    @property
-    def selector(self) -> str:
-        """The token that is meant, as text."""
-        parts = (self.uri_token, self.uri_serial, self.uri_manufacturer, self.uri_model, self.uri_slot_id)
-        return repr(parts)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:

@@ -33,6 +33,7 @@ FIRST_INTERVAL = 0.2
 # is not there, which is most likely true.
 LAST_INTERVAL_LOSS = 2.0
 LAST_INTERVAL_ABSENCE = 60.0
+WIDEN_AFTER = 30.0  # seconds after which a session table that was full is tried again
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -76,11 +77,15 @@ class Connection:
         self._lock = lock
         self._guard = guard
         self._timeout = setup.timeout
+        self._clock = clock
         self._state = threading.Condition()
         self._idle: list[Working] = []
         self._opened = 0
         self._busy = 0
-        self._limit = setup.sessions if module.threads else 1
+        # One more than signatures at once, so that making a key, which may take long, keeps nobody waiting.
+        self._most = setup.sessions + 1 if module.threads else 1
+        self._limit = self._most
+        self._widen_at = 0.0
         self._reloading = False
         self.losses = Budget(LAST_INTERVAL_LOSS, clock)
         self.absences = Budget(LAST_INTERVAL_ABSENCE, clock)
@@ -179,7 +184,8 @@ class Connection:
         pin, identity = _pin.read(self._setup)
         if flags.user_pin_locked:
             raise PinLocked(reason="the token says so")
-        if self._lock.refused() == identity:
+        name = f"{self.found.token.serial!r} {self.found.token.label}"
+        if self._lock.refused(name) == identity:
             raise PinRejected(reason="refused before, and its source has not changed")
         if flags.user_pin_final_try:
             raise PinAtRisk(reason="one attempt is left")
@@ -187,13 +193,15 @@ class Connection:
             with self._guard.critical():  # some tokens write at every login
                 session = self.found.token.open(user_pin=pin)
         except (*_faults.PIN_REFUSED, p11.PinLocked):
-            self._lock.refuse(identity)
+            self._lock.refuse(name, identity)
             raise
-        self._lock.accept()
+        self._lock.accept(name)
         return session
 
     def _take(self) -> Working:
         with self._state:
+            if self._limit < self._most and self._clock() >= self._widen_at:
+                self._limit = self._most
             available = self._state.wait_for(
                 lambda: not self._reloading and (self._idle or self._opened < self._limit), self._timeout
             )
@@ -215,6 +223,7 @@ class Connection:
         """The token's session table is full: get along with what is open, at worst with the login session."""
         with self._state:
             self._limit = max(1, self._opened - 1)
+            self._widen_at = self._clock() + WIDEN_AFTER
             if self._opened == 1:
                 return Working(session=self._login, edition=self._edition, closable=False)
             self._opened -= 1

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from hsm.algorithms import Algorithm
 
-MAX_KEY_ID = 255
+MAX_NAME = 255  # bytes of an identifier or a label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +24,8 @@ class PinnedKey:
     digest: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.key_id) <= MAX_KEY_ID:
-            raise ValueError(f"a CKA_ID has 1 to {MAX_KEY_ID} bytes")
+        if not 1 <= len(self.key_id) <= MAX_NAME:
+            raise ValueError(f"a CKA_ID has 1 to {MAX_NAME} bytes")
         object.__setattr__(self, "digest", hashlib.sha256(self.spki).digest())
 
     @property
@@ -98,7 +98,10 @@ class TokenState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenHealth:
-    """The state of a configured token. ``since``: reading of the pool's clock; ``last_error``: its code."""
+    """The state of a configured token.
+
+    ``since``: reading of the pool's clock when it last became ready, or last ceased to be. ``last_error``: its code.
+    """
 
     name: str
     state: TokenState

@@ -33,10 +33,9 @@ from hsm.errors import (
     TokenNotFound,
     TokenUnavailable,
 )
-from hsm.keys import MAX_KEY_ID, PinnedKey, TokenDescription, TokenHealth, TokenKey
+from hsm.keys import MAX_NAME, PinnedKey, TokenDescription, TokenHealth, TokenKey
 from hsm.process import TokenProcess
 
-MAX_LABEL = 255
 PAIR_CHECK = b"artifact-signer: both halves of a pair belong together"
 GENERATE_TIMEOUT = 120.0
 
@@ -143,8 +142,7 @@ class TokenPool:
         The private key is sensitive, cannot be extracted and may only sign. Raises ``KeyExists`` where an object has
         this identifier or label already. The pair has made a signature that its public key verifies.
         """
-        if not 1 <= len(key_id) <= MAX_KEY_ID or not 1 <= len(label.encode()) <= MAX_LABEL:
-            raise ConfigurationError(setting="key", reason="identifier or label is empty or too long")
+        _checked_names(key_id, label)
         allowed = GENERATE_TIMEOUT if timeout is None else timeout
         deadline = self._clock() + allowed
         body = pack_values(algorithm.value, key_id, label)
@@ -211,6 +209,7 @@ class TokenPool:
 
     def destroy(self, token: str, key_id: bytes, *, timeout: float | None = None) -> None:
         """Remove both halves from ``token``; raises ``KeyNotFound`` where there is neither."""
+        _checked_names(key_id, None)
         deadline = self._deadline(timeout)
         self._process(token, deadline).call(Op.DESTROY, pack_values(key_id), deadline=deadline)
 
@@ -263,6 +262,7 @@ class TokenPool:
             raise KeyHalvesDiffer(token=token, key_id=error.key_id) from None
 
     def _find(self, token: str, key_id: bytes | None, label: str | None, deadline: float) -> tuple[TokenKey, ...]:
+        _checked_names(key_id, label)
         body = pack_values(key_id, label)
         return tuple(self._process(token, deadline).items(Op.FIND, body, TokenKey, deadline=deadline))
 
@@ -290,6 +290,13 @@ class TokenPool:
 
     def _deadline(self, timeout: float | None) -> float:
         return self._clock() + (self._timeout if timeout is None else timeout)
+
+
+def _checked_names(key_id: bytes | None, label: str | None) -> None:
+    sizes = [len(key_id)] if key_id is not None else []
+    sizes += [len(label.encode("utf-8", "surrogatepass"))] if label is not None else []
+    if not all(1 <= size <= MAX_NAME for size in sizes):
+        raise ConfigurationError(setting="key", reason=f"identifier or label is not 1 to {MAX_NAME} bytes")
 
 
 def _packed(key: PinnedKey) -> bytes:

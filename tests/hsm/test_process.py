@@ -104,6 +104,15 @@ def test_it_does_not_survive_its_parent(softhsm: SoftHsm, number: signal.Signals
         assert ended(int(pid), within=5)
 
 
+def test_it_does_not_survive_its_parent_even_when_it_is_stopped(softhsm: SoftHsm) -> None:
+    with server(softhsm.config) as parent:
+        assert said(parent) == "started"
+        pid = int(said(parent).split()[1])
+        os.kill(pid, signal.SIGSTOP)
+        os.kill(parent.pid, signal.SIGKILL)
+        assert ended(pid, within=5)
+
+
 def test_it_does_not_survive_its_parent_while_the_module_hangs(shim: Shim) -> None:
     with server(shim.hsm.with_(start_timeout=3.0)) as parent:
         shim.say("C_FindObjectsInit block")
