@@ -48,3 +48,12 @@ def configure_logs(settings: LogSettings) -> None:
     root.setLevel(settings.level.upper())
     # Migrations at start are of interest only where something is wrong.
     logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def origin(error: BaseException) -> str:
+    """Where an unforeseen error came from, on one line; its text may hold anything and is left out."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "an unknown place"
+    return f"{type(error).__name__} at {place}"

@@ -1,6 +1,6 @@
 """The group of all commands, and the one place where errors become sentences and exit codes.
 
-Exit codes: 0 done, 1 refused or failed, 2 usage, 3 the service could not be reached or asked.
+Exit codes: 0 done, 1 refused or failed, 2 usage, 3 the service could not be reached or asked, 70 a defect, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ COMMANDS = {
 }
 REFUSED = 1
 UNREACHABLE = 3
+INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130
 
 
@@ -64,7 +65,7 @@ def run(arguments: list[str]) -> int:
         # Nobody reads any more; without this Python complains once more at exit.
         sys.stdout = None
         return REFUSED
-    except Exception as error:  # noqa: BLE001  (what is not explained is raised again)
+    except Exception as error:  # noqa: BLE001  (each is told in one sentence, none as a traceback)
         return _explained(error)
     return result if isinstance(result, int) else 0
 
@@ -92,4 +93,7 @@ def _explained(error: Exception) -> int:
     if isinstance(error, OSError):
         complain(f"{error.filename or 'the system'}: {(error.strerror or type(error).__name__).lower()}")
         return REFUSED
-    raise error
+    from signer.logs import origin
+
+    complain(f"failed in a way it does not know: {origin(error)}", hint="this is a defect, please report that line")
+    return INTERNAL

@@ -29,7 +29,6 @@ from hsm.errors import (
     TokenReadOnly,
 )
 from hsm.errors import KeyNotFound as KeyNotInToken
-from hsm.keys import MAX_KEY_ID
 from signer.domain.events import Event, EventType
 from signer.domain.keys import Key, KeyVersion
 from signer.domain.lifecycle import Step, follow
@@ -38,6 +37,8 @@ from signer.services.ports import KeyStore, TokenAccess, VersionChange
 
 # An RSA-4096 pair takes a token long.
 GENERATION_TIMEOUT = 120.0
+# The token layer finds pairs by identifiers of at most so many bytes.
+MAX_CKA_ID = 255
 ADOPTION_CHECK = b"artifact-signer: a pair is adopted"
 # After these the token holds nothing new, and the record can be closed at once.
 CLEAN_REFUSALS = (
@@ -86,8 +87,8 @@ class PairMaker:
             except KeyNotInToken as error:
                 missing = missing or error
                 continue
-            if not 1 <= len(found.key_id) <= MAX_KEY_ID:
-                raise PairNotSuitable(reason=f"its CKA_ID has {len(found.key_id)} bytes, it needs 1 to {MAX_KEY_ID}")
+            if not 1 <= len(found.key_id) <= MAX_CKA_ID:
+                raise PairNotSuitable(reason=f"its CKA_ID has {len(found.key_id)} bytes, it needs 1 to {MAX_CKA_ID}")
             return found
         if missing is None:
             raise LookupError("no token to look in")

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 from hsm.errors import TokenError
 from signer.artifacts import Intake
 from signer.errors import SignerError
+from signer.logs import origin
 from signer.services.certificates import CertificateService
 from signer.services.lifecycle import LifecycleService
 from signer.services.ports import Authenticator, KeyStore
@@ -111,7 +112,7 @@ def _refuse(error: Exception) -> Response:
         if not isinstance(error, SignerError | TokenError | VerificationError):
             logger.error(
                 "%s in %s %s",
-                _one_line(error),
+                origin(error),
                 request.method,
                 request.path.encode("unicode_escape").decode("ascii"),
                 extra={"request_id": g.request_id},
@@ -142,12 +143,3 @@ def _http_problem(error: HTTPException) -> Problem:
         detail={404: "there is no such route", 405: "the route does not take this method"}.get(error.code or 500, name),
         facts={},
     )
-
-
-def _one_line(error: Exception) -> str:
-    """Where an unforeseen error came from; its text may hold anything and is left out."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    place = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "an unknown place"
-    return f"{type(error).__name__} at {place}"
