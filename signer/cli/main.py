@@ -1,6 +1,7 @@
 """The group of all commands, and the one place where errors become sentences and exit codes.
 
-Exit codes: 0 done, 1 refused or failed, 2 usage, 3 the service could not be reached or asked, 70 a defect, 130 interrupted.
+Exit codes: 0 done, 1 refused or failed, 2 usage, 3 the service could not be reached or asked, 70 a defect,
+130 interrupted.
 """
 
 from __future__ import annotations
