@@ -36,6 +36,8 @@ class LineFormatter(logging.Formatter):
             return json.dumps(line | known, ensure_ascii=False)
         fields = "".join(f" {name}={value}" for name, value in known.items())
         text = f"{moment} {record.levelname.lower():7} {message}{fields}"
+        if text.isprintable():
+            return text
         return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
