@@ -1,0 +1,112 @@
+"""Where processes agree who opens a token, and what they remember."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hsm._opening import OpeningLock, lock_directory, lock_group
+from hsm.errors import ConfigurationError
+
+HOLDER = """
+import sys
+from pathlib import Path
+from hsm._opening import OpeningLock
+with OpeningLock(Path(sys.argv[1]), group="g").held():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def open_to_others(directory: Path) -> None:
+    directory.mkdir()
+    directory.chmod(0o755)
+
+
+UNSAFE: dict[str, Callable[[Path], object]] = {
+    "a directory that others may read": open_to_others,
+    "a link to a directory": lambda path: path.symlink_to(path.parent),
+    "a file": lambda path: path.touch(),
+}
+
+
+@pytest.mark.parametrize("row", UNSAFE)
+def test_a_default_directory_that_is_not_ours_alone_is_refused(tmp_path: Path, row: str) -> None:
+    UNSAFE[row](tmp_path / "artifact-signer")
+    with pytest.raises(ConfigurationError) as refused:
+        lock_directory(None, {"XDG_RUNTIME_DIR": str(tmp_path)})
+    assert refused.value.setting == "lock_directory"
+
+
+def test_the_default_directory_is_made_private(tmp_path: Path) -> None:
+    made = lock_directory(None, {"XDG_RUNTIME_DIR": str(tmp_path)})
+    assert made == tmp_path / "artifact-signer"
+    assert made.stat().st_mode & 0o777 == 0o700
+    assert lock_directory(None, {"XDG_RUNTIME_DIR": str(tmp_path)}) == made
+
+
+def test_without_a_runtime_directory_the_user_has_one_of_its_own() -> None:
+    assert lock_directory(None, {}).name == f"artifact-signer-{os.getuid()}"
+
+
+def test_a_configured_directory_is_made_with_its_parents(tmp_path: Path) -> None:
+    assert lock_directory(tmp_path / "a" / "b", {}).is_dir()
+
+
+def test_a_configured_directory_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError):
+        lock_directory(tmp_path / "file" / "below", {})
+
+
+def test_a_lock_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "g.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigurationError), OpeningLock(tmp_path, group="g").held():
+        pass
+
+
+def test_one_process_holds_the_lock_and_its_end_frees_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        got = threading.Event()
+
+        def take() -> None:
+            with OpeningLock(tmp_path, group="g").held():
+                got.set()
+
+        taker = threading.Thread(target=take, daemon=True)
+        taker.start()
+        assert not got.wait(0.3)
+        with OpeningLock(tmp_path, group="another").held():
+            pass
+        holder.kill()
+        assert got.wait(10)
+        taker.join(10)
+
+
+def test_what_is_opened_together_is_named_by_module_and_environment() -> None:
+    one, other = {"SOFTHSM2_CONF": "/a", "B": "1"}, {"SOFTHSM2_CONF": "/b", "B": "1"}
+    module = Path("/lib/m.so")
+    assert lock_group(module, one) == lock_group(module, dict(reversed(one.items())))
+    assert len({lock_group(module, one), lock_group(module, other), lock_group(Path("/lib/n.so"), one)}) == 3
+
+
+def test_a_refused_source_is_remembered_for_its_token_alone(tmp_path: Path) -> None:
+    lock = OpeningLock(tmp_path, group="g")
+    assert lock.refused("a") is None
+    lock.refuse("a", "file 1 2 3")
+    assert (lock.refused("a"), lock.refused("b")) == ("file 1 2 3", None)
+    assert OpeningLock(tmp_path, group="h").refused("a") is None
+    lock.refuse("a", "file 4 5 6")
+    assert lock.refused("a") == "file 4 5 6"
+    lock.accept("a")
+    lock.accept("a")
+    assert lock.refused("a") is None
