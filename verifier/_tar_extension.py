@@ -11,10 +11,12 @@ from verifier.errors import PaxRecordInvalid, PaxRecordUnsupported, TarExtension
 PAX = "x"
 LONG_NAME = "L"
 
+_PAX_KEY = re.compile(rb"[\x21-\x7e]+")
 _PAX_LENGTH = re.compile(rb"[1-9][0-9]{0,8}")
 _DECIMAL = re.compile(rb"[0-9]{1,19}")
-_SIGNED_DECIMAL = re.compile(rb"-?[0-9]{1,19}")
-_TIME = re.compile(rb"-?[0-9]{1,19}(\.[0-9]*)?")
+# As far as Go reads them: what fits 63 bits for certain.
+_SIGNED_DECIMAL = re.compile(rb"-?[0-9]{1,18}")
+_TIME = re.compile(rb"-?[0-9]{1,18}(\.[0-9]*)?")
 # What is not ASCII, libarchive cannot convert where the locale is C, and C++ clients stop there.
 _TEXT = re.compile(rb"[\x01-\x7f]*")
 
@@ -76,7 +78,8 @@ def _pax_records(data: bytes, *, part: str, offset: int) -> dict[bytes, bytes]:
             raise PaxRecordInvalid(part=part, offset=offset, record=None)
         record, data = rest[: int(length) - len(length) - 1], data[int(length) :]
         key, equals, value = record[:-1].partition(b"=")
-        if not equals or not key or record[-1:] != b"\n" or key in records:
+        well_formed = equals and record[-1:] == b"\n" and _PAX_KEY.fullmatch(key)
+        if not well_formed or key in records:
             raise PaxRecordInvalid(part=part, offset=offset, record=text(key) or None)
         if not key.startswith(_PAX_IGNORED_PREFIXES):
             shape = _PAX_VALUES.get(key)

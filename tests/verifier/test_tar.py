@@ -204,6 +204,22 @@ REFUSED = {
         tar_bytes([Written(name="file", records={"size": str(1 << 63)})]),
         "pax-record-invalid",
     ),
+    "a time over 63 bits": (
+        tar_bytes([Written(name="file", records={"mtime": "9999999999999999999"})]),
+        "pax-record-invalid",
+    ),
+    "an attribute with a NUL in its name": (
+        tar_bytes([Written(name="file", records={"SCHILY.xattr.a\0": "x"})]),
+        "pax-record-invalid",
+    ),
+    "a record twice": (
+        tar_bytes([Written(name="file", before=(Written(name="x", kind=b"x", content=b"11 uid=100\n" * 2),))]),
+        "pax-record-invalid",
+    ),
+    "a record whose length is wrong": (
+        tar_bytes([Written(name="file", before=(Written(name="x", kind=b"x", content=b"12 uid=100\n"),))]),
+        "pax-record-invalid",
+    ),
     "a link path": (tar_bytes([Written(name="file", records={"linkpath": "x"})]), "pax-record-unsupported"),
     "a sparse file's map": (
         tar_bytes([Written(name="file", records={"GNU.sparse.major": "1"})]),
