@@ -112,12 +112,28 @@ class AccessDenied(SignerError):
     reason: str
 
 
+@dataclass(eq=False, kw_only=True)
+class ApiTokenNameTaken(SignerError):
+    """An API token of this name is on record, valid or revoked: names are not used twice."""
+
+    code = "api-token-name-taken"
+    name: str
+
+
+@dataclass(eq=False, kw_only=True)
+class ApiTokenNotFound(SignerError):
+    """No API token has this name."""
+
+    code = "api-token-not-found"
+    name: str
+
+
 # --- keys and their life ---------------------------------------------------------------------------------------
 
 
 @dataclass(eq=False, kw_only=True)
 class InvalidName(SignerError):
-    """Not a key name."""
+    """Not a name of a key or an API token."""
 
     code = "invalid-name"
     name: str

@@ -103,3 +103,18 @@ def issue_api_token(store: ApiTokenStore, *, name: str, role: Role, actor: str) 
         ),
     )
     return f"ast_{token_id}_{secret}"
+
+
+def revoke_api_token(store: ApiTokenStore, *, name: str, actor: str) -> bool:
+    """Let a token prove nothing any more; False where it was revoked before. Raises ``ApiTokenNotFound``."""
+    return store.revoke(
+        name,
+        Event(
+            type=EventType.API_TOKEN_REVOKED,
+            actor=actor,
+            key=None,
+            version=None,
+            before={},
+            after={"name": name},
+        ),
+    )

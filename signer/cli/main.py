@@ -7,24 +7,39 @@ Exit codes: 0 done, 1 refused or failed, 2 usage, 3 the service could not be rea
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
+from types import MappingProxyType
 
 import click
 
 from signer import __version__
 from signer.cli.output import complain
 
-# Where each command lives; modules are imported only when their command runs.
-COMMANDS = {
-    "init": "signer.cli.local:init",
-    "serve": "signer.cli.local:serve",
-    "database": "signer.cli.local:database",
-    "keys": "signer.cli.keys:keys",
-    "sign": "signer.cli.sign:sign",
-    "events": "signer.cli.events:events",
-    "doctor": "signer.cli.doctor:doctor",
-    "tokens": "signer.cli.tokens:tokens",
-}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Where a command lives, ``MODULE:NAME``, and what it does, on one line of a terminal."""
+
+    target: str
+    summary: str
+
+
+# Modules are imported only when their command runs; what the list of commands says of them stands here.
+COMMANDS: Mapping[str, Entry] = MappingProxyType(
+    {
+        "init": Entry(target="signer.cli.local:init", summary="make an installation in a directory"),
+        "serve": Entry(target="signer.cli.local:serve", summary="run the service until it is stopped"),
+        "database": Entry(target="signer.cli.local:database", summary="look after the database"),
+        "api-tokens": Entry(target="signer.cli.api_tokens:api_tokens", summary="create, list and revoke API tokens"),
+        "keys": Entry(target="signer.cli.keys:keys", summary="create, list and look after signing keys"),
+        "sign": Entry(target="signer.cli.sign:sign", summary="sign an artifact with a key of the service"),
+        "events": Entry(target="signer.cli.events:events", summary="list what happened to keys"),
+        "doctor": Entry(target="signer.cli.doctor:doctor", summary="say what is wrong with an installation, mend it"),
+        "tokens": Entry(target="signer.cli.tokens:tokens", summary="list PKCS#11 modules, slots and tokens"),
+    }
+)
 REFUSED = 1
 UNREACHABLE = 3
 INTERNAL = 70  # EX_SOFTWARE of sysexits.h
@@ -42,9 +57,14 @@ class LazyGroup(click.Group):
         """The command, imported now."""
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
+        module, _, name = COMMANDS[cmd_name].target.partition(":")
         command: click.Command = getattr(import_module(module), name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The list of commands, from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

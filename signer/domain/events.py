@@ -30,6 +30,7 @@ class EventType(StrEnum):
     REQUEST_ISSUED = "certificate-request-issued"
     CERTIFICATE_IMPORTED = "certificate-imported"
     API_TOKEN_CREATED = "api-token-created"  # noqa: S105  (a name, no secret)
+    API_TOKEN_REVOKED = "api-token-revoked"  # noqa: S105  (the same)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

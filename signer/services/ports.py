@@ -109,14 +109,28 @@ class SignatureLedger(Protocol):
         """Take back one reservation whose signature was not made."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiTokenRecord:
+    """What may be told of an API token: ``id`` is the public part of its text."""
+
+    id: str
+    name: str
+    role: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
 class ApiTokenStore(Protocol):
     """API tokens by their public part; the secret part is kept as a hash."""
 
     def add(self, *, token_id: str, name: str, role: str, secret_sha256: bytes, event: Event) -> None:
-        """Record a token."""
+        """Record a token; raises ``ApiTokenNameTaken``, also where the token of that name is revoked."""
 
     def find(self, token_id: str) -> tuple[str, str, bytes] | None:
-        """Name, role and SHA-256 of the secret, or None."""
+        """Name, role and SHA-256 of the secret; None where there is no such token, or it is revoked."""
+
+    def revoke(self, name: str, event: Event) -> bool:
+        """Let the token prove nothing any more; False where it did not before. Raises ``ApiTokenNotFound``."""
 
 
 class Authenticator(Protocol):

@@ -1,11 +1,13 @@
-"""API tokens in SQL: the public part, and a hash of the secret part."""
+"""API tokens in SQL: the public part, and a hash of the secret part. A revoked one stays on record with its name."""
 
 from __future__ import annotations
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from signer.domain.events import Event
-from signer.services.ports import Clock
+from signer.errors import ApiTokenNameTaken, ApiTokenNotFound
+from signer.services.ports import ApiTokenRecord, Clock
 from signer.storage.database import Database
 from signer.storage.key_store import insert_event
 from signer.storage.tables import api_tokens
@@ -19,7 +21,7 @@ class SqlApiTokenStore:
         self._clock = clock
 
     def add(self, *, token_id: str, name: str, role: str, secret_sha256: bytes, event: Event) -> None:
-        """Record a token."""
+        """Record a token; raises ``ApiTokenNameTaken``, also where the token of that name is revoked."""
         moment = self._clock()
         row = {
             "id": token_id,
@@ -28,19 +30,47 @@ class SqlApiTokenStore:
             "secret_sha256": secret_sha256,
             "created_at": moment,
         }
-        with self._database.writing() as connection:
-            connection.execute(insert(api_tokens).values(row))
-            insert_event(connection, event, moment)
+        try:
+            with self._database.writing() as connection:
+                connection.execute(insert(api_tokens).values(row))
+                insert_event(connection, event, moment)
+        except IntegrityError as error:
+            if self.name_taken(name):
+                raise ApiTokenNameTaken(name=name) from error
+            raise
 
     def find(self, token_id: str) -> tuple[str, str, bytes] | None:
-        """Name, role and SHA-256 of the secret, or None."""
-        query = select(api_tokens).where(api_tokens.c.id == token_id)
+        """Name, role and SHA-256 of the secret; None where there is no such token, or it is revoked."""
+        query = select(api_tokens).where(api_tokens.c.id == token_id, api_tokens.c.revoked_at.is_(None))
         with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else (row.name, row.role, row.secret_sha256)
 
+    def all_tokens(self) -> tuple[ApiTokenRecord, ...]:
+        """All tokens by name, revoked ones too."""
+        query = select(api_tokens).order_by(api_tokens.c.name)
+        with self._database.reading() as connection:
+            return tuple(
+                ApiTokenRecord(
+                    id=row.id, name=row.name, role=row.role, created_at=row.created_at, revoked_at=row.revoked_at
+                )
+                for row in connection.execute(query)
+            )
+
+    def revoke(self, name: str, event: Event) -> bool:
+        """Let the token prove nothing any more; False where it did not before. Raises ``ApiTokenNotFound``."""
+        moment = self._clock()
+        valid = (api_tokens.c.name == name) & api_tokens.c.revoked_at.is_(None)
+        with self._database.writing() as connection:
+            if connection.execute(update(api_tokens).where(valid).values(revoked_at=moment)).rowcount == 1:
+                insert_event(connection, event, moment)
+                return True
+        if not self.name_taken(name):
+            raise ApiTokenNotFound(name=name)
+        return False
+
     def name_taken(self, name: str) -> bool:
-        """Whether a token of this name is on record."""
+        """Whether a token of this name is on record, valid or revoked."""
         query = select(api_tokens.c.id).where(api_tokens.c.name == name)
         with self._database.reading() as connection:
             return connection.execute(query).first() is not None

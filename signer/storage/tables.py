@@ -141,4 +141,5 @@ api_tokens = Table(
     Column("role", String(20), nullable=False),
     Column("secret_sha256", LargeBinary(32), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
 )

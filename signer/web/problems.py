@@ -93,9 +93,17 @@ WORDINGS: Mapping[type[Exception], Wording] = {
         status=401, detail="the credentials are not valid", hint="check the API token, it is used as it is"
     ),
     errors.AccessDenied: Wording(status=403, detail="{reason}"),
+    errors.ApiTokenNameTaken: Wording(
+        status=409,
+        detail="an API token named {name} is on record, names are not used twice",
+        hint="choose another name; a revoked token keeps its own",
+    ),
+    errors.ApiTokenNotFound: Wording(
+        status=404, detail="there is no API token named {name}", hint="artifact-signer api-tokens list shows all"
+    ),
     errors.InvalidName: Wording(
         status=400,
-        detail="{name!r} cannot be the name of a key",
+        detail="{name!r} cannot be the name of a key or an API token",
         hint="1 to 63 of a-z, 0-9, dot, hyphen and underscore, beginning with a letter or digit",
     ),
     errors.AlgorithmNotAllowed: Wording(

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from signer.auth.api_tokens import CACHE_ENTRIES, ApiTokenAuthenticator, issue_api_token
-from signer.domain.events import Event
+from signer.auth.api_tokens import CACHE_ENTRIES, ApiTokenAuthenticator, issue_api_token, revoke_api_token
+from signer.domain.events import Event, EventType
 from signer.domain.identity import Identity, Role
 from signer.errors import CredentialsMissing, CredentialsRejected, DatabaseUnavailable
 
@@ -30,6 +30,11 @@ class Records:
     def add(self, *, token_id: str, name: str, role: str, secret_sha256: bytes, event: Event) -> None:
         self.rows[token_id] = (name, role, secret_sha256)
         self.events.append(event)
+
+    def revoke(self, name: str, event: Event) -> bool:
+        self.rows = {token_id: row for token_id, row in self.rows.items() if row[0] != name}
+        self.events.append(event)
+        return True
 
     def find(self, token_id: str) -> tuple[str, str, bytes] | None:
         self.asked.append(token_id)
@@ -140,7 +145,8 @@ class TestCache:
         self, authenticator: ApiTokenAuthenticator, records: Records, seconds: Seconds
     ) -> None:
         authenticator.authenticate(f"Bearer {TOKEN}")
-        records.rows.clear()
+        assert revoke_api_token(records, name="pipeline", actor="tester")
+        assert [event.type for event in records.events] == [EventType.API_TOKEN_REVOKED]
         seconds.now += CACHE_SECONDS
         with pytest.raises(CredentialsRejected):
             authenticator.authenticate(f"Bearer {TOKEN}")

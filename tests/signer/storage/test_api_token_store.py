@@ -7,6 +7,8 @@ import pytest
 from signer.auth.api_tokens import issue_api_token
 from signer.domain.events import EventType
 from signer.domain.identity import Role
+from signer.errors import ApiTokenNameTaken, ApiTokenNotFound
+from signer.services.ports import ApiTokenRecord
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.key_store import SqlKeyStore
 from tests.support.clock import ManualClock
@@ -34,6 +36,10 @@ def add(store: SqlApiTokenStore, token_id: str, name: str) -> None:
     )
 
 
+def revoke(store: SqlApiTokenStore, name: str) -> bool:
+    return store.revoke(name, event(EventType.API_TOKEN_REVOKED, key=None, version=None))
+
+
 def test_what_was_recorded_is_found(store: SqlApiTokenStore) -> None:
     add(store, "0123456789abcdef", "console")
     assert store.find("0123456789abcdef") == ("console", "reader", bytes(range(32)))
@@ -47,14 +53,71 @@ def test_what_was_not_recorded_is_not_found(store: SqlApiTokenStore, token_id: s
     assert not store.name_taken(token_id)
 
 
-@pytest.mark.parametrize(("token_id", "name"), [("0123456789abcdef", "other"), ("fedcba9876543210", "console")])
-def test_an_id_or_a_name_is_used_once_and_a_refusal_leaves_no_event(
-    store: SqlApiTokenStore, events: SqlKeyStore, token_id: str, name: str
+@pytest.mark.parametrize("revoked", [False, True], ids=["valid", "revoked"])
+def test_a_name_is_used_once_and_a_refusal_leaves_no_event(
+    store: SqlApiTokenStore, events: SqlKeyStore, revoked: bool
 ) -> None:
     add(store, "0123456789abcdef", "console")
+    if revoked:
+        revoke(store, "console")
+    before = events.events(after=0, limit=9, key=None)
+    with pytest.raises(ApiTokenNameTaken) as refusal:
+        add(store, "fedcba9876543210", "console")
+    assert refusal.value.facts == {"name": "console"}
+    assert events.events(after=0, limit=9, key=None) == before
+
+
+def test_an_id_is_used_once(store: SqlApiTokenStore, events: SqlKeyStore) -> None:
+    add(store, "0123456789abcdef", "console")
     with pytest.raises(Exception, match=r"(?i)unique"):
-        add(store, token_id, name)
+        add(store, "0123456789abcdef", "other")
     assert len(events.events(after=0, limit=9, key=None)) == 1
+
+
+class TestRevocation:
+    def test_a_revoked_token_is_not_found_and_stays_on_record(
+        self, store: SqlApiTokenStore, events: SqlKeyStore, clock: ManualClock
+    ) -> None:
+        add(store, "0123456789abcdef", "console")
+        made = clock()
+        clock.advance(seconds=60)
+        assert revoke(store, "console")
+        assert store.find("0123456789abcdef") is None
+        assert store.all_tokens() == (
+            ApiTokenRecord(id="0123456789abcdef", name="console", role="reader", created_at=made, revoked_at=clock()),
+        )
+        assert [item.event.type for item in events.events(after=0, limit=9, key=None)] == [
+            EventType.API_TOKEN_CREATED,
+            EventType.API_TOKEN_REVOKED,
+        ]
+
+    def test_it_is_revoked_once(self, store: SqlApiTokenStore, events: SqlKeyStore, clock: ManualClock) -> None:
+        add(store, "0123456789abcdef", "console")
+        revoke(store, "console")
+        (before,) = store.all_tokens()
+        clock.advance(seconds=60)
+        assert not revoke(store, "console")
+        assert store.all_tokens() == (before,)
+        assert len(events.events(after=0, limit=9, key=None)) == 2
+
+    @pytest.mark.parametrize("name", ["", "consol", "CONSOLE", "%", "0123456789abcdef"])
+    def test_what_is_not_there_is_not_revoked(self, store: SqlApiTokenStore, events: SqlKeyStore, name: str) -> None:
+        add(store, "0123456789abcdef", "console")
+        with pytest.raises(ApiTokenNotFound) as refusal:
+            revoke(store, name)
+        assert refusal.value.facts == {"name": name}
+        assert store.find("0123456789abcdef") is not None
+        assert len(events.events(after=0, limit=9, key=None)) == 1
+
+    def test_others_stay_as_they_are(self, store: SqlApiTokenStore) -> None:
+        add(store, "0123456789abcdef", "console")
+        add(store, "fedcba9876543210", "build")
+        revoke(store, "console")
+        assert store.find("fedcba9876543210") is not None
+        assert [(token.name, token.revoked_at is None) for token in store.all_tokens()] == [
+            ("build", True),
+            ("console", False),
+        ]
 
 
 def test_a_token_is_recorded_with_its_event_and_without_its_secret(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.engine.interfaces import ReflectedIndex
 
 from signer.errors import DatabaseRevisionMismatch
-from signer.storage.database import Database
+from signer.storage.api_token_store import SqlApiTokenStore
+from signer.storage.database import Database, _alembic
 from signer.storage.tables import metadata
 from tests.support import rivals
 from tests.support.crowd import Crowd
@@ -79,6 +82,23 @@ def test_constraints_and_indexes_are_the_same_by_name_and_text(database: Databas
     database.upgrade()
     with database.reading() as connection:
         assert described(connection) == wanted
+
+
+def test_api_tokens_made_before_they_could_be_revoked_stay_valid(database: Database) -> None:
+    configuration = _alembic()
+    with database.writing() as connection:
+        configuration.attributes["connection"] = connection
+        command.upgrade(configuration, "0001")
+        connection.execute(
+            text(
+                "INSERT INTO api_tokens (id, name, role, secret_sha256, created_at) VALUES (:id, 'a', 'reader', :s, :t)"
+            ),
+            {"id": "0123456789abcdef", "s": b"s", "t": datetime(2030, 1, 1, tzinfo=UTC).isoformat(" ")},
+        )
+    database.upgrade()
+    store = SqlApiTokenStore(database=database, clock=lambda: datetime(2030, 1, 2, tzinfo=UTC))
+    assert store.find("0123456789abcdef") == ("a", "reader", b"s")
+    assert [token.revoked_at for token in store.all_tokens()] == [None]
 
 
 def test_an_upgrade_may_be_repeated(database: Database) -> None:
