@@ -10,8 +10,9 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
@@ -40,27 +41,31 @@ class Service:
 
 def rate(makers: list[Callable[[], Sign]], seconds: float) -> float:
     """Calls per second of several callers at once, each in a thread with its own ``makers`` entry."""
-    counts = [0] * len(makers)
     gate, stop = threading.Barrier(len(makers) + 1), threading.Event()
 
-    def work(number: int) -> None:
-        sign = makers[number]()
-        sign()  # what is done once for a key and a connection is not measured
+    def work(make: Callable[[], Sign]) -> int:
+        try:
+            sign = make()
+            sign()  # what is done once for a key and a connection is not measured
+        except BaseException:
+            gate.abort()
+            raise
         gate.wait(ANSWER_SECONDS)
+        count = 0
         while not stop.is_set():
             sign()
-            counts[number] += 1
+            count += 1
+        return count
 
-    threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(len(makers))]
-    for thread in threads:
-        thread.start()
-    gate.wait(ANSWER_SECONDS)
-    begun = time.perf_counter()
-    stop.wait(seconds)
-    stop.set()
-    for thread in threads:
-        thread.join(ANSWER_SECONDS)
-    return sum(counts) / (time.perf_counter() - begun)
+    with ThreadPoolExecutor(len(makers)) as callers:
+        counts = [callers.submit(work, make) for make in makers]
+        with suppress(threading.BrokenBarrierError):  # whoever broke it tells why below
+            gate.wait(ANSWER_SECONDS)
+        begun = time.perf_counter()
+        stop.wait(seconds)
+        stop.set()
+        done = sum(count.result(ANSWER_SECONDS) for count in counts)
+        return done / (time.perf_counter() - begun)
 
 
 class ModuleAlone:
@@ -133,35 +138,59 @@ def through_process(pool: TokenPool, key: PinnedKey, threads: int, seconds: floa
 
 def over_http(service: Service, algorithm: Algorithm, connections: int, seconds: float) -> float:
     """Signatures per second by requests on kept connections, each with a manifest that was never signed before."""
-    with ExitStack() as stack:
-        requests = [stack.enter_context(_connection(service, service.keys[algorithm])) for _ in range(connections)]
-        return rate([lambda request=request: request for request in requests], seconds)
+    clients = [_Client(service, service.keys[algorithm]) for _ in range(connections)]
+    try:
+        return rate([lambda client=client: client.sign for client in clients], seconds)
+    finally:
+        for client in clients:
+            client.close()
 
 
-@contextmanager
-def _connection(service: Service, key: str) -> Iterator[Sign]:
+class _Client:
     """One kept TLS connection, as bare as the protocol allows: the client shares the processors with the service."""
-    place = urlsplit(service.url)
-    context = ssl.create_default_context(cafile=str(service.ca_file))
-    host, port = place.hostname or "", place.port or 443
-    plain = socket.create_connection((host, port), ANSWER_SECONDS)
-    head = (
-        f"POST /v1/keys/{key}/signatures HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {service.api_token}\r\n"
-        "Accept: text/plain\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n"
-    )
-    with plain, context.wrap_socket(plain, server_hostname=host) as connection, connection.makefile("rb") as answers:
 
-        def ask() -> bytes:
-            name, header = os.urandom(32).hex(), os.urandom(32).hex()
-            body = f"{name}  data/0000/rootfs\n{header}  header.tar.gz\n{VERSION_LINE}"
-            connection.sendall((head % len(body) + body).encode())
-            status, length = answers.readline(), 0
-            while (line := answers.readline()) not in (b"\r\n", b""):
-                if line.lower().startswith(b"content-length:"):
-                    length = int(line.partition(b":")[2])
-            content = answers.read(length)
-            if b" 200 " not in status:
-                raise RuntimeError((status + content).decode(errors="replace"))
-            return base64.b64decode(content)
+    def __init__(self, service: Service, key: str) -> None:
+        place = urlsplit(service.url)
+        self._place = (place.hostname or "", place.port or 443)
+        self._context = ssl.create_default_context(cafile=str(service.ca_file))
+        self._head = (
+            f"POST /v1/keys/{key}/signatures HTTP/1.1\r\nHost: {place.netloc}\r\n"
+            f"Authorization: Bearer {service.api_token}\r\nAccept: text/plain\r\n"
+            "Content-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n"
+        )
+        self._connect()
 
-        yield ask
+    def sign(self) -> bytes:
+        """One signature; a connection that the server gave up meanwhile is made anew, once."""
+        name, header = os.urandom(32).hex(), os.urandom(32).hex()
+        body = f"{name}  data/0000/rootfs\n{header}  header.tar.gz\n{VERSION_LINE}"
+        request = (self._head % len(body) + body).encode()
+        try:
+            return self._exchange(request)
+        except OSError:
+            self.close()
+            self._connect()
+            return self._exchange(request)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._answers.close()
+        self._connection.close()
+
+    def _connect(self) -> None:
+        plain = socket.create_connection(self._place, ANSWER_SECONDS)
+        self._connection = self._context.wrap_socket(plain, server_hostname=self._place[0])
+        self._answers = self._connection.makefile("rb")
+
+    def _exchange(self, request: bytes) -> bytes:
+        self._connection.sendall(request)
+        status, length = self._answers.readline(), 0
+        if not status:
+            raise ConnectionResetError
+        while (line := self._answers.readline()) not in (b"\r\n", b""):
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.partition(b":")[2])
+        content = self._answers.read(length)
+        if b" 200 " not in status:
+            raise RuntimeError((status + content).decode(errors="replace"))
+        return base64.b64decode(content)
