@@ -19,7 +19,7 @@ from pathlib import Path
 from hsm import PinSource, TokenConfig, TokenUri
 
 LABEL, PIN = "tpm", "1234"
-PROGRAMS = ("swtpm", "dbus-daemon", "tpm2-abrmd", "tpm2_ptool")
+PROGRAMS = ("swtpm", "dbus-daemon", "dbus-send", "tpm2-abrmd", "tpm2_ptool", "tpm2_createprimary")
 LIBRARIES = ("pkcs11/libtpm2_pkcs11.so", "libtss2-tcti-tabrmd.so.0", "libtss2-tcti-swtpm.so.0")
 DIRECTORIES = (Path("/usr/lib/x86_64-linux-gnu"), Path("/usr/lib/aarch64-linux-gnu"))
 START_SECONDS = 20.0
@@ -125,10 +125,6 @@ def _broker(stack: ExitStack, directory: Path, environment: dict[str, str], port
     command = ["tpm2-abrmd", "--session", "--allow-root", "--max-transients=100", "--tcti", f"swtpm:port={port}"]
     with (directory / "broker.log").open("w") as log:
         _started(stack, command, env={**os.environ, **environment}, stdout=log, stderr=log)
-    wait = ["gdbus", "wait", "--session", f"--timeout={START_SECONDS:.0f}", "com.intel.tss2.Tabrmd"]
-    if shutil.which("gdbus"):
-        _run(wait, environment)
-        return
     query = ["dbus-send", "--session", "--print-reply", "--dest=com.intel.tss2.Tabrmd", "/com/intel/tss2/Tabrmd/Tcti"]
     deadline = time.monotonic() + START_SECONDS
     while subprocess.run(  # the broker has no other way to say that it is there
