@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import ssl
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ logger = logging.getLogger("artifact-signer.server")
 KEEP_ALIVE_SECONDS = 15
 HEADER_FIELDS = 64
 HEADER_FIELD_BYTES = 8190
+# Owner and group may connect (mode 0660), whatever the umask of whoever starts the service.
+SOCKET_UMASK = 0o117
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
@@ -46,7 +49,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
             "logger_class": LineLogger,
             "http_parser": "fast",
             "keepalive": KEEP_ALIVE_SECONDS,
-            "graceful_timeout": int(server.graceful_timeout),
+            # gunicorn counts whole seconds, and would stop at once for less than one.
+            "graceful_timeout": math.ceil(server.graceful_timeout),
             "limit_request_fields": HEADER_FIELDS,
             "limit_request_field_size": HEADER_FIELD_BYTES,
             "proc_name": "artifact-signer",
@@ -55,6 +59,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
             "forwarded_allow_ips": "",
             "worker_exit": self._close_runtime,
         }
+        if server.unix_socket is not None:
+            options["umask"] = SOCKET_UMASK
         if self.tls is not None:
             self._reload_certificate()
             options |= {

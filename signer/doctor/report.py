@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from signer.domain.moments import rfc3339
+
 # Grows when a reader of the JSON document would have to change.
 SCHEMA = 1
 
@@ -82,7 +84,7 @@ class Report:
         return {
             "schema": SCHEMA,
             "configuration": self.configuration,
-            "examined_at": self.examined_at.isoformat().replace("+00:00", "Z"),
+            "examined_at": rfc3339(self.examined_at),
             "status": self.verdict.value,
             "findings": [
                 {

@@ -36,6 +36,7 @@ from signer.domain.events import Event, EventType
 from signer.domain.identity import Identity
 from signer.domain.keys import Key, KeyVersion
 from signer.domain.lifecycle import TRANSITIONS, Step
+from signer.domain.moments import rfc3339
 from signer.domain.policy import Action
 from signer.errors import CertificateNotFound, ClockMovedBack, SignerError, VersionQuarantined
 from signer.services.access import require
@@ -228,7 +229,7 @@ def _facts(certificate: Certificate) -> dict[str, object]:
         "certificate": facts.fingerprint,
         "subject": facts.subject,
         "issuer": facts.issuer,
-        "not_after": facts.not_after.isoformat(),
+        "not_after": rfc3339(facts.not_after),
     }
 
 

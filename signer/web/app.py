@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from hsm.errors import TokenError
 from signer.artifacts import Intake
@@ -62,9 +62,19 @@ class Services:
         return Intake(limits=self.limits.verifier, head_bytes=self.limits.head_bytes, **options)
 
 
+class BareResponse(Response):
+    """A response without a body has no media type either; Flask's own would call an empty one HTML."""
+
+    default_mimetype = None
+
+
 def create_app(services: Services) -> Flask:
     """The WSGI application over the services."""
     app = Flask("artifact-signer", static_folder=None)
+    app.response_class = BareResponse
+    # A path has one spelling: others would be answered with a redirect in HTML, which no handler here sees.
+    app.url_map.merge_slashes = False
+    app.url_map.redirect_defaults = False
     app.extensions["services"] = services
     app.register_blueprint(native_signing.blueprint)
     app.register_blueprint(native_keys.blueprint)
@@ -80,6 +90,9 @@ def _begin() -> None:
     g.request_id = secrets.token_hex(REQUEST_ID_BYTES)
     g.started = time.monotonic()
     g.problem = None
+    if request.environ["PATH_INFO"].startswith("//"):
+        # The router drops slashes at the beginning; a proxy that guards paths reads them as part of the path.
+        raise NotFound
 
 
 def _end(response: Response) -> Response:
@@ -121,6 +134,8 @@ def _refuse(error: Exception) -> Response:
     response = Response(problem.document(g.request_id), status=problem.status, content_type=MEDIA_TYPE)
     if problem.status == 401:  # noqa: PLR2004  (RFC 9110 section 15.5.2 asks for the header with it)
         response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, MethodNotAllowed):  # RFC 9110 section 15.5.6 asks for the header with it
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
     if _body_is_left():
         close_after_answer()
     if problem.retry_after is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from pydantic import Field
 
 from signer.domain.certificate_facts import certificate_facts
 from signer.domain.certificates import CertificateWish
+from signer.domain.moments import rfc3339
 from signer.services.certificates import CertificateRequest
 from signer.services.ports import Certificate
 from signer.services.publication import Publication
@@ -49,12 +49,12 @@ def certificate_document(key: str, number: int, certificate: Certificate) -> dic
         "issuer": facts.issuer,
         "serial": facts.serial,
         "san": list(facts.names),
-        "not_before": _moment(facts.not_before),
-        "not_after": _moment(facts.not_after),
+        "not_before": rfc3339(facts.not_before),
+        "not_after": rfc3339(facts.not_after),
         "certificate_sha256": facts.fingerprint,
         "certificate": certificate.pem,
         "chain": certificate.chain_pem,
-        "created_at": _moment(certificate.created_at),
+        "created_at": rfc3339(certificate.created_at),
     }
 
 
@@ -81,7 +81,3 @@ def publication_document(publication: Publication) -> dict[str, Any]:
             for item in publication.versions
         ],
     }
-
-
-def _moment(value: datetime) -> str:
-    return value.isoformat().replace("+00:00", "Z")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import Any, Literal, Self, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -11,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from signer.domain.events import RecordedEvent
 from signer.domain.keys import Key, KeyVersion, Purpose, Validity
 from signer.domain.lifecycle import allowed_steps
+from signer.domain.moments import rfc3339
 from signer.domain.requests import Signature, SigningRequest
 from signer.errors import InvalidRequest
 
@@ -124,7 +124,7 @@ def key_document(key: Key) -> dict[str, Any]:
         "purpose": key.purpose.value,
         "algorithm": key.algorithm.value,
         "tokens": list(key.tokens),
-        "created_at": _moment(key.created_at),
+        "created_at": rfc3339(key.created_at),
         "created_by": key.created_by,
         "active_version": active.number if active else None,
         "versions": [version_document(version) for version in key.versions],
@@ -140,12 +140,12 @@ def version_document(version: KeyVersion) -> dict[str, Any]:
         "fingerprint": version.fingerprint,
         "cka_id": version.cka_id.hex(),
         "tokens": list(version.tokens),
-        "created_at": _moment(version.created_at),
-        "not_before": _moment(version.validity.not_before),
-        "not_after": _moment(version.validity.not_after),
+        "created_at": rfc3339(version.created_at),
+        "not_before": rfc3339(version.validity.not_before),
+        "not_after": rfc3339(version.validity.not_after),
         "signature_count": version.signature_count,
         "signature_limit": version.validity.signature_limit,
-        "last_signed_at": _moment(version.last_signed_at),
+        "last_signed_at": rfc3339(version.last_signed_at),
         "allowed_steps": [step.value for step in allowed_steps(version.state)],
     }
 
@@ -178,7 +178,7 @@ def event_document(recorded: RecordedEvent) -> dict[str, Any]:
     event = recorded.event
     return {
         "id": recorded.id,
-        "at": _moment(recorded.at),
+        "at": rfc3339(recorded.at),
         "type": event.type.value,
         "actor": event.actor,
         "key": event.key,
@@ -191,7 +191,3 @@ def event_document(recorded: RecordedEvent) -> dict[str, Any]:
 def encoded(document: object) -> bytes:
     """Compact JSON with a final newline, for terminals."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-
-
-def _moment(value: datetime | None) -> str | None:
-    return value.isoformat().replace("+00:00", "Z") if value is not None else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
+from signer.domain.moments import rfc3339
 from signer.web.context import answer, services
 
 blueprint = Blueprint("ops", __name__)
@@ -23,12 +24,12 @@ def readyz() -> Response:
     readiness = services().readiness.current()
     conditions = [
         {"name": item.name, "status": "ok" if item.code is None else "failed", "code": item.code,
-         "vital": item.vital, "since": item.since.isoformat()}
+         "vital": item.vital, "since": rfc3339(item.since)}
         for item in readiness.conditions
     ]  # fmt: skip
     document = {
         "status": "ready" if readiness.ready else "not-ready",
-        "checked_at": readiness.checked_at.isoformat() if readiness.checked_at else None,
+        "checked_at": rfc3339(readiness.checked_at),
         "conditions": conditions,
     }
     return answer(document, 200 if readiness.ready else SERVICE_UNAVAILABLE)

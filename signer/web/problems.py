@@ -14,6 +14,7 @@ from typing import Any
 
 from hsm import errors as hsm_errors
 from signer import errors
+from signer.domain.moments import rfc3339
 from verifier import VerificationError
 from verifier.wording import explain
 
@@ -315,10 +316,10 @@ def _retry_after(error: Exception, wording: Wording) -> int | None:
 def _words(value: object) -> Any:
     if isinstance(value, tuple):
         return ", ".join(str(item) for item in value) or "none"
-    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else value
+    return rfc3339(value.replace(microsecond=0)) if isinstance(value, datetime) else value
 
 
 def _plain(value: object) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
-    return value.isoformat() if isinstance(value, datetime) else value
+    return rfc3339(value) if isinstance(value, datetime) else value

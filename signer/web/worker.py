@@ -3,6 +3,7 @@
 1. Every wait on a client has a deadline, the TLS handshake included.
 2. What the HTTP parser refuses is answered with a problem document.
 3. Plain HTTP on the TLS port is told so, at once.
+4. Answers name the service, not the software that it runs on.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 from gunicorn.http import errors as http_errors
+from gunicorn.http import wsgi
 from gunicorn.workers.gthread import ThreadWorker
 
 from signer.web.connection import offer_close
@@ -23,6 +25,7 @@ from signer.web.problems import MEDIA_TYPE, Problem
 logger = logging.getLogger("artifact-signer.server")
 
 HELLO_TIMEOUT = 5.0
+SERVER_NAME = "artifact-signer"
 PEEKED_BYTES = 8
 DRAINED_BYTES = 1 << 16
 # TLS record type "handshake" (RFC 8446 section 5.1); every TLS client begins with it.
@@ -81,6 +84,12 @@ class LineLogger(Logger):  # type: ignore[misc]  # gunicorn carries no types
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
     """The worker that ``server`` configures."""
+
+    def init_process(self) -> None:
+        """In the new process, before it serves."""
+        # Each answer begins with a Server header of this value; there is no setting for it.
+        wsgi.SERVER = SERVER_NAME
+        super().init_process()
 
     def handle(self, conn: Any) -> Any:
         """Serve one request of a connection, in a thread of the pool."""
