@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from hsm import TokenConfig, TokenPool
 
 END_SECONDS = 30.0
+only_root_sees = pytest.mark.skipif(os.geteuid() != 0, reason="only root looks into a process that is not dumpable")
 
 SERVER = """
 import sys, time

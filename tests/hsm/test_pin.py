@@ -13,6 +13,7 @@ import pytest
 from hsm import PinSource, TokenState
 from hsm.errors import ConfigurationError, PinAtRisk, PinLocked, PinRejected, TokenError, TokenUnavailable
 from hsm.pin import MAX_PIN_FILE, SEALS, sealed
+from tests.hsm.children import only_root_sees
 from tests.hsm.conftest import OpenPool, make_key
 from tests.hsm.shim import Shim
 from tests.hsm.softhsm import PIN, SoftHsm
@@ -59,6 +60,7 @@ def test_a_pin_from_a_file_descriptor(softhsm: SoftHsm, open_pool: OpenPool) -> 
         assert make_key(open_pool(softhsm.with_(pin=PinSource(fd=opened.fileno()))))
 
 
+@only_root_sees
 def test_a_pin_from_an_environment_variable(
     softhsm: SoftHsm, open_pool: OpenPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from hsm import TokenPool, TokenState
 from hsm.errors import ConfigurationError, TokenUnavailable
-from tests.hsm.children import END_SECONDS, children_of, ended, pid_of, said, server, status
+from tests.hsm.children import END_SECONDS, children_of, ended, only_root_sees, pid_of, said, server, status
 from tests.hsm.conftest import OpenPool, make_key
 from tests.hsm.shim import Shim
 from tests.hsm.softhsm import PIN, SoftHsm
@@ -25,8 +25,17 @@ def test_it_cannot_be_dumped_traced_or_raised(softhsm: SoftHsm, open_pool: OpenP
     assert status(pid)["NoNewPrivs"] == "1"
     limits = Path(f"/proc/{pid}/limits").read_text()
     assert next(line for line in limits.splitlines() if line.startswith("Max core")).split()[4:6] == ["0", "0"]
-    # A process that is not dumpable belongs to root in /proc, whoever runs it.
-    assert Path(f"/proc/{pid}/mem").stat().st_uid == 0
+    assert readable_by_its_user(os.getpid()), "what can be read of an ordinary process"
+    assert not readable_by_its_user(pid)
+
+
+def readable_by_its_user(pid: int) -> bool:
+    """Whether another process of this user, without any capability, may look into ``pid``."""
+    plain = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    done = subprocess.run(
+        [*plain, "cat", f"/proc/{pid}/environ"], capture_output=True, check=False, timeout=END_SECONDS
+    )
+    return done.returncode == 0
 
 
 def test_it_is_in_a_session_of_its_own(softhsm: SoftHsm, open_pool: OpenPool) -> None:
@@ -35,6 +44,7 @@ def test_it_is_in_a_session_of_its_own(softhsm: SoftHsm, open_pool: OpenPool) ->
     assert os.getsid(pid) != os.getsid(0)
 
 
+@only_root_sees
 def test_it_inherits_sockets_and_nothing_else(softhsm: SoftHsm, open_pool: OpenPool, tmp_path: Path) -> None:
     secret = tmp_path / "open in the parent"
     secret.touch()
@@ -46,6 +56,7 @@ def test_it_inherits_sockets_and_nothing_else(softhsm: SoftHsm, open_pool: OpenP
     assert len([path for path in held if path.startswith("socket:")]) == softhsm.config.sessions + 2
 
 
+@only_root_sees
 def test_its_environment_is_the_configured_one(
     softhsm: SoftHsm, open_pool: OpenPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +188,7 @@ def _after_fork(pool: TokenPool, key: object) -> str:
     return "signed"
 
 
+@only_root_sees
 def test_the_pin_is_in_no_command_line_and_no_environment(softhsm: SoftHsm, open_pool: OpenPool) -> None:
     pid = pid_of(open_pool(softhsm.config))
     for name in ("cmdline", "environ"):
