@@ -6,7 +6,7 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,8 +41,11 @@ pool.close()
 
 
 @contextmanager
-def server(config: TokenConfig) -> Iterator[subprocess.Popen[str]]:
-    """A process that has a pool open until its standard input ends; says ``started`` and then ``ready PID``."""
+def server(config: TokenConfig, *, command: Sequence[str] = ()) -> Iterator[subprocess.Popen[str]]:
+    """A process that has a pool open until its standard input ends; says ``started`` and then ``ready PID``.
+
+    ``command``: what runs the interpreter, with its own arguments.
+    """
     environment = config.environment
     arguments = [
         str(config.module_path),
@@ -55,7 +58,7 @@ def server(config: TokenConfig) -> Iterator[subprocess.Popen[str]]:
         environment.get("SHIM_MODULE", "-"),
     ]
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVER, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*command, sys.executable, "-c", SERVER, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     with process:
         try:

@@ -17,25 +17,29 @@ from tests.hsm.conftest import OpenPool, make_key
 from tests.hsm.shim import Shim
 from tests.hsm.softhsm import PIN, SoftHsm
 
+WITHOUT_CAPABILITIES = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def test_it_cannot_be_dumped_traced_or_raised(softhsm: SoftHsm, open_pool: OpenPool) -> None:
+def test_it_leaves_no_core_and_gains_no_privilege(softhsm: SoftHsm, open_pool: OpenPool) -> None:
     pid = pid_of(open_pool(softhsm.config))
     assert status(pid)["NoNewPrivs"] == "1"
     limits = Path(f"/proc/{pid}/limits").read_text()
     assert next(line for line in limits.splitlines() if line.startswith("Max core")).split()[4:6] == ["0", "0"]
-    assert readable_by_its_user(os.getpid()), "what can be read of an ordinary process"
-    assert not readable_by_its_user(pid)
+
+
+def test_its_own_user_cannot_look_into_it(softhsm: SoftHsm) -> None:
+    with server(softhsm.config, command=WITHOUT_CAPABILITIES) as parent:
+        assert said(parent) == "started"
+        pid = int(said(parent).split()[1])
+        assert readable_by_its_user(parent.pid), "what can be read of an ordinary process"
+        assert not readable_by_its_user(pid)
 
 
 def readable_by_its_user(pid: int) -> bool:
     """Whether another process of this user, without any capability, may look into ``pid``."""
-    plain = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
-    done = subprocess.run(
-        [*plain, "cat", f"/proc/{pid}/environ"], capture_output=True, check=False, timeout=END_SECONDS
-    )
-    return done.returncode == 0
+    looking = [*WITHOUT_CAPABILITIES, "cat", f"/proc/{pid}/environ"]
+    return subprocess.run(looking, capture_output=True, check=False, timeout=END_SECONDS).returncode == 0
 
 
 def test_it_is_in_a_session_of_its_own(softhsm: SoftHsm, open_pool: OpenPool) -> None:
