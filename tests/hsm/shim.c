@@ -9,6 +9,7 @@
  *     C_Sign abort             end the process by a signal
  *     C_Sign corrupt           flip one bit of the signature
  *     C_Sign der               return an r||s signature as DER
+ *     C_GenerateKeyPair loose  make private keys that are extractable and not sensitive
  *     C_OpenSession limit 3    CKR_SESSION_COUNT above so many sessions
  *     C_GetTokenInfo flags 0x40000   add these flags
  *     C_GetMechanismList hide 0x1    leave this mechanism out
@@ -26,9 +27,11 @@
 
 typedef unsigned long ulong_t;
 typedef struct { unsigned char version[2]; void *entry[68]; } function_list;
+typedef struct { ulong_t type; void *value; ulong_t length; } attribute;
 
 enum { INITIALIZE = 0, TOKEN_INFO = 6, MECHANISM_LIST = 7, OPEN_SESSION = 12, CLOSE_SESSION = 13, LOGIN = 18,
        FIND_INIT = 26, SIGN_INIT = 42, SIGN = 43, GENERATE_PAIR = 59 };
+enum { SENSITIVE = 0x103, EXTRACTABLE = 0x162 };
 enum { OK = 0, GENERAL_ERROR = 5, SESSION_COUNT = 0xB1 };
 
 static function_list *real, ours;
@@ -154,12 +157,17 @@ static ulong_t FindObjectsInit(ulong_t session, void *template, ulong_t count)
 }
 
 static ulong_t GenerateKeyPair(ulong_t session, void *mechanism, void *public_attributes, ulong_t public_count,
-                               void *private_attributes, ulong_t private_count, ulong_t *public_key,
+                               attribute *private_attributes, ulong_t private_count, ulong_t *public_key,
                                ulong_t *private_key)
 {
-    ulong_t result;
+    char verb[16];
+    ulong_t result, index;
     if (before("C_GenerateKeyPair", &result))
         return result;
+    if (command("C_GenerateKeyPair", verb, &index) && !strcmp(verb, "loose"))
+        for (index = 0; index < private_count; index++)
+            if (private_attributes[index].type == EXTRACTABLE || private_attributes[index].type == SENSITIVE)
+                *(unsigned char *)private_attributes[index].value = private_attributes[index].type == EXTRACTABLE;
     return ((ulong_t (*)(ulong_t, void *, void *, ulong_t, void *, ulong_t, ulong_t *, ulong_t *))
                 real->entry[GENERATE_PAIR])(session, mechanism, public_attributes, public_count,
                                             private_attributes, private_count, public_key, private_key);

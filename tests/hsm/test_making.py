@@ -1,0 +1,52 @@
+"""Making a pair when the token errs or is at fault: what is made is strict, or is not left behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from hsm.errors import AlgorithmUnsupported, TokenFull, TokenReadOnly, TokenUnavailable
+from tests.hsm.conftest import OpenPool, make_key
+from tests.hsm.shim import Shim
+
+HEALTHY_WITHIN = 8.0
+
+
+def test_a_pair_that_could_be_taken_out_is_removed_again(shim: Shim, open_pool: OpenPool) -> None:
+    pool = open_pool(shim.hsm.config)
+    shim.say("C_GenerateKeyPair loose")
+    with pytest.raises(AlgorithmUnsupported):
+        make_key(pool)
+    shim.say()
+    assert pool.find_keys("demo") == ()
+    make_key(pool)
+    assert not pool.find_keys("demo")[0].extractable
+
+
+def test_a_pair_that_is_refused_once_is_made_as_strictly(shim: Shim, open_pool: OpenPool) -> None:
+    pool = open_pool(shim.hsm.config)
+    shim.say("C_GenerateKeyPair once 0x5")
+    make_key(pool)
+    (found,) = pool.find_keys("demo")
+    assert (found.extractable, found.sensitive) == (False, True)
+
+
+MAKING = {
+    "a token that is full": (0x31, TokenFull),
+    "a token that is write-protected": (0xE2, TokenReadOnly),
+    "a kind of key that the token does not make": (0x70, AlgorithmUnsupported),
+    "a size of key that the token does not make": (0x62, AlgorithmUnsupported),
+    "a token that fails": (0x30, TokenUnavailable),
+}
+
+
+@pytest.mark.parametrize("row", MAKING)
+def test_why_a_pair_is_not_made(shim: Shim, open_pool: OpenPool, row: str) -> None:
+    value, expected = MAKING[row]
+    pool = open_pool(shim.hsm.config)
+    shim.say(f"C_GenerateKeyPair return {value:#x}")
+    with pytest.raises(expected) as refused:
+        make_key(pool)
+    assert refused.value.token == "demo"
+    shim.say()
+    assert pool.wait_ready(HEALTHY_WITHIN)
+    assert make_key(pool)
