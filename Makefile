@@ -22,7 +22,7 @@ test: $(VENV)/dev ## all tests that a change has to pass
 	@scripts/install-system-packages test
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not slow"
 
-test-slow: $(VENV)/dev ## the longer tests: faults repeated many times, fuzzing
+test-slow: $(VENV)/fuzz ## the longer tests: faults repeated many times, fuzzing
 	@scripts/install-system-packages test
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m slow
 
