@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import math
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,32 +15,39 @@ from urllib.parse import quote
 import httpx
 
 from signer import __version__
+from signer.answers import (
+    ARTIFACT_MEDIA_TYPE,
+    JSON_MEDIA_TYPE,
+    PEM_MEDIA_TYPE,
+    SUCCESSES,
+    ClientError,
+    Document,
+    SigningKey,
+    ascii_text,
+    collected,
+    json_object,
+    media_type,
+    not_the_service,
+    refusal,
+    signing_key,
+)
 
 VARIABLES = ("ARTIFACT_SIGNER_URL", "ARTIFACT_SIGNER_API_TOKEN", "ARTIFACT_SIGNER_API_TOKEN_FILE",
              "ARTIFACT_SIGNER_CA_FILE", "ARTIFACT_SIGNER_TIMEOUT")  # fmt: skip
 UPLOAD_CHUNK_BYTES = 1 << 18
 DEFAULT_TIMEOUT_SECONDS = 150.0
-PROBLEM_MEDIA_TYPE = "application/problem+json"
+MAX_TIMEOUT_SECONDS = 86400.0
+MAX_SHOWN = 80
+# What a header field can carry (RFC 6750 section 2.1); a library would repeat anything else in its complaint.
+TOKEN_CHARACTERS = re.compile(r"[A-Za-z0-9._~+/=-]+")
 
 
-@dataclass(eq=False, kw_only=True)
-class ClientError(Exception):
-    """The client could not ask: ``sentence`` says why, ``hint`` what to do."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedArtifact:
+    """A signed artifact on its way: ``chunks`` can be read once; ``key`` made the signature."""
 
-    sentence: str
-    hint: str | None = None
-
-    def __str__(self) -> str:
-        return self.sentence
-
-
-@dataclass(eq=False, kw_only=True)
-class Refused(ClientError):
-    """The service answered with a problem document. ``code`` is its stable code, ``status`` the HTTP status."""
-
-    code: str
-    status: int
-    document: Mapping[str, Any]
+    key: SigningKey
+    chunks: Iterator[bytes]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,16 +71,24 @@ class ClientSettings:
                 sentence="ARTIFACT_SIGNER_URL is not set", hint="source the client.env of the installation"
             )
         ca_file = environment.get("ARTIFACT_SIGNER_CA_FILE")
-        try:
-            timeout = float(environment.get("ARTIFACT_SIGNER_TIMEOUT", DEFAULT_TIMEOUT_SECONDS))
-        except ValueError:
-            raise ClientError(sentence="ARTIFACT_SIGNER_TIMEOUT is not a number of seconds") from None
         return cls(
             url=url.rstrip("/"),
             api_token=_api_token(environment),
             ca_file=Path(ca_file) if ca_file else None,
-            timeout=timeout,
+            timeout=_timeout(environment.get("ARTIFACT_SIGNER_TIMEOUT")),
         )
+
+
+def _timeout(text: str | None) -> float:
+    try:
+        timeout = DEFAULT_TIMEOUT_SECONDS if text is None else float(text)
+    except ValueError:
+        timeout = math.nan
+    if not 0 < timeout <= MAX_TIMEOUT_SECONDS:
+        raise ClientError(
+            sentence=f"ARTIFACT_SIGNER_TIMEOUT is not a number of seconds over 0 to {MAX_TIMEOUT_SECONDS:g}"
+        )
+    return timeout
 
 
 def _api_token(environment: Mapping[str, str]) -> str:
@@ -89,6 +105,8 @@ def _api_token(environment: Mapping[str, str]) -> str:
             sentence="neither ARTIFACT_SIGNER_API_TOKEN nor ARTIFACT_SIGNER_API_TOKEN_FILE gives an API token",
             hint="source the client.env of the installation",
         )
+    if not TOKEN_CHARACTERS.fullmatch(token):
+        raise ClientError(sentence="the API token holds characters that no API token has")
     return token
 
 
@@ -96,15 +114,17 @@ class Client:
     """Talks to one service. Use as a context manager."""
 
     def __init__(self, settings: ClientSettings) -> None:
-        self._http = httpx.Client(
-            base_url=settings.url,
-            headers={
-                "Authorization": f"Bearer {settings.api_token}",
-                "User-Agent": f"artifact-signer/{__version__}",
-            },
-            verify=_trust(settings.ca_file),
-            timeout=settings.timeout,
-        )
+        trust = _trust(settings.ca_file)
+        with _translated():
+            self._http = httpx.Client(
+                base_url=settings.url,
+                headers={
+                    "Authorization": f"Bearer {settings.api_token}",
+                    "User-Agent": f"artifact-signer/{__version__}",
+                },
+                verify=trust,
+                timeout=settings.timeout,
+            )
 
     def __enter__(self) -> Client:
         return self
@@ -112,46 +132,42 @@ class Client:
     def __exit__(self, *_exc: object) -> None:
         self._http.close()
 
-    def read(self, path: str, **parameters: str | int) -> Any:
+    def read(self, path: str, **parameters: str | int) -> Document:
         """GET a JSON document."""
         return self._json("GET", path, params=parameters)
 
-    def ask(self, path: str, document: Mapping[str, Any] | None = None) -> Any:
+    def ask(self, path: str, document: Mapping[str, Any] | None = None) -> Document:
         """POST a JSON document, get one."""
         return self._json("POST", path, json=document or {})
 
-    def put(self, path: str, content: bytes, media_type: str) -> Any:
+    def put(self, path: str, content: bytes, content_type: str) -> Document:
         """PUT a document of another kind, get a JSON one."""
-        return self._json("PUT", path, content=content, headers={"Content-Type": media_type})
+        return self._json("PUT", path, content=content, headers={"Content-Type": content_type})
 
     def text(self, path: str) -> str:
-        """GET a text document."""
-        with _translated():
-            response = self._http.get(path)
-        _raise_for_problem(response)
-        return response.text
+        """GET a PEM document."""
+        with self._answer("GET", path, PEM_MEDIA_TYPE) as response:
+            return ascii_text(collected(response.iter_bytes()))
 
-    def sign_artifact(self, key: str, artifact: BinaryIO, size: int | None, *, replace: bool) -> Iterator[bytes]:
-        """POST a whole artifact; the signed one in chunks."""
-        headers = {"Content-Type": "application/vnd.mender-artifact"}
+    @contextmanager
+    def sign_artifact(
+        self, key: str, artifact: BinaryIO, size: int | None, *, replace: bool
+    ) -> Iterator[SignedArtifact]:
+        """POST a whole artifact; the signed one, to be read inside the context."""
+        headers = {"Content-Type": ARTIFACT_MEDIA_TYPE}
         if size is not None:
             headers["Content-Length"] = str(size)
-        with (
-            _translated(),
-            self._http.stream(
-                "POST",
-                key_path(key, "artifacts"),
-                content=iter(lambda: artifact.read(UPLOAD_CHUNK_BYTES), b""),
-                headers=headers,
-                params={"replace": str(replace).lower()},
-            ) as response,
-        ):
-            if response.is_error:
-                response.read()
-            _raise_for_problem(response)
-            yield from response.iter_bytes()
+        with self._answer(
+            "POST",
+            key_path(key, "artifacts"),
+            ARTIFACT_MEDIA_TYPE,
+            content=iter(lambda: artifact.read(UPLOAD_CHUNK_BYTES), b""),
+            headers=headers,
+            params={"replace": str(replace).lower()},
+        ) as response:
+            yield SignedArtifact(key=signing_key(response.headers), chunks=response.iter_bytes())
 
-    def sign_head(self, key: str, head: bytes, *, replace: bool) -> Any:
+    def sign_head(self, key: str, head: bytes, *, replace: bool) -> Document:
         """POST a manifest or the head of an artifact; the signature as a JSON document."""
         return self._json(
             "POST",
@@ -161,18 +177,22 @@ class Client:
             params={"replace": str(replace).lower()},
         )
 
-    def _json(self, method: str, path: str, **options: Any) -> Any:
-        headers = {"Accept": "application/json", **options.pop("headers", {})}
-        with _translated():
-            response = self._http.request(method, path, headers=headers, **options)
-        _raise_for_problem(response)
-        try:
-            return response.json()
-        except json.JSONDecodeError as error:
-            raise ClientError(
-                sentence=f"{self._http.base_url} does not answer as an artifact-signer service",
-                hint="check ARTIFACT_SIGNER_URL",
-            ) from error
+    def _json(self, method: str, path: str, **options: Any) -> Document:
+        headers = {"Accept": JSON_MEDIA_TYPE, **options.pop("headers", {})}
+        with self._answer(method, path, JSON_MEDIA_TYPE, headers=headers, **options) as response:
+            return json_object(collected(response.iter_bytes()))
+
+    @contextmanager
+    def _answer(self, method: str, path: str, expected: str, **options: Any) -> Iterator[httpx.Response]:
+        """A success of this media type, its body unread; everything else is raised."""
+        with _translated(), self._http.stream(method, path, **options) as response:
+            content_type = response.headers.get("Content-Type", "")
+            kind = media_type(content_type)
+            if response.status_code not in SUCCESSES:
+                raise refusal(response.status_code, content_type, collected(response.iter_bytes()))
+            if kind != expected:
+                raise not_the_service(kind[:MAX_SHOWN] or "something without a media type")
+            yield response
 
 
 def key_path(key: str, *parts: str | int) -> str:
@@ -205,18 +225,3 @@ def _translated() -> Iterator[None]:
         raise ClientError(sentence=f"the connection to the service failed: {error}") from error
     except httpx.InvalidURL as error:
         raise ClientError(sentence=f"ARTIFACT_SIGNER_URL is not a URL: {error}") from error
-
-
-def _raise_for_problem(response: httpx.Response) -> None:
-    if not response.is_error:
-        return
-    document: dict[str, Any] = {}
-    if response.headers.get("Content-Type", "").startswith(PROBLEM_MEDIA_TYPE):
-        document = response.json()
-    raise Refused(
-        sentence=document.get("detail", f"the service answered with HTTP status {response.status_code}"),
-        hint=document.get("hint"),
-        code=document.get("code", "unknown"),
-        status=response.status_code,
-        document=document,
-    )

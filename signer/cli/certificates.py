@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 import click
 
+from signer.answers import PEM_MEDIA_TYPE
 from signer.cli.connection import connected, json_option
 from signer.cli.key_files import export_keys
 from signer.cli.output import note, show_json
 from signer.client import key_path
 from signer.domain.keys import Purpose, checked_name
 
-PEM_MEDIA_TYPE = "application/x-pem-file"
 # More than any bundle that the service takes.
 MAX_FILE_BYTES = 1 << 20
 

@@ -106,7 +106,7 @@ def _explained(error: Exception) -> int:
         problem = problem_of(error)
         complain(problem.detail, hint=problem.hint)
         return REFUSED
-    from signer.client import ClientError, Refused
+    from signer.answers import ClientError, Refused
 
     if isinstance(error, ClientError):
         complain(error.sentence, hint=error.hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from typing import BinaryIO, cast
 
 import click
 
+from signer.answers import encoded_signature
 from signer.artifacts import Form, Intake
 from signer.cli.connection import connected, json_option
 from signer.cli.output import note, show_json, terminal
@@ -29,22 +31,21 @@ HEAD_BYTES = 4 << 20
 @json_option
 def sign(artifact: Path, *, key: str, output: Path, head_only: bool, replace: bool, as_json: bool) -> None:
     """Sign ARTIFACT with a key of the service."""
-    if head_only:
-        document = _sign_by_head(artifact, key, output, replace=replace)
-        if as_json:
-            show_json(document)
-    else:
-        _sign_whole(artifact, key, output, replace=replace)
+    document = (_sign_by_head if head_only else _sign_whole)(artifact, key, output, replace=replace)
+    if as_json:
+        show_json(document)
     note(f"signed {output}")
 
 
-def _sign_whole(artifact: Path, key: str, output: Path, *, replace: bool) -> None:
+def _sign_whole(artifact: Path, key: str, output: Path, *, replace: bool) -> dict[str, object]:
     with connected() as client, artifact.open("rb") as source, _NewFile(output) as target:
         size = artifact.stat().st_size
         with click.progressbar(length=size, label="sending", file=sys.stderr, hidden=not terminal()) as bar:
-            sent = _Watched(source, bar.update)
-            for chunk in client.sign_artifact(key, cast("BinaryIO", sent), size, replace=replace):
-                target.write(chunk)
+            sent = cast("BinaryIO", _Watched(source, bar.update))
+            with client.sign_artifact(key, sent, size, replace=replace) as signed:
+                for chunk in signed.chunks:
+                    target.write(chunk)
+    return {"key": key, "version": signed.key.version, "fingerprint": signed.key.fingerprint, **target.facts}
 
 
 def _sign_by_head(artifact: Path, key: str, output: Path, *, replace: bool) -> dict[str, object]:
@@ -54,11 +55,12 @@ def _sign_by_head(artifact: Path, key: str, output: Path, *, replace: bool) -> d
         while intake.header is None and (chunk := source.read(READ_BYTES)):
             head += chunk
             intake.feed(chunk)
-        document: dict[str, object] = client.sign_head(key, bytes(head), replace=replace)
+        document = client.sign_head(key, bytes(head), replace=replace)
+        encoded = encoded_signature(document)
         with _NewFile(output) as target:
-            for part in intake.splice.join(source, str(document["signature"]).encode("ascii")):
+            for part in intake.splice.join(source, encoded):
                 target.write(part)
-    return document
+    return {**document, **target.facts}
 
 
 class _Watched:
@@ -82,12 +84,21 @@ class _NewFile:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         self._draft = Path(name)
         self._file = os.fdopen(descriptor, "wb")
+        self._digest = hashlib.sha256()
+        self._size = 0
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What was written, and where."""
+        return {"output": str(self._path), "size": self._size, "sha256": self._digest.hexdigest()}
 
     def __enter__(self) -> _NewFile:
         return self
 
     def write(self, chunk: bytes) -> None:
         self._file.write(chunk)
+        self._digest.update(chunk)
+        self._size += len(chunk)
 
     def __exit__(self, kind: type[BaseException] | None, *_exc: object) -> None:
         self._file.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import socket
@@ -169,6 +170,29 @@ def test_sign_writes_an_artifact_that_verifies(
     pem = service.run("keys", "public-key", "firmware").stdout.encode()
     assert verify(io.BytesIO(output.read_bytes()), trust=TrustStore.from_pem(pem)).artifact_name
     assert sorted(path.name for path in tmp_path.iterdir()) == ["release.mender", "signed.mender"]
+
+
+@pytest.mark.parametrize("options", [(), ("--head-only",)], ids=["whole", "head only"])
+def test_sign_tells_machines_what_it_wrote_and_which_key_signed(
+    service: Installation, artifact: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    output = tmp_path / "signed.mender"
+    done = service.run("sign", artifact, "--key", "firmware", "-o", output, "--json", *options)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    (version,) = json.loads(service.run("keys", "show", "firmware", "--json").stdout)["versions"]
+    content = output.read_bytes()
+    wanted = {
+        "output": str(output),
+        "size": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "key": "firmware",
+        "version": 1,
+        "fingerprint": version["fingerprint"],
+    }
+    assert {name: document[name] for name in wanted} == wanted
+    assert (set(document) == set(wanted)) is (not options)
+    assert ("manifest_sha256" in document) is bool(options)
 
 
 @pytest.mark.parametrize("options", [(), ("--head-only",)], ids=["whole", "head only"])

@@ -1,0 +1,139 @@
+"""What the client takes for an answer of the service. A proxy, a captive portal or another program may have written it.
+
+1. A refusal counts as the service's only where it is a sound problem document (RFC 9457) with the members that the
+   service sends; everything else becomes a sentence that tells the HTTP status alone.
+2. A success counts only with the media type that was asked for, and JSON only where it is an object.
+3. Redirects are not followed: the API token goes nowhere that nobody named.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+JSON_MEDIA_TYPE = "application/json"
+PEM_MEDIA_TYPE = "application/x-pem-file"
+ARTIFACT_MEDIA_TYPE = "application/vnd.mender-artifact"
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+# More than any document of the service: the list of keys has no pages.
+MAX_DOCUMENT_BYTES = 64 << 20
+SUCCESSES = range(200, 300)
+REDIRECTS = range(300, 400)
+# RSA of 4096 bits has 684 characters; nothing that signs artifacts has more.
+SIGNATURE = re.compile(r"[A-Za-z0-9+/]{64,1024}={0,2}")
+VERSION = re.compile(r"[1-9][0-9]{0,8}")
+FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+HINT = "check ARTIFACT_SIGNER_URL, and what stands between here and the service"
+
+
+@dataclass(eq=False, kw_only=True)
+class ClientError(Exception):
+    """The client could not ask: ``sentence`` says why, ``hint`` what to do."""
+
+    sentence: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+@dataclass(eq=False, kw_only=True)
+class Refused(ClientError):
+    """The service answered with a problem document. ``code`` is its stable code, ``status`` the HTTP status."""
+
+    code: str
+    status: int
+    document: Mapping[str, Any]
+
+
+class Document(dict[str, Any]):
+    """A JSON object of an answer; to ask for a member that it lacks is a ``ClientError``."""
+
+    def __missing__(self, name: str) -> Any:
+        raise not_the_service(f"JSON without {name!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKey:
+    """Which key version signed an artifact: its number, and the SHA-256 of its SubjectPublicKeyInfo in hex."""
+
+    version: int
+    fingerprint: str
+
+
+def collected(chunks: Iterable[bytes]) -> bytes:
+    """A small body; raises ``ClientError`` where it is none."""
+    content = bytearray()
+    for chunk in chunks:
+        content += chunk
+        if len(content) > MAX_DOCUMENT_BYTES:
+            raise ClientError(sentence="the answer is larger than any document of the service", hint=HINT)
+    return bytes(content)
+
+
+def refusal(status: int, content_type: str, content: bytes) -> ClientError:
+    """The error that an answer means which is no success; ``Refused`` where the service itself refuses."""
+    document = _object(content) if media_type(content_type) == PROBLEM_MEDIA_TYPE else None
+    if document is not None:
+        code, detail, hint = (document.get(name) for name in ("code", "detail", "hint"))
+        if isinstance(code, str) and isinstance(detail, str) and isinstance(hint, str | None):
+            return Refused(sentence=detail, hint=hint, code=code, status=status, document=document)
+    if status in REDIRECTS:
+        return ClientError(
+            sentence=f"HTTP status {status} redirects to elsewhere, which the service never does", hint=HINT
+        )
+    return ClientError(sentence=f"HTTP status {status} came without a problem document of the service", hint=HINT)
+
+
+def json_object(content: bytes) -> Document:
+    """The JSON document of a success; raises ``ClientError``."""
+    document = _object(content)
+    if document is None:
+        raise not_the_service("JSON that is not an object, or none")
+    return document
+
+
+def encoded_signature(document: Document) -> bytes:
+    """The bytes of ``manifest.sig``, from the document of a signature; raises ``ClientError``."""
+    signature = document["signature"]
+    if not isinstance(signature, str) or not SIGNATURE.fullmatch(signature):
+        raise not_the_service("a signature that is not base64")
+    return signature.encode("ascii")
+
+
+def ascii_text(content: bytes) -> str:
+    """The text of a success, such as PEM; raises ``ClientError``."""
+    try:
+        return content.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise not_the_service("text that is not ASCII") from error
+
+
+def signing_key(headers: Mapping[str, str]) -> SigningKey:
+    """The key that signed, from the headers of a signed artifact; raises ``ClientError``."""
+    version = headers.get("X-Signing-Key-Version", "")
+    fingerprint = headers.get("X-Signing-Key-Fingerprint", "")
+    if not VERSION.fullmatch(version) or not FINGERPRINT.fullmatch(fingerprint):
+        raise not_the_service("an artifact without its X-Signing-Key headers")
+    return SigningKey(version=int(version), fingerprint=fingerprint)
+
+
+def media_type(content_type: str) -> str:
+    """``application/json`` of ``Application/JSON; charset=utf-8`` (RFC 9110 section 8.3.1)."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def not_the_service(what: str) -> ClientError:
+    """A success that the service does not answer with."""
+    return ClientError(sentence=f"what answers is not an artifact-signer service: it sent {what}", hint=HINT)
+
+
+def _object(content: bytes) -> Document | None:
+    try:
+        document = json.loads(content, object_hook=Document)
+    except (ValueError, RecursionError):  # ValueError: not JSON, not UTF-8, or a number of too many digits
+        return None
+    return document if isinstance(document, Document) else None

@@ -1,0 +1,65 @@
+"""A server that gives every request the same bytes for an answer, and notes what it was asked."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+PATIENCE_SECONDS = 20.0
+READ_BYTES = 1 << 16
+END_OF_HEAD = b"\r\n\r\n"
+END_OF_CHUNKS = b"0\r\n\r\n"
+
+
+@dataclass(slots=True, kw_only=True)
+class Canned:
+    """Where it listens, and the request lines and headers of all requests so far."""
+
+    url: str
+    heads: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[Canned]:
+    """The server, on a port of this machine; ``answer`` is sent as it is and the connection ends."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        served = Canned(url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+        thread = threading.Thread(target=_serve, args=(listener, answer, served))
+        thread.start()
+        try:
+            yield served
+        finally:
+            # Wakes the thread, which closing alone would not.
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(PATIENCE_SECONDS)
+            assert not thread.is_alive()
+
+
+def _serve(listener: socket.socket, answer: bytes, served: Canned) -> None:
+    with suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                connection.settimeout(PATIENCE_SECONDS)
+                with suppress(OSError):
+                    served.heads.append(_read_request(connection))
+                    connection.sendall(answer)
+
+
+def _read_request(connection: socket.socket) -> str:
+    received = b""
+    while END_OF_HEAD not in received and (part := connection.recv(READ_BYTES)):
+        received += part
+    head, _, body = received.partition(END_OF_HEAD)
+    length = re.search(rb"(?i)^content-length: (\d+)", head, re.MULTILINE)
+    chunked = length is None and b"transfer-encoding: chunked" in head.lower()
+    while (length and len(body) < int(length[1])) or (chunked and not body.endswith(END_OF_CHUNKS)):
+        part = connection.recv(READ_BYTES)
+        if not part:
+            break
+        body += part
+    return head.decode("latin-1")
