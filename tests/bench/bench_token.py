@@ -3,7 +3,8 @@
 `python -m tests.bench.bench_token [--seconds 1.0] [--rounds 5] [--no-http | --url URL --client-env FILE]`
 
 Every round measures each way once, one after the other; a figure is the best round, which other work on the machine
-disturbed least. Ratios are to the module alone with as many threads as do it best. The load generator runs on the
+disturbed least. Ratios are to the module alone with as many threads as do it best; a ratio of costs is what is left of
+the module's rate when all processors are busy. The load generator runs on the
 same processors. With `--url`, keys named `bench-ALGORITHM` are used in a service that runs elsewhere.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from tests.hsm.softhsm import make_softhsm
 from tests.integration import running
 
 from .measure import machine
-from .token_columns import ModuleAlone, Service, over_http, through_process
+from .token_columns import Figure, ModuleAlone, Service, over_http, through_process
 
 ALGORITHMS = (Algorithm.ECDSA_P256, Algorithm.RSA_3072, Algorithm.ED25519)
 HTTP_ALGORITHMS = (Algorithm.ECDSA_P256, Algorithm.RSA_3072)
@@ -31,30 +32,46 @@ CONNECTIONS = (8, 16)
 SESSIONS = 4
 READY_SECONDS = 60.0
 
+Pick = Callable[[Figure], float | None]
+Better = Callable[[list[float]], float]
+
 
 @dataclass(slots=True)
 class Table:
-    """The best figure of each way, by algorithm."""
+    """The best figures of each way, by algorithm."""
 
-    best: dict[tuple[Algorithm, str], float] = field(default_factory=dict)
+    best: dict[tuple[Algorithm, str], Figure] = field(default_factory=dict)
 
-    def note(self, algorithm: Algorithm, way: str, rate: float) -> None:
-        """Keep the better figure."""
-        self.best[algorithm, way] = max(rate, self.best.get((algorithm, way), 0.0))
+    def note(self, algorithm: Algorithm, way: str, found: Figure) -> None:
+        """Keep the higher rate and the lower cost."""
+        known = self.best.get((algorithm, way), found)
+        costs = [figure.cost for figure in (known, found) if figure.cost is not None]
+        self.best[algorithm, way] = Figure(rate=max(known.rate, found.rate), cost=min(costs, default=None))
 
     def show(self) -> None:
         """Print every way with its ratio to the module alone at its best."""
-        ways = list(dict.fromkeys(way for _, way in self.best))
-        print(f"{'signatures/s':28}" + "".join(f"{algorithm:>20}" for algorithm in ALGORITHMS))
-        for way in ways:
-            print(f"{way:28}" + "".join(f"{self._cell(algorithm, way):>20}" for algorithm in ALGORITHMS))
+        self._show("signatures/s", lambda figure: figure.rate, max, lambda value, alone: value / alone)
+        print()
+        self._show("processor µs/signature", lambda figure: figure.cost, min, lambda value, alone: alone / value)
 
-    def _cell(self, algorithm: Algorithm, way: str) -> str:
-        rate = self.best.get((algorithm, way))
-        alone = max(
-            value for (kind, name), value in self.best.items() if kind is algorithm and name.startswith("module")
-        )
-        return "-" if rate is None else f"{rate:,.0f} ({rate / alone:.2f})"
+    def _show(self, title: str, pick: Pick, better: Better, ratio: Callable[[float, float], float]) -> None:
+        print(f"{title:28}" + "".join(f"{algorithm:>20}" for algorithm in ALGORITHMS))
+        for way in dict.fromkeys(way for _, way in self.best):
+            cells = [self._cell(algorithm, way, pick, better, ratio) for algorithm in ALGORITHMS]
+            if any(cells):
+                print(f"{way:28}" + "".join(f"{cell or '-':>20}" for cell in cells))
+
+    def _cell(
+        self, algorithm: Algorithm, way: str, pick: Pick, better: Better, ratio: Callable[[float, float], float]
+    ) -> str:
+        found = self.best.get((algorithm, way))
+        value = None if found is None else pick(found)
+        alone = [
+            picked
+            for (kind, name), figure in self.best.items()
+            if kind is algorithm and name.startswith("module") and (picked := pick(figure)) is not None
+        ]
+        return "" if value is None else f"{value:,.0f} ({ratio(value, better(alone)):.2f})"
 
 
 def main() -> None:
@@ -86,7 +103,7 @@ def _round(
 ) -> None:
     for algorithm, key in keys.items():
         for threads in MODULE_THREADS:
-            table.note(algorithm, f"module, {threads} threads", alone.rate(key, threads, seconds))
+            table.note(algorithm, f"module, {threads} threads", alone.measured(key, threads, seconds))
         for threads in PROCESS_THREADS:
             table.note(algorithm, f"process, {threads} threads", through_process(pool, key, threads, seconds))
         for connections in CONNECTIONS if service and algorithm in service.keys else ():

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,6 +27,15 @@ VERSION_LINE = "96bcd965947569404798bcbdb614f103db5a004eb6e364cfc162c146890ea35b
 ANSWER_SECONDS = 60.0
 
 Sign = Callable[[], object]
+MICROSECONDS = 1e6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """Signatures per second, and processor microseconds for each: the latter other work disturbs much less."""
+
+    rate: float
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +48,10 @@ class Service:
     keys: dict[Algorithm, str]
 
 
-def rate(makers: list[Callable[[], Sign]], seconds: float) -> float:
-    """Calls per second of several callers at once, each in a thread with its own ``makers`` entry."""
+def measured(
+    makers: list[Callable[[], Sign]], seconds: float, spent: Callable[[], float] = time.process_time
+) -> Figure:
+    """Several callers at once, each in a thread with its own ``makers`` entry. ``spent``: processor seconds so far."""
     gate, stop = threading.Barrier(len(makers) + 1), threading.Event()
 
     def work(make: Callable[[], Sign]) -> int:
@@ -61,11 +72,12 @@ def rate(makers: list[Callable[[], Sign]], seconds: float) -> float:
         counts = [callers.submit(work, make) for make in makers]
         with suppress(threading.BrokenBarrierError):  # whoever broke it tells why below
             gate.wait(ANSWER_SECONDS)
-        begun = time.perf_counter()
+        begun, before = time.perf_counter(), spent()
         stop.wait(seconds)
         stop.set()
         done = sum(count.result(ANSWER_SECONDS) for count in counts)
-        return done / (time.perf_counter() - begun)
+        cost = (spent() - before) / max(done, 1) * MICROSECONDS
+        return Figure(rate=done / (time.perf_counter() - begun), cost=cost)
 
 
 class ModuleAlone:
@@ -85,12 +97,12 @@ class ModuleAlone:
         self._process.start()
         theirs.close()
 
-    def rate(self, key: PinnedKey, threads: int, seconds: float) -> float:
-        """Signatures per second; each thread has a session of its own."""
+    def measured(self, key: PinnedKey, threads: int, seconds: float) -> Figure:
+        """Each thread has a session of its own."""
         self._pipe.send((key.algorithm.value, key.key_id, threads, seconds))
         if not self._pipe.poll(ANSWER_SECONDS + seconds):
             raise TimeoutError("the module does not answer")
-        found: float = self._pipe.recv()
+        found: Figure = self._pipe.recv()
         return found
 
     def close(self) -> None:
@@ -124,26 +136,38 @@ def _module_worker(pipe: Pipe, module: str, label: str, environment: dict[str, s
             algorithm, key_id, threads, seconds = pipe.recv()
         except EOFError:
             break
-        pipe.send(rate([lambda: signer(algorithm, key_id)] * threads, seconds))  # noqa: B023  (used at once)
+        pipe.send(measured([lambda: signer(algorithm, key_id)] * threads, seconds))  # noqa: B023  (used at once)
     assert login
     os._exit(0)
 
 
-def through_process(pool: TokenPool, key: PinnedKey, threads: int, seconds: float) -> float:
-    """Signatures per second through the token's process, each verified before it is returned."""
-    if key.algorithm is Algorithm.ED25519:
-        return rate([lambda: lambda: pool.sign(key, MESSAGE)] * threads, seconds)
-    return rate([lambda: lambda: pool.sign_digest(key, DIGEST)] * threads, seconds)
+def through_process(pool: TokenPool, key: PinnedKey, threads: int, seconds: float) -> Figure:
+    """Through the token's process, each verified before it is returned; costs are those of both processes."""
+    pid = pool.health()[0].pid
+    ticks = os.sysconf("SC_CLK_TCK")
+
+    def spent() -> float:
+        # Fields 14 and 15: user and system time. The command in field 2 may hold spaces and parentheses.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return time.process_time() + (int(fields[11]) + int(fields[12])) / ticks
+
+    def sign() -> Sign:
+        if key.algorithm is Algorithm.ED25519:
+            return lambda: pool.sign(key, MESSAGE)
+        return lambda: pool.sign_digest(key, DIGEST)
+
+    return measured([sign] * threads, seconds, spent)
 
 
-def over_http(service: Service, algorithm: Algorithm, connections: int, seconds: float) -> float:
-    """Signatures per second by requests on kept connections, each with a manifest that was never signed before."""
+def over_http(service: Service, algorithm: Algorithm, connections: int, seconds: float) -> Figure:
+    """By requests on kept connections, each with a manifest that was never signed before."""
     clients = [_Client(service, service.keys[algorithm]) for _ in range(connections)]
     try:
-        return rate([lambda client=client: client.sign for client in clients], seconds)
+        found = measured([lambda client=client: client.sign for client in clients], seconds)
     finally:
         for client in clients:
             client.close()
+    return replace(found, cost=None)  # the service's own processes are not counted
 
 
 class _Client:
