@@ -168,6 +168,7 @@ def logging_in(parent: subprocess.Popen[str], shim: Shim) -> int:
     raise AssertionError("nobody logs in")
 
 
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
 def test_a_token_used_after_a_fork_is_refused(softhsm: SoftHsm, open_pool: OpenPool) -> None:
     pool = open_pool(softhsm.config)
     key = make_key(pool)
