@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from hsm import inspection
+from hsm._asking import checked_names, packed, payload_for
 from hsm._failover import Failover
 from hsm._records import unpack_record
 from hsm._verify import Verifier
-from hsm._wire import DIGEST_SIZE, MAX_MESSAGE, KeyReference, Kind, Op, pack_key, pack_values
+from hsm._wire import DIGEST_SIZE, MAX_MESSAGE, Op, pack_values
 from hsm.algorithms import Algorithm
 from hsm.config import RestartPolicy, TokenConfig
 from hsm.errors import (
@@ -33,7 +34,7 @@ from hsm.errors import (
     TokenNotFound,
     TokenUnavailable,
 )
-from hsm.keys import MAX_NAME, PinnedKey, TokenDescription, TokenHealth, TokenKey
+from hsm.keys import PinnedKey, TokenDescription, TokenHealth, TokenKey
 from hsm.process import TokenProcess
 
 PAIR_CHECK = b"artifact-signer: both halves of a pair belong together"
@@ -142,7 +143,7 @@ class TokenPool:
         The private key is sensitive, cannot be extracted and may only sign. Raises ``KeyExists`` where an object has
         this identifier or label already. The pair has made a signature that its public key verifies.
         """
-        _checked_names(key_id, label)
+        checked_names(key_id, label)
         allowed = GENERATE_TIMEOUT if timeout is None else timeout
         deadline = self._clock() + allowed
         body = pack_values(algorithm.value, key_id, label)
@@ -199,7 +200,7 @@ class TokenPool:
         """
         deadline = self._deadline(timeout)
         try:
-            self._process(token, deadline).call(Op.CHECK, _packed(key), deadline=deadline)
+            self._process(token, deadline).call(Op.CHECK, packed(key), deadline=deadline)
         except KeyNotFound:
             return False
         except (TokenUnavailable, TokenBusy, DeadlineExceeded):
@@ -209,7 +210,7 @@ class TokenPool:
 
     def destroy(self, token: str, key_id: bytes, *, timeout: float | None = None) -> None:
         """Remove both halves from ``token``; raises ``KeyNotFound`` where there is neither."""
-        _checked_names(key_id, None)
+        checked_names(key_id, None)
         deadline = self._deadline(timeout)
         self._process(token, deadline).call(Op.DESTROY, pack_values(key_id), deadline=deadline)
 
@@ -245,8 +246,8 @@ class TokenPool:
         self, process: TokenProcess, key: PinnedKey, message: bytes | None, digest: bytes | None, deadline: float
     ) -> bytes:
         """One attempt with one token."""
-        kind, payload = _payload(process, key.algorithm, message, digest)
-        raw = process.sign(_packed(key), kind, payload, deadline=deadline)
+        kind, payload = payload_for(process, key.algorithm, message, digest)
+        raw = process.sign(packed(key), kind, payload, deadline=deadline)
         signed = digest if digest is not None else message
         try:
             return self._verifier.verified(key, signed=signed or b"", signature=raw)
@@ -262,7 +263,7 @@ class TokenPool:
             raise KeyHalvesDiffer(token=token, key_id=error.key_id) from None
 
     def _find(self, token: str, key_id: bytes | None, label: str | None, deadline: float) -> tuple[TokenKey, ...]:
-        _checked_names(key_id, label)
+        checked_names(key_id, label)
         body = pack_values(key_id, label)
         return tuple(self._process(token, deadline).items(Op.FIND, body, TokenKey, deadline=deadline))
 
@@ -290,30 +291,3 @@ class TokenPool:
 
     def _deadline(self, timeout: float | None) -> float:
         return self._clock() + (self._timeout if timeout is None else timeout)
-
-
-def _checked_names(key_id: bytes | None, label: str | None) -> None:
-    sizes = [len(key_id)] if key_id is not None else []
-    sizes += [len(label.encode("utf-8", "surrogatepass"))] if label is not None else []
-    if not all(1 <= size <= MAX_NAME for size in sizes):
-        raise ConfigurationError(setting="key", reason=f"identifier or label is not 1 to {MAX_NAME} bytes")
-
-
-def _packed(key: PinnedKey) -> bytes:
-    return pack_key(KeyReference(key.algorithm, key.digest, key.key_id))
-
-
-def _payload(
-    process: TokenProcess, algorithm: Algorithm, message: bytes | None, digest: bytes | None
-) -> tuple[Kind, bytes]:
-    """What this token has to be given: the digest, or where it insists, the message."""
-    capabilities = process.capabilities
-    if digest is not None and (capabilities is None or algorithm in capabilities.by_digest):
-        return Kind.DIGEST, digest
-    if message is not None and (capabilities is None or algorithm in capabilities.by_message):
-        if len(message) <= MAX_MESSAGE:
-            return Kind.MESSAGE, message
-        raise AlgorithmUnsupported(
-            token=process.config.name, algorithm=algorithm, reason=f"longer than {MAX_MESSAGE} bytes"
-        )
-    raise AlgorithmUnsupported(token=process.config.name, algorithm=algorithm, reason="no mechanism for it")
