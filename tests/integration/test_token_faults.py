@@ -7,18 +7,22 @@ document with ``Retry-After``; after the fault the service becomes ready by itse
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
 import pytest
 
+from signer.config import load_settings
+from signer.token import open_tokens
 from tests.artifacts import ArtifactBuilder
 from tests.hsm.children import children_of, ended
 from tests.hsm.shim import compiled
@@ -181,11 +185,25 @@ def token_processes(installation: Installation) -> list[int]:
 
 
 def kill_token_processes(installation: Installation) -> list[int]:
-    killed = token_processes(installation)
-    for pid in killed:
-        os.kill(pid, signal.SIGKILL)
-    assert all(ended(pid) for pid in killed)
+    """Kill them all, but not while one of them is opening the token.
+
+    At each login SoftHSM writes ``token.object`` anew; an end in that moment leaves it empty, and the token is lost.
+    """
+    with opening_locked(installation):
+        killed = token_processes(installation)
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        assert all(ended(pid) for pid in killed)
     return killed
+
+
+@contextmanager
+def opening_locked(installation: Installation) -> Iterator[None]:
+    """No process opens a token inside of this."""
+    with ExitStack() as stack:
+        for path in sorted((installation.directory / "spool").glob("*.lock")):
+            fcntl.flock(stack.enter_context(path.open("rb")), fcntl.LOCK_EX)
+        yield
 
 
 def test_killed_token_processes_cost_no_request(served: Faulty) -> None:
@@ -226,22 +244,29 @@ def test_a_store_that_is_moved_away_and_back(served: Faulty) -> None:
     assert clients.seen <= {None, *UNAVAILABLE}
 
 
-def key_objects(store: Path) -> list[Path]:
-    return [path for path in store.glob("*/*.object") if path.name != "token.object"]
-
-
 def test_a_key_that_was_deleted_is_named_and_comes_back_with_its_backup(served: Faulty, tmp_path: Path) -> None:
     backup = tmp_path / "backup"
     shutil.copytree(served.store, backup)
     with Clients(served.installation) as clients:
-        for path in key_objects(served.store):
-            path.unlink()
-        kill_token_processes(served.installation)
+        delete_all_keys(served.installation)
         clients.wait_for(lambda code: code == "token-key-not-found")
         awaited(served.installation, "key firmware", "token-key-not-found")
-        shutil.copytree(backup, served.store, dirs_exist_ok=True)
+        with opening_locked(served.installation):
+            shutil.copytree(backup, served.store, dirs_exist_ok=True)
         clients.wait_for(lambda code: code is None)
         awaited(served.installation, "key firmware", None)
+    assert clients.seen <= {None, "token-key-not-found", *UNAVAILABLE}
+
+
+def delete_all_keys(installation: Installation) -> None:
+    """Behind the service's back, by another program that has the PIN."""
+    pool = open_tokens(load_settings(installation.config, {}))
+    pool.start()
+    try:
+        for found in pool.find_keys("softhsm", timeout=SIGNING_TIMEOUT):
+            pool.destroy("softhsm", found.key_id, timeout=SIGNING_TIMEOUT)
+    finally:
+        pool.close()
 
 
 def test_a_token_that_lies_is_quarantined_until_a_person_enables_it(served: Faulty) -> None:
