@@ -18,7 +18,8 @@ from typing import Any
 import httpx
 
 START_SECONDS = 60.0
-STOP_SECONDS = 30.0
+# A worker that is told to stop before it can hear it is ended after the graceful timeout of 30 s.
+STOP_SECONDS = 60.0
 POLL_SECONDS = 0.05
 
 
@@ -144,6 +145,7 @@ def stop(process: subprocess.Popen[bytes]) -> int:
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
+            process.wait(STOP_SECONDS)
 
 
 @contextmanager
