@@ -24,14 +24,19 @@ class Shim:
 
     def say(self, *commands: str) -> None:
         """From the next call on, do this; without commands, behave."""
-        written = self.control.with_suffix(".new")
-        written.write_text("".join(f"{command}\n" for command in commands))
-        written.replace(self.control)
+        command(self.control, *commands)
 
     @property
     def logins(self) -> int:
         """How often a PIN was tried, by all processes together."""
         return self.log.stat().st_size if self.log.exists() else 0
+
+
+def command(control: Path, *commands: str) -> None:
+    """Write what the shim is to do from its next call on, all at once."""
+    written = control.with_suffix(".new")
+    written.write_text("".join(f"{line}\n" for line in commands))
+    written.replace(control)
 
 
 def compiled(directory: Path) -> Path:

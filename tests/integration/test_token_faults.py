@@ -25,7 +25,7 @@ from signer.config import load_settings
 from signer.token import open_tokens
 from tests.artifacts import ArtifactBuilder
 from tests.hsm.children import children_of, ended
-from tests.hsm.shim import compiled
+from tests.hsm.shim import command, compiled
 from tests.integration.running import Installation, initialise, running, start, stop, wait_until
 
 MANIFEST = ArtifactBuilder().manifest()
@@ -46,9 +46,7 @@ class Faulty:
     logins: Path
 
     def say(self, *commands: str) -> None:
-        written = self.control.with_suffix(".new")
-        written.write_text("".join(f"{command}\n" for command in commands))
-        written.replace(self.control)
+        command(self.control, *commands)
 
     @property
     def store(self) -> Path:
