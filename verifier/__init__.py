@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from verifier import errors
-    from verifier._inflate import Compression
+    from verifier.compression import Compression
     from verifier.errors import VerificationError
     from verifier.events import (
         ArtifactFinished,
@@ -76,7 +76,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "_inflate": ("Compression",),
+    "compression": ("Compression",),
     "errors": ("VerificationError",),
     "events": (
         "ArtifactFinished",

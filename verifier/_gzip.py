@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
-from verifier._inflate import Decoder, DecoderError
+from verifier._decoder import Decoder, DecoderError
 
 _GZIP_WINDOW_BITS = 16 + zlib.MAX_WBITS
 

@@ -6,9 +6,10 @@ import hashlib
 import re
 from collections.abc import Callable
 
-from verifier._inflate import Compression, Inflater
+from verifier._inflate import Inflater
 from verifier._tar import MemberEnd, TarReader
 from verifier._tar_header import Member
+from verifier.compression import Compression
 from verifier.errors import (
     DigestMismatch,
     HeaderMemberMissing,

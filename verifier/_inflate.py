@@ -8,10 +8,10 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator
-from typing import Protocol
 
+from verifier._decoder import Decoder, DecoderError, DecoderMemoryRefusedError
+from verifier.compression import Compression
 from verifier.errors import (
     CompressedTrailingData,
     CompressionCorrupt,
@@ -27,20 +27,6 @@ from verifier.limits import Limits
 _SLICE = 128 * 1024
 
 
-class Compression(enum.Enum):
-    """How a member is compressed; the value is its suffix."""
-
-    NONE = ""
-    GZIP = ".gz"
-    XZ = ".xz"
-    ZSTD = ".zst"
-
-    @property
-    def label(self) -> str:
-        """The name for people and JSON: ``none``, ``gzip``, ``xz`` or ``zstd``."""
-        return self.name.lower()
-
-
 _MAGIC = {
     Compression.GZIP: b"\x1f\x8b",
     Compression.XZ: b"\xfd7zXZ\x00",
@@ -49,26 +35,6 @@ _MAGIC = {
 _HEAD = 6
 _GZIP_DEFLATE = 8
 _GZIP_RESERVED_FLAGS = 0xE0
-
-
-class DecoderError(Exception):
-    """The stream is corrupt; the codecs' own errors are turned into this."""
-
-
-class DecoderMemoryRefusedError(DecoderError):
-    """The stream asks for a larger dictionary or window than allowed."""
-
-
-class Decoder(Protocol):
-    """One compressed stream; the shape that the decoders of ``lzma`` and ``isal`` share."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def needs_input(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes | memoryview, max_length: int) -> bytes: ...
 
 
 class Inflater:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from verifier import version as version_file
 from verifier._header_member import HeaderMember
-from verifier._inflate import Compression
-from verifier._order import Kind, Order
+from verifier._order import MemberKind, Order
 from verifier._payload_member import PayloadMember
 from verifier._tar_header import Member
+from verifier.compression import Compression
 from verifier.errors import (
     DigestMismatch,
     LimitExceeded,
@@ -45,14 +45,14 @@ class Members:
         gate: Gate | None,
     ) -> None:
         self.findings: dict[Finding, None] = {}
-        self.compressions: dict[Kind, Compression] = {}
+        self.compressions: dict[MemberKind, Compression] = {}
         self._limits = limits
         self._emit = emit
         self._emit_data = emit_data
         self._hash_in_thread = hash_in_thread
         self._gate = gate
         self._order = Order()
-        self._kind = Kind.END
+        self._kind = MemberKind.END
         self._compression = Compression.NONE
         self._small = bytearray()
         self._version_digest = ""
@@ -63,9 +63,9 @@ class Members:
         """A member begins."""
         self._kind, self._compression = self._order.member(member.name)
         kind = self._kind
-        if kind is Kind.HEADER:
+        if kind is MemberKind.HEADER:
             self._reading = self._header_starts(member)
-        elif kind is Kind.DATA:
+        elif kind is MemberKind.DATA:
             self._reading = self._payload_starts(member)
         else:
             limit = _SMALL_MEMBERS[kind]
@@ -106,11 +106,11 @@ class Members:
         self.findings.setdefault(finding)
 
     def _small_ends(self, member: Member, content: bytes) -> None:
-        if self._kind is Kind.VERSION:
+        if self._kind is MemberKind.VERSION:
             version_file.check_version(content, limits=self._limits)
             self._version_digest = hashlib.sha256(content).hexdigest()
             self._emit(VersionRead(sha256=self._version_digest))
-        elif self._kind is Kind.MANIFEST:
+        elif self._kind is MemberKind.MANIFEST:
             self._manifest_ends(member, content)
         else:
             self._signature = SignatureRead(
@@ -186,7 +186,7 @@ class Members:
 
 
 _SMALL_MEMBERS = {
-    Kind.VERSION: "version_bytes",
-    Kind.MANIFEST: "manifest_bytes",
-    Kind.SIGNATURE: "signature_bytes",
+    MemberKind.VERSION: "version_bytes",
+    MemberKind.MANIFEST: "manifest_bytes",
+    MemberKind.SIGNATURE: "signature_bytes",
 }

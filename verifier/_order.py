@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import re
 
-from verifier._inflate import Compression
+from verifier.compression import Compression
 from verifier.errors import (
     AugmentedArtifact,
     MemberMissing,
@@ -15,7 +15,7 @@ from verifier.errors import (
 )
 
 
-class Kind(enum.Enum):
+class MemberKind(enum.Enum):
     """What a member is; the value is its name, before the suffix of a compression."""
 
     VERSION = "version"
@@ -27,18 +27,18 @@ class Kind(enum.Enum):
 
 
 # After a member of the first kind (None: at the start) comes a member of one of the second.
-_NEXT: dict[Kind | None, tuple[Kind, ...]] = {
-    None: (Kind.VERSION,),
-    Kind.VERSION: (Kind.MANIFEST,),
-    Kind.MANIFEST: (Kind.SIGNATURE, Kind.HEADER),
-    Kind.SIGNATURE: (Kind.HEADER,),
-    Kind.HEADER: (Kind.DATA,),
-    Kind.DATA: (Kind.END,),
+_NEXT: dict[MemberKind | None, tuple[MemberKind, ...]] = {
+    None: (MemberKind.VERSION,),
+    MemberKind.VERSION: (MemberKind.MANIFEST,),
+    MemberKind.MANIFEST: (MemberKind.SIGNATURE, MemberKind.HEADER),
+    MemberKind.SIGNATURE: (MemberKind.HEADER,),
+    MemberKind.HEADER: (MemberKind.DATA,),
+    MemberKind.DATA: (MemberKind.END,),
 }
 # An artifact whose payload type is null may do without a data member.
-_NEXT_WITHOUT_PAYLOAD = _NEXT | {Kind.HEADER: (Kind.DATA, Kind.END)}
+_NEXT_WITHOUT_PAYLOAD = _NEXT | {MemberKind.HEADER: (MemberKind.DATA, MemberKind.END)}
 
-_COMPRESSIBLE = (Kind.HEADER, Kind.DATA)
+_COMPRESSIBLE = (MemberKind.HEADER, MemberKind.DATA)
 _AUGMENTED = re.compile(r"manifest-augment(\.sig)?|header-augment\.tar(\.[a-z0-9]+)?")
 _OTHER_PAYLOAD = re.compile(r"data/[0-9]{4}\.tar(\.[a-z0-9]+)?")
 
@@ -47,14 +47,14 @@ class Order:
     """Follows the members of one artifact."""
 
     def __init__(self) -> None:
-        self._last: Kind | None = None
+        self._last: MemberKind | None = None
         self._table = _NEXT
 
     def without_payload(self) -> None:
         """Say that the header announced no payload."""
         self._table = _NEXT_WITHOUT_PAYLOAD
 
-    def member(self, name: str) -> tuple[Kind, Compression]:
+    def member(self, name: str) -> tuple[MemberKind, Compression]:
         """What the next member is, by its name; raises when it may not come here."""
         kinds = self._table[self._last]
         for kind in kinds:
@@ -64,7 +64,7 @@ class Order:
                 return kind, compression
         if _AUGMENTED.fullmatch(name):
             raise AugmentedArtifact(member=name)
-        if self._last is Kind.DATA and _OTHER_PAYLOAD.fullmatch(name):
+        if self._last is MemberKind.DATA and _OTHER_PAYLOAD.fullmatch(name):
             raise SeveralPayloads(count=2)
         if any(kind in _COMPRESSIBLE and name.startswith(f"{kind.value}.") for kind in kinds):
             raise UnsupportedCompression(member=name)
@@ -73,11 +73,11 @@ class Order:
     def end(self) -> None:
         """Say that the archive ended; raises when a member is missing."""
         kinds = self._table[self._last]
-        if Kind.END not in kinds:
+        if MemberKind.END not in kinds:
             raise MemberMissing(expected=tuple(kind.value for kind in kinds))
 
 
-def _compression(name: str, kind: Kind) -> Compression | None:
+def _compression(name: str, kind: MemberKind) -> Compression | None:
     if kind not in _COMPRESSIBLE:
         return Compression.NONE if name == kind.value else None
     return next((each for each in Compression if name == kind.value + each.value), None)

@@ -10,9 +10,10 @@ import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from verifier._inflate import Compression, Inflater
+from verifier._inflate import Inflater
 from verifier._tar import MemberEnd, TarReader
 from verifier._tar_header import Member
+from verifier.compression import Compression
 from verifier.errors import (
     DigestMismatch,
     LimitExceeded,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import lzma
 
-from verifier._inflate import DecoderError, DecoderMemoryRefusedError
+from verifier._decoder import DecoderError, DecoderMemoryRefusedError
 
 
 class XzDecoder:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from verifier._inflate import Decoder, DecoderError, DecoderMemoryRefusedError
+from verifier._decoder import Decoder, DecoderError, DecoderMemoryRefusedError
 
 _STANDARD_BINDINGS = ("compression.zstd", "backports.zstd")
 

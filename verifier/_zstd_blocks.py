@@ -11,7 +11,7 @@ import enum
 
 import zstandard
 
-from verifier._inflate import DecoderError, DecoderMemoryRefusedError
+from verifier._decoder import DecoderError, DecoderMemoryRefusedError
 
 _MAGIC_AND_DESCRIPTOR_BYTES = 5
 _BLOCK_HEADER_BYTES = 3

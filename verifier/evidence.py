@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from verifier._inflate import Compression
+from verifier.compression import Compression
 from verifier.findings import Finding
 from verifier.header import Header
 from verifier.keys import VerificationKey

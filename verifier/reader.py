@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from verifier._inflate import Compression
 from verifier._members import Gate, Members
-from verifier._order import Kind
+from verifier._order import MemberKind
 from verifier._tar import MemberEnd, TarReader
 from verifier._tar_header import Member
+from verifier.compression import Compression
 from verifier.errors import EmptyInput, LimitExceeded
 from verifier.events import ArtifactFinished, Event, PayloadData
 from verifier.findings import Finding
@@ -70,7 +70,7 @@ class ArtifactReader:
     @property
     def payload_compression(self) -> Compression | None:
         """How the data member is compressed; ``None`` while there is none."""
-        return self._members.compressions.get(Kind.DATA)
+        return self._members.compressions.get(MemberKind.DATA)
 
     def feed(self, chunk: bytes | bytearray | memoryview) -> list[Event]:
         """Take the next bytes; return the events they complete. Raises a ``VerificationError``."""
@@ -106,9 +106,9 @@ class ArtifactReader:
 
     def _take(self, chunk: memoryview) -> None:
         allowed = self._limits.artifact_bytes
-        room = len(chunk) if allowed is None else allowed - self._bytes_fed
+        allowance = len(chunk) if allowed is None else allowed - self._bytes_fed
         self._bytes_fed += len(chunk)
-        for item in self._tar.feed(chunk[:room]):
+        for item in self._tar.feed(chunk[:allowance]):
             if isinstance(item, memoryview):
                 self._members.data(item)
             elif isinstance(item, Member):
@@ -118,7 +118,7 @@ class ArtifactReader:
                 self._members.ends(self._member, padded_with_zeros=item.padded_with_zeros)
             else:
                 self._members.archive_ends()
-        if allowed is not None and len(chunk) > room:
+        if allowed is not None and len(chunk) > allowance:
             raise LimitExceeded(part="artifact", limit="artifact_bytes", allowed=allowed)
 
     def _end(self) -> None:

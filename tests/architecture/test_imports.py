@@ -55,6 +55,9 @@ LIBRARIES_WITH_ONE_ROOM = {
         targets=("httpx",), rooms=("signer.client",), exceptions={}
     ),
     "click is known to the command line alone": Room(targets=("click",), rooms=("signer.cli",), exceptions={}),
+    "artifact-verify sits on top of the verifier": Room(
+        targets=("verifier.command",), rooms=("verifier.command", "verifier.__main__"), exceptions={}
+    ),
     "the tests are known to no package": Room(targets=("tests",), rooms=(), exceptions={}),
 }
 

@@ -11,8 +11,8 @@ import pytest
 
 from signer.cli.main import INTERNAL, INTERRUPTED, REFUSED, UNREACHABLE, cli
 from tests.docs.pages import DOCS, ROOT, Section, quoted, section, sections
-from verifier import _arguments
-from verifier._outcome import ExitCode
+from verifier.command import arguments
+from verifier.command.outcome import ExitCode
 
 PAGE = "operations/commands.md"
 _COMMAND = re.compile(r"`(artifact-signer(?: [a-z][a-z-]*)+)((?: [A-Z]+)*)`")
@@ -115,7 +115,7 @@ def test_the_arguments_and_options_of_artifact_verify_are_listed(monkeypatch: py
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", capture)
     with pytest.raises(_Captured) as captured:
-        _arguments.parse([])
+        arguments.parse([])
     actions = [action for action in captured.value.parser._actions if "--help" not in action.option_strings]
     real = {spelling for action in actions for spelling in action.option_strings or [str(action.metavar)]}
     table = section(PAGE, "`artifact-verify`").table("argument or option")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from verifier._outcome import Outcome
+from verifier.command.outcome import Outcome
 from verifier.errors import KeyLoadError, VerificationError
 from verifier.evidence import Evidence, Inspection
 from verifier.findings import Finding

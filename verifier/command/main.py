@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
-from verifier._outcome import PROGRAM, ExitCode, Outcome, worst
+from verifier.command.outcome import PROGRAM, ExitCode, Outcome, worst
 from verifier.errors import FindingsRefused, KeyLoadError, NoKeys, VerificationError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> ExitCode:
-    from verifier._arguments import parse
+    from verifier.command.arguments import parse
 
     arguments = parse(argv)
     try:
@@ -65,14 +65,14 @@ def _run(argv: Sequence[str] | None) -> ExitCode:
         outcome = Outcome(path=path, result=_result(path, trust, arguments))
         outcomes.append(outcome)
         if not arguments.json:
-            from verifier import _report_text
+            from verifier.command import report_text
 
-            _report_text.report(outcome)
+            report_text.report(outcome)
         gc.enable()  # by now everything is imported
     if arguments.json:
-        from verifier import _report_json
+        from verifier.command import report_json
 
-        _report_json.report(outcomes, trust=trust, exit_code=worst(outcomes))
+        report_json.report(outcomes, trust=trust, exit_code=worst(outcomes))
     return worst(outcomes)
 
 
@@ -88,7 +88,7 @@ def _result(
     path: str, trust: TrustStore | None, arguments: Namespace
 ) -> Evidence | Inspection | VerificationError | OSError:
     from verifier import verification
-    from verifier._progress import progress_bar
+    from verifier.command.progress import progress_bar
 
     try:
         with _opened(path) as stream, progress_bar(path, stream, wanted=not arguments.no_progress) as progress:
@@ -116,13 +116,13 @@ def _opened(path: str) -> Iterator[BinaryIO]:
 
 def _report_usage(error: KeyLoadError, arguments: Namespace) -> None:
     if arguments.json:
-        from verifier import _report_json
+        from verifier.command import report_json
 
-        _report_json.report_usage(error, exit_code=ExitCode.USAGE)
+        report_json.report_usage(error, exit_code=ExitCode.USAGE)
     else:
-        from verifier import _report_text
+        from verifier.command import report_text
 
-        _report_text.complain(error)
+        report_text.complain(error)
 
 
 def _prepare_output() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from verifier._outcome import PROGRAM, Outcome, Status
 from verifier._visible import visible
+from verifier.command.outcome import PROGRAM, Outcome, Status
 from verifier.errors import VerificationError
 from verifier.evidence import Evidence, Inspection
 from verifier.findings import Finding
