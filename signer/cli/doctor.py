@@ -1,4 +1,4 @@
-"""``artifact-signer doctor``: what is wrong with this installation, and how to mend it."""
+"""``artifact-signer doctor``: what is wrong with this installation, and how to repair it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ MAX_AGE_SECONDS = 366 * 86400
 
 @click.command()
 @config_option
-@click.option("--mend", is_flag=True, help="end what a crash left between token and database")
+@click.option("--repair", is_flag=True, help="end what a crash left between token and database")
+@click.option("--mend", is_flag=True, hidden=True, help="the former name of --repair")
 @click.option(
     "--pending-age",
     type=click.IntRange(0, MAX_AGE_SECONDS),
@@ -25,13 +26,13 @@ MAX_AGE_SECONDS = 366 * 86400
     help="age from which on a version that is being made counts as interrupted",
 )
 @click.option("--json", "as_json", is_flag=True, help="write a JSON document")
-def doctor(config: Path, *, mend: bool, pending_age: int | None, as_json: bool) -> int:
+def doctor(config: Path, *, repair: bool, mend: bool, pending_age: int | None, as_json: bool) -> int:
     """Look at every part of an installation; exit status 1 if anything failed, 2 if it has no usable configuration."""
     from signer.doctor import Request, examine
     from signer.services.mending import DEFAULT_PATIENCE
 
-    patience = DEFAULT_PATIENCE if pending_age is None else timedelta(seconds=pending_age)
-    report = examine(Request(config=config, environment=os.environ, mend=mend, patience=patience))
+    age = DEFAULT_PATIENCE if pending_age is None else timedelta(seconds=pending_age)
+    report = examine(Request(config=config, environment=os.environ, repair=repair or mend, pending_age=age))
     if as_json:
         show_json(report.document())
         return report.exit_status

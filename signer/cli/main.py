@@ -36,7 +36,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "keys": Entry(target="signer.cli.keys:keys", summary="create, list and look after signing keys"),
         "sign": Entry(target="signer.cli.sign:sign", summary="sign an artifact with a key of the service"),
         "events": Entry(target="signer.cli.events:events", summary="list what happened to keys"),
-        "doctor": Entry(target="signer.cli.doctor:doctor", summary="say what is wrong with an installation, mend it"),
+        "doctor": Entry(target="signer.cli.doctor:doctor", summary="say what is wrong with an installation, repair it"),
         "tokens": Entry(target="signer.cli.tokens:tokens", summary="list PKCS#11 modules, slots and tokens"),
     }
 )

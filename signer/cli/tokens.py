@@ -19,7 +19,7 @@ from signer.config import load_settings
 @click.option("--json", "as_json", is_flag=True, help="write a JSON document")
 def tokens(config: Path, *, as_json: bool) -> int:
     """List modules, slots and tokens with their mechanisms, free space and flags. Nothing logs in."""
-    from signer.doctor.listing import listed
+    from signer.doctor.tokens import listed
 
     modules = listed(load_settings(config, os.environ))
     if as_json:

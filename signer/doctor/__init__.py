@@ -1,4 +1,4 @@
-"""``artifact-signer doctor``: looks at each part of an installation by itself and says how to mend what is wrong.
+"""``artifact-signer doctor``: looks at each part of an installation by itself and says how to repair what is wrong.
 
 One module per subject; ``checks.CHECKS`` is the table of them, docs/operations/doctor.md their description.
 """

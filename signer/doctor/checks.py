@@ -10,21 +10,16 @@ from types import MappingProxyType
 
 from signer.bootstrap import utc_now
 from signer.config import Settings
-from signer.doctor.configuration import configuration, opened
-from signer.doctor.database import database
-from signer.doctor.examination import Examination, Request, Surroundings
-from signer.doctor.files import secret_files
-from signer.doctor.key_checks import extractable, keys
-from signer.doctor.moments import clock
-from signer.doctor.remain_checks import remains
+from signer.doctor.consistency import consistency
+from signer.doctor.database import clock, database
+from signer.doctor.examination import Examination, Request, Surroundings, configuration, opened
+from signer.doctor.files import free_bytes, secret_files, spool
+from signer.doctor.keys import extractable, key_certificates, keys, validity
 from signer.doctor.report import Finding, Line, Report, Unchecked, failed, warning
-from signer.doctor.room import free_bytes, spool
-from signer.doctor.tls import tls_certificate
+from signer.doctor.service import tls_certificate, workers
 from signer.doctor.token_checks import mechanisms, modules, pins, presence
-from signer.doctor.validity import key_certificates, validity
-from signer.doctor.workers import workers
 
-MEND_FIRST = "mend what failed above, then run doctor again"
+REPAIR_FIRST = "repair what failed above, then run doctor again"
 NO_ANSWER = "a disk, a token or a network does not answer; look at the log of the system"
 # A file, a disk or an address that does not answer.
 BASE_SECONDS = 30.0
@@ -41,7 +36,7 @@ class Check:
     look: Callable[[Examination], Iterable[Finding]]
     asks_tokens: bool = False
 
-    def patience(self, settings: Settings) -> float:
+    def max_wait(self, settings: Settings) -> float:
         """Seconds after which the check has failed."""
         if not self.asks_tokens:
             return BASE_SECONDS
@@ -49,7 +44,7 @@ class Check:
         return BASE_SECONDS + starts + 2 * len(settings.tokens) * LISTING_SECONDS
 
 
-# In the order in which they are told. What --mend ends comes before what is looked at afterwards.
+# In the order in which they are told. What --repair ends comes before what is looked at afterwards.
 CHECKS: Mapping[str, Check] = MappingProxyType(
     {
         "configuration": Check(look=configuration),
@@ -61,7 +56,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "token": Check(look=presence, asks_tokens=True),
         "pin": Check(look=pins, asks_tokens=True),
         "mechanisms": Check(look=mechanisms, asks_tokens=True),
-        "remains": Check(look=remains, asks_tokens=True),
+        "consistency": Check(look=consistency, asks_tokens=True),
         "keys": Check(look=keys, asks_tokens=True),
         "extractable": Check(look=extractable, asks_tokens=True),
         "validity": Check(look=validity),
@@ -98,13 +93,13 @@ def _lines(examination: Examination, checks: Mapping[str, Check]) -> Iterator[Li
     for name, check in checks.items():
         if stuck is not None and check.asks_tokens:
             # It would wait for the same, and as long.
-            yield Line(check=name, finding=warning(f"not checked: the check {stuck} still waits", MEND_FIRST))
+            yield Line(check=name, finding=warning(f"not checked: the check {stuck} still waits", REPAIR_FIRST))
             continue
         findings = _bounded(check, examination)
         if findings is None:
             stuck = name if check.asks_tokens else stuck
-            patience = check.patience(examination.settings)
-            findings = (failed(f"this check did not end within {patience:g} seconds", NO_ANSWER),)
+            max_wait = check.max_wait(examination.settings)
+            findings = (failed(f"this check did not end within {max_wait:g} seconds", NO_ANSWER),)
         yield from (Line(check=name, finding=finding) for finding in findings)
 
 
@@ -113,7 +108,7 @@ def _bounded(check: Check, examination: Examination) -> tuple[Finding, ...] | No
     found: list[tuple[Finding, ...]] = []
     thread = threading.Thread(target=lambda: found.append(tuple(_looked(check, examination))), daemon=True)
     thread.start()
-    thread.join(check.patience(examination.settings))
+    thread.join(check.max_wait(examination.settings))
     return found[0] if found else None
 
 
@@ -121,6 +116,6 @@ def _looked(check: Check, examination: Examination) -> Iterable[Finding]:
     try:
         yield from check.look(examination)
     except Unchecked as unchecked:
-        yield warning(f"not checked: {unchecked.reason}", MEND_FIRST)
+        yield warning(f"not checked: {unchecked.reason}", REPAIR_FIRST)
     except Exception as error:  # noqa: BLE001  (a check that breaks is a finding, and the others go on)
         yield failed(f"this check broke with {type(error).__name__}", "report it with this line")

@@ -8,19 +8,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
 from hsm import TokenHealth, TokenPool, TokenState
+from hsm.errors import ConfigurationError
 from signer.auth.api_tokens import ApiTokenAuthenticator
 from signer.bootstrap import Parts, build_mending, build_service, storage_parts
-from signer.config import Settings
-from signer.doctor.report import Unchecked
-from signer.doctor.token_conditions import TokenCondition, configured, token_conditions
-from signer.errors import DatabaseDamaged, SignerError
+from signer.config import Settings, load_settings
+from signer.doctor.report import Finding, Unchecked, failed, ok
+from signer.doctor.tokens import TokenCondition, configured, token_conditions
+from signer.errors import ConfigurationInvalid, DatabaseDamaged, SignerError
 from signer.services.mending import DEFAULT_PATIENCE, MendingService, Survey
 from signer.services.ports import Clock
 from signer.storage.api_token_store import SqlApiTokenStore
@@ -36,7 +37,7 @@ class Surroundings:
     Attributes:
         clock: the wall clock, aware UTC.
         user_id: whose files the secrets should be.
-        free_bytes: room on the disk of a directory.
+        free_bytes: what may still be written to the disk of a directory.
     """
 
     clock: Clock
@@ -51,18 +52,19 @@ class Request:
     Attributes:
         config: path of the configuration file.
         environment: variables that may override settings.
-        mend: end what a crash left, instead of only naming it.
-        patience: the age below which a pending version may be under way in a worker.
+        repair: end what a crash left, instead of only naming it.
+        pending_age: the age below which a pending version may be under way in a worker.
     """
 
     config: Path
     environment: Mapping[str, str]
-    mend: bool = False
-    patience: timedelta = DEFAULT_PATIENCE
+    repair: bool = False
+    pending_age: timedelta = DEFAULT_PATIENCE
 
 
 OPENING_LOOK_SECONDS = 0.2
 ENOUGH_RESTARTS = 1
+CONFIGURATION_HINT = "docs/operations/configuration.md describes every setting"
 
 
 class Examination:
@@ -123,10 +125,10 @@ class Examination:
             raise Unchecked(reason="no token can be logged in to")
         self._pool = TokenPool(wanted)
         self._pool.start()
-        patience = sum(2 * config.start_timeout for config in wanted)
+        max_wait = sum(2 * config.start_timeout for config in wanted)
         begun = time.monotonic()
         # A token that fails to open is tried again for ever; two failures are enough to tell.
-        while not self._pool.wait_ready(OPENING_LOOK_SECONDS) and time.monotonic() - begun < patience:
+        while not self._pool.wait_ready(OPENING_LOOK_SECONDS) and time.monotonic() - begun < max_wait:
             if all(_decided(health) for health in self._pool.health()):
                 break
         return self._pool
@@ -150,11 +152,11 @@ class Examination:
     def survey(self) -> Survey:
         """Records and tokens compared; raises ``Unchecked``. Done once, and again after ``forget_survey``."""
         if self._survey is None:
-            self._survey = self.mending.survey(patience=self.request.patience)
+            self._survey = self.mending.survey(patience=self.request.pending_age)
         return self._survey
 
     def forget_survey(self) -> None:
-        """Something was mended."""
+        """Something was repaired."""
         self._survey = None
 
     def _usable_database(self) -> Database:
@@ -164,6 +166,28 @@ class Examination:
         if condition.found != condition.expected:
             raise Unchecked(reason="the database is at another revision")
         return self._database
+
+
+def opened(request: Request, surroundings: Surroundings) -> Examination | tuple[Finding, ...]:
+    """The installation to look at, or why its configuration cannot be used."""
+    try:
+        settings = load_settings(request.config, request.environment)
+    except ConfigurationInvalid as error:
+        return tuple(failed(f"{error.path}: {problem}", CONFIGURATION_HINT) for problem in error.problems)
+    problems = []
+    for token in settings.tokens:
+        try:
+            configured(settings, token)
+        except ConfigurationError as error:
+            sentence = f"{request.config}: token {token.name}: {error.setting}: {error.reason}"
+            problems.append(failed(sentence, CONFIGURATION_HINT))
+    return tuple(problems) or Examination(request, settings, surroundings)
+
+
+def configuration(examination: Examination) -> Iterator[Finding]:
+    """The file was read and every setting is known and possible; otherwise nothing else is looked at."""
+    count = len(examination.settings.tokens)
+    yield ok(f"{examination.config} can be used and names {count} token{'' if count == 1 else 's'}")
 
 
 def _decided(health: TokenHealth) -> bool:

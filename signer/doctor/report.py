@@ -1,4 +1,4 @@
-"""What an examination found: lines that each say ok, warning or failed, and how to mend what is not ok."""
+"""What an examination found: lines that each say ok, warning or failed, and how to repair what is not ok."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from enum import StrEnum
 from signer.domain.moments import rfc3339
 
 # Grows when a reader of the JSON document would have to change.
-SCHEMA = 1
+SCHEMA = 2
 
 
 class Severity(StrEnum):
@@ -39,14 +39,14 @@ class Finding:
 
     Attributes:
         sentence: lower case, no full stop, names what was looked at.
-        hint: how to mend it; None where there is nothing to mend.
-        mended: the examination itself changed something, and the sentence says what.
+        hint: how to repair it; None where there is nothing to repair.
+        repaired: the examination itself changed something, and the sentence says what.
     """
 
     severity: Severity
     sentence: str
     hint: str | None = None
-    mended: bool = False
+    repaired: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,16 +92,16 @@ class Report:
                     "status": line.finding.severity.value,
                     "sentence": line.finding.sentence,
                     "hint": line.finding.hint,
-                    "mended": line.finding.mended,
+                    "repaired": line.finding.repaired,
                 }
                 for line in self.lines
             ],
         }
 
 
-def ok(sentence: str, *, mended: bool = False) -> Finding:
+def ok(sentence: str, *, repaired: bool = False) -> Finding:
     """It is as it should be."""
-    return Finding(severity=Severity.OK, sentence=sentence, mended=mended)
+    return Finding(severity=Severity.OK, sentence=sentence, repaired=repaired)
 
 
 def warning(sentence: str, hint: str) -> Finding:
@@ -117,6 +117,11 @@ def failed(sentence: str, hint: str) -> Finding:
 def or_ok(findings: Iterable[Finding], sentence: str) -> tuple[Finding, ...]:
     """The findings, or one that says that there are none."""
     return tuple(findings) or (ok(sentence),)
+
+
+def timestamp(value: datetime) -> str:
+    """A point in time to the second, in UTC, for people."""
+    return value.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 @dataclass(eq=False, kw_only=True)

@@ -20,7 +20,7 @@ from hsm.errors import (
 )
 from signer.doctor.examination import Examination
 from signer.doctor.report import Finding, Unchecked, failed, ok, warning
-from signer.doctor.token_conditions import TokenCondition, configured
+from signer.doctor.tokens import TokenCondition, configured
 from signer.errors import SignerError
 
 # Any one of a row's mechanisms is enough to sign; the one after it makes new pairs.
@@ -79,7 +79,7 @@ def pins(examination: Examination) -> Iterator[Finding]:
     for token in examination.tokens:
         name = token.settings.name
         if token.description is None:
-            yield warning(f"token {name}: the PIN was not checked, the token does not answer", "mend the token first")
+            yield warning(f"token {name}: the PIN was not checked, the token does not answer", "repair the token first")
         elif not token.openable:
             yield _not_tried(token, token.description)
         else:

@@ -118,7 +118,7 @@ WORDINGS: Mapping[type[Exception], Wording] = {
     errors.VersionHasNoPair: Wording(
         status=409,
         detail="version {version} of key {key} has no key pair, making it was interrupted",
-        hint="artifact-signer doctor --mend finishes or closes it",
+        hint="artifact-signer doctor --repair finishes or closes it",
     ),
     errors.StepNotAllowed: Wording(
         status=409,
@@ -131,7 +131,7 @@ WORDINGS: Mapping[type[Exception], Wording] = {
     errors.NextVersionExists: Wording(
         status=409,
         detail="version {version} of key {key} is {state} already, there is one next version at a time",
-        hint="rotate to it or disable it; artifact-signer doctor --mend ends a pending one",
+        hint="rotate to it or disable it; artifact-signer doctor --repair ends a pending one",
     ),
     errors.ActiveVersionExists: Wording(
         status=409, detail="version {version} of key {key} is active, there is one active version at a time"

@@ -46,7 +46,7 @@ DOCUMENTED = _documented()
 
 
 def _options(command: click.Command) -> list[click.Option]:
-    return [item for item in command.params if isinstance(item, click.Option) and not item.is_eager]
+    return [item for item in command.params if isinstance(item, click.Option) and not (item.is_eager or item.hidden)]
 
 
 def test_every_command_is_documented_and_every_documented_command_exists() -> None:

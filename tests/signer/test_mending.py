@@ -34,7 +34,7 @@ class Crash:
     """A step that is killed ``before`` or ``after`` the token's part of it, and what follows.
 
     ``prepares`` and ``tampers`` come before and after the crash. ``says`` is doctor's line about ``key`` version
-    ``version``, ``ends`` what ``--mend`` adds to it, ``state`` and ``event`` what is on record afterwards.
+    ``version``, ``ends`` what ``--repair`` adds to it, ``state`` and ``event`` what is on record afterwards.
     """
 
     step: str
@@ -205,12 +205,12 @@ def test_a_crash_is_named_and_mended(sentence: str, patient: Patient) -> None:
     crash = CRASHES[sentence]
     interrupt(patient, crash)
     subject = f"version {crash.version} of key {crash.key}"
-    (named,) = findings(patient.examine(), "remains")
+    (named,) = findings(patient.examine(), "consistency")
     assert named.severity is Severity.FAILED
     assert named.sentence == f"{subject} {crash.says}"
-    assert "--mend" in (named.hint or "")
-    (mended, *_) = findings(patient.examine(mend=True), "remains")
-    assert mended.mended
+    assert "--repair" in (named.hint or "")
+    (mended, *_) = findings(patient.examine(repair=True), "consistency")
+    assert mended.repaired
     assert mended.sentence == f"{subject} {crash.says}; {crash.ends}"
     with patient.service() as service:
         version = record(service, crash.key).version(crash.version)
@@ -242,9 +242,9 @@ def test_nothing_signs_or_is_published_between_crash_and_mending(sentence: str, 
 
 def test_what_was_mended_is_in_order_afterwards(patient: Patient) -> None:
     interrupt(patient, CRASHES["a created pair is completed and signs"])
-    patient.examine(mend=True)
-    report = patient.examine(mend=True)
-    assert [item.sentence for item in findings(report, "remains")] == [AGREED]
+    patient.examine(repair=True)
+    report = patient.examine(repair=True)
+    assert [item.sentence for item in findings(report, "consistency")] == [AGREED]
     assert report.exit_status == 0
     with patient.service() as service:
         assert service.signing.sign(PIPELINE, NEW_KEY, SIGNING_REQUEST).version == 1
@@ -253,20 +253,20 @@ def test_what_was_mended_is_in_order_afterwards(patient: Patient) -> None:
 
 def test_a_completed_key_is_checked_in_the_same_examination(patient: Patient) -> None:
     interrupt(patient, CRASHES["a created pair is completed and signs"])
-    sentences = [item.sentence for item in findings(patient.examine(mend=True), "keys")]
+    sentences = [item.sentence for item in findings(patient.examine(repair=True), "keys")]
     assert f"key {NEW_KEY} version 1 (active) is in token {TOKEN} as recorded and signs" in sentences
 
 
 def test_the_name_of_a_key_that_was_never_made_is_free_again(patient: Patient) -> None:
     interrupt(patient, CRASHES["a creation that never reached the token is closed"])
-    patient.examine(mend=True)
+    patient.examine(repair=True)
     patient.create(NEW_KEY)
     assert patient.version(key=NEW_KEY).state is VersionState.ACTIVE
 
 
 def test_another_version_can_be_prepared_after_one_that_was_never_made(patient: Patient) -> None:
     interrupt(patient, CRASHES["a preparation that never reached the token is closed"])
-    patient.examine(mend=True)
+    patient.examine(repair=True)
     with patient.service() as service:
         key = service.lifecycle.prepare(ADMIN, KEY, validity=UNBOUNDED).key
     assert [version.state for version in key.versions] == [
@@ -278,9 +278,9 @@ def test_another_version_can_be_prepared_after_one_that_was_never_made(patient: 
 
 def test_half_a_pair_that_was_given_up_is_told_and_left_in_the_token(patient: Patient) -> None:
     interrupt(patient, CRASHES["a created pair without its private half is given up"])
-    patient.examine(mend=True)
+    patient.examine(repair=True)
     for _ in range(2):
-        (finding,) = findings(patient.examine(mend=True), "remains")
+        (finding,) = findings(patient.examine(repair=True), "consistency")
         assert finding.severity is Severity.WARNING
         assert "holds a pair that no record names" in finding.sentence
 
@@ -288,8 +288,8 @@ def test_half_a_pair_that_was_given_up_is_told_and_left_in_the_token(patient: Pa
 @pytest.mark.parametrize("mend", [False, True])
 def test_a_pair_that_may_be_under_way_is_named_and_left_alone(patient: Patient, mend: bool) -> None:
     interrupt(patient, CRASHES["a created pair is completed and signs"])
-    report = patient.examine(mend=mend, patience=DEFAULT_PATIENCE)
-    (finding,) = findings(report, "remains")
+    report = patient.examine(repair=mend, pending_age=DEFAULT_PATIENCE)
+    (finding,) = findings(report, "consistency")
     assert finding.severity is Severity.WARNING
     assert finding.sentence.startswith(f"version 1 of key {NEW_KEY} is being made, or was interrupted ")
     assert "--pending-age" in (finding.hint or "")
@@ -299,14 +299,14 @@ def test_a_pair_that_may_be_under_way_is_named_and_left_alone(patient: Patient, 
 def test_a_pending_version_from_the_future_is_left_alone(patient: Patient) -> None:
     interrupt(patient, CRASHES["a creation that never reached the token is closed"])
     patient.sql("UPDATE key_versions SET created_at = '2999-01-01 00:00:00' WHERE state = 'pending'")
-    patient.examine(mend=True)
+    patient.examine(repair=True)
     assert patient.version(key=NEW_KEY).state is VersionState.PENDING
 
 
 def test_a_destruction_is_not_finished_while_the_token_cannot_be_asked(patient: Patient) -> None:
     interrupt(patient, CRASHES["a destruction that never reached the token is finished"])
     patient.tamper("mistype")
-    (finding,) = findings(patient.examine(mend=True), "remains")
+    (finding,) = findings(patient.examine(repair=True), "consistency")
     assert finding.sentence == "not checked: no token can be logged in to"
     assert patient.version().state is VersionState.DESTROYING
 
@@ -315,7 +315,7 @@ def test_another_pair_in_place_of_one_to_be_destroyed_is_left_in_the_token(patie
     interrupt(patient, CRASHES["a destruction that never reached the token is finished"])
     cka_id = patient.version().cka_id
     patient.tamper("replace", cka_id.hex(), "other")
-    patient.examine(mend=True)
+    patient.examine(repair=True)
     assert patient.version().state is VersionState.DESTROYED
     with patient.service() as service:
         assert [pair.key_id for pair in service.parts.tokens.find_keys(TOKEN)] == [cka_id]
@@ -323,7 +323,7 @@ def test_another_pair_in_place_of_one_to_be_destroyed_is_left_in_the_token(patie
 
 def test_two_that_mend_at_once_make_one_key(patient: Patient) -> None:
     interrupt(patient, CRASHES["a created pair is completed and signs"])
-    command = [sys.executable, "-m", "signer", "doctor", "--config", patient.config, "--mend", "--pending-age", "0"]
+    command = [sys.executable, "-m", "signer", "doctor", "--config", patient.config, "--repair", "--pending-age", "0"]
     doctors = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
     for doctor in doctors:
         _, errors = doctor.communicate(timeout=CRASH_SECONDS)
@@ -347,12 +347,12 @@ def test_a_version_that_a_worker_makes_meanwhile_is_not_touched(patient: Patient
 
         def __getattr__(self, name: str) -> object:
             if name == "has_key":
-                reports.append(patient.examine(mend=True, patience=DEFAULT_PATIENCE))
+                reports.append(patient.examine(repair=True, pending_age=DEFAULT_PATIENCE))
             return getattr(self._pool, name)
 
     with patient.service(wrap=Looking) as service:  # type: ignore[arg-type]
         request = NewKeyRequest(unverified_name=NEW_KEY, unverified_algorithm="ecdsa-p256")
         made = service.lifecycle.create(ADMIN, request).key
     assert made.active is not None
-    (finding,) = findings(reports[0], "remains")
+    (finding,) = findings(reports[0], "consistency")
     assert f"version 1 of key {NEW_KEY} is being made" in finding.sentence

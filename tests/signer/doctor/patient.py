@@ -126,12 +126,12 @@ class Patient:
         self,
         *,
         environment: Mapping[str, str] | None = None,
-        mend: bool = False,
-        patience: timedelta = timedelta(0),
+        repair: bool = False,
+        pending_age: timedelta = timedelta(0),
         **surroundings: Any,
     ) -> Report:
         """What doctor finds; ``surroundings`` replace those of this machine."""
-        request = Request(config=self.config, environment=environment or {}, mend=mend, patience=patience)
+        request = Request(config=self.config, environment=environment or {}, repair=repair, pending_age=pending_age)
         return examine(request, surroundings=replace(real_surroundings(), **surroundings))
 
 

@@ -12,7 +12,7 @@ import pytest
 from signer import spool
 from signer.cli.main import run
 from signer.config import Settings
-from signer.doctor import CHECKS, Check, Finding, Request, Severity, checks, examine, tls, validity
+from signer.doctor import CHECKS, Check, Finding, Request, Severity, checks, examine, keys, service
 from signer.doctor.examination import Examination
 from signer.services.mending import DEFAULT_PATIENCE
 from tests.signer.doctor.patient import KEY, LABEL, ROOT, TOKEN, Patient
@@ -26,6 +26,12 @@ def session(monkeypatch: pytest.MonkeyPatch) -> None:
     """No variable of this machine reaches the command."""
     for name in ("URL", "API_TOKEN_FILE", "CA_FILE", "CONFIG"):
         monkeypatch.delenv(f"ARTIFACT_SIGNER_{name}", raising=False)
+
+
+def run_help(capsys: pytest.CaptureFixture[str]) -> str:
+    """What the command says of itself."""
+    run(["doctor", "--help"])
+    return capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("session")
@@ -70,10 +76,10 @@ class TestDoctor:
         assert run(["doctor", "--config", str(patient.config), "--json"]) == 1
         document = json.loads(capsys.readouterr().out)
         assert document.keys() == {"schema", "configuration", "examined_at", "status", "findings"}
-        assert (document["schema"], document["status"]) == (1, "failed")
+        assert (document["schema"], document["status"]) == (2, "failed")
         assert {item["check"] for item in document["findings"]} == set(CHECKS)
         for item in document["findings"]:
-            assert item.keys() == {"check", "status", "sentence", "hint", "mended"}
+            assert item.keys() == {"check", "status", "sentence", "hint", "repaired"}
             assert (item["hint"] is None) is (item["status"] == "ok")
 
     def test_an_unusable_configuration_is_a_document_too(
@@ -92,6 +98,15 @@ class TestDoctor:
         run(["doctor", "--config", str(patient.config), *form])
         output = capsys.readouterr()
         assert not [secret for secret in [*secrets, "wrong-pin-of-a-test"] if secret in output.out + output.err]
+
+    @pytest.mark.parametrize("option", ["--repair", "--mend"])
+    def test_the_option_that_repairs_has_its_former_name_still(
+        self, option: str, patient: Patient, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        patient.sql("UPDATE key_versions SET state = 'destroying'")
+        assert run(["doctor", "--config", str(patient.config), option]) == 0
+        assert "the destruction is finished" in capsys.readouterr().out
+        assert "--mend" not in run_help(capsys)
 
     @pytest.mark.parametrize("age", ["-1", "nan", "inf", "1e3", "1" * 30, "soon"])
     def test_an_age_that_is_none_is_a_usage_error(
@@ -185,7 +200,7 @@ class TestMachinery:
         ]
 
     def test_nothing_else_is_asked_of_tokens_that_hang(self, patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(Check, "patience", lambda _check, _settings: 0.2)
+        monkeypatch.setattr(Check, "max_wait", lambda _check, _settings: 0.2)
         released = threading.Event()
 
         def hanging(_examination: Examination) -> Iterator[Finding]:
@@ -217,17 +232,17 @@ class TestMachinery:
         settings: Settings = patient.settings
         slowest = sum(2 * token.start_timeout + settings.signing.timeout for token in settings.tokens)
         for check in CHECKS.values():
-            assert check.patience(settings) > (slowest if check.asks_tokens else settings.database.timeout)
+            assert check.max_wait(settings) > (slowest if check.asks_tokens else settings.database.timeout)
 
 
 class TestPage:
     """docs/operations/doctor.md is complete and true."""
 
     @pytest.mark.parametrize("check", CHECKS)
-    def test_every_check_is_documented_with_its_mending(self, check: str) -> None:
+    def test_every_check_is_documented_with_its_repair(self, check: str) -> None:
         _, found, section = PAGE.partition(f"\n### `{check}`\n")
         assert found, f"docs/operations/doctor.md has no section for {check}"
-        assert "**To mend:**" in section.partition("\n### ")[0].partition("\n## ")[0]
+        assert "**To repair:**" in section.partition("\n### ")[0].partition("\n## ")[0]
 
     def test_no_section_describes_a_check_that_does_not_exist(self) -> None:
         documented = [line.strip("#` ") for line in PAGE.splitlines() if line.startswith("### ")]
@@ -238,9 +253,9 @@ class TestPage:
             "instead of {}": int(DEFAULT_PATIENCE.total_seconds()),
             "look again after {} seconds": int(DEFAULT_PATIENCE.total_seconds()),
             "{} MiB are left": spool.RESERVE_BYTES >> 20,
-            "It does not expire within {} days": tls.EXPIRY_WARNING.days,
-            "does not expire within {} days (*warning*). **To mend:** `artifact-signer keys": validity.NOTICE.days,
+            "It does not expire within {} days": service.EXPIRY_WARNING.days,
+            "does not expire within {} days (*warning*). **To repair:** `artifact-signer keys": keys.NOTICE.days,
         }
         text = " ".join(PAGE.split())
         assert [name for name, figure in figures.items() if name.format(figure) not in text] == []
-        assert validity.LIMIT_NOTICE == 0.9
+        assert keys.LIMIT_NOTICE == 0.9

@@ -13,7 +13,7 @@ from cryptography import x509
 
 from signer.bootstrap import utc_now
 from signer.doctor import Severity, Verdict
-from signer.doctor.room import judged_room
+from signer.doctor.files import judged_space
 from signer.spool import RESERVE_BYTES
 from tests.signer.doctor.certificates import write_certificate, write_other_key
 from tests.signer.doctor.patient import Patient, findings
@@ -274,7 +274,7 @@ def test_a_clock_that_is_behind_by_less_than_the_tolerance_is_in_order(patient: 
     assert "signing.clock_tolerance" in finding.sentence
 
 
-ROOM = {
+SPACE = {
     "one byte less than the reserve": (RESERVE_BYTES - 1, 0, FAILED),
     "the reserve and no more": (RESERVE_BYTES, 1, WARNING),
     "one byte less than the largest artifact needs": (RESERVE_BYTES + 99, 100, WARNING),
@@ -282,10 +282,10 @@ ROOM = {
 }
 
 
-@pytest.mark.parametrize("sentence", ROOM)
-def test_room_is_judged(sentence: str) -> None:
-    free, largest, severity = ROOM[sentence]
-    assert judged_room(Path("spool"), free, largest).severity is severity
+@pytest.mark.parametrize("sentence", SPACE)
+def test_disk_space_is_judged(sentence: str) -> None:
+    free, largest, severity = SPACE[sentence]
+    assert judged_space(Path("spool"), free, largest).severity is severity
 
 
 CONFIGURATION: dict[str, tuple[Callable[[Patient], object], dict[str, str], str]] = {

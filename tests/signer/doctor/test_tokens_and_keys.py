@@ -186,7 +186,7 @@ KEYS = {
         check="keys",
         severity=FAILED,
         says="is not the recorded pair in token softhsm: another one is there",
-        hint="doctor --mend quarantines it",
+        hint="doctor --repair quarantines it",
     ),
     "a previous version whose pair was removed": Row(
         breaks=lose_a_previous_pair,
@@ -196,7 +196,7 @@ KEYS = {
     ),
     "a pair that no record names": Row(
         breaks=lambda patient: patient.tamper("make", "ab12", "stranger"),
-        check="remains",
+        check="consistency",
         severity=WARNING,
         says="holds a pair that no record names: CKA_ID ab12, label 'stranger'",
         hint="keys adopt",
@@ -261,7 +261,7 @@ def test_doctor_names(sentence: str, patient: Patient) -> None:
 
 def test_a_replaced_pair_is_quarantined_when_mended(patient: Patient) -> None:
     on_the_pair("replace", "other")(patient)
-    report = patient.examine(mend=True)
+    report = patient.examine(repair=True)
     (finding,) = [item for item in findings(report, "keys") if "another one is there" in item.sentence]
     assert "it is quarantined now" in finding.sentence
     assert report.exit_status == 1
@@ -273,7 +273,7 @@ def test_a_quarantined_version_with_its_pair_restored_can_be_enabled(patient: Pa
     backup = patient.directory.parent / "backup"
     shutil.copytree(stored, backup)
     on_the_pair("replace", "other")(patient)
-    patient.examine(mend=True)
+    patient.examine(repair=True)
     shutil.rmtree(stored)
     shutil.copytree(backup, stored)
     (finding,) = findings(patient.examine(), "keys")
@@ -309,7 +309,7 @@ def test_an_examination_makes_no_signature_of_the_key_s_own_and_no_event(patient
     with patient.service() as service:
         before = service.parts.store.events(after=0, limit=1000, key=None)
     patient.examine()
-    patient.examine(mend=True)
+    patient.examine(repair=True)
     with patient.service() as service:
         assert service.parts.store.events(after=0, limit=1000, key=None) == before
     assert patient.version().signature_count == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from signer.doctor import Severity, workers
+from signer.doctor import Severity, service
 from tests.integration.running import Installation, running, wait_until
 from tests.signer.doctor.certificates import write_certificate
 from tests.signer.doctor.listeners import Answer, greeting, http, listening, silence
@@ -53,7 +53,7 @@ def port(patient: Patient) -> int:
 
 @pytest.mark.parametrize("sentence", LISTENERS)
 def test_a_stranger_on_the_port_is_told(sentence: str, patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "PROBE_TIMEOUT", 0.5)
+    monkeypatch.setattr(service, "PROBE_TIMEOUT", 0.5)
     row = LISTENERS[sentence]
     with listening(port(patient), row.answer, tls=patient.directory if row.tls else None):
         (finding,) = findings(patient.examine(), "workers")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from signer.doctor.examination import Examination
-from signer.doctor.key_checks import unread
+from signer.doctor.keys import unread
 from signer.doctor.report import Finding, failed, ok, or_ok, warning
 from signer.domain.remains import Kind, Remain
 from signer.errors import ClockMovedBack
 from signer.services.mending import Ending, Mended
 
-MEND = "artifact-signer doctor --mend"
+REPAIR = "artifact-signer doctor --repair"
 SENTENCES = {
     Kind.PENDING_MADE: "{version} was interrupted while it was made: its pair is in token {token}, unused",
     Kind.PENDING_UNFIT: "{version} was interrupted while it was made: what is in token {token} is not its whole pair",
@@ -22,12 +22,12 @@ SENTENCES = {
     Kind.UNRECORDED: "token {token} holds a pair that no record names: CKA_ID {cka_id}, label {label!r}",
 }
 HINTS = {
-    Kind.PENDING_MADE: f"{MEND} completes it",
-    Kind.PENDING_UNFIT: f"{MEND} closes its record",
-    Kind.PENDING_ABSENT: f"{MEND} closes its record, its name or number is free again",
-    Kind.PENDING_UNDECIDED: "mend the token first, then " + MEND,
-    Kind.PENDING_FRESH: "look again in a few minutes; --pending-age sets from which age on it is mended",
-    Kind.DESTROYING: f"{MEND} finishes the destruction",
+    Kind.PENDING_MADE: f"{REPAIR} completes it",
+    Kind.PENDING_UNFIT: f"{REPAIR} closes its record",
+    Kind.PENDING_ABSENT: f"{REPAIR} closes its record, its name or number is free again",
+    Kind.PENDING_UNDECIDED: "repair the token first, then " + REPAIR,
+    Kind.PENDING_FRESH: "look again in a few minutes; --pending-age sets from which age on it is repaired",
+    Kind.DESTROYING: f"{REPAIR} finishes the destruction",
     Kind.UNRECORDED: "it signs nothing here; adopt it with artifact-signer keys adopt, or remove it with the tools of "
     "the token's maker",
 }
@@ -39,12 +39,12 @@ ENDINGS = {
 }
 
 
-def remains(examination: Examination) -> Iterator[Finding]:
+def consistency(examination: Examination) -> Iterator[Finding]:
     """No crash left a version half made or half destroyed, and no token holds a pair that no record names."""
     found = [remain for remain in examination.survey().remains if remain.kind in SENTENCES]
-    tell = _mended if examination.request.mend else _named
+    tell = _repaired if examination.request.repair else _named
     findings = [*unread(examination), *(tell(examination, remain) for remain in found)]
-    if any(finding.mended for finding in findings):
+    if any(finding.repaired for finding in findings):
         examination.forget_survey()
     yield from or_ok(findings, "records and tokens agree, nothing was left half done")
 
@@ -66,16 +66,16 @@ def _named(_examination: Examination, remain: Remain) -> Finding:
     return (warning if harmless else failed)(sentence(remain), HINTS[remain.kind])
 
 
-def _mended(examination: Examination, remain: Remain) -> Finding:
-    mended = examination.mending.mend(remain, patience=examination.request.patience)
-    if mended.ending is not None:
-        return ok(f"{sentence(remain)}; {ENDINGS[mended.ending]}", mended=True)
-    if mended.refusal is not None:
-        return failed(f"{sentence(remain)}; mending was refused ({_reason(mended)})", HINTS[remain.kind])
+def _repaired(examination: Examination, remain: Remain) -> Finding:
+    repaired = examination.mending.mend(remain, patience=examination.request.pending_age)
+    if repaired.ending is not None:
+        return ok(f"{sentence(remain)}; {ENDINGS[repaired.ending]}", repaired=True)
+    if repaired.refusal is not None:
+        return failed(f"{sentence(remain)}; the repair was refused ({_reason(repaired)})", HINTS[remain.kind])
     return _named(examination, remain)
 
 
-def _reason(mended: Mended) -> str:
-    if isinstance(mended.refusal, ClockMovedBack):
+def _reason(repaired: Mended) -> str:
+    if isinstance(repaired.refusal, ClockMovedBack):
         return "the clock moved back"
-    return mended.refusal.code if mended.refusal is not None else ""
+    return repaired.refusal.code if repaired.refusal is not None else ""

@@ -1,23 +1,28 @@
-"""Keys against the tokens that hold them."""
+"""Keys against the tokens that hold them, and how long they will sign."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from hsm import TokenKey
 from hsm.errors import KeyMismatch, SignatureMismatch, TokenError
 from signer.doctor.examination import Examination
-from signer.doctor.report import Finding, failed, ok, or_ok, warning
+from signer.doctor.report import Finding, failed, ok, or_ok, timestamp, warning
 from signer.domain.keys import Key, KeyVersion, Origin, VersionState
 from signer.domain.remains import UNMADE_OR_GONE, Kind, Remain
+from signer.errors import CertificateNotFound
 from signer.services.mending import Ending, Survey
 from signer.services.signing import pinned
 
 DOCTOR_CHECK = b"artifact-signer: doctor looks at an active key\n"
+NOTICE = timedelta(days=30)
+# From this part of its limit on, a version should have a successor.
+LIMIT_NOTICE = 0.9
 # A version that neither signs nor is about to may be missed for a while.
 NEEDED = frozenset({VersionState.ACTIVE, VersionState.NEXT})
 RESTORE = "restore the pair from the backup of the token, or rotate to another version"
-QUARANTINE = "artifact-signer doctor --mend quarantines it; find out who changed the token"
+QUARANTINE = "artifact-signer doctor --repair quarantines it; find out who changed the token"
 
 
 def keys(examination: Examination) -> Iterator[Finding]:
@@ -46,7 +51,7 @@ def unread(examination: Examination) -> Iterator[Finding]:
     for token in examination.tokens:
         name = token.settings.name
         if name not in survey.pairs:
-            yield warning(f"token {name} was not looked into: {_silence(survey, name)}", "mend the token first")
+            yield warning(f"token {name} was not looked into: {_silence(survey, name)}", "repair the token first")
 
 
 def _version(
@@ -54,7 +59,7 @@ def _version(
 ) -> Finding:
     name = f"key {key.name} version {version.number} ({version.state})"
     if token not in survey.pairs:
-        return warning(f"{name} was not checked in token {token}: {_silence(survey, token)}", "mend the token first")
+        return warning(f"{name} was not checked in token {token}: {_silence(survey, token)}", "repair the token first")
     if remain is not None and remain.kind is Kind.MISSING:
         tell = failed if version.state in NEEDED else warning
         return tell(f"{name} is not in token {token}, which is recorded to hold it", RESTORE)
@@ -72,9 +77,9 @@ def _version(
 
 def _different(examination: Examination, name: str, token: str, remain: Remain) -> Finding:
     told = f"{name} is not the recorded pair in token {token}: another one is there"
-    if examination.request.mend:
-        mended = examination.mending.mend(remain, patience=examination.request.patience)
-        if mended.ending is Ending.QUARANTINED:
+    if examination.request.repair:
+        repaired = examination.mending.mend(remain, patience=examination.request.pending_age)
+        if repaired.ending is Ending.QUARANTINED:
             return failed(
                 f"{told}; it is quarantined now and signs no more",
                 "find out who changed the token; restore the pair and enable the version, or rotate",
@@ -117,3 +122,78 @@ def _takeable(survey: Survey) -> Iterator[Finding]:
 
 def _loose(version: KeyVersion, pair: TokenKey) -> bool:
     return pair.key_id == version.cka_id and pair.has_private and (pair.extractable or not pair.sensitive)
+
+
+def validity(examination: Examination) -> Iterator[Finding]:
+    """No active version is at, or close to, its not-after or the limit of its signatures."""
+    now = examination.surroundings.clock()
+    found = [
+        finding
+        for key in examination.store.all_keys()
+        if key.active is not None
+        for finding in (*_not_after(key, key.active, now), *_limit(key, key.active))
+    ]
+    yield from or_ok(found, "no active key is close to the end of its validity or to its signature limit")
+
+
+def key_certificates(examination: Examination) -> Iterator[Finding]:
+    """The certificates of the versions that devices trust are in date."""
+    yield from or_ok(_certificates(examination), f"no certificate of a key expires within {NOTICE.days} days")
+
+
+def _not_after(key: Key, version: KeyVersion, now: datetime) -> Iterator[Finding]:
+    end = version.validity.not_after
+    if end is None:
+        return
+    if end < now:
+        yield failed(
+            f"key {key.name} version {version.number} signs no more: its not-after was {timestamp(end)}", _rotate(key)
+        )
+    elif end - now < NOTICE:
+        yield warning(f"key {key.name} version {version.number} signs until {timestamp(end)}", _rotate(key))
+
+
+def _limit(key: Key, version: KeyVersion) -> Iterator[Finding]:
+    limit, count = version.validity.signature_limit, version.signature_count
+    if limit is None:
+        return
+    if count >= limit:
+        yield failed(
+            f"key {key.name} version {version.number} signs no more: it has made all its {limit} signatures",
+            _rotate(key),
+        )
+    elif count >= LIMIT_NOTICE * limit:
+        yield warning(
+            f"key {key.name} version {version.number} has made {count} of its {limit} signatures", _rotate(key)
+        )
+
+
+def _certificates(examination: Examination) -> Iterator[Finding]:
+    now = examination.surroundings.clock()
+    for key in examination.store.all_keys():
+        for version in key.trusted:
+            yield from _certificate(examination, key, version, now)
+
+
+def _certificate(examination: Examination, key: Key, version: KeyVersion, now: datetime) -> Iterator[Finding]:
+    name = f"key {key.name} version {version.number}"
+    hint = (
+        f"artifact-signer keys certificate {key.name} --version {version.number} --new makes one, "
+        "keys import-certificate takes one from a CA"
+    )
+    try:
+        end = examination.store.certificate(key, version.number).not_after
+    except CertificateNotFound:
+        yield warning(f"{name} has no certificate", hint)
+        return
+    if end < now:
+        tell = failed if version.state is VersionState.ACTIVE else warning
+        yield tell(f"the certificate of {name} expired on {end.date()}", hint)
+    elif end - now < NOTICE:
+        yield warning(f"the certificate of {name} expires on {end.date()}", hint)
+
+
+def _rotate(key: Key) -> str:
+    if key.in_state(VersionState.NEXT) is not None:
+        return f"the next version is there: artifact-signer keys rotate {key.name}, once devices trust it"
+    return f"artifact-signer keys prepare {key.name}, let devices learn it, then rotate"
