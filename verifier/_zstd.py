@@ -1,7 +1,6 @@
-"""zstd frames, with whichever binding is installed.
+"""zstd frames, with the standard library's binding: Python's own from 3.14 on, and ``backports.zstd`` before.
 
-The extra ``fast`` brings ``zstandard``. Python 3.14 has a binding of its own, and ``backports.zstd`` is the same for
-older ones; they bound their output themselves.
+It bounds its output by itself, and refuses a frame whose stated content size or checksum is wrong (docs/adr/0016).
 """
 
 from __future__ import annotations
@@ -11,29 +10,25 @@ from typing import Any
 
 from verifier._decoder import Decoder, DecoderError, DecoderMemoryRefusedError
 
-_STANDARD_BINDINGS = ("compression.zstd", "backports.zstd")
+_BINDINGS = ("compression.zstd", "backports.zstd")
 
 
 def new_decoder(*, memory: int) -> Decoder:
     """A decoder for one frame, whose window may take ``memory`` bytes; raises ``ImportError`` without a binding."""
-    try:
-        from verifier._zstd_blocks import ZstdBlockDecoder
-    except ImportError:
-        return StandardZstdDecoder(_standard_binding(), memory=memory)
-    return ZstdBlockDecoder(memory=memory)
+    return ZstdDecoder(_binding(), memory=memory)
 
 
-def _standard_binding() -> Any:
-    for name in _STANDARD_BINDINGS:
+def _binding() -> Any:
+    for name in _BINDINGS:
         try:
             return import_module(name)
         except ImportError:
             continue
-    raise ImportError(name=_STANDARD_BINDINGS[0])
+    raise ImportError(name=_BINDINGS[0])
 
 
-class StandardZstdDecoder:
-    """A decoder of the standard library's binding, its errors turned into ours."""
+class ZstdDecoder:
+    """A decoder of the binding, its errors turned into ours."""
 
     def __init__(self, binding: Any, *, memory: int) -> None:
         self._error: type[Exception] = binding.ZstdError

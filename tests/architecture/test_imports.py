@@ -22,7 +22,7 @@ class Foundation:
 
 
 FOUNDATIONS = {
-    "verifier": Foundation(libraries=frozenset({"cryptography", "isal", "zstandard", "backports"})),
+    "verifier": Foundation(libraries=frozenset({"cryptography", "isal", "backports"})),
     "hsm": Foundation(libraries=frozenset({"cryptography", "pkcs11"})),
 }
 

@@ -176,7 +176,7 @@ def start_up(bench: Bench) -> None:
 def versions() -> str:
     """What else decides about the figures."""
     peer = run_version() if shutil.which(PEER) else "not installed"
-    packages = ("cryptography", "isal", "zstandard")
+    packages = ("cryptography", "isal", "backports.zstd")
     installed = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages if _has(name))
     return f"{installed}; {PEER}: {peer}"
 
