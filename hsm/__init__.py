@@ -8,9 +8,9 @@ from hsm.algorithms import Algorithm
 from hsm.config import PinSource, RestartPolicy, TokenConfig, TokenUri
 from hsm.errors import TokenError
 from hsm.inspection import inspect, list_slots
-from hsm.keys import PinnedKey, TokenDescription, TokenHealth, TokenKey, TokenState
+from hsm.parent.pin_source import sealed_pin_source
 from hsm.pool import TokenPool
-from hsm.process import TokenProcess
+from hsm.types import PinnedKey, TokenDescription, TokenHealth, TokenKey, TokenState
 
 __all__ = [
     "Algorithm",
@@ -23,9 +23,9 @@ __all__ = [
     "TokenHealth",
     "TokenKey",
     "TokenPool",
-    "TokenProcess",
     "TokenState",
     "TokenUri",
     "inspect",
     "list_slots",
+    "sealed_pin_source",
 ]

@@ -16,6 +16,8 @@ __all__ = ["PinSource", "RestartPolicy", "TokenConfig", "TokenUri"]
 MAX_SESSIONS = 256
 MAX_TIMEOUT = 3600.0
 STANDARD_DESCRIPTORS = 3
+MAX_PIN = 255  # bytes
+MAX_PIN_FILE = 4096  # bytes; a file that is longer holds something else
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +25,7 @@ class PinSource:
     """Where a PIN comes from: exactly one of the three. The PIN itself never becomes part of this value.
 
     ``file``: path of a file that holds the PIN, opened by the token's process alone. ``env``: name of an environment
-    variable of this process. ``fd``: an open descriptor; a pipe is emptied once, by ``hsm.pin.sealed``, before
+    variable of this process. ``fd``: an open descriptor; a pipe is emptied once, by ``hsm.sealed_pin_source``, before
     workers are forked.
     """
 
@@ -104,13 +106,18 @@ class RestartPolicy:
     """How soon a token's process is replaced: ``initial`` seconds, doubled each time up to ``maximum``.
 
     The delay starts from ``initial`` again after ``healthy_after`` seconds without a failure. A request waits at most
-    ``patience`` seconds for a token that is about to be back.
+    ``max_wait`` seconds for a token that is about to be back.
     """
 
     initial: float = 0.05
     maximum: float = 10.0
     healthy_after: float = 30.0
-    patience: float = 2.0
+    max_wait: float = 2.0
+
+
+def file_identity(status: os.stat_result) -> str:
+    """What changes when a file is replaced or written."""
+    return f"file {status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
 def _checked(environment: Mapping[str, str]) -> dict[str, str]:

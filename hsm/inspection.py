@@ -7,14 +7,16 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from hsm._channels import TYPICAL_START
-from hsm._child import ChannelClosed, ChannelTimeout, Child, spawn
-from hsm._opening import lock_directory, lock_group
-from hsm._records import Setup, unpack_record
-from hsm._wire import Status, WireError, unpack_error
 from hsm.config import TokenConfig, TokenUri
 from hsm.errors import DeadlineExceeded, TokenNotFound, TokenUnavailable
-from hsm.keys import TokenDescription
+from hsm.parent.child import ChannelClosed, ChannelTimeout, Child, spawn
+from hsm.parent.lock_location import lock_directory, lock_group
+from hsm.parent.status import TYPICAL_START
+from hsm.protocol.messages import Status
+from hsm.protocol.records import Setup, unpack_record
+from hsm.protocol.refusals import unpack_error
+from hsm.protocol.values import WireError
+from hsm.types import TokenDescription
 
 
 def list_slots(

@@ -4,7 +4,7 @@
    another key, ends the request at once: this is for people to look at, not for another token to hide.
 2. A request goes to the ready token with the least to do; a token that fails is left out and tried again by its
    supervisor. A token that lacks the key is not asked for it again for a while.
-3. A request waits at most ``patience`` for a token that is about to be back.
+3. A request waits at most ``max_wait`` for a token that is about to be back.
 """
 
 from __future__ import annotations
@@ -15,11 +15,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from hsm import inspection
-from hsm._asking import checked_names, packed, payload_for
-from hsm._failover import Failover
-from hsm._records import unpack_record
-from hsm._verify import Verifier
-from hsm._wire import DIGEST_SIZE, MAX_MESSAGE, Op, pack_values
 from hsm.algorithms import Algorithm
 from hsm.config import RestartPolicy, TokenConfig
 from hsm.errors import (
@@ -34,8 +29,15 @@ from hsm.errors import (
     TokenNotFound,
     TokenUnavailable,
 )
-from hsm.keys import PinnedKey, TokenDescription, TokenHealth, TokenKey
-from hsm.process import TokenProcess
+from hsm.parent.client import TokenClient
+from hsm.parent.requests import checked_names, packed, payload_for
+from hsm.parent.routing import Router
+from hsm.parent.signature_check import SignatureCheck
+from hsm.protocol.messages import Op
+from hsm.protocol.records import unpack_record
+from hsm.protocol.signing import DIGEST_SIZE, MAX_MESSAGE
+from hsm.protocol.values import pack_values
+from hsm.types import PinnedKey, TokenDescription, TokenHealth, TokenKey
 
 PAIR_CHECK = b"artifact-signer: both halves of a pair belong together"
 GENERATE_TIMEOUT = 120.0
@@ -58,45 +60,45 @@ class TokenPool:
         self._policy = policy or RestartPolicy()
         self._clock = clock
         self._timeout = timeout
-        self._verifier = Verifier()
-        self._failover = Failover(patience=self._policy.patience, clock=clock)
-        self._processes: dict[str, TokenProcess] = {}
+        self._check = SignatureCheck()
+        self._router = Router(max_wait=self._policy.max_wait, clock=clock)
+        self._clients: dict[str, TokenClient] = {}
         for config in configs:
-            if config.name in self._processes:
+            if config.name in self._clients:
                 raise ConfigurationError(token=config.name, setting="name", reason="is used twice")
-            self._processes[config.name] = TokenProcess(config, policy=self._policy, clock=clock)
-        if not self._processes:
+            self._clients[config.name] = TokenClient(config, policy=self._policy, clock=clock)
+        if not self._clients:
             raise ConfigurationError(setting="tokens", reason="there is none")
 
     def start(self) -> None:
         """Start every token; returns before they are ready. Call it after the last fork."""
-        started: list[TokenProcess] = []
+        started: list[TokenClient] = []
         try:
-            for process in self._processes.values():
-                process.start()
-                started.append(process)
+            for client in self._clients.values():
+                client.start()
+                started.append(client)
         except BaseException:
-            for process in started:
-                process.close()
+            for client in started:
+                client.close()
             raise
 
     def close(self) -> None:
         """End all processes; requests under way end as unavailable."""
-        for process in self._processes.values():
-            process.close()
+        for client in self._clients.values():
+            client.close()
 
     def wait_ready(self, timeout: float) -> bool:
         """Wait until every token takes requests; False if one does not in time, or was refused."""
         deadline = self._clock() + timeout
         # A list: every token is waited for, although one said no.
-        answers = [process.wait_ready(deadline, stubborn=True) for process in self._processes.values()]
+        answers = [client.status.wait_ready(deadline, keep_waiting=True) for client in self._clients.values()]
         return all(answers)
 
     def require_ready(self, token: str, *, timeout: float | None = None) -> None:
         """Wait until ``token`` is logged in and takes requests; raises why it does not, such as ``PinRejected``."""
-        process = self._named(token)
-        if not process.wait_ready(self._deadline(timeout), stubborn=True):
-            raise process.unavailable()
+        client = self._named(token)
+        if not client.status.wait_ready(self._deadline(timeout), keep_waiting=True):
+            raise client.status.unavailable()
 
     def sign(
         self,
@@ -147,9 +149,9 @@ class TokenPool:
         allowed = GENERATE_TIMEOUT if timeout is None else timeout
         deadline = self._clock() + allowed
         body = pack_values(algorithm.value, key_id, label)
-        patience = max(allowed, GENERATE_TIMEOUT)  # a caller who gives up early is no reason to end the process
-        spki = self._process(token, deadline).call(Op.GENERATE, body, deadline=deadline, hung_after=patience)
-        self._failover.forget()
+        hung_after = max(allowed, GENERATE_TIMEOUT)  # a caller who gives up early is no reason to end the process
+        spki = self._awaited(token, deadline).call(Op.GENERATE, body, deadline=deadline, hung_after=hung_after)
+        self._forget_lacking()
         key = PinnedKey(key_id=key_id, algorithm=algorithm, spki=spki)
         try:
             self._check_pair(key, token, deadline)
@@ -200,31 +202,31 @@ class TokenPool:
         """
         deadline = self._deadline(timeout)
         try:
-            self._process(token, deadline).call(Op.CHECK, packed(key), deadline=deadline)
+            self._awaited(token, deadline).call(Op.CHECK, packed(key), deadline=deadline)
         except KeyNotFound:
             return False
         except (TokenUnavailable, TokenBusy, DeadlineExceeded):
             return None
-        self._failover.forget()
+        self._forget_lacking()
         return True
 
     def destroy(self, token: str, key_id: bytes, *, timeout: float | None = None) -> None:
         """Remove both halves from ``token``; raises ``KeyNotFound`` where there is neither."""
         checked_names(key_id, None)
         deadline = self._deadline(timeout)
-        self._process(token, deadline).call(Op.DESTROY, pack_values(key_id), deadline=deadline)
+        self._awaited(token, deadline).call(Op.DESTROY, pack_values(key_id), deadline=deadline)
 
     def describe(self, token: str, *, timeout: float | None = None) -> TokenDescription:
         """What ``token`` says of itself. Needs no login: it works while the PIN is refused, and spends nothing."""
-        process = self._named(token)
+        client = self._named(token)
         deadline = self._deadline(timeout)
-        if not process.ready:
-            return inspection.inspect(process.config, timeout=deadline - self._clock(), clock=self._clock)
-        return unpack_record(TokenDescription, process.call(Op.DESCRIBE, b"", deadline=deadline))
+        if not client.status.ready:
+            return inspection.inspect(client.config, timeout=deadline - self._clock(), clock=self._clock)
+        return unpack_record(TokenDescription, client.call(Op.DESCRIBE, b"", deadline=deadline))
 
     def health(self) -> tuple[TokenHealth, ...]:
         """The state of every token, in the order of configuration."""
-        return tuple(process.health() for process in self._processes.values())
+        return tuple(client.status.health() for client in self._clients.values())
 
     def _sign(
         self,
@@ -235,56 +237,60 @@ class TokenPool:
         timeout: float | None,
     ) -> bytes:
         deadline = self._deadline(timeout)
-        candidates = self._failover.candidates(key, self._selected(tokens))
+        candidates = self._router.candidates(key, self._selected(tokens))
 
-        def ask(process: TokenProcess, until: float) -> bytes:
-            return self._signed_by(process, key, message, digest, until)
+        def ask(client: TokenClient, until: float) -> bytes:
+            return self._signed_by(client, key, message, digest, until)
 
-        return self._failover.first_answer(candidates, key, ask, deadline=deadline)
+        return self._router.first_answer(candidates, key, ask, deadline=deadline)
 
     def _signed_by(
-        self, process: TokenProcess, key: PinnedKey, message: bytes | None, digest: bytes | None, deadline: float
+        self, client: TokenClient, key: PinnedKey, message: bytes | None, digest: bytes | None, deadline: float
     ) -> bytes:
         """One attempt with one token."""
-        kind, payload = payload_for(process, key.algorithm, message, digest)
-        raw = process.sign(packed(key), kind, payload, deadline=deadline)
+        kind, payload = payload_for(client, key.algorithm, message, digest)
+        raw = client.sign(packed(key), kind, payload, deadline=deadline)
         signed = digest if digest is not None else message
         try:
-            return self._verifier.verified(key, signed=signed or b"", signature=raw)
+            return self._check.verified(key, signed=signed or b"", signature=raw)
         except SignatureMismatch as error:
-            raise replace(error, token=process.config.name) from None
+            raise replace(error, token=client.config.name) from None
 
     def _check_pair(self, key: PinnedKey, token: str, deadline: float) -> None:
         """The pair signs, and its public half agrees; else ``KeyHalvesDiffer``."""
         digest = None if key.algorithm is Algorithm.ED25519 else hashlib.sha256(PAIR_CHECK).digest()
         try:
-            self._signed_by(self._process(token, deadline), key, PAIR_CHECK, digest, deadline)
+            self._signed_by(self._awaited(token, deadline), key, PAIR_CHECK, digest, deadline)
         except SignatureMismatch as error:
             raise KeyHalvesDiffer(token=token, key_id=error.key_id) from None
 
     def _find(self, token: str, key_id: bytes | None, label: str | None, deadline: float) -> tuple[TokenKey, ...]:
         checked_names(key_id, label)
         body = pack_values(key_id, label)
-        return tuple(self._process(token, deadline).items(Op.FIND, body, TokenKey, deadline=deadline))
+        return tuple(self._awaited(token, deadline).items(Op.FIND, body, TokenKey, deadline=deadline))
 
-    def _process(self, token: str, deadline: float) -> TokenProcess:
-        """The process of ``token``, after a wait of at most ``patience`` for it to be ready."""
-        process = self._named(token)
-        if not process.ready:
-            process.wait_ready(min(deadline, self._clock() + self._policy.patience))
-        return process
+    def _awaited(self, token: str, deadline: float) -> TokenClient:
+        """``token``, after a wait of at most ``max_wait`` for it to be ready."""
+        client = self._named(token)
+        if not client.status.ready:
+            client.status.wait_ready(min(deadline, self._clock() + self._policy.max_wait), keep_waiting=False)
+        return client
 
-    def _named(self, token: str) -> TokenProcess:
+    def _forget_lacking(self) -> None:
+        for client in self._clients.values():
+            client.status.forget_lacking()
+
+    def _named(self, token: str) -> TokenClient:
         try:
-            return self._processes[token]
+            return self._clients[token]
         except KeyError:
             raise TokenNotFound(token=token, reason="not configured") from None
 
-    def _selected(self, tokens: Sequence[str] | None) -> list[TokenProcess]:
+    def _selected(self, tokens: Sequence[str] | None) -> list[TokenClient]:
         """Those of ``tokens`` that are configured; raises ``TokenNotFound`` where none is."""
         if tokens is None:
-            return list(self._processes.values())
-        chosen = [self._processes[name] for name in tokens if name in self._processes]
+            return list(self._clients.values())
+        chosen = [self._clients[name] for name in tokens if name in self._clients]
         if not chosen:
             raise TokenNotFound(token=", ".join(tokens), reason="not configured")
         return chosen

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from hsm import PinSource, TokenConfig, TokenPool, TokenUri
-from hsm.pin import sealed
+from hsm import PinSource, TokenConfig, TokenPool, TokenUri, sealed_pin_source
 from signer.config import Settings, TokenSettings
 
 
@@ -36,7 +35,7 @@ def with_sealed_pins(settings: Settings) -> Settings:
 def _with_sealed_pin(token: TokenSettings) -> TokenSettings:
     if token.pin.fd is None:
         return token
-    source = sealed(PinSource(fd=token.pin.fd), clock=time.monotonic)
+    source = sealed_pin_source(PinSource(fd=token.pin.fd), clock=time.monotonic)
     return token.model_copy(update={"pin": token.pin.model_copy(update={"fd": source.fd})})
 
 

@@ -43,7 +43,19 @@ class Room:
 
 
 LIBRARIES_WITH_ONE_ROOM = {
-    "the PKCS#11 library is known to hsm alone": Room(targets=("pkcs11",), rooms=("hsm",), exceptions={}),
+    "the PKCS#11 library is known to the token's own process alone": Room(
+        targets=("pkcs11",), rooms=("hsm.worker",), exceptions={}
+    ),
+    "what runs in the token's own process is imported there alone": Room(
+        targets=("hsm.worker",), rooms=("hsm.worker",), exceptions={}
+    ),
+    "what runs beside the token's process is reached through hsm alone": Room(
+        targets=("hsm.parent",),
+        rooms=("hsm.parent",),
+        exceptions=dict.fromkeys(
+            ("hsm", "hsm.pool", "hsm.inspection", "hsm.initialisation"), "gives callers what the room does"
+        ),
+    ),
     "Flask is known to the web layer alone": Room(targets=("flask", "werkzeug"), rooms=("signer.web",), exceptions={}),
     "SQL is known to the storage alone": Room(
         targets=("sqlalchemy", "alembic", "psycopg", "sqlite3"), rooms=("signer.storage",), exceptions={}
@@ -74,6 +86,21 @@ def test_a_library_has_one_room(sentence: str) -> None:
         and item.module not in rule.exceptions
     ]
     assert outside == []
+
+
+WHAT_BOTH_PROCESSES_KNOW = ("hsm.algorithms", "hsm.config", "hsm.encoding", "hsm.errors", "hsm.protocol", "hsm.types")
+
+
+@pytest.mark.parametrize("room", ["hsm.worker", "hsm.parent"])
+def test_a_process_of_hsm_imports_itself_and_what_both_know(room: str) -> None:
+    mine = [item for item in imports("hsm") if inside(item.module, room)]
+    assert mine
+    assert [str(item) for item in mine if item.top == "hsm" and not item.within(room, *WHAT_BOTH_PROCESSES_KNOW)] == []
+
+
+def test_what_both_processes_know_belongs_to_neither() -> None:
+    shared = [item for item in imports("hsm") if any(inside(item.module, name) for name in WHAT_BOTH_PROCESSES_KNOW)]
+    assert [str(item) for item in shared if item.within("hsm.parent", "hsm.worker")] == []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,7 +117,7 @@ def _module_worker(pipe: Pipe, module: str, label: str, environment: dict[str, s
     os.environ.update(environment)
     from pkcs11 import Attribute, Mechanism, ObjectClass
 
-    from hsm._module import Module
+    from hsm.worker.module import Module
 
     token = Module(Path(module)).library.get_token(token_label=label)
     login = token.open(user_pin=Path(pin_file).read_text().strip())

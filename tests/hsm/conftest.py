@@ -12,7 +12,7 @@ from tests.hsm.shim import Shim, compiled, make_shim
 from tests.hsm.softhsm import SoftHsm, make_softhsm
 
 READY_SECONDS = 30.0
-QUICK = RestartPolicy(initial=0.02, maximum=0.5, healthy_after=5.0, patience=2.0)
+QUICK = RestartPolicy(initial=0.02, maximum=0.5, healthy_after=5.0, max_wait=2.0)
 
 OpenPool = Callable[..., TokenPool]
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hsm import Algorithm, PinnedKey
-from hsm._encoding import (
+from hsm.encoding import (
     ED25519_PARAMETERS,
     P256_PARAMETERS,
     EncodingError,
@@ -22,8 +22,8 @@ from hsm._encoding import (
     normalised,
     rsa_spki,
 )
-from hsm._verify import Verifier
 from hsm.errors import ConfigurationError, SignatureMismatch
+from hsm.parent.signature_check import SignatureCheck
 
 P384_PARAMETERS = bytes.fromhex("06052b81040022")
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
@@ -141,7 +141,7 @@ PINNED = {
 def test_only_a_right_signature_leaves(algorithm: Algorithm) -> None:
     private, signed, signature = PINNED[algorithm]
     key = PinnedKey(key_id=b"\1", algorithm=algorithm, spki=spki(private))
-    verifier = Verifier()
+    verifier = SignatureCheck()
     assert verifier.verified(key, signed=signed, signature=signature) == signature
     for position in range(0, len(signature), 7):
         wrong = bytearray(signature)
@@ -165,7 +165,7 @@ UNUSABLE_PINS = {
 def test_unusable_pins(row: str) -> None:
     algorithm, pinned = UNUSABLE_PINS[row]
     with pytest.raises(ConfigurationError):
-        Verifier().verified(
+        SignatureCheck().verified(
             PinnedKey(key_id=b"\1", algorithm=algorithm, spki=pinned), signed=DIGEST, signature=bytes(64)
         )
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from hsm import errors
-from hsm._wire import WireError, pack_error, pack_values, unpack_error
 from hsm.errors import TokenError
+from hsm.protocol.refusals import pack_error, unpack_error
+from hsm.protocol.values import WireError, pack_values
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "tokens.md"
 

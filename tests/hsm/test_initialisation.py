@@ -11,7 +11,7 @@ from hsm import PinSource, TokenConfig, TokenUri
 from hsm.errors import ConfigurationError, TokenUnavailable
 from hsm.initialisation import initialise_token
 from tests.hsm.conftest import OpenPool, make_key
-from tests.hsm.softhsm import module_path
+from tests.hsm.softhsm import SoftHsm, module_path
 
 
 def arguments(directory: Path) -> dict[str, Any]:
@@ -60,3 +60,36 @@ def test_refused(tmp_path: Path, row: str) -> None:
         initialise_token(**{**arguments(tmp_path), **changes})
     assert "officer" not in str(refused.value)
     assert "user 456" not in str(refused.value)
+
+
+HOSTILE = "open({mark!r}, 'a').write(__name__); import sys; sys.stdin.read()"
+
+
+@pytest.fixture
+def hostile_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory, whose folders are named as ours are; the file ``ran`` is made where one is imported."""
+    here = tmp_path / "unpacked from somewhere"
+    for package in ("hsm", "hsm/worker", "pkcs11", "cryptography"):
+        (here / package).mkdir(parents=True)
+        for module in ("__init__", "__main__", "initialisation", "initialise", "main", "worker"):
+            (here / package / f"{module}.py").write_text(HOSTILE.format(mark=str(here / "ran")))
+    (here / "sitecustomize.py").write_text(HOSTILE.format(mark=str(here / "ran")))
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("PYTHONPATH", str(here))
+    monkeypatch.syspath_prepend("")  # as for an interpreter that was started with ``-c``
+    return here
+
+
+def test_making_a_token_runs_no_code_of_the_current_directory(
+    hostile_directory: Path, tmp_path: Path, open_pool: OpenPool
+) -> None:
+    made = arguments(tmp_path)
+    initialise_token(**made)
+    assert not (hostile_directory / "ran").exists()
+
+
+def test_opening_a_token_runs_no_code_of_the_current_directory(
+    hostile_directory: Path, softhsm: SoftHsm, open_pool: OpenPool
+) -> None:
+    assert make_key(open_pool(softhsm.config))
+    assert not (hostile_directory / "ran").exists()

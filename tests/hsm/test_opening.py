@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from hsm._opening import OpeningLock, lock_directory, lock_group
 from hsm.errors import ConfigurationError
+from hsm.parent.lock_location import lock_directory, lock_group
+from hsm.worker.token_lock import TokenLock
 
 HOLDER = """
 import sys
 from pathlib import Path
-from hsm._opening import OpeningLock
-with OpeningLock(Path(sys.argv[1]), group="g").held():
+from hsm.worker.token_lock import TokenLock
+with TokenLock(Path(sys.argv[1]), group="g").held():
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -67,7 +68,7 @@ def test_a_configured_directory_that_cannot_be_is_refused(tmp_path: Path) -> Non
 
 def test_a_lock_that_is_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "g.lock").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(ConfigurationError), OpeningLock(tmp_path, group="g").held():
+    with pytest.raises(ConfigurationError), TokenLock(tmp_path, group="g").held():
         pass
 
 
@@ -79,13 +80,13 @@ def test_one_process_holds_the_lock_and_its_end_frees_it(tmp_path: Path) -> None
         got = threading.Event()
 
         def take() -> None:
-            with OpeningLock(tmp_path, group="g").held():
+            with TokenLock(tmp_path, group="g").held():
                 got.set()
 
         taker = threading.Thread(target=take, daemon=True)
         taker.start()
         assert not got.wait(0.3)
-        with OpeningLock(tmp_path, group="another").held():
+        with TokenLock(tmp_path, group="another").held():
             pass
         holder.kill()
         assert got.wait(10)
@@ -100,11 +101,11 @@ def test_what_is_opened_together_is_named_by_module_and_environment() -> None:
 
 
 def test_a_refused_source_is_remembered_for_its_token_alone(tmp_path: Path) -> None:
-    lock = OpeningLock(tmp_path, group="g")
+    lock = TokenLock(tmp_path, group="g")
     assert lock.refused("a") is None
     lock.refuse("a", "file 1 2 3")
     assert (lock.refused("a"), lock.refused("b")) == ("file 1 2 3", None)
-    assert OpeningLock(tmp_path, group="h").refused("a") is None
+    assert TokenLock(tmp_path, group="h").refused("a") is None
     lock.refuse("a", "file 4 5 6")
     assert lock.refused("a") == "file 4 5 6"
     lock.accept("a")

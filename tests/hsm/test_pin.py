@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from hsm import PinSource, TokenState
+from hsm.config import MAX_PIN_FILE
 from hsm.errors import ConfigurationError, PinAtRisk, PinLocked, PinRejected, TokenError, TokenUnavailable
-from hsm.pin import MAX_PIN_FILE, SEALS, sealed
+from hsm.parent.pin_source import SEALS, sealed_pin_source
 from tests.hsm.children import only_root_sees
 from tests.hsm.conftest import OpenPool, make_key
 from tests.hsm.shim import Shim
@@ -30,7 +31,7 @@ def pipe_with(content: bytes) -> int:
 
 
 def test_a_pin_from_a_pipe_opens_the_token_again_and_again(softhsm: SoftHsm, open_pool: OpenPool) -> None:
-    source = sealed(PinSource(fd=pipe_with(PIN.encode() + b"\n")), clock=time.monotonic)
+    source = sealed_pin_source(PinSource(fd=pipe_with(PIN.encode() + b"\n")), clock=time.monotonic)
     config = softhsm.with_(pin=source)
     pool = open_pool(config)
     key = make_key(pool)
@@ -46,7 +47,7 @@ def test_a_pin_from_a_pipe_opens_the_token_again_and_again(softhsm: SoftHsm, ope
 
 
 def test_the_memory_that_holds_a_pin_from_a_pipe_is_sealed() -> None:
-    source = sealed(PinSource(fd=pipe_with(b"1234")), clock=time.monotonic)
+    source = sealed_pin_source(PinSource(fd=pipe_with(b"1234")), clock=time.monotonic)
     assert source.fd is not None
     assert fcntl.fcntl(source.fd, fcntl.F_GET_SEALS) == SEALS
     assert not os.get_inheritable(source.fd)
@@ -98,7 +99,7 @@ def test_a_pipe_that_nobody_closes_is_not_waited_for_long() -> None:
     os.write(writing, b"1234")
     readings = iter(range(0, 10_000, 5))
     with pytest.raises(ConfigurationError):
-        sealed(PinSource(fd=reading), clock=lambda: float(next(readings)))
+        sealed_pin_source(PinSource(fd=reading), clock=lambda: float(next(readings)))
     os.close(reading)
     os.close(writing)
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from hsm import Algorithm, PinnedKey, TokenPool, TokenState
-from hsm._wire import MAX_MESSAGE
 from hsm.errors import (
     AlgorithmUnsupported,
     KeyHalvesDiffer,
@@ -21,6 +20,7 @@ from hsm.errors import (
     KeyNotFound,
     TokenUnavailable,
 )
+from hsm.protocol.signing import MAX_MESSAGE
 from tests.hsm.children import ended
 from tests.hsm.conftest import OpenPool, make_key
 from tests.hsm.load import GRACE, Load

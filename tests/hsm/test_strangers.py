@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
 
-from hsm import _child, inspect
+from hsm import inspect
 from hsm.errors import ExtraMissing, TokenUnavailable
+from hsm.parent import child
+from hsm.parent.interpreter import isolated, search_path
 from tests.hsm.children import ended, pid_of
 from tests.hsm.conftest import OpenPool, make_key
 from tests.hsm.softhsm import SoftHsm
 
 BEGIN = "import sys, os, socket; life, *others = [socket.socket(fileno=int(n)) for n in sys.argv[3:]]; life.recv(9999);"
 READY = r"""
-import hsm._wire as w, hsm._records as r
+from hsm.protocol import messages as w, records as r, values as v
 capabilities = r.Capabilities(by_digest=("ecdsa-p256",), by_message=())
 life.send(w.reply(w.Status.OPENING, 0))
 life.send(w.reply(w.Status.READY, 0, r.pack_record(capabilities)))
 data = others[-1].recv(9999)
 """
-PATH = "sys.path.append(sys.argv[1]);"
+PATH = "sys.path[:] = sys.argv[1].split(chr(10));"
+
+
+def started_as(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Whatever starts a token's process gets this instead, with the same arguments."""
+
+    def command(_entry: str, *arguments: str) -> list[str]:
+        return [sys.executable, "-I", "-c", code, "\n".join(search_path()), *arguments]
+
+    monkeypatch.setattr(child, "isolated", command)
+
 
 STRANGERS = {
     "a process that ends at once": "import sys; sys.exit(7)",
@@ -36,7 +49,7 @@ STRANGERS = {
 def test_a_stranger_at_the_start(
     softhsm: SoftHsm, open_pool: OpenPool, monkeypatch: pytest.MonkeyPatch, row: str
 ) -> None:
-    monkeypatch.setattr(_child, "_BOOT", STRANGERS[row])
+    started_as(monkeypatch, STRANGERS[row])
     pool = open_pool(softhsm.with_(start_timeout=0.5), ready=None)
     with pytest.raises(TokenUnavailable) as refused:
         pool.require_ready("demo", timeout=2)
@@ -50,7 +63,7 @@ ANSWERS = {
     "nonsense": "others[-1].send(os.urandom(50)); life.recv(1)",
     "an answer to another question": "others[-1].send(w.reply(w.Status.DONE, 77)); life.recv(1)",
     "a status that does not belong there": "others[-1].send(w.reply(w.Status.READY, 1)); life.recv(1)",
-    "an error of an unknown code": "others[-1].send(w.reply(w.Status.ERROR, 1, w.pack_values('x'))); life.recv(1)",
+    "an error of an unknown code": "others[-1].send(w.reply(w.Status.ERROR, 1, v.pack_values('x'))); life.recv(1)",
     "silence and the end": "pass",
 }
 
@@ -60,7 +73,7 @@ def test_a_stranger_that_answers(
     softhsm: SoftHsm, open_pool: OpenPool, monkeypatch: pytest.MonkeyPatch, row: str
 ) -> None:
     key = make_key(open_pool(softhsm.config))
-    monkeypatch.setattr(_child, "_BOOT", f"{BEGIN}{PATH}exec({READY!r}); {ANSWERS[row]}")
+    started_as(monkeypatch, f"{BEGIN}{PATH}exec({READY!r}); {ANSWERS[row]}")
     pool = open_pool(softhsm.config)
     pid = pid_of(pool)
     monkeypatch.undo()
@@ -72,7 +85,7 @@ def test_a_stranger_that_answers(
 def test_a_missing_library_is_one_clear_sentence(
     softhsm: SoftHsm, open_pool: OpenPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_child, "_BOOT", "import sys; sys.modules['pkcs11'] = None; " + _child._BOOT)
+    started_as(monkeypatch, "import sys; sys.modules['pkcs11'] = None; " + isolated(child.WORKER)[3])
     with pytest.raises(ExtraMissing) as refused:
         inspect(softhsm.config)
     assert refused.value.command == "pip install 'artifact-signer[hsm]'"
@@ -82,7 +95,7 @@ def test_a_missing_library_is_one_clear_sentence(
 
 
 def test_who_looks_at_a_stranger_is_told(softhsm: SoftHsm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_child, "_BOOT", BEGIN + "life.send(os.urandom(100)); life.recv(1)")
+    started_as(monkeypatch, BEGIN + "life.send(os.urandom(100)); life.recv(1)")
     started = time.monotonic()
     with pytest.raises(TokenUnavailable):
         inspect(softhsm.config)

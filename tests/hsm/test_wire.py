@@ -10,27 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hsm import Algorithm, TokenKey
-from hsm._records import Capabilities, Setup, pack_record, unpack_record
-from hsm._wire import (
-    MAX_FRAME,
+from hsm.protocol.messages import MAX_FRAME, Op, RequestMessage, Status, parse_reply, parse_request, reply, request
+from hsm.protocol.records import Capabilities, Setup, pack_record, unpack_record
+from hsm.protocol.signing import (
     MAX_MESSAGE,
     KeyReference,
-    Kind,
-    Op,
-    Request,
-    Status,
-    WireError,
+    PayloadKind,
     pack_key,
     pack_signing,
-    pack_values,
-    parse_reply,
-    parse_request,
-    reply,
-    request,
     unpack_key,
     unpack_signing,
-    unpack_values,
 )
+from hsm.protocol.values import WireError, pack_values, unpack_values
 
 KEYS = st.builds(
     KeyReference, st.sampled_from(Algorithm), st.binary(min_size=32, max_size=32), st.binary(min_size=1, max_size=255)
@@ -58,11 +49,11 @@ RECORD = TokenKey(
 
 @given(st.sampled_from(Op), st.integers(0, 2**32 - 1), st.binary())
 def test_a_request_arrives(op: Op, number: int, body: bytes) -> None:
-    assert parse_request(request(op, number, body)) == Request(op, number, body)
+    assert parse_request(request(op, number, body)) == RequestMessage(op, number, body)
 
 
-@given(KEYS, st.sampled_from(Kind), st.binary(min_size=32, max_size=32))
-def test_a_signing_request_arrives(key: KeyReference, kind: Kind, payload: bytes) -> None:
+@given(KEYS, st.sampled_from(PayloadKind), st.binary(min_size=32, max_size=32))
+def test_a_signing_request_arrives(key: KeyReference, kind: PayloadKind, payload: bytes) -> None:
     packed, kind_there, payload_there = unpack_signing(pack_signing(pack_key(key), kind, payload))
     assert (unpack_key(packed), kind_there, payload_there) == (key, kind, payload)
 
@@ -114,9 +105,11 @@ REFUSED = {
     "a signing request with half a key": lambda: unpack_signing(KEY[:-1]),
     "a signing request without a kind": lambda: unpack_signing(KEY),
     "a signing request of an unknown kind": lambda: unpack_signing(KEY + b"\2" + bytes(32)),
-    "a digest of 31 bytes": lambda: unpack_signing(pack_signing(KEY, Kind.DIGEST, bytes(31))),
-    "a digest of 33 bytes": lambda: unpack_signing(pack_signing(KEY, Kind.DIGEST, bytes(33))),
-    "a message of 64 KiB and a byte": lambda: unpack_signing(pack_signing(KEY, Kind.MESSAGE, bytes(MAX_MESSAGE + 1))),
+    "a digest of 31 bytes": lambda: unpack_signing(pack_signing(KEY, PayloadKind.DIGEST, bytes(31))),
+    "a digest of 33 bytes": lambda: unpack_signing(pack_signing(KEY, PayloadKind.DIGEST, bytes(33))),
+    "a message of 64 KiB and a byte": lambda: unpack_signing(
+        pack_signing(KEY, PayloadKind.MESSAGE, bytes(MAX_MESSAGE + 1))
+    ),
     "a key of an unknown algorithm": lambda: unpack_key(b"\x09" + KEY[1:]),
     "a key without an identifier": lambda: unpack_key(KEY[:33] + b"\0"),
     "a cut value": lambda: unpack_values(pack_values("text")[:-1]),

@@ -39,7 +39,7 @@ from hsm.errors import (
     TokenUnavailable,
 )
 from hsm.errors import DeadlineExceeded as Late
-from hsm.keys import PinnedKey, TokenDescription, TokenHealth, TokenKey, TokenState
+from hsm.types import PinnedKey, TokenDescription, TokenHealth, TokenKey, TokenState
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 Snapshot = tuple[tuple[str, bytes, str, bytes], ...]

@@ -1,37 +1,39 @@
 """Keeps one process of a token alive: starts it, watches it, ends it when it hangs, replaces it.
 
-1. One thread for one token, for as long as the token is in use.
+1. One thread for one token, for as long as the token is in use. It alone starts, dismisses and reaps processes: the
+   kernel ends a process when the thread that started it ends.
 2. A token that failed is tried again after growing, jittered delays. A replaced process has to make a signature with
    the key that was used last before requests are sent to it.
 3. A refused PIN ends the trying until the file that holds the PIN changes.
+4. No lock is held while this thread waits, polls or reaps. What it found goes to ``TokenStatus`` and ``ChannelPool``
+   in one hold of the token's lock, so that nobody sees a process without its state.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import select
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from hsm._channels import Channels, Lease
-from hsm._child import Channel, ChannelClosed, ChannelTimeout, Child, spawn
-from hsm._records import Capabilities, Setup, unpack_record
-from hsm._wire import Kind, Op, Reply, Status, WireError, pack_signing, unpack_error, unpack_key
-from hsm.config import RestartPolicy, TokenConfig
+from hsm.config import RestartPolicy, TokenConfig, file_identity
 from hsm.errors import KeyProblem, TokenError, TokenUnavailable
-from hsm.keys import TokenState
-from hsm.pin import identity
+from hsm.parent.channel_pool import ChannelPool, Lease
+from hsm.parent.child import Channel, ChannelClosed, ChannelTimeout, Child, spawn
+from hsm.parent.status import TokenStatus
+from hsm.protocol.messages import Op, ReplyMessage, Status
+from hsm.protocol.records import Capabilities, Setup, unpack_record
+from hsm.protocol.refusals import unpack_error
+from hsm.protocol.signing import PayloadKind, pack_signing, unpack_key
+from hsm.protocol.values import WireError
 
 PROBE = b"\x5a" * 32
-MAX_DOUBLINGS = 20
-PATIENT_FAILURES = 2
 IDLE_LOOK = 60.0  # seconds after which the thread looks around although nothing happened
 
 
 class Supervisor:
-    """Owner of the processes of one token. ``channels`` is how requests reach the current one."""
+    """Keeper of the processes of one token. ``status``: how it fares; ``channels``: how requests reach its process."""
 
     def __init__(self, config: TokenConfig, *, setup: Setup, policy: RestartPolicy, clock: Callable[[], float]) -> None:
         self._config = config
@@ -39,14 +41,10 @@ class Supervisor:
         self._policy = policy
         self._clock = clock
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._waking = threading.Lock()
+        self._waking = threading.Lock()  # guards the number of ``_wake`` alone: it may be closed while others wake
         self._closing = threading.Event()
-        self._failures = 0
-        self._ready_since: float | None = None
-        self._served = False
-        self._jitter = random.SystemRandom()
-        self.last_key: bytes | None = None  # packed; plain attribute because every signature sets it
-        self.channels = Channels(config.name, clock=clock, wake=self.wake)
+        self.status = TokenStatus(config.name, policy=policy, clock=clock)
+        self.channels = ChannelPool(self.status, clock=clock, wake=self.wake)
         self._thread = threading.Thread(target=self._run, name=f"token {config.name}", daemon=True)
 
     def start(self) -> None:
@@ -72,19 +70,23 @@ class Supervisor:
     def _run(self) -> None:
         while not self._closing.is_set():
             child, error = self._one_life()
-            self._account()
-            if self._closing.is_set():
-                state, due = TokenState.CLOSED, None
-            elif error.final:
-                state, due = TokenState.REFUSED, None
-            else:
-                state, due = TokenState.WAITING, self._clock() + self._delay()
-            pin = self._pin_identity()
-            self.channels.withdraw(state, error, due=due, hopeful=self._hopeful(state))
+            source = self._pin_identity()
+            due = self._withdraw(error)
+            # Reaping waits until a login or a write that is under way has ended: a token that is cut off while it is
+            # written may be lost. Requests are told meanwhile, because the process was withdrawn before.
             if child is not None:
                 child.reap()
-            self._rest(due, pin)
-        self.channels.withdraw(TokenState.CLOSED, None)
+            self._rest(due, source)
+        self._withdraw(None)
+
+    def _withdraw(self, error: TokenError | None) -> float | None:
+        """No process takes requests; returns when the next attempt is due."""
+        with self.status.lock:
+            self.channels.withdraw()
+            if error is not None and not self._closing.is_set():
+                return self.status.ended(error)
+            self.status.closed(error)
+            return None
 
     def _one_life(self) -> tuple[Child | None, TokenError]:
         """Start a process and stay with it to its end; returns it, dismissed, and why."""
@@ -92,11 +94,12 @@ class Supervisor:
             child = spawn(self._setup, channels=self._config.sessions + 1, environment=self._config.environment)
         except OSError as failed:
             return None, self._unavailable(os.strerror(failed.errno or 0))
+        published = False
         try:
             capabilities = self._opened(child)
             self._probe(child, capabilities)
             self.channels.publish(child, capabilities)
-            self._ready_since = self._clock()
+            published = True
             self._watch(child)
             error: TokenError = self._unavailable("closed")
         except ChannelClosed:
@@ -107,7 +110,7 @@ class Supervisor:
             error = replace(told, token=self._config.name)
         except Exception as fault:  # noqa: BLE001  (this thread is what mends the token: it must not end)
             error = self._unavailable(f"internal {type(fault).__name__}")
-        if self._ready_since is None:
+        if not published:  # nobody was lent one of them, so they are still this thread's to close
             for channel in child.channels:
                 channel.close()
         child.dismiss()
@@ -121,7 +124,7 @@ class Supervisor:
                 return _parsed(event)
         raise ChannelClosed
 
-    def _event(self, life: Channel, timeout: float) -> Reply:
+    def _event(self, life: Channel, timeout: float) -> ReplyMessage:
         """The next message about the process's life; raises what it leaves with, or ``ChannelTimeout``."""
         deadline = self._clock() + timeout
         while not self._poll([life], deadline - self._clock()):
@@ -136,11 +139,12 @@ class Supervisor:
 
     def _probe(self, child: Child, capabilities: Capabilities) -> None:
         """After a failure: make a signature with the key used last. That a key is missing is an answer too."""
-        if self._failures == 0 or self.last_key is None:
+        last_key = self.status.last_key
+        if last_key is None or not self.status.failed_before:
             return
-        digest = unpack_key(self.last_key).algorithm in capabilities.by_digest
+        digest = unpack_key(last_key).algorithm in capabilities.by_digest
         channel = child.channels[-1]
-        channel.send(Op.SIGN, pack_signing(self.last_key, Kind.DIGEST if digest else Kind.MESSAGE, PROBE))
+        channel.send(Op.SIGN, pack_signing(last_key, PayloadKind.DIGEST if digest else PayloadKind.MESSAGE, PROBE))
         reply = channel.receive(self._config.sign_timeout)
         if reply.status is not Status.DONE and not isinstance(error := _error(reply), KeyProblem):
             raise error
@@ -151,10 +155,10 @@ class Supervisor:
             if not self.channels.serves(child):
                 raise ChannelClosed
             leases = self.channels.left_behind()
-            patience = min((lease.hung_at for lease in leases), default=self._clock() + IDLE_LOOK) - self._clock()
-            if patience <= 0:
+            left = min((lease.hung_at for lease in leases), default=self._clock() + IDLE_LOOK) - self._clock()
+            if left <= 0:
                 raise ChannelTimeout
-            readable = self._poll([child.life, *(lease.channel for lease in leases)], patience)
+            readable = self._poll([child.life, *(lease.channel for lease in leases)], left)
             for lease in leases:
                 if lease.channel in readable:
                     self._discard(lease)
@@ -176,38 +180,23 @@ class Supervisor:
             os.eventfd_read(self._wake)
         return [channel for channel in channels if channel.fileno() in ready]
 
-    def _account(self) -> None:
-        healthy = self._ready_since is not None and (self._clock() - self._ready_since >= self._policy.healthy_after)
-        self._failures = 1 if healthy else self._failures + 1
-        self._served = self._ready_since is not None
-        self._ready_since = None
-
-    def _delay(self) -> float:
-        doublings = min(self._failures - 1, MAX_DOUBLINGS)
-        delay = min(self._policy.maximum, self._policy.initial * 2.0**doublings)
-        return delay * self._jitter.uniform(0.5, 1.0)
-
-    def _hopeful(self, state: TokenState) -> bool:
-        """Whether requests may wait: for a replacement, not for a token that cannot be opened again and again."""
-        return state is TokenState.WAITING and (self._served or self._failures <= PATIENT_FAILURES)
-
-    def _rest(self, due: float | None, pin: str | None) -> None:
+    def _rest(self, due: float | None, source: str | None) -> None:
         """Wait until the next attempt is due; without a date, until another PIN may be there."""
         while not self._closing.is_set():
             left = self._policy.maximum if due is None else due - self._clock()
             if due is not None and left <= 0:
                 break
             self._poll([], left)
-            if due is None and self._pin_identity() != pin:
+            if due is None and self._pin_identity() != source:
                 break
         if not self._closing.is_set():
-            self.channels.withdraw(TokenState.STARTING, None)
+            self.status.starting()
 
     def _pin_identity(self) -> str | None:
         if self._setup.pin_file is None:
             return None
         try:
-            return identity(os.stat(self._setup.pin_file))  # noqa: PTH116  (the same status that the process reads)
+            return file_identity(os.stat(self._setup.pin_file))  # noqa: PTH116  (the same status that the process reads)
         except OSError:
             return None
 
@@ -215,14 +204,14 @@ class Supervisor:
         return TokenUnavailable(token=self._config.name, reason=reason)
 
 
-def _parsed(event: Reply) -> Capabilities:
+def _parsed(event: ReplyMessage) -> Capabilities:
     try:
         return unpack_record(Capabilities, event.body)
     except WireError:
         raise ChannelClosed from None
 
 
-def _error(reply: Reply) -> TokenError:
+def _error(reply: ReplyMessage) -> TokenError:
     try:
         return unpack_error(reply.body)
     except WireError:

@@ -7,10 +7,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa,
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from hsm._encoding import SCALAR_SIZE, EncodingError, normalised
 from hsm.algorithms import Algorithm
+from hsm.encoding import SCALAR_SIZE, EncodingError, normalised
 from hsm.errors import ConfigurationError, SignatureMismatch
-from hsm.keys import PinnedKey
+from hsm.types import PinnedKey
 
 MAX_CACHED = 4096
 PREHASHED = utils.Prehashed(SHA256())
@@ -18,7 +18,7 @@ PREHASHED = utils.Prehashed(SHA256())
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
 
-class Verifier:
+class SignatureCheck:
     """Public keys by their pin, parsed once."""
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
-"""Makes and removes pairs. Every function works in a read-write session, under the lock that processes share.
+"""Makes and removes key pairs. Every function works in a read-write session, under the lock that processes share.
 
 Tokens disagree about what a template may say: some want every use forbidden by name, others refuse to be told. So the
-templates are tried in turn: one that forbids every other use by name, one that is silent about uses, and once more the
+templates are tried in turn: one that forbids every other use by name, one that leaves uses out, and once more the
 first, which may have failed for a passing reason. What counts is what the new key shows: one that can be taken out, or
 do anything but sign, is removed again.
 """
@@ -15,39 +15,41 @@ from pkcs11 import Attribute, KeyType, MechanismFlag
 from pkcs11 import exceptions as p11
 from pkcs11.constants import DEFAULT
 
-from hsm._encoding import ED25519_PARAMETERS, P256_PARAMETERS
-from hsm._objects import attributes, halves, objects, public_key
 from hsm.algorithms import Algorithm
+from hsm.encoding import ED25519_PARAMETERS, P256_PARAMETERS
 from hsm.errors import AlgorithmUnsupported, KeyExists, KeyNotFound
+from hsm.worker.objects import attributes, key_objects, objects, public_key
 
 Templates = tuple[dict[Attribute, Any], dict[Attribute, Any]]
 
 SIGN_ONLY = MechanismFlag.SIGN | MechanismFlag.VERIFY
 _SECRET = {Attribute.PRIVATE: True, Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False}
-_UNSAID: dict[Attribute, Any] = dict.fromkeys((Attribute.DECRYPT, Attribute.UNWRAP, Attribute.DERIVE), DEFAULT)
-_PUBLIC_UNSAID: dict[Attribute, Any] = dict.fromkeys((Attribute.ENCRYPT, Attribute.WRAP, Attribute.VERIFY), DEFAULT)
+_PRIVATE_USES = (Attribute.DECRYPT, Attribute.UNWRAP, Attribute.DERIVE)
+_PUBLIC_USES = (Attribute.ENCRYPT, Attribute.WRAP, Attribute.VERIFY)
+_PRIVATE_LEFT_OUT: dict[Attribute, Any] = dict.fromkeys(_PRIVATE_USES, DEFAULT)
+_PUBLIC_LEFT_OUT: dict[Attribute, Any] = dict.fromkeys(_PUBLIC_USES, DEFAULT)
 # (public, private)
 STRICT: Templates = ({}, {**_SECRET, Attribute.SIGN_RECOVER: False})
-SILENT: Templates = (_PUBLIC_UNSAID, {**_SECRET, **_UNSAID})
+PARTIAL: Templates = (_PUBLIC_LEFT_OUT, {**_SECRET, **_PRIVATE_LEFT_OUT})
 _REQUIRED = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.SIGN: True}
 _FORBIDDEN = (Attribute.DECRYPT, Attribute.UNWRAP, Attribute.DERIVE, Attribute.SIGN_RECOVER)
 
 
 def generate(session: Any, algorithm: Algorithm, key_id: bytes, label: str) -> bytes:
-    """A new pair; returns its DER SubjectPublicKeyInfo."""
+    """A new key pair; returns its DER SubjectPublicKeyInfo."""
     for selector in ({Attribute.ID: key_id}, {Attribute.LABEL: label}):
         if objects(session, selector):
             raise KeyExists(key_id=key_id.hex(), label=label)
     refused: p11.PKCS11Error | None = None
     made = False
-    for templates in (STRICT, SILENT, STRICT):
+    for templates in (STRICT, PARTIAL, STRICT):
         if made and refused is None:
             break
         try:
             public, private = _made(session, algorithm, key_id, label, templates)
         except p11.PKCS11Error as fault:
             refused = refused or fault
-            _destroy(halves(session, {Attribute.ID: key_id}))
+            _destroy(key_objects(session, {Attribute.ID: key_id}))
             continue
         made = True
         kind, spki = public_key(public)
@@ -60,8 +62,8 @@ def generate(session: Any, algorithm: Algorithm, key_id: bytes, label: str) -> b
 
 
 def destroy(session: Any, key_id: bytes) -> None:
-    """Remove both halves, the private one first; raises ``KeyNotFound`` where there is neither."""
-    found = halves(session, {Attribute.ID: key_id})
+    """Remove both key objects, the private one first; raises ``KeyNotFound`` where there is neither."""
+    found = key_objects(session, {Attribute.ID: key_id})
     if not found:
         raise KeyNotFound(key_id=key_id.hex())
     _destroy(found)
@@ -103,5 +105,5 @@ def _only_signs(private: Any) -> bool:
 
 
 def _destroy(found: Iterable[Any]) -> None:
-    for half in found:
-        half.destroy()
+    for key_object in found:
+        key_object.destroy()

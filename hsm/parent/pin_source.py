@@ -15,11 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hsm.config import PinSource
+from hsm.config import MAX_PIN_FILE, PinSource
 from hsm.errors import ConfigurationError
 
-MAX_PIN_FILE = 4096
-MAX_PIN = 255
 PIPE_TIMEOUT = 10.0
 SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
@@ -42,7 +40,7 @@ class PinHandle:
             os.close(self.fd)
 
 
-def sealed(source: PinSource, *, clock: Callable[[], float]) -> PinSource:
+def sealed_pin_source(source: PinSource, *, clock: Callable[[], float]) -> PinSource:
     """``source`` in a form that can be read any number of times; call it before workers are forked.
 
     A pipe becomes a descriptor of a sealed memory file and is closed; everything else stays as it is. Raises
@@ -74,13 +72,8 @@ def handle(source: PinSource, environment: Mapping[str, str], *, clock: Callable
         memory = os.memfd_create("pin", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.write(memory, os.fsencode(value))
         return PinHandle(fd=_seal(memory), identity=f"env {source.env} {_lineage()}", owned=True)
-    memory_or_file = sealed(source, clock=clock).fd
+    memory_or_file = sealed_pin_source(source, clock=clock).fd
     return PinHandle(fd=memory_or_file, owned=memory_or_file != source.fd)
-
-
-def identity(status: os.stat_result) -> str:
-    """What changes when a file is replaced or written."""
-    return f"file {status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
 def _drained(pipe: int, clock: Callable[[], float]) -> int:

@@ -9,17 +9,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
-from hsm._channels import Lease
-from hsm._child import ChannelClosed, ChannelTimeout
-from hsm._opening import lock_directory, lock_group
-from hsm._records import Capabilities, Setup, unpack_record
-from hsm._supervisor import Supervisor
-from hsm._wire import Kind, Op, Reply, Status, WireError, pack_signing, unpack_error
 from hsm.config import RestartPolicy, TokenConfig
 from hsm.errors import ConfigurationError, DeadlineExceeded, TokenError, TokenUnavailable
-from hsm.keys import TokenHealth
-from hsm.pin import PinHandle
-from hsm.pin import handle as pin_handle
+from hsm.parent.channel_pool import Lease
+from hsm.parent.child import ChannelClosed, ChannelTimeout
+from hsm.parent.lock_location import lock_directory, lock_group
+from hsm.parent.pin_source import PinHandle
+from hsm.parent.pin_source import handle as pin_handle
+from hsm.parent.status import TokenStatus
+from hsm.parent.supervisor import Supervisor
+from hsm.protocol.messages import Op, ReplyMessage, Status
+from hsm.protocol.records import Setup, unpack_record
+from hsm.protocol.refusals import unpack_error
+from hsm.protocol.signing import PayloadKind, pack_signing
+from hsm.protocol.values import WireError
 
 CLOSE_TIMEOUT = 10.0
 MAX_ITEMS = 20_000
@@ -29,7 +32,7 @@ INNER_SHARE = 0.8
 Record = TypeVar("Record")
 
 
-class TokenProcess:
+class TokenClient:
     """A token behind its process. Every verb raises ``TokenError``; deadlines are readings of ``clock``."""
 
     def __init__(
@@ -83,9 +86,9 @@ class TokenProcess:
             self._pin.close()
             self._pin = None
 
-    def sign(self, packed_key: bytes, kind: Kind, payload: bytes, *, deadline: float) -> bytes:
+    def sign(self, packed_key: bytes, kind: PayloadKind, payload: bytes, *, deadline: float) -> bytes:
         """The signature as the token gave it: not verified, not normalised."""
-        self._running().last_key = packed_key
+        self.status.last_key = packed_key
         return self.call(Op.SIGN, pack_signing(packed_key, kind, payload), deadline=deadline)
 
     def call(self, op: Op, body: bytes, *, deadline: float, hung_after: float | None = None) -> bytes:
@@ -107,39 +110,15 @@ class TokenProcess:
             self._answer(reply)
         return found
 
-    def wait_ready(self, deadline: float, *, stubborn: bool = False) -> bool:
-        """Wait until the token takes requests; False at the deadline, or where it will not soon by itself.
-
-        ``stubborn``: wait even through failure after failure.
-        """
-        return self._running().channels.wait_ready(deadline, stubborn=stubborn)
-
-    def expected_at(self) -> float | None:
-        """When the token may take requests again; None: not soon."""
-        return self._running().channels.expected_at()
-
-    def unavailable(self) -> TokenError:
-        """Why it takes no requests."""
-        return self._running().channels.unavailable()
-
-    def health(self) -> TokenHealth:
-        """How it fares."""
-        return self._running().channels.health()
-
     @property
-    def ready(self) -> bool:
-        """Whether it takes requests."""
-        return self._running().channels.ready
+    def status(self) -> TokenStatus:
+        """How the token fares; raises as every verb does where it is closed or was started before a fork."""
+        return self._running().status
 
     @property
     def load(self) -> int:
         """How many requests it is answering or has waiting."""
         return self._running().channels.load
-
-    @property
-    def capabilities(self) -> Capabilities | None:
-        """What the token's mechanisms allow; None while it is not ready."""
-        return self._running().channels.capabilities
 
     def _running(self) -> Supervisor:
         supervisor = self._supervisor
@@ -153,6 +132,7 @@ class TokenProcess:
     def _lease(self, op: Op, deadline: float, hung_after: float | None) -> Iterator[Lease]:
         """A channel for one request; it goes back only if its answer was taken to the end."""
         channels = self._running().channels
+        # From here on the lease is ours, until one of the branches below hands it on; exactly one of them does.
         lease = channels.borrow(control=op is not Op.SIGN, deadline=deadline)
         started = self._clock()
         lease.hung_at = started + (self.config.sign_timeout if hung_after is None else hung_after)
@@ -173,7 +153,7 @@ class TokenProcess:
             raise
         channels.give_back(lease)
 
-    def _next(self, lease: Lease, deadline: float) -> Reply:
+    def _next(self, lease: Lease, deadline: float) -> ReplyMessage:
         return lease.channel.receive(min(deadline, lease.hung_at) - self._clock())
 
     def _late(self, lease: Lease, allowed: float) -> DeadlineExceeded | TokenUnavailable:
@@ -182,7 +162,7 @@ class TokenProcess:
         return DeadlineExceeded(token=self.config.name, timeout=allowed)
 
     @staticmethod
-    def _answer(reply: Reply) -> bytes:
+    def _answer(reply: ReplyMessage) -> bytes:
         if reply.status is Status.DONE:
             return reply.body
         if reply.status is Status.ERROR:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 
-from hsm._records import Setup
+from hsm.config import MAX_PIN, MAX_PIN_FILE, file_identity
 from hsm.errors import ConfigurationError
-from hsm.pin import MAX_PIN, MAX_PIN_FILE, identity
+from hsm.protocol.records import Setup
 
 
 def read(setup: Setup) -> tuple[str, str]:
@@ -30,7 +30,7 @@ def read(setup: Setup) -> tuple[str, str]:
         data = os.pread(descriptor, MAX_PIN_FILE + 1, 0)
     finally:
         os.close(descriptor)
-    return _text(data), setup.pin_identity or identity(status)
+    return _text(data), setup.pin_identity or file_identity(status)
 
 
 def _text(data: bytes) -> str:

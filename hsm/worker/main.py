@@ -24,25 +24,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from hsm._guard import Guard
-from hsm._records import Setup, pack_record, unpack_record
-from hsm._wire import (
-    MAX_FRAME,
-    VERSION,
-    Op,
-    Request,
-    Status,
-    WireError,
-    pack_error,
-    parse_request,
-    reply,
-)
 from hsm.errors import ExtraMissing, ModuleMissing, TokenError, TokenUnavailable
+from hsm.protocol.messages import MAX_FRAME, VERSION, Op, RequestMessage, Status, parse_request, reply
+from hsm.protocol.records import Setup, pack_record, unpack_record
+from hsm.protocol.refusals import pack_error
+from hsm.protocol.values import WireError
+from hsm.worker.exit_guard import ExitGuard
 
 if TYPE_CHECKING:
-    from hsm._module import Module
-    from hsm._opening import OpeningLock
-    from hsm._service import Service
+    from hsm.worker.handlers import Handlers
+    from hsm.worker.module import Module
+    from hsm.worker.token_lock import TokenLock
 
 PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38
 EXIT_DONE, EXIT_LOST, EXIT_PROTOCOL = 0, 3, 4
@@ -58,7 +50,7 @@ def main(arguments: list[str]) -> None:
         setup = _setup(life)
     except WireError:
         os._exit(EXIT_PROTOCOL)
-    guard = Guard(life, parent=parent)
+    guard = ExitGuard(life, parent=parent)
     guard.grace = setup.grace
     guard.start()
     try:
@@ -86,7 +78,7 @@ def _say_nothing(*_: object) -> None:
     """In place of a traceback on standard error."""
 
 
-def leave(guard: Guard, life: socket.socket, error: TokenError) -> NoReturn:
+def leave(guard: ExitGuard, life: socket.socket, error: TokenError) -> NoReturn:
     """Tell the parent why, and end."""
     with suppress(OSError):
         life.send(reply(Status.LEAVING, 0, pack_error(error)))
@@ -103,38 +95,41 @@ def _setup(life: socket.socket) -> Setup:
     return setup
 
 
-def _serve(setup: Setup, life: socket.socket, channels: list[socket.socket], guard: Guard) -> None:
-    from hsm._opening import OpeningLock
+def _serve(setup: Setup, life: socket.socket, channels: list[socket.socket], guard: ExitGuard) -> None:
+    from hsm.worker.token_lock import TokenLock
 
     try:
         import pkcs11._pkcs11  # noqa: F401
     except ImportError:
         raise ExtraMissing from None
-    lock = OpeningLock(Path(setup.lock_directory), group=setup.lock_group)
+    lock = TokenLock(Path(setup.lock_directory), group=setup.lock_group)
     if setup.inspect_only:
         _inspect(setup, life, lock)
         return
-    service = _opened(setup, life, lock, guard)
-    life.send(reply(Status.READY, 0, pack_record(service.capabilities())))
+    handlers = _opened(setup, life, lock, guard)
+    life.send(reply(Status.READY, 0, pack_record(handlers.capabilities())))
     for channel in channels[1:]:
-        threading.Thread(target=_answer, args=(service, life, channel, guard), daemon=True).start()
-    _answer(service, life, channels[0], guard)
+        threading.Thread(target=_answer, args=(handlers, life, channel, guard), daemon=True).start()
+    _answer(handlers, life, channels[0], guard)
 
 
-def _opened(setup: Setup, life: socket.socket, lock: OpeningLock, guard: Guard) -> Service:
-    from hsm._service import Service
-    from hsm._session import Connection
+def _opened(setup: Setup, life: socket.socket, lock: TokenLock, guard: ExitGuard) -> Handlers:
+    from hsm.worker.handlers import Handlers
+    from hsm.worker.login import Login
+    from hsm.worker.reload import Reload
+    from hsm.worker.sessions import Sessions
 
     with lock.held():
         life.send(reply(Status.OPENING, 0))
         module = _module(setup)
-        connection = Connection(setup, module, lock, guard, clock=time.monotonic)
-        connection.open()
-    return Service(setup, module, connection)
+        login = Login(setup=setup, module=module, lock=lock, guard=guard)
+        sessions = Sessions(login, most=setup.sessions, timeout=setup.timeout, clock=time.monotonic)
+        sessions.open()
+    return Handlers(setup, module, sessions, Reload(sessions, timeout=setup.timeout, clock=time.monotonic))
 
 
-def _inspect(setup: Setup, life: socket.socket, lock: OpeningLock) -> None:
-    from hsm._slots import descriptions
+def _inspect(setup: Setup, life: socket.socket, lock: TokenLock) -> None:
+    from hsm.worker.slots import descriptions
 
     with lock.held():
         life.send(reply(Status.OPENING, 0))
@@ -144,33 +139,33 @@ def _inspect(setup: Setup, life: socket.socket, lock: OpeningLock) -> None:
 
 
 def _module(setup: Setup) -> Module:
-    from hsm._module import Module
+    from hsm.worker.module import Module
 
     if not Path(setup.module_path).is_file():
         raise ModuleMissing(path=setup.module_path, reason="no such file")
     return Module(Path(setup.module_path))
 
 
-def _answer(service: Service, life: socket.socket, channel: socket.socket, guard: Guard) -> None:
+def _answer(handlers: Handlers, life: socket.socket, channel: socket.socket, guard: ExitGuard) -> None:
     """Answer the requests of one channel until the parent closes it."""
-    from hsm._service import TokenLost
+    from hsm.worker.handlers import TokenLost
 
     buffer = memoryview(bytearray(MAX_FRAME + 1))
     with suppress(OSError):  # the parent is gone; the end of life is noticed elsewhere
         while size := channel.recv_into(buffer):
             try:
-                _reply(service, channel, parse_request(bytes(buffer[:size])))
+                _reply(handlers, channel, parse_request(bytes(buffer[:size])))
             except TokenLost as lost:
                 leave(guard, life, lost.error)
             except WireError:
                 guard.leave(EXIT_PROTOCOL)
 
 
-def _reply(service: Service, channel: socket.socket, request: Request) -> None:
-    from hsm._service import TokenLost
+def _reply(handlers: Handlers, channel: socket.socket, request: RequestMessage) -> None:
+    from hsm.worker.handlers import TokenLost
 
     try:
-        for status, body in service.answers(request):
+        for status, body in handlers.answers(request):
             channel.send(reply(status, request.id, body))
     except TokenLost as lost:
         channel.send(reply(Status.ERROR, request.id, pack_error(lost.answer)))
@@ -185,7 +180,3 @@ def _reply(service: Service, channel: socket.socket, request: Request) -> None:
 
 def _internal(fault: BaseException) -> TokenUnavailable:
     return TokenUnavailable(reason=f"internal {type(fault).__name__}")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -12,25 +12,18 @@ from typing import Any, TypeVar, cast
 
 from pkcs11 import exceptions as p11
 
-from hsm import _faults, _objects, _pairs, _signing
-from hsm._module import Module
-from hsm._records import Capabilities, Setup, pack_record
-from hsm._session import Budget, Connection, Working
-from hsm._slots import descriptions
-from hsm._wire import (
-    Kind,
-    Op,
-    Request,
-    Status,
-    WireError,
-    split_key,
-    unpack_key,
-    unpack_signing,
-    unpack_values,
-)
 from hsm.algorithms import Algorithm
 from hsm.errors import KeyNotFound, TokenError, TokenUnavailable
-from hsm.keys import TokenKey
+from hsm.protocol.messages import Op, RequestMessage, Status
+from hsm.protocol.records import Capabilities, Setup, pack_record
+from hsm.protocol.signing import PayloadKind, split_key, unpack_key, unpack_signing
+from hsm.protocol.values import WireError, unpack_values
+from hsm.types import TokenKey
+from hsm.worker import key_pairs, objects, return_values, signing
+from hsm.worker.module import Module
+from hsm.worker.reload import Budget, Reload
+from hsm.worker.sessions import Sessions, Working
+from hsm.worker.slots import descriptions
 
 MAX_HANDLES = 1024  # per session; above it the cache begins anew
 
@@ -44,27 +37,28 @@ class TokenLost(Exception):
     def __init__(self, error: TokenError) -> None:
         super().__init__(error.code)
         self.error = error
-        self.answer = TokenUnavailable(reason=error.code, retry_after=_faults.UNAVAILABLE_RETRY)
+        self.answer = TokenUnavailable(reason=error.code, retry_after=return_values.UNAVAILABLE_RETRY)
 
 
-class Service:
+class Handlers:
     """The operations on one open token."""
 
-    def __init__(self, setup: Setup, module: Module, connection: Connection) -> None:
+    def __init__(self, setup: Setup, module: Module, sessions: Sessions, reload: Reload) -> None:
         self._setup = setup
         self._module = module
-        self._connection = connection
+        self._sessions = sessions
+        self._reloading = reload
 
     def capabilities(self) -> Capabilities:
         """What the token's mechanisms allow."""
-        offered = self._connection.found.mechanisms
-        plans = {algorithm: _signing.plan(algorithm, offered) for algorithm in Algorithm}
+        offered = self._sessions.found.mechanisms
+        plans = {algorithm: signing.plan(algorithm, offered) for algorithm in Algorithm}
         return Capabilities(
             by_digest=tuple(name for name, plan in plans.items() if plan.by_digest is not None),
             by_message=tuple(name for name, plan in plans.items() if plan.by_message is not None),
         )
 
-    def answers(self, request: Request) -> Iterator[Answer]:
+    def answers(self, request: RequestMessage) -> Iterator[Answer]:
         """The replies to ``request``; raises ``TokenError``, ``WireError`` or ``TokenLost``."""
         match request.op:
             case Op.SIGN:
@@ -88,42 +82,40 @@ class Service:
             case _:
                 raise WireError("not for an open token")
 
-    def _sign(self, working: Working, packed: bytes, kind: Kind, payload: bytes) -> bytes:
+    def _sign(self, working: Working, packed: bytes, kind: PayloadKind, payload: bytes) -> bytes:
         return self._load(working, packed).sign(kind, payload)
 
-    def _load(self, working: Working, packed: bytes, *, fresh: bool = False) -> _signing.Signer:
+    def _load(self, working: Working, packed: bytes, *, fresh: bool = False) -> signing.Signer:
         """The key from the session's cache, or ``fresh`` from the token."""
-        signer: _signing.Signer | None = working.handles.pop(packed, None) if fresh else working.handles.get(packed)
+        signer: signing.Signer | None = working.handles.pop(packed, None) if fresh else working.handles.get(packed)
         if signer is None or fresh:
             if len(working.handles) >= MAX_HANDLES:
                 working.handles.clear()
-            signer = _signing.load(working.session, unpack_key(packed), self._connection.found.mechanisms)
+            signer = signing.load(working.session, unpack_key(packed), self._sessions.found.mechanisms)
             working.handles[packed] = signer
         return signer
 
     def _find(self, body: bytes) -> list[TokenKey]:
         match unpack_values(body):
             case (bytes() | None as key_id, str() | None as label):
-                return self._recovering(
-                    lambda working: list(_objects.find(working.session, key_id=key_id, label=label))
-                )
+                return self._recovering(lambda working: list(objects.find(working.session, key_id=key_id, label=label)))
         raise WireError("malformed search")
 
     def _generate(self, body: bytes) -> bytes:
         match unpack_values(body):
             case (str() as name, bytes() as key_id, str() as label) if name in set(Algorithm):
                 # Looking first also finds out whether the token is still there, and reloads it.
-                self._recovering(lambda working: list(_objects.find(working.session, key_id=key_id)))
+                self._recovering(lambda working: list(objects.find(working.session, key_id=key_id)))
                 with self._once() as session:
-                    return _pairs.generate(session, Algorithm(name), key_id, label)
+                    return key_pairs.generate(session, Algorithm(name), key_id, label)
         raise WireError("malformed generation")
 
     def _destroy(self, body: bytes) -> None:
         match unpack_values(body):
             case (bytes() as key_id,):
-                self._recovering(lambda working: list(_objects.find(working.session, key_id=key_id)))
+                self._recovering(lambda working: list(objects.find(working.session, key_id=key_id)))
                 with self._once() as session:
-                    return _pairs.destroy(session, key_id)
+                    return key_pairs.destroy(session, key_id)
         raise WireError("malformed removal")
 
     def _describe(self) -> bytes:
@@ -138,26 +130,26 @@ class Service:
     @contextmanager
     def _once(self) -> Iterator[Any]:
         """A read-write session for one attempt; a token that is lost meanwhile is reloaded for the next one."""
-        generation = self._connection.generation()
+        generation = self._reloading.generation()
         try:
-            with self._connection.writing() as session:
+            with self._sessions.writing() as session:
                 yield session
         except p11.PKCS11Error as fault:
-            error = _faults.refusal(fault)
-            if _faults.needs_reload(fault):
-                self._reload(generation, self._connection.losses, error)
+            error = return_values.refusal(fault)
+            if return_values.needs_reload(fault):
+                self._reload(generation, self._reloading.losses, error)
             raise error from None
 
     def _recovering(self, action: Callable[[Working], Result]) -> Result:
         """``action`` in a borrowed session, once more after a reload if the token was lost."""
-        generation = self._connection.generation()
+        generation = self._reloading.generation()
         try:
             return self._attempt(action)
         except KeyNotFound as missing:
-            budget, error = self._connection.absences, cast(TokenError, missing)
+            budget, error = self._reloading.absences, cast(TokenError, missing)
         except p11.PKCS11Error as fault:
-            budget, error = self._connection.losses, _faults.refusal(fault)
-            if not _faults.needs_reload(fault):
+            budget, error = self._reloading.losses, return_values.refusal(fault)
+            if not return_values.needs_reload(fault):
                 raise error from None
         self._reload(generation, budget, error)
         return self._once_more(action, budget)
@@ -165,7 +157,7 @@ class Service:
     def _reload(self, generation: int, budget: Budget, error: TokenError) -> None:
         """Returns where another attempt is worthwhile; else raises ``error``, or that the token is lost."""
         try:
-            reloaded = self._connection.recover(generation, budget)
+            reloaded = self._reloading.recover(generation, budget)
         except TokenError as failed:
             raise TokenLost(failed) from None
         if not reloaded:
@@ -177,20 +169,20 @@ class Service:
             result = self._attempt(action)
             helped = True
         except p11.PKCS11Error as fault:
-            error = _faults.refusal(fault)
-            raise (self._verdict(error) if _faults.needs_reload(fault) else error) from None
+            error = return_values.refusal(fault)
+            raise (self._verdict(error) if return_values.needs_reload(fault) else error) from None
         finally:
             budget.note(helped=helped)
         return result
 
     def _attempt(self, action: Callable[[Working], Result]) -> Result:
-        with self._connection.borrow() as working:
+        with self._sessions.borrow() as working:
             result = action(working)
-        self._connection.proven = True
+        self._sessions.proven = True
         return result
 
     def _verdict(self, error: TokenError) -> Exception:
         """Others get their signatures: the fault is this request's. Nobody does: the token is lost."""
-        if self._connection.proven or isinstance(error, KeyNotFound):
+        if self._sessions.proven or isinstance(error, KeyNotFound):
             return error
         return TokenLost(error)

@@ -14,11 +14,11 @@ from typing import Any
 
 from pkcs11 import Attribute, Mechanism, ObjectClass
 
-from hsm._encoding import SHA256_DIGEST_INFO
-from hsm._objects import attributes, objects, public_key
-from hsm._wire import KeyReference, Kind
 from hsm.algorithms import Algorithm
+from hsm.encoding import SHA256_DIGEST_INFO
 from hsm.errors import AlgorithmUnsupported, KeyAmbiguous, KeyMismatch, KeyNotFound
+from hsm.protocol.signing import KeyReference, PayloadKind
+from hsm.worker.objects import attributes, objects, public_key
 
 _RSA = (Mechanism.RSA_PKCS, Mechanism.SHA256_RSA_PKCS)
 _SCHEMES: dict[Algorithm, tuple[Mechanism | None, Mechanism]] = {
@@ -52,11 +52,11 @@ class Signer:
     algorithm: Algorithm
     plan: Plan
 
-    def sign(self, kind: Kind, payload: bytes) -> bytes:
+    def sign(self, kind: PayloadKind, payload: bytes) -> bytes:
         """The signature as the token gives it."""
-        if kind is Kind.MESSAGE and self.plan.by_message is None:
-            kind, payload = Kind.DIGEST, hashlib.sha256(payload).digest()
-        mechanism = self.plan.by_digest if kind is Kind.DIGEST else self.plan.by_message
+        if kind is PayloadKind.MESSAGE and self.plan.by_message is None:
+            kind, payload = PayloadKind.DIGEST, hashlib.sha256(payload).digest()
+        mechanism = self.plan.by_digest if kind is PayloadKind.DIGEST else self.plan.by_message
         if mechanism is None:
             raise AlgorithmUnsupported(algorithm=self.algorithm, reason="no mechanism for it")
         if mechanism is Mechanism.RSA_PKCS:
@@ -70,8 +70,8 @@ def load(session: Any, key: KeyReference, offered: frozenset[int]) -> Signer:
     publics = objects(session, {Attribute.CLASS: ObjectClass.PUBLIC_KEY, Attribute.ID: key.key_id})
     if len(publics) > 1:
         raise KeyAmbiguous(key_id=key.key_id.hex(), count=len(publics), reason="public keys")
-    for half in (*publics, private):
-        _, spki = public_key(half)
+    for key_object in (*publics, private):
+        _, spki = public_key(key_object)
         if spki is not None and hashlib.sha256(spki).digest() != key.digest:
             raise KeyMismatch(
                 key_id=key.key_id.hex(), expected=key.digest.hex(), actual=hashlib.sha256(spki).hexdigest()

@@ -8,10 +8,10 @@ from typing import Any
 from pkcs11 import TokenFlag
 from pkcs11 import exceptions as p11
 
-from hsm._module import Module, counter
-from hsm._records import Setup
 from hsm.errors import TokenAmbiguous, TokenNotFound
-from hsm.keys import TokenDescription
+from hsm.protocol.records import Setup
+from hsm.types import TokenDescription
+from hsm.worker.module import Module, counter
 
 MAX_MECHANISMS = 400
 MAX_SLOTS = 1024

@@ -27,7 +27,7 @@ EXIT_PARENT_GONE = 0
 ARMING_TIMEOUT = 5.0  # seconds; switching a signal takes microseconds
 
 
-class Guard:
+class ExitGuard:
     """One for the process. ``grace``: seconds that something critical is given before the process ends anyway."""
 
     def __init__(self, life: socket.socket, *, parent: int) -> None:
@@ -73,7 +73,9 @@ class Guard:
         with self._state:
             self._leaving = True
             self._state.notify_all()
+            # A token that is cut off while it is written may lose every key: wait, but not for a module that hangs.
             self._state.wait_for(lambda: self._critical == 0, self.grace)
+            # Still under the lock, so that nobody becomes critical between the look and the end.
             os._exit(status)
 
     def _watch(self) -> None:

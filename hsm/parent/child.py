@@ -14,20 +14,18 @@ import os
 import select
 import socket
 import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-from hsm._records import Setup, pack_record
-from hsm._wire import MAX_FRAME, Op, Reply, WireError, parse_reply, request
+from hsm.parent.interpreter import isolated
+from hsm.protocol.messages import MAX_FRAME, Op, ReplyMessage, parse_reply, request
+from hsm.protocol.records import Setup, pack_record
+from hsm.protocol.values import WireError
 
 WAIT_AFTER_DISMISSAL = 2.0
 WAIT_AFTER_KILL = 5.0
-_ROOT = str(Path(__file__).resolve().parent.parent)
-# The package may be run from a source tree that isolated mode does not look into.
-_BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from hsm._process import main; main(sys.argv[1:])"
+WORKER = "hsm.worker.main:main"
 _INHERITED = ("HOME", "TZ")
 
 
@@ -62,20 +60,20 @@ class Channel:
         except OSError:
             raise ChannelClosed from None
 
-    def receive(self, timeout: float) -> Reply:
+    def receive(self, timeout: float) -> ReplyMessage:
         """One reply to the request that was sent; raises ``ChannelTimeout`` or ``ChannelClosed``."""
         reply = self.event_within(timeout)
         if reply.id != self._last:
             raise ChannelClosed
         return reply
 
-    def event_within(self, timeout: float) -> Reply:
+    def event_within(self, timeout: float) -> ReplyMessage:
         """The next message, whatever it belongs to; raises as ``receive``."""
         if not self._poller.poll(max(0.0, timeout) * 1000):
             raise ChannelTimeout
         return self.event()
 
-    def event(self) -> Reply:
+    def event(self) -> ReplyMessage:
         """The next message, which has arrived; raises ``ChannelClosed``."""
         try:
             size = self._socket.recv_into(self._buffer)
@@ -97,7 +95,11 @@ class Child:
     channels: tuple[Channel, ...]
 
     def dismiss(self) -> None:
-        """Tell it to end: it does so at once, unless it is just writing to the token."""
+        """Tell it to end: it does so at once, unless it is just writing to the token.
+
+        It is told and not killed, because it alone knows whether it writes, and a token that is cut off then may lose
+        every key.
+        """
         self.life.close()
 
     def reap(self) -> None:
@@ -142,7 +144,7 @@ def _started(
     numbers = [str(number) for number in (os.getpid(), *descriptors)]
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     return subprocess.Popen(  # noqa: S603  (our own interpreter, fixed arguments)
-        [sys.executable, "-I", "-c", _BOOT, _ROOT, *numbers],
+        isolated(WORKER, *numbers),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         cwd="/",

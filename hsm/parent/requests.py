@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hsm._wire import MAX_MESSAGE, KeyReference, Kind, pack_key
 from hsm.algorithms import Algorithm
 from hsm.errors import AlgorithmUnsupported, ConfigurationError
-from hsm.keys import MAX_NAME, PinnedKey
-from hsm.process import TokenProcess
+from hsm.parent.client import TokenClient
+from hsm.protocol.signing import MAX_MESSAGE, KeyReference, PayloadKind, pack_key
+from hsm.types import MAX_NAME, PinnedKey
 
 
 def checked_names(key_id: bytes | None, label: str | None) -> None:
@@ -23,16 +23,16 @@ def packed(key: PinnedKey) -> bytes:
 
 
 def payload_for(
-    process: TokenProcess, algorithm: Algorithm, message: bytes | None, digest: bytes | None
-) -> tuple[Kind, bytes]:
+    client: TokenClient, algorithm: Algorithm, message: bytes | None, digest: bytes | None
+) -> tuple[PayloadKind, bytes]:
     """What this token has to be given: the digest, or where it insists, the message."""
-    capabilities = process.capabilities
+    capabilities = client.status.capabilities
     if digest is not None and (capabilities is None or algorithm in capabilities.by_digest):
-        return Kind.DIGEST, digest
+        return PayloadKind.DIGEST, digest
     if message is not None and (capabilities is None or algorithm in capabilities.by_message):
         if len(message) <= MAX_MESSAGE:
-            return Kind.MESSAGE, message
+            return PayloadKind.MESSAGE, message
         raise AlgorithmUnsupported(
-            token=process.config.name, algorithm=algorithm, reason=f"longer than {MAX_MESSAGE} bytes"
+            token=client.config.name, algorithm=algorithm, reason=f"longer than {MAX_MESSAGE} bytes"
         )
-    raise AlgorithmUnsupported(token=process.config.name, algorithm=algorithm, reason="no mechanism for it")
+    raise AlgorithmUnsupported(token=client.config.name, algorithm=algorithm, reason="no mechanism for it")

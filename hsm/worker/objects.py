@@ -1,4 +1,4 @@
-"""Looks into a token: public keys, attributes, pairs. Every function works in one borrowed session.
+"""Looks into a token: public keys, attributes, key pairs. Every function works in one borrowed session.
 
 A pair is what shares a CKA_ID. Tokens differ in what they show and in how they refuse to show it; what is not shown
 is None or False here, and never guessed.
@@ -13,10 +13,10 @@ from typing import Any
 from pkcs11 import Attribute, KeyType, ObjectClass
 from pkcs11 import exceptions as p11
 
-from hsm._encoding import EncodingError, ec_spki, edwards_spki, rsa_spki
 from hsm.algorithms import Algorithm
+from hsm.encoding import EncodingError, ec_spki, edwards_spki, rsa_spki
 from hsm.errors import AlgorithmUnsupported
-from hsm.keys import TokenKey
+from hsm.types import TokenKey
 
 MAX_OBJECTS = 10_000
 MAX_TEXT = 1024  # characters of a label that somebody else has given
@@ -40,26 +40,28 @@ _MALFORMED = (ValueError, IndexError, struct.error)
 
 
 def find(session: Any, *, key_id: bytes | None = None, label: str | None = None) -> Iterator[TokenKey]:
-    """All pairs and halves, or those with this CKA_ID or label; a pair is what shares a CKA_ID."""
+    """All key pairs and single key objects, or those with this CKA_ID or label; a pair is what shares a CKA_ID."""
     template: dict[Attribute, Any] = {}
     if key_id is not None:
         template[Attribute.ID] = key_id
     if label is not None:
         template[Attribute.LABEL] = label
     groups: dict[tuple[bytes, str], None] = {}
-    for half in halves(session, template):
-        names = attributes(half, _NAMES)
+    for key_object in key_objects(session, template):
+        names = attributes(key_object, _NAMES)
         identity, name = names.get(Attribute.ID, b""), names.get(Attribute.LABEL, "")
         groups[(identity, "" if identity else name)] = None
     for identity, name in groups:
         selector = {Attribute.ID: identity} if identity else {Attribute.LABEL: name}
-        found = [half for half in halves(session, selector) if identity or not half[Attribute.ID]]
-        yield from _pairs(found)
+        found = [
+            key_object for key_object in key_objects(session, selector) if identity or not key_object[Attribute.ID]
+        ]
+        yield from _key_pairs(found)
 
 
-def public_key(half: Any) -> tuple[Algorithm | None, bytes | None]:
-    """Algorithm and SubjectPublicKeyInfo, as far as this half shows them."""
-    known = attributes(half, _PUBLIC)
+def public_key(key_object: Any) -> tuple[Algorithm | None, bytes | None]:
+    """Algorithm and SubjectPublicKeyInfo, as far as this key object shows them."""
+    known = attributes(key_object, _PUBLIC)
     modulus, exponent = known.get(Attribute.MODULUS), known.get(Attribute.PUBLIC_EXPONENT)
     parameters, point = known.get(Attribute.EC_PARAMS), known.get(Attribute.EC_POINT)
     try:
@@ -100,22 +102,22 @@ def objects(session: Any, selector: dict[Attribute, Any]) -> list[Any]:
     return found
 
 
-def halves(session: Any, selector: dict[Attribute, Any]) -> list[Any]:
+def key_objects(session: Any, selector: dict[Attribute, Any]) -> list[Any]:
     """Private and then public keys with these attributes."""
     kinds = (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY)
-    return [half for kind in kinds for half in objects(session, {Attribute.CLASS: kind, **selector})]
+    return [key_object for kind in kinds for key_object in objects(session, {Attribute.CLASS: kind, **selector})]
 
 
-def _pairs(found: list[Any]) -> Iterator[TokenKey]:
-    """One pair where there is at most one of each kind, else each half for itself."""
-    privates = [half for half in found if half.object_class is ObjectClass.PRIVATE_KEY]
-    publics = [half for half in found if half.object_class is ObjectClass.PUBLIC_KEY]
+def _key_pairs(found: list[Any]) -> Iterator[TokenKey]:
+    """One pair where there is at most one of each kind, else each key object for itself."""
+    privates = [key_object for key_object in found if key_object.object_class is ObjectClass.PRIVATE_KEY]
+    publics = [key_object for key_object in found if key_object.object_class is ObjectClass.PUBLIC_KEY]
     if len(privates) <= 1 and len(publics) <= 1:
         yield _token_key(next(iter(privates), None), next(iter(publics), None))
         return
-    yield from (_token_key(half, None) for half in privates)
+    yield from (_token_key(key_object, None) for key_object in privates)
     if not privates:
-        yield from (_token_key(None, half) for half in publics)
+        yield from (_token_key(None, key_object) for key_object in publics)
 
 
 def _token_key(private: Any | None, public: Any | None) -> TokenKey:

@@ -8,8 +8,9 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from hsm._wire import VERSION, Value, WireError, pack_values, unpack_values
 from hsm.algorithms import Algorithm
+from hsm.protocol.messages import VERSION
+from hsm.protocol.values import Value, WireError, pack_values, unpack_values
 from hsm.uri import TokenUri
 
 Record = TypeVar("Record")
