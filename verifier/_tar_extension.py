@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from verifier._tar_header import LARGEST_NUMBER, Member, text
 from verifier.errors import PaxRecordInvalid, PaxRecordUnsupported, TarExtensionInvalid
@@ -67,7 +66,7 @@ class Extension:
         """The member that a header block and this extension before it describe."""
         name = member.name if self.name is None else self.name
         size = member.size if self.size is None else self.size
-        return replace(member, name=name, size=size, start_offset=self.offset)
+        return member.__replace__(name=name, size=size, start_offset=self.offset)
 
 
 def _pax_records(data: bytes, *, part: str, offset: int) -> dict[bytes, bytes]:

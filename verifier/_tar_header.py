@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from verifier._record import Record
 from verifier.errors import TarChecksumInvalid, TarFieldInvalid
 
 BLOCK = 512
@@ -28,8 +28,7 @@ _OCTAL = re.compile(rb" *([0-7]*)[ \0]*")
 _BASE_256 = 0x80
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class Member(Record):
     """A file in an archive; offsets in bytes from the archive's start."""
 
     name: str

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from verifier._record import Record
 from verifier.header import Header
 from verifier.manifest import Manifest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionRead:
+class VersionRead(Record):
     """The member ``version`` says version 3; its digest is compared once the manifest is known."""
 
     sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManifestRead:
+class ManifestRead(Record):
     """A canonical manifest, whose ``version`` line holds."""
 
     manifest: Manifest
@@ -24,8 +21,7 @@ class ManifestRead:
     """Just after the member's padding: where ``manifest.sig`` goes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignatureRead:
+class SignatureRead(Record):
     """The member ``manifest.sig``. A reader does not decide about it; see ``Verifier``."""
 
     encoded: bytes
@@ -35,8 +31,7 @@ class SignatureRead:
     """Just after the member's padding."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeaderRead:
+class HeaderRead(Record):
     """A header, whose digest is the one in the manifest."""
 
     header: Header
@@ -47,8 +42,7 @@ class HeaderRead:
     """Just after the member's padding."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PayloadStarted:
+class PayloadStarted(Record):
     """A payload file that the manifest lists begins. ``mode`` and ``size`` are not signed."""
 
     name: str
@@ -58,8 +52,7 @@ class PayloadStarted:
     """Bytes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PayloadData:
+class PayloadData(Record):
     """Bytes of a payload file, *tentative* until its ``PayloadFinished``, and the artifact's end."""
 
     name: str
@@ -67,8 +60,7 @@ class PayloadData:
     """Valid while the fed chunk is; copy what is kept."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PayloadFinished:
+class PayloadFinished(Record):
     """A payload file, whose digest is the one in the manifest."""
 
     name: str
@@ -77,8 +69,7 @@ class PayloadFinished:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArtifactFinished:
+class ArtifactFinished(Record):
     """The artifact is complete and every digest holds."""
 
     size: int

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from verifier._record import Record
 from verifier.compression import Compression
 from verifier.findings import Finding
 from verifier.header import Header
@@ -12,8 +11,7 @@ from verifier.manifest import Manifest
 from verifier.signatures import SignatureEncoding
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedPayload:
+class VerifiedPayload(Record):
     """A payload file whose digest was compared with the manifest's."""
 
     name: str
@@ -23,8 +21,7 @@ class VerifiedPayload:
     """Lowercase hex."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inspection:
+class Inspection(Record):
     """What an artifact contains. Digests hold, but *the signature was not checked*: anyone can have made it."""
 
     header: Header
@@ -40,8 +37,7 @@ class Inspection:
     """Whether there is a ``manifest.sig``; it was not checked."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(Record):
     """An artifact that is valid for every client, signed by ``key``."""
 
     header: Header

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+from verifier._record import Record
 
 
 class FindingCode(enum.Enum):
@@ -34,8 +35,7 @@ class FindingCode(enum.Enum):
     """A state script without an executable bit, which Go clients do not run."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Record):
     """One finding. ``subject`` is the file, member or field it is about, if any."""
 
     code: FindingCode

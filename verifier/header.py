@@ -11,10 +11,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from verifier import _json
+from verifier._record import Record
 from verifier.errors import (
     ArtifactNameInvalid,
     DeviceTypesInvalid,
@@ -39,8 +39,7 @@ _TYPE_INFO_FIELDS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
+class Header(Record):
     """What a header says. It proves something only together with a manifest that holds its digest."""
 
     artifact_name: str

@@ -13,10 +13,10 @@ import enum
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from verifier import _pem, _spki
+from verifier._record import Record
 from verifier.errors import (
     KeyDirectoryEmpty,
     KeyInvalid,
@@ -47,8 +47,7 @@ class KeyAlgorithm(enum.Enum):
     """ECDSA on P-256 with SHA-256."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerificationKey:
+class VerificationKey(Record):
     """A public key. Two keys are equal when they are the same key, wherever they came from."""
 
     spki: bytes
@@ -56,9 +55,18 @@ class VerificationKey:
     algorithm: KeyAlgorithm
     bits: int
     """Of the RSA modulus, or 256."""
-    source: str | None = field(default=None, compare=False)
+    source: str | None = None
     """The file it came from, if any."""
-    _key: _PublicKey = field(repr=False, compare=False)
+    _key: _PublicKey
+
+    def __eq__(self, other: object) -> bool:
+        return self.spki == other.spki if isinstance(other, VerificationKey) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.spki)
+
+    def __repr__(self) -> str:
+        return f"VerificationKey({self.algorithm.value}, bits={self.bits}, sha256={self.fingerprint})"
 
     @property
     def fingerprint(self) -> str:
@@ -109,15 +117,15 @@ class VerificationKey:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class TrustStore:
+class TrustStore(Record):
     """The keys that are trusted, in the order they are tried; at least one."""
 
     keys: tuple[VerificationKey, ...]
 
-    def __post_init__(self) -> None:
-        if not self.keys:
+    def __init__(self, keys: tuple[VerificationKey, ...]) -> None:
+        if not keys:
             raise NoKeys
+        super().__init__(keys=keys)
 
     @classmethod
     def from_pem(cls, *pem: bytes) -> TrustStore:

@@ -7,7 +7,7 @@ unit, and ``None`` means unbounded where a field allows it. What exceeds a bound
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from verifier._record import Record
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -18,8 +18,7 @@ XZ_DICTIONARY_BYTES = 64 * MIB
 XZ_DECODER_SLACK_BYTES = 2 * MIB
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Record):
     """What a reader is willing to spend on one artifact. The defaults suit devices and servers alike.
 
     Memory of a whole verification stays near ``4 * chunk_bytes + decompression_memory_bytes`` in the worst

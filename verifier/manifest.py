@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 
+from verifier._record import Record
 from verifier.errors import (
     LimitExceeded,
     ManifestEntryMissing,
@@ -30,16 +30,14 @@ _HEADER = re.compile(r"header\.tar(\.gz|\.xz|\.zst)?")
 _VERSION = "version"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManifestEntry:
+class ManifestEntry(Record):
     """A payload file: its name without ``data/0000/``, and the lowercase hex SHA-256 of its contents."""
 
     name: str
     sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class Manifest(Record):
     """A canonical manifest. Digests are lowercase hex SHA-256."""
 
     raw: bytes

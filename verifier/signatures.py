@@ -12,8 +12,8 @@ from __future__ import annotations
 import base64
 import binascii
 import enum
-from dataclasses import dataclass
 
+from verifier._record import Record
 from verifier.errors import DerSignatureLengthRefused, SignatureEncodingInvalid, SignatureInvalid
 from verifier.keys import KeyAlgorithm, TrustStore, VerificationKey
 
@@ -31,8 +31,7 @@ class SignatureEncoding(enum.Enum):
     ECDSA_DER = "ecdsa-der"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignatureMatch:
+class SignatureMatch(Record):
     """Proof that ``key`` signed the manifest that was asked about."""
 
     key: VerificationKey

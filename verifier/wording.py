@@ -6,9 +6,9 @@ through ``visible``, so that it cannot steer a terminal.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from verifier._record import Record
 from verifier._sentences import FINDINGS, REFUSALS
 from verifier._visible import visible
 from verifier.errors import VerificationError
@@ -17,8 +17,7 @@ from verifier.findings import Finding
 __all__ = ["Explanation", "explain", "explain_finding", "visible"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(Record):
     """A sentence, and what the reader can do about it where there is something."""
 
     sentence: str

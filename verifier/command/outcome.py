@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from verifier._record import Record
 from verifier.errors import FastExtraMissing, VerificationError
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ _EXIT_CODES = {
 _FROM_BEST_TO_WORST = (ExitCode.VALID, ExitCode.UNREADABLE, ExitCode.NOT_VALID)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Record):
     """What became of one artifact; ``result`` is evidence, an inspection, or the reason why there is none."""
 
     path: str
