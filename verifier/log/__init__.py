@@ -1,0 +1,53 @@
+"""A transparency log as its readers see it: hashes, signed checkpoints, tiles, proofs and leaves.
+
+Pure functions over bytes: nothing here reads a file, opens a connection or looks at a clock.
+"""
+
+from verifier.log.checkpoints import Checkpoint, VerifiedCheckpoint, open_checkpoint
+from verifier.log.errors import LogError
+from verifier.log.evidence import LogEvidence, LogTrust, verify_proof
+from verifier.log.hashing import (
+    EMPTY_ROOT,
+    Frontier,
+    consistency_subtrees,
+    inclusion_subtrees,
+    leaf_hash,
+    node_hash,
+    subtree_hash,
+    verify_consistency,
+    verify_inclusion,
+)
+from verifier.log.leaves import SignatureLeaf, canonical_leaf, parsed_leaf
+from verifier.log.notes import KeyType, NoteSignature, SignedNote, VerifierKey
+from verifier.log.proofs import LogProof
+from verifier.log.tiles import Tile, bundle_entries, packed_bundle
+
+__all__ = [
+    "EMPTY_ROOT",
+    "Checkpoint",
+    "Frontier",
+    "KeyType",
+    "LogError",
+    "LogEvidence",
+    "LogProof",
+    "LogTrust",
+    "NoteSignature",
+    "SignatureLeaf",
+    "SignedNote",
+    "Tile",
+    "VerifiedCheckpoint",
+    "VerifierKey",
+    "bundle_entries",
+    "canonical_leaf",
+    "consistency_subtrees",
+    "inclusion_subtrees",
+    "leaf_hash",
+    "node_hash",
+    "open_checkpoint",
+    "packed_bundle",
+    "parsed_leaf",
+    "subtree_hash",
+    "verify_consistency",
+    "verify_inclusion",
+    "verify_proof",
+]

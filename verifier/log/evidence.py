@@ -1,0 +1,61 @@
+"""What a proof shows of an artifact: that its signature is on record in a log, who had it made, and when.
+
+Checked in this order, and nothing of the leaf is believed before the last step: the checkpoint is signed by the log
+(and by the demanded witnesses); the leaf stands under its root; it is of type ``signature``; it holds the artifact's
+manifest digest, signing key and signature.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from verifier.log.checkpoints import Checkpoint, open_checkpoint
+from verifier.log.errors import ProofMalformed
+from verifier.log.leaves import SignatureLeaf
+from verifier.log.notes import VerifierKey
+from verifier.log.proofs import LogProof
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogTrust:
+    """Which log is believed: its keys, all under one name, and how many of which witnesses have to agree."""
+
+    log_keys: tuple[VerifierKey, ...]
+    witnesses: tuple[VerifierKey, ...] = ()
+    demanded: int = 0
+
+    def __post_init__(self) -> None:
+        if len({key.name for key in self.log_keys}) != 1:
+            raise ValueError("the keys of one log have one name")
+        if not 0 <= self.demanded <= len({key.name for key in self.witnesses}):
+            raise ValueError("more witnesses are demanded than are named")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEvidence:
+    """The proved record of an artifact's signature."""
+
+    leaf: SignatureLeaf
+    index: int
+    checkpoint: Checkpoint
+    witnesses: tuple[str, ...] = field(default=())
+
+
+def verify_proof(
+    unverified_proof: bytes, trust: LogTrust, *, manifest_sha256: str, fingerprint: str, signature: bytes
+) -> LogEvidence:
+    """The record of this signature; raises a ``LogError`` where the proof does not show it.
+
+    Args:
+        manifest_sha256: lowercase hex, of the artifact's manifest.
+        fingerprint: lowercase hex SHA-256 of the SubjectPublicKeyInfo of the key that verified the artifact.
+        signature: the bytes of the artifact's ``manifest.sig``.
+    """
+    proof = LogProof.parse(unverified_proof)
+    opened = open_checkpoint(proof.checkpoint, trust.log_keys, witnesses=trust.witnesses, demanded=trust.demanded)
+    if not proof.extra:
+        raise ProofMalformed(problem="it does not carry the leaf")
+    proof.verify(proof.extra, size=opened.checkpoint.size, root=opened.checkpoint.root)
+    leaf = SignatureLeaf.parse(proof.extra)
+    leaf.require(manifest_sha256=manifest_sha256, fingerprint=fingerprint, signature=signature)
+    return LogEvidence(leaf=leaf, index=proof.index, checkpoint=opened.checkpoint, witnesses=opened.witnesses)
