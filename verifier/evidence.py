@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from verifier._record import Record
 from verifier.compression import Compression
 from verifier.findings import Finding
@@ -9,6 +11,9 @@ from verifier.header import Header
 from verifier.keys import VerificationKey
 from verifier.manifest import Manifest
 from verifier.signatures import SignatureEncoding
+
+if TYPE_CHECKING:
+    from verifier.log import LogEvidence
 
 
 class VerifiedPayload(Record):
@@ -52,6 +57,8 @@ class Evidence(Record):
     findings: tuple[Finding, ...]
     size: int
     """Bytes of the artifact as stored."""
+    log: LogEvidence | None = None
+    """The record of the signature in a transparency log, where one was demanded."""
 
     @property
     def artifact_name(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from verifier._members import Gate
 from verifier.errors import FindingsRefused, Unsigned
@@ -24,6 +24,9 @@ from verifier.limits import Limits
 from verifier.manifest import Manifest
 from verifier.reader import ArtifactReader
 from verifier.signatures import SignatureEncoding, SignatureMatch, verify_manifest_signature
+
+if TYPE_CHECKING:
+    from verifier.log import LogDemand, LogEvidence
 
 _RSA_BITS_RECOMMENDED = 2048
 
@@ -65,10 +68,12 @@ class Verifier:
 
     The signature is decided before an event of the header or payload is handed out, and before the header is
     decompressed. Payload bytes are *tentative* until ``finish`` returns the evidence. ``strict``
-    refuses an artifact that has findings. The other arguments are those of ``ArtifactReader``.
+    refuses an artifact that has findings; ``log`` one whose signature is not shown to be on record in a log. The
+    other arguments are those of ``ArtifactReader``.
     """
 
     _match: SignatureMatch
+    _log_evidence: LogEvidence | None = None
 
     def __init__(
         self,
@@ -79,8 +84,10 @@ class Verifier:
         on_payload: Callable[[PayloadData], None] | None = None,
         hash_in_thread: bool = False,
         strict: bool = False,
+        log: LogDemand | None = None,
     ) -> None:
         self._trust = trust
+        self._log = log
         self._strict = strict
         self._refusal: FindingsRefused | None = None
         self._signature_findings: tuple[Finding, ...] = ()
@@ -123,6 +130,7 @@ class Verifier:
             payload_compression=self._reader.payload_compression,
             findings=self.findings,
             size=collected.size,
+            log=self._log_evidence,
         )
 
     def close(self) -> None:
@@ -134,6 +142,15 @@ class Verifier:
             raise Unsigned
         self._match = verify_manifest_signature(manifest.raw, signature.encoded, self._trust)
         self._signature_findings = _signature_findings(self._match)
+        if self._log is not None:
+            from verifier.log import verify_proof
+
+            self._log_evidence = verify_proof(
+                self._log,
+                manifest_sha256=manifest.sha256,
+                fingerprint=self._match.key.fingerprint,
+                signature=signature.encoded,
+            )
 
 
 def verify(
@@ -145,11 +162,13 @@ def verify(
     progress: Callable[[int], None] | None = None,
     hash_in_thread: bool = True,
     strict: bool = False,
+    log: LogDemand | None = None,
 ) -> Evidence:
     """Verify the artifact in ``stream``, reading it once from where it stands to its end, without seeking.
 
     ``on_payload`` gets payload bytes as they come, *tentative* until the evidence is returned; ``progress``
-    gets the number of bytes read so far; ``strict`` refuses an artifact that has findings.
+    gets the number of bytes read so far; ``strict`` refuses an artifact that has findings; ``log`` demands that a
+    proof shows the signature on record.
     Raises a ``VerificationError``, or what ``stream.read`` raises.
     """
     limits = limits or Limits()
@@ -160,6 +179,7 @@ def verify(
         on_payload=on_payload,
         hash_in_thread=hash_in_thread,
         strict=strict,
+        log=log,
     )
     try:
         _pump(stream, verifier.feed, limits=limits, progress=progress)

@@ -5,7 +5,7 @@ Pure functions over bytes: nothing here reads a file, opens a connection or look
 
 from verifier.log.checkpoints import Checkpoint, VerifiedCheckpoint, open_checkpoint
 from verifier.log.errors import LogError
-from verifier.log.evidence import LogEvidence, LogTrust, verify_proof
+from verifier.log.evidence import LogDemand, LogEvidence, LogTrust, verify_proof
 from verifier.log.hashing import (
     EMPTY_ROOT,
     Frontier,
@@ -27,6 +27,7 @@ __all__ = [
     "Checkpoint",
     "Frontier",
     "KeyType",
+    "LogDemand",
     "LogError",
     "LogEvidence",
     "LogProof",

@@ -32,6 +32,17 @@ class LogTrust:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogDemand:
+    """A proof that has to be there: an artifact whose signature it does not show on record is not valid.
+
+    ``unverified_proof``: the bytes of the proof file (C2SP tlog-proof).
+    """
+
+    trust: LogTrust
+    unverified_proof: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogEvidence:
     """The proved record of an artifact's signature."""
 
@@ -41,9 +52,7 @@ class LogEvidence:
     witnesses: tuple[str, ...] = field(default=())
 
 
-def verify_proof(
-    unverified_proof: bytes, trust: LogTrust, *, manifest_sha256: str, fingerprint: str, signature: bytes
-) -> LogEvidence:
+def verify_proof(demand: LogDemand, *, manifest_sha256: str, fingerprint: str, signature: bytes) -> LogEvidence:
     """The record of this signature; raises a ``LogError`` where the proof does not show it.
 
     Args:
@@ -51,7 +60,7 @@ def verify_proof(
         fingerprint: lowercase hex SHA-256 of the SubjectPublicKeyInfo of the key that verified the artifact.
         signature: the bytes of the artifact's ``manifest.sig``.
     """
-    proof = LogProof.parse(unverified_proof)
+    proof, trust = LogProof.parse(demand.unverified_proof), demand.trust
     opened = open_checkpoint(proof.checkpoint, trust.log_keys, witnesses=trust.witnesses, demanded=trust.demanded)
     if not proof.extra:
         raise ProofMalformed(problem="it does not carry the leaf")

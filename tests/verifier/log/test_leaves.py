@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from verifier.log import (
     Frontier,
+    LogDemand,
     LogProof,
     LogTrust,
     SignatureLeaf,
@@ -115,7 +116,7 @@ def proof_of(members: dict[str, Any], *, extra: bool = True) -> bytes:
 
 def verified(raw: bytes, trust: LogTrust = TRUST, **changes: Any) -> Any:
     facts = {"manifest_sha256": MANIFEST, "fingerprint": FINGERPRINT, "signature": SIGNATURE} | changes
-    return verify_proof(raw, trust, **facts)
+    return verify_proof(LogDemand(trust=trust, unverified_proof=raw), **facts)
 
 
 def test_a_proof_of_the_signature_is_evidence() -> None:
