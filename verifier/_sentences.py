@@ -12,6 +12,7 @@ _DAMAGED = "the file was changed or damaged after it was written; get it again f
 _REBUILD = "build the artifact again with mender-artifact"
 _WRITER = "this is a fault of the program that wrote the artifact; build it again with mender-artifact"
 _KEY_FORM = "openssl writes the right form with: openssl pkey -in PRIVATE.pem -pubout -out PUBLIC.pem"
+_PROOF = "get the proof again from the service that signed the artifact"
 _LIMIT = "if you trust where it comes from, raise the field {limit} of Limits"
 
 REFUSALS: dict[type[BaseException], tuple[str, str | None]] = {
@@ -40,6 +41,51 @@ REFUSALS: dict[type[BaseException], tuple[str, str | None]] = {
         "it is valid, but has findings, and none are allowed: {findings}",
         "leave out --strict to accept them",
     ),
+    # logs
+    e.LogError: ("what the log presents is refused", None),
+    e.InclusionRefused: (
+        "the proof does not show its record in the log (record {index} of {size})",
+        "the proof is of another record or was changed; get it again from the service that signed",
+    ),
+    e.ConsistencyRefused: (
+        "the log of {size} records does not begin with the log of {old_size} that was seen before",
+        "records were changed or removed; ask whoever runs the log, and keep both checkpoints",
+    ),
+    e.NoteMalformed: ("the checkpoint of the log is not a signed note: {problem}", _PROOF),
+    e.NoteUnsigned: (
+        "none of the log's keys signed its checkpoint (tried: {keys})",
+        "give the log's verifier key with --log-key; the service writes it to log.vkey",
+    ),
+    e.NoteSignatureInvalid: (
+        "the checkpoint has a signature in the name of {key} that does not verify",
+        "somebody changed it, or made it up; ask whoever runs the log",
+    ),
+    e.VerifierKeyInvalid: (
+        "the verifier key {source} cannot be used: {problem}",
+        "the service writes its log's key to log.vkey, in one line: name+id+base64",
+    ),
+    e.CheckpointMalformed: ("the checkpoint of the log is malformed: {problem}", _PROOF),
+    e.OriginMismatch: ("the proof is of the log {actual}, not of {expected}", None),
+    e.WitnessesMissing: (
+        "{demanded} witnesses have to have signed the log's checkpoint; those that did: {found}",
+        "ask for a newer proof when the witnesses have signed, or demand fewer with --witnesses",
+    ),
+    e.ProofUnreadable: (
+        "its proof {source} cannot be read: {reason}",
+        "artifact-signer sign --proof FILE writes one; name it with --proof",
+    ),
+    e.ProofMalformed: ("its proof is not one: {problem}", _PROOF),
+    e.LeafMalformed: ("the log's record is malformed: {problem}", _PROOF),
+    e.LeafIsNoSignature: (
+        "the log's record is of the kind {type}: it does not show that the artifact was signed",
+        _PROOF,
+    ),
+    e.LeafMismatch: (
+        "the log's record is of another signature: {member} is {actual}, and should be {expected}",
+        "the proof belongs to another artifact; each signature has its own",
+    ),
+    e.TilePathInvalid: ("{path} is not the path of a tile", None),
+    e.BundleMalformed: ("a bundle of the log's records is malformed: {problem}", None),
     # tar archives
     e.TarChecksumInvalid: ("a tar header of {part} at byte {offset} has a wrong checksum", _DAMAGED),
     e.TarFieldInvalid: (

@@ -55,6 +55,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="FILE|DIR",
         help="a public key in PEM, or a directory of them; may be given several times",
     )
+    _add_log(parser)
     parser.add_argument("--strict", action="store_true", help="refuse artifacts that have findings")
     parser.add_argument(
         "--inspect", action="store_true", help="show what an artifact contains, without checking its signature"
@@ -65,6 +66,37 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if arguments.inspect and arguments.key:
         parser.error("--inspect does not check signatures, so it takes no --key")
+    _check_log(parser, arguments)
     if arguments.artifact.count("-") > 1:
         parser.error("standard input can be read only once")
     return arguments
+
+
+def _add_log(parser: argparse.ArgumentParser) -> None:
+    log = parser.add_argument_group("the record of the signature in a transparency log")
+    log.add_argument(
+        "--log-key",
+        action="append",
+        default=[],
+        metavar="VKEY|FILE",
+        help="a key of the log, as text or in a file; demands a proof that the signature is on record",
+    )
+    log.add_argument("--log-origin", metavar="NAME", help="the log's name, for a log key in PEM")
+    log.add_argument("--proof", metavar="FILE", help="the artifact's proof; without it ARTIFACT.tlog-proof")
+    log.add_argument("--proof-dir", metavar="DIR", help="where the proofs of several artifacts lie")
+    log.add_argument(
+        "--witness", action="append", default=[], metavar="VKEY|FILE", help="a key of a witness; may be repeated"
+    )
+    log.add_argument("--witnesses", type=int, metavar="K", help="how many witnesses have to agree; without it all")
+
+
+def _check_log(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    details = (arguments.log_origin, arguments.proof, arguments.proof_dir, arguments.witnesses)
+    if not arguments.log_key and (arguments.witness or any(detail is not None for detail in details)):
+        parser.error("a proof is checked with the key of its log: add --log-key")
+    if arguments.inspect and arguments.log_key:
+        parser.error("--inspect checks no proof, so it takes no --log-key")
+    if arguments.proof is not None and (len(arguments.artifact) > 1 or arguments.proof_dir is not None):
+        parser.error("--proof is the proof of one artifact; name a directory of them with --proof-dir")
+    if arguments.log_key and "-" in arguments.artifact and arguments.proof is None:
+        parser.error("no proof lies beside standard input: name it with --proof")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from verifier.evidence import Evidence, Inspection
     from verifier.keys import TrustStore
+    from verifier.log import LogDemand, LogTrust
 
 _STANDARD_INPUT = "-"
 
@@ -57,12 +58,13 @@ def _run(argv: Sequence[str] | None) -> ExitCode:
     arguments = parse(argv)
     try:
         trust = None if arguments.inspect else _trusted(arguments)
+        log = _log_trust(arguments)
     except KeyLoadError as error:
         _report_usage(error, arguments)
         return ExitCode.USAGE
     outcomes = []
     for path in arguments.artifact:
-        outcome = Outcome(path=path, result=_result(path, trust, arguments))
+        outcome = Outcome(path=path, result=_result(path, trust, log, arguments))
         outcomes.append(outcome)
         if not arguments.json:
             from verifier.command import report_text
@@ -84,8 +86,24 @@ def _trusted(arguments: Namespace) -> TrustStore:
     return TrustStore.load(arguments.key)
 
 
+def _log_trust(arguments: Namespace) -> LogTrust | None:
+    if not arguments.log_key:
+        return None
+    from verifier.command import log_demand
+
+    return log_demand.log_trust(arguments)
+
+
+def _demand(path: str, log: LogTrust | None, arguments: Namespace) -> LogDemand | None:
+    if log is None:
+        return None
+    from verifier.command import log_demand
+
+    return log_demand.demand(path, log, arguments)
+
+
 def _result(
-    path: str, trust: TrustStore | None, arguments: Namespace
+    path: str, trust: TrustStore | None, log: LogTrust | None, arguments: Namespace
 ) -> Evidence | Inspection | VerificationError | OSError:
     from verifier import verification
     from verifier.command.progress import progress_bar
@@ -93,7 +111,8 @@ def _result(
     try:
         with _opened(path) as stream, progress_bar(path, stream, wanted=not arguments.no_progress) as progress:
             if trust is not None:
-                return verification.verify(stream, trust=trust, strict=arguments.strict, progress=progress)
+                demand = _demand(path, log, arguments)
+                return verification.verify(stream, trust=trust, strict=arguments.strict, progress=progress, log=demand)
             inspection = verification.inspect(stream, progress=progress)
     except (VerificationError, OSError) as error:
         return error

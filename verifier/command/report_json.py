@@ -55,6 +55,7 @@ def _artifact(outcome: Outcome) -> dict[str, Any]:
         **begin,
         "error": None,
         "signature": _signature(result),
+        "log": _log(result),
         "name": result.header.artifact_name,
         "group": result.header.artifact_group,
         "device_types": result.header.device_types,
@@ -85,6 +86,24 @@ def _signature(result: Evidence | Inspection) -> dict[str, Any]:
         "present": True,
         "key": _key(result.key),
         "encoding": result.signature_encoding.value,
+    }
+
+
+def _log(result: Evidence | Inspection) -> dict[str, Any] | None:
+    if isinstance(result, Inspection) or result.log is None:
+        return None
+    log, leaf = result.log, result.log.leaf
+    return {
+        "origin": log.checkpoint.origin,
+        "index": log.index,
+        "size": log.checkpoint.size,
+        "witnesses": log.witnesses,
+        "time": leaf.time,
+        "actor": leaf.actor,
+        "rule": leaf.rule,
+        "checked": leaf.checked,
+        "key": leaf.key,
+        "key_version": leaf.key_version,
     }
 
 

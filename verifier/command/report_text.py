@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from verifier._visible import visible
 from verifier.command.outcome import PROGRAM, Outcome, Status
@@ -11,6 +12,9 @@ from verifier.errors import VerificationError
 from verifier.evidence import Evidence, Inspection
 from verifier.findings import Finding
 from verifier.keys import KeyAlgorithm, VerificationKey
+
+if TYPE_CHECKING:
+    from verifier.log import LogEvidence
 
 _LABEL_COLUMNS = 11
 _LIST_LIMIT = 20
@@ -89,6 +93,20 @@ def _signature_lines(result: Evidence | Inspection) -> Iterator[tuple[str, str]]
     yield "signed by", f"{key_name(result.key)}, sha256 {result.key.fingerprint}"
     if result.key.source is not None:
         yield "", visible(result.key.source)
+    if result.log is not None:
+        yield from _log_lines(result.log)
+
+
+def _log_lines(log: LogEvidence) -> Iterator[tuple[str, str]]:
+    leaf = log.leaf
+    yield (
+        "on record",
+        f"{visible(leaf.time)}, record {log.index} of {log.checkpoint.size} in {visible(log.checkpoint.origin)}",
+    )
+    rule = "" if leaf.rule is None else f" by the rule {visible(leaf.rule)}"
+    yield "", f"asked for by {visible(leaf.actor)}{rule}; seen: {visible(leaf.checked)}"
+    if log.witnesses:
+        yield "", f"witnessed by {_listed(log.witnesses)}"
 
 
 def _depends(result: Evidence | Inspection) -> tuple[str, ...]:

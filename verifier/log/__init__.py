@@ -3,8 +3,8 @@
 Pure functions over bytes: nothing here reads a file, opens a connection or looks at a clock.
 """
 
+from verifier.errors import LogError
 from verifier.log.checkpoints import Checkpoint, VerifiedCheckpoint, open_checkpoint
-from verifier.log.errors import LogError
 from verifier.log.evidence import LogDemand, LogEvidence, LogTrust, verify_proof
 from verifier.log.hashing import (
     EMPTY_ROOT,

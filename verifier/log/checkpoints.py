@@ -6,8 +6,8 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from verifier.errors import CheckpointMalformed, OriginMismatch, WitnessesMissing
 from verifier.log.encoding import canonical_base64, canonical_number
-from verifier.log.errors import CheckpointMalformed, OriginMismatch, WitnessesMissing
 from verifier.log.hashing import EMPTY_ROOT, HASH_BYTES
 from verifier.log.notes import KeyType, SignedNote, VerifierKey
 
@@ -75,7 +75,7 @@ def open_checkpoint(
 
 
 def _witnessed(note: SignedNote, witnesses: Sequence[VerifierKey]) -> tuple[str, ...]:
-    from verifier.log.errors import NoteUnsigned
+    from verifier.errors import NoteUnsigned
 
     cosigners = [key for key in witnesses if key.type is KeyType.COSIGNATURE]
     try:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from verifier.errors import ProofMalformed
 from verifier.log.checkpoints import Checkpoint, open_checkpoint
-from verifier.log.errors import ProofMalformed
 from verifier.log.leaves import SignatureLeaf
 from verifier.log.notes import VerifierKey
 from verifier.log.proofs import LogProof

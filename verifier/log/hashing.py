@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from verifier.log.errors import ConsistencyRefused, InclusionRefused
+from verifier.errors import ConsistencyRefused, InclusionRefused
 
 HASH_BYTES = 32
 MAX_PATH = 63

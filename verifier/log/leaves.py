@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from verifier.log.errors import LeafIsNoSignature, LeafMalformed, LeafMismatch
+from verifier.errors import LeafIsNoSignature, LeafMalformed, LeafMismatch
 
 MAX_LEAF_BYTES = 16 * 1024
 MAX_INTEGER = (1 << 53) - 1

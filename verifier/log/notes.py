@@ -16,8 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from verifier.errors import NoteMalformed, NoteSignatureInvalid, NoteUnsigned, VerifierKeyInvalid
 from verifier.log.encoding import canonical_base64
-from verifier.log.errors import NoteMalformed, NoteSignatureInvalid, NoteUnsigned, VerifierKeyInvalid
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -57,16 +57,16 @@ class VerifierKey:
         name, plus, rest = text.strip().partition("+")
         written_id, other_plus, encoded = rest.partition("+")
         if not plus or not other_plus:
-            raise VerifierKeyInvalid(problem="it is not name+id+base64")
+            raise VerifierKeyInvalid(source=None, problem="it is not name+id+base64")
         try:
             content = canonical_base64(encoded)
         except ValueError as error:
-            raise VerifierKeyInvalid(problem=str(error)) from None
+            raise VerifierKeyInvalid(source=None, problem=str(error)) from None
         if not content or content[0] not in tuple(KeyType):
-            raise VerifierKeyInvalid(problem="its type is not one of Ed25519, ECDSA and cosignature")
+            raise VerifierKeyInvalid(source=None, problem="its type is not one of Ed25519, ECDSA and cosignature")
         key = cls._of(checked_name(name), KeyType(content[0]), content[1:])
         if key.id.hex() != written_id:
-            raise VerifierKeyInvalid(problem="its identifier is not that of its key")
+            raise VerifierKeyInvalid(source=None, problem="its identifier is not that of its key")
         return key
 
     @classmethod
@@ -78,13 +78,13 @@ class VerifierKey:
         try:
             key = load_pem_public_key(pem)
         except ValueError:
-            raise VerifierKeyInvalid(problem="it is not a PEM public key") from None
+            raise VerifierKeyInvalid(source=None, problem="it is not a PEM public key") from None
         if isinstance(key, ed25519.Ed25519PublicKey):
             return cls._of(checked_name(name), KeyType.ED25519, key.public_bytes_raw())
         if isinstance(key, ec.EllipticCurvePublicKey):
             der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
             return cls._of(checked_name(name), KeyType.ECDSA, der)
-        raise VerifierKeyInvalid(problem="it is neither Ed25519 nor ECDSA")
+        raise VerifierKeyInvalid(source=None, problem="it is neither Ed25519 nor ECDSA")
 
     @classmethod
     def _of(cls, name: str, kind: KeyType, public_bytes: bytes) -> VerifierKey:
@@ -195,7 +195,7 @@ def checked_name(unverified_name: str) -> str:
     """A key's name: not empty, no space of any kind, no plus; raises ``VerifierKeyInvalid``."""
     usable = unverified_name and len(unverified_name.encode("utf-8", "replace")) <= MAX_NAME_BYTES
     if not usable or any(_unusable(character) for character in unverified_name):
-        raise VerifierKeyInvalid(problem="its name is empty, too long, or holds a space or a plus")
+        raise VerifierKeyInvalid(source=None, problem="its name is empty, too long, or holds a space or a plus")
     return unverified_name
 
 
@@ -237,7 +237,7 @@ def _loaded(kind: KeyType, public_bytes: bytes) -> _PublicKey:
             return ed25519.Ed25519PublicKey.from_public_bytes(public_bytes)
         key = load_der_public_key(public_bytes)
     except (ValueError, UnsupportedAlgorithm):
-        raise VerifierKeyInvalid(problem="its key cannot be read") from None
+        raise VerifierKeyInvalid(source=None, problem="its key cannot be read") from None
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise VerifierKeyInvalid(problem="its key is not ECDSA on P-256")
+        raise VerifierKeyInvalid(source=None, problem="its key is not ECDSA on P-256")
     return key

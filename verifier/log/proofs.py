@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass, field
 
+from verifier.errors import ProofMalformed
 from verifier.log.encoding import canonical_base64, canonical_number
-from verifier.log.errors import ProofMalformed
 from verifier.log.hashing import HASH_BYTES, MAX_PATH, leaf_hash, verify_inclusion
 
 FIRST_LINE = "c2sp.org/tlog-proof@v1"

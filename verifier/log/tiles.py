@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from verifier.log.errors import BundleMalformed, TilePathInvalid
+from verifier.errors import BundleMalformed, TilePathInvalid
 from verifier.log.hashing import MAX_SIZE
 
 TILE_WIDTH = 256

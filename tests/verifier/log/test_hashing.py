@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.verifier.log.trees import LARGE_ROOTS, LEAVES, ROOTS, leaf, root
+from verifier.errors import ConsistencyRefused, InclusionRefused
 from verifier.log import (
     EMPTY_ROOT,
     Frontier,
@@ -18,7 +19,6 @@ from verifier.log import (
     verify_consistency,
     verify_inclusion,
 )
-from verifier.log.errors import ConsistencyRefused, InclusionRefused
 from verifier.log.hashing import MAX_PATH
 
 HASHES = [leaf(each) for each in LEAVES]

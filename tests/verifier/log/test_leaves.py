@@ -12,6 +12,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from verifier.errors import (
+    InclusionRefused,
+    LeafIsNoSignature,
+    LeafMalformed,
+    LeafMismatch,
+    LogError,
+    NoteUnsigned,
+    ProofMalformed,
+)
 from verifier.log import (
     Frontier,
     LogDemand,
@@ -25,15 +34,6 @@ from verifier.log import (
     verify_proof,
 )
 from verifier.log.checkpoints import Checkpoint
-from verifier.log.errors import (
-    InclusionRefused,
-    LeafIsNoSignature,
-    LeafMalformed,
-    LeafMismatch,
-    LogError,
-    NoteUnsigned,
-    ProofMalformed,
-)
 from verifier.log.leaves import MAX_LEAF_BYTES
 from verifier.log.notes import NoteSignature
 

@@ -12,8 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.verifier.log.trees import LEAVES, ROOTS
-from verifier.log import Checkpoint, LogError, LogProof, SignedNote, VerifierKey, open_checkpoint
-from verifier.log.errors import (
+from verifier.errors import (
     CheckpointMalformed,
     NoteMalformed,
     NoteSignatureInvalid,
@@ -23,6 +22,7 @@ from verifier.log.errors import (
     VerifierKeyInvalid,
     WitnessesMissing,
 )
+from verifier.log import Checkpoint, LogError, LogProof, SignedNote, VerifierKey, open_checkpoint
 from verifier.log.notes import MAX_NOTE_BYTES, MAX_SIGNATURES
 
 ORIGIN = "signer.example/log"

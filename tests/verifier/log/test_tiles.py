@@ -7,8 +7,8 @@ import hashlib
 import pytest
 
 from tests.verifier.log.trees import LEAVES, leaf, root
+from verifier.errors import BundleMalformed, TilePathInvalid
 from verifier.log import Tile, bundle_entries, packed_bundle
-from verifier.log.errors import BundleMalformed, TilePathInvalid
 
 PATHS = {
     "tile/0/005": Tile(level=0, number=5),

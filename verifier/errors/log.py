@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from verifier.errors import VerificationError
+from verifier.errors.base import VerificationError
+from verifier.errors.keys import KeyLoadError
 
 
 class LogError(VerificationError):
@@ -50,10 +51,11 @@ class NoteSignatureInvalid(LogError):
     key: str
 
 
-class VerifierKeyInvalid(LogError):
-    """Not a verifier key (``name+id+base64``) of a type that is used here; ``problem`` says what is wrong."""
+class VerifierKeyInvalid(KeyLoadError):
+    """Not a verifier key of a log or witness (``name+id+base64``), or not one that is used here."""
 
     code: ClassVar[str] = "verifier-key-invalid"
+    source: str | None
     problem: str
 
 
@@ -78,6 +80,14 @@ class WitnessesMissing(LogError):
     code: ClassVar[str] = "witnesses-missing"
     demanded: int
     found: tuple[str, ...]
+
+
+class ProofUnreadable(LogError):
+    """The proof that has to be there is not, or cannot be read; ``reason`` is the system's."""
+
+    code: ClassVar[str] = "proof-unreadable"
+    source: str
+    reason: str
 
 
 class ProofMalformed(LogError):
