@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import BinaryIO
 
-from signer.domain.requests import Checked, SigningRequest
+from signer.domain.requests import ArtifactSeen, HeadSeen, ManifestSeen, SigningRequest
 from signer.errors import ArtifactIncomplete, EmptyBody, SignedAlready
 from verifier import ArtifactReader, Header, HeaderRead, Limits, Manifest, ManifestRead, SignatureRead
 from verifier.errors import Truncated
@@ -35,7 +35,7 @@ class Form(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Splice:
+class SignatureSplice:
     """Where the signature goes: bytes ``[0:cut_from]`` + member + ``[cut_to:]``, absolute offsets."""
 
     cut_from: int
@@ -72,7 +72,7 @@ def _copy(source: BinaryIO, count: int | None) -> Iterator[bytes]:
         yield chunk
 
 
-class Intake:
+class UploadReader:
     """Takes a body chunk by chunk and ends as a ``SigningRequest``. Feed it all, then call ``finish`` once.
 
     Refuses with a ``verifier.VerificationError`` as soon as the bytes show a fault.
@@ -88,8 +88,7 @@ class Intake:
         self._reader: ArtifactReader | None = None
         self._manifest: Manifest | None = None
         self._header: Header | None = None
-        self._splice: Splice | None = None
-        self._signed = False
+        self._splice: SignatureSplice | None = None
         self.received = 0
 
     def feed(self, chunk: bytes) -> None:
@@ -112,7 +111,7 @@ class Intake:
             self._take(self._start)
         if self._manifest_text is not None:
             manifest = Manifest.parse(bytes(self._manifest_text), limits=self._limits)
-            return SigningRequest(manifest=manifest, header=None, checked=Checked.MANIFEST)
+            return ManifestSeen(manifest=manifest)
         return self._finished_artifact()
 
     @property
@@ -121,7 +120,7 @@ class Intake:
         return self._header
 
     @property
-    def splice(self) -> Splice:
+    def splice(self) -> SignatureSplice:
         """Where the signature goes; known once the header was read."""
         if self._splice is None:
             raise LookupError("the manifest was not read")
@@ -147,12 +146,11 @@ class Intake:
         match event:
             case ManifestRead():
                 self._manifest = event.manifest
-                self._splice = Splice(cut_from=event.end_offset, cut_to=event.end_offset)
+                self._splice = SignatureSplice(cut_from=event.end_offset, cut_to=event.end_offset)
             case SignatureRead():
                 if not self._replace:
                     raise SignedAlready
-                self._signed = True
-                self._splice = Splice(cut_from=event.start_offset, cut_to=event.end_offset)
+                self._splice = SignatureSplice(cut_from=event.start_offset, cut_to=event.end_offset)
             case HeaderRead():
                 self._header = event.header
             case _:
@@ -161,7 +159,6 @@ class Intake:
     def _finished_artifact(self) -> SigningRequest:
         if self._reader is None:
             raise EmptyBody
-        checked = Checked.ARTIFACT
         try:
             for event in self._reader.finish():
                 self._note(event)
@@ -172,9 +169,19 @@ class Intake:
                 raise
             if self.received > self._head_bytes:
                 raise ArtifactIncomplete(received=self.received, head_limit=self._head_bytes) from None
-            checked = Checked.HEAD
+            return HeadSeen(manifest=self._read_manifest, header=self._header)
+        return ArtifactSeen(manifest=self._read_manifest, header=self._read_header)
+
+    # The reader lets no artifact end, and gives no header, before it has given these.
+
+    @property
+    def _read_manifest(self) -> Manifest:
         if self._manifest is None:
-            raise EmptyBody
-        return SigningRequest(
-            manifest=self._manifest, header=self._header, checked=checked, signed_already=self._signed
-        )
+            raise LookupError("the manifest was not read")
+        return self._manifest
+
+    @property
+    def _read_header(self) -> Header:
+        if self._header is None:
+            raise LookupError("the header was not read")
+        return self._header

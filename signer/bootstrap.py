@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from hsm import TokenPool
+from signer.application import Application, BodyLimit, RequestLimits
 from signer.auth.api_tokens import ApiTokenAuthenticator
 from signer.config import Settings
+from signer.services.artifact_signing import ArtifactSigning
 from signer.services.certificates import CertificateService
+from signer.services.clock import RecordedClock
 from signer.services.lifecycle import LifecycleService
 from signer.services.mending import MendingService, Steps
 from signer.services.pairs import PairMaker
 from signer.services.ports import Authenticator, Clock, KeyStore, SignatureLedger, TokenAccess
 from signer.services.publication import PublicationService
+from signer.services.quarantine import Quarantine
+from signer.services.queries import QueryService
 from signer.services.readiness import ReadinessService
-from signer.services.signing import SigningService
+from signer.services.signing import MessageSigner
 from signer.spool import Spool
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
@@ -47,121 +52,135 @@ class Parts:
 
 def storage_parts(settings: Settings, database: Database, clock: Clock) -> tuple[SqlKeyStore, SqlSignatureLedger]:
     """The key store and the signature ledger on one database."""
-    ledger = SqlSignatureLedger(
-        database=database,
-        clock=clock,
-        clock_tolerance=timedelta(seconds=settings.signing.clock_tolerance),
-    )
+    ledger = SqlSignatureLedger(database=database, clock=clock, clock_tolerance=_clock_tolerance(settings))
     return SqlKeyStore(database=database, clock=clock), ledger
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
-    """The services over their parts."""
-
-    signing: SigningService
-    lifecycle: LifecycleService
-    certificates: CertificateService
-    publication: PublicationService
-    readiness: ReadinessService
-    parts: Parts
-    spool: Spool
-    limits: Limits
+def sql_parts(settings: Settings, *, database: Database, tokens: TokenAccess, clock: Clock) -> Parts:
+    """The parts of a process that has this database and these tokens open."""
+    store, ledger = storage_parts(settings, database, clock)
+    authenticator = ApiTokenAuthenticator(
+        store=SqlApiTokenStore(database=database, clock=clock),
+        monotonic=time.monotonic,
+        cache_seconds=CREDENTIAL_CACHE_SECONDS,
+    )
+    return Parts(store=store, ledger=ledger, tokens=tokens, authenticator=authenticator, clock=clock)
 
 
-def build_service(settings: Settings, parts: Parts) -> Service:
+def build_application(settings: Settings, parts: Parts) -> Application:
     """Wire the services. Nothing is started."""
-    signing = SigningService(
-        store=parts.store,
-        ledger=parts.ledger,
-        tokens=parts.tokens,
-        clock=parts.clock,
-        timeout=settings.signing.timeout,
-    )
-    certificates = CertificateService(
-        store=parts.store,
-        tokens=parts.tokens,
-        clock=parts.clock,
-        clock_tolerance=timedelta(seconds=settings.signing.clock_tolerance),
-        timeout=settings.signing.timeout,
-        quarantine=signing.quarantine,
-    )
-    lifecycle = LifecycleService(
-        store=parts.store,
-        tokens=parts.tokens,
-        token_names=tuple(token.name for token in settings.tokens),
-        clock=parts.clock,
-        clock_tolerance=timedelta(seconds=settings.signing.clock_tolerance),
-        strict_adoption=settings.signing.strict_adoption,
-        timeout=settings.signing.timeout,
-        certify=certificates.issue_first,
-    )
-    readiness = ReadinessService(
-        store=parts.store,
-        tokens=parts.tokens,
-        clock=parts.clock,
-        interval=settings.readiness.interval,
-        timeout=settings.signing.timeout,
-        quarantine=signing.quarantine,
-    )
-    return Service(
-        signing=signing,
-        lifecycle=lifecycle,
+    timeout = settings.signing.timeout
+    signer, clock = _signer(settings, parts), _recorded_clock(settings, parts)
+    quarantine = Quarantine(store=parts.store)
+    certificates = CertificateService(store=parts.store, signer=signer, clock=clock, quarantine=quarantine)
+    return Application(
+        authenticator=parts.authenticator,
+        artifact_signing=ArtifactSigning(
+            store=parts.store,
+            ledger=parts.ledger,
+            signer=signer,
+            quarantine=quarantine,
+            clock=parts.clock,
+            timeout=timeout,
+        ),
+        lifecycle=LifecycleService(
+            store=parts.store,
+            tokens=parts.tokens,
+            token_names=tuple(token.name for token in settings.tokens),
+            signer=signer,
+            pairs=_pair_maker(settings, parts),
+            clock=clock,
+            timeout=timeout,
+            certify=certificates.issue_first,
+        ),
         certificates=certificates,
+        queries=QueryService(store=parts.store),
         publication=PublicationService(store=parts.store),
-        readiness=readiness,
-        parts=parts,
+        readiness=ReadinessService(
+            store=parts.store,
+            tokens=parts.tokens,
+            signer=signer,
+            clock=parts.clock,
+            interval=settings.readiness.interval,
+            timeout=timeout,
+            quarantine=quarantine,
+        ),
+        quarantine=quarantine,
         spool=Spool(settings.spool.directory),
-        limits=Limits(artifact_bytes=settings.limits.artifact_bytes),
+        limits=_request_limits(settings),
     )
 
 
-def build_mending(settings: Settings, service: Service, *, token_names: tuple[str, ...]) -> MendingService:
+def build_mending(
+    settings: Settings, parts: Parts, application: Application, *, token_names: tuple[str, ...]
+) -> MendingService:
     """What finds and ends the remains of crashes, among the tokens ``token_names``, which are open."""
-    parts = service.parts
     return MendingService(
         store=parts.store,
         tokens=parts.tokens,
         token_names=token_names,
         steps=Steps(
-            pairs=PairMaker(
-                store=parts.store,
-                tokens=parts.tokens,
-                strict_adoption=settings.signing.strict_adoption,
-                timeout=settings.signing.timeout,
-            ),
-            finish_destruction=service.lifecycle.finish_destruction,
-            quarantine=service.signing.quarantine,
-            certify=service.certificates.issue_first,
+            pairs=_pair_maker(settings, parts),
+            signer=_signer(settings, parts),
+            finish_destruction=application.lifecycle.finish_destruction,
+            quarantine=application.quarantine,
+            certify=application.certificates.issue_first,
         ),
         clock=parts.clock,
         timeout=settings.signing.timeout,
     )
 
 
+def _signer(settings: Settings, parts: Parts) -> MessageSigner:
+    return MessageSigner(tokens=parts.tokens, timeout=settings.signing.timeout)
+
+
+def _pair_maker(settings: Settings, parts: Parts) -> PairMaker:
+    return PairMaker(
+        store=parts.store,
+        tokens=parts.tokens,
+        signer=_signer(settings, parts),
+        strict_adoption=settings.signing.strict_adoption,
+        timeout=settings.signing.timeout,
+    )
+
+
+def _recorded_clock(settings: Settings, parts: Parts) -> RecordedClock:
+    return RecordedClock(clock=parts.clock, store=parts.store, tolerance=_clock_tolerance(settings))
+
+
+def _clock_tolerance(settings: Settings) -> timedelta:
+    return timedelta(seconds=settings.signing.clock_tolerance)
+
+
+def _request_limits(settings: Settings) -> RequestLimits:
+    limits = settings.limits
+    return RequestLimits(
+        artifact=BodyLimit(octets=limits.artifact_bytes, setting="limits.artifact_bytes"),
+        json=BodyLimit(octets=limits.json_bytes, setting="limits.json_bytes"),
+        head_bytes=limits.head_bytes,
+        read_timeout=settings.server.read_timeout,
+        verifier=Limits(artifact_bytes=limits.artifact_bytes),
+    )
+
+
 class Runtime:
-    """A service with its database and tokens open, in one process. Close it."""
+    """An application with its database and tokens open, in one process. Close it."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
         self._database = Database(settings.database)
         self._pool: TokenPool = open_tokens(settings)
-        store, ledger = storage_parts(settings, self._database, utc_now)
-        authenticator = ApiTokenAuthenticator(
-            store=SqlApiTokenStore(database=self._database, clock=utc_now),
-            monotonic=time.monotonic,
-            cache_seconds=CREDENTIAL_CACHE_SECONDS,
+        self.application = build_application(
+            settings, sql_parts(settings, database=self._database, tokens=self._pool, clock=utc_now)
         )
-        parts = Parts(store=store, ledger=ledger, tokens=self._pool, authenticator=authenticator, clock=utc_now)
-        self.service = build_service(settings, parts)
 
     def start(self) -> None:
         """Start the token processes and the readiness proof."""
         self._pool.start()
-        self.service.readiness.start()
+        self.application.readiness.start()
 
     def close(self) -> None:
         """Stop the proof, the token processes and the database connections."""
-        self.service.readiness.close()
+        self.application.readiness.close()
         self._pool.close()
         self._database.close()

@@ -83,7 +83,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
         """Called in each worker after the fork: the application, with its tokens starting."""
         self.runtime = Runtime(self.settings)
         self.runtime.start()
-        return web_application(self.settings, self.runtime)
+        return web_application(self.runtime)
 
     def _close_runtime(self, _arbiter: Any, _worker: Any) -> None:
         if self.runtime is not None:

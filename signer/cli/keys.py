@@ -8,13 +8,15 @@ from typing import Any, TypeVar
 
 import click
 
+from hsm.algorithms import Algorithm
 from signer.cli import certificates
 from signer.cli.connection import connected, json_option
 from signer.cli.output import complain, note, show_json, table
 from signer.client import key_path
+from signer.domain.keys import Purpose
 
-ALGORITHMS = ("ecdsa-p256", "rsa-2048", "rsa-3072", "rsa-4096", "ed25519")
-PURPOSES = ("artifact", "log", "user-token", "device-token", "trust-root")
+ALGORITHMS = tuple(algorithm.value for algorithm in Algorithm)
+PURPOSES = tuple(purpose.value for purpose in Purpose)
 SHORT_FINGERPRINT = 16
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 import click
 
 from signer.answers import encoded_signature
-from signer.artifacts import Form, Intake
+from signer.artifacts import Form, UploadReader
 from signer.cli.connection import connected, json_option
 from signer.cli.output import note, show_json, terminal
 from verifier import Limits
@@ -50,15 +50,15 @@ def _sign_whole(artifact: Path, key: str, output: Path, *, replace: bool) -> dic
 
 def _sign_by_head(artifact: Path, key: str, output: Path, *, replace: bool) -> dict[str, object]:
     with connected() as client, artifact.open("rb") as source:
-        intake = Intake(form=Form.ARTIFACT, limits=Limits(), head_bytes=HEAD_BYTES, replace=replace)
+        upload = UploadReader(form=Form.ARTIFACT, limits=Limits(), head_bytes=HEAD_BYTES, replace=replace)
         head = bytearray()
-        while intake.header is None and (chunk := source.read(READ_BYTES)):
+        while upload.header is None and (chunk := source.read(READ_BYTES)):
             head += chunk
-            intake.feed(chunk)
+            upload.feed(chunk)
         document = client.sign_head(key, bytes(head), replace=replace)
         encoded = encoded_signature(document)
         with _NewFile(output) as target:
-            for part in intake.splice.join(source, encoded):
+            for part in upload.splice.join(source, encoded):
                 target.write(part)
     return {**document, **target.facts}
 

@@ -16,15 +16,13 @@ from pathlib import Path
 
 from hsm import TokenHealth, TokenPool, TokenState
 from hsm.errors import ConfigurationError
-from signer.auth.api_tokens import ApiTokenAuthenticator
-from signer.bootstrap import Parts, build_mending, build_service, storage_parts
+from signer.bootstrap import build_application, build_mending, sql_parts, storage_parts
 from signer.config import Settings, load_settings
 from signer.doctor.report import Finding, Unchecked, failed, ok
 from signer.doctor.tokens import TokenCondition, configured, token_conditions
 from signer.errors import ConfigurationInvalid, DatabaseDamaged, SignerError
 from signer.services.mending import DEFAULT_PATIENCE, MendingService, Survey
 from signer.services.ports import Clock
-from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
 from signer.storage.inspection import DatabaseCondition, inspect
 from signer.storage.key_store import SqlKeyStore
@@ -140,14 +138,10 @@ class Examination:
     @cached_property
     def mending(self) -> MendingService:
         """What finds and ends the remains of crashes; raises ``Unchecked``."""
-        database, clock = self._usable_database(), self.surroundings.clock
-        store, ledger = storage_parts(self.settings, database, clock)
-        authenticator = ApiTokenAuthenticator(
-            store=SqlApiTokenStore(database=database, clock=clock), monotonic=time.monotonic, cache_seconds=0.0
-        )
-        parts = Parts(store=store, ledger=ledger, tokens=self.pool, authenticator=authenticator, clock=clock)
+        clock = self.surroundings.clock
+        parts = sql_parts(self.settings, database=self._usable_database(), tokens=self.pool, clock=clock)
         names = tuple(token.settings.name for token in self.tokens if token.openable)
-        return build_mending(self.settings, build_service(self.settings, parts), token_names=names)
+        return build_mending(self.settings, parts, build_application(self.settings, parts), token_names=names)
 
     def survey(self) -> Survey:
         """Records and tokens compared; raises ``Unchecked``. Done once, and again after ``forget_survey``."""

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+from typing import assert_never
 
 from signer.domain.identity import Identity, Role
-from signer.domain.keys import Key, Purpose
+from signer.domain.keys import Key
+from signer.domain.messages import PURPOSES, ArtifactManifest
+from signer.domain.requests import ArtifactSeen, HeadSeen, ManifestSeen, SigningRequest
 
 
 class Action(StrEnum):
@@ -42,15 +45,27 @@ ROLE_ACTIONS: Mapping[Role, frozenset[Action]] = MappingProxyType(
 )
 
 
-def decide(identity: Identity, action: Action) -> Allow | Deny:
+def decide_action(identity: Identity, action: Action) -> Allow | Deny:
     """Whether the identity's role covers the action."""
     if action in ROLE_ACTIONS.get(identity.role, frozenset()):
         return Allow(rule=f"role {identity.role}")
     return Deny(reason=f"the role {identity.role} may not {action}")
 
 
-def decide_artifact_signature(identity: Identity, key: Key) -> Allow | Deny:
-    """Whether the identity may have an artifact signed by this key."""
-    if key.purpose is not Purpose.ARTIFACT:
+def may_ask(identity: Identity, key: Key) -> Allow | Deny:
+    """Whether the identity may ask for signatures of artifacts by this key at all: what is known before a body is read.
+
+    An allowance lets the body be read, and nothing else.
+    """
+    if key.purpose not in PURPOSES[ArtifactManifest]:
         return Deny(reason=f"key {key.name} is for {key.purpose}, only artifact keys sign artifacts")
-    return decide(identity, Action.SIGN)
+    return decide_action(identity, Action.SIGN)
+
+
+def decide(identity: Identity, key: Key, request: SigningRequest) -> Allow | Deny:
+    """Whether this key signs this for the identity: the one decision, with what was seen of the artifact."""
+    match request:
+        case ManifestSeen() | HeadSeen() | ArtifactSeen():
+            return may_ask(identity, key)
+        case _:
+            assert_never(request)

@@ -1,36 +1,61 @@
-"""What is asked to be signed, after it was read and checked."""
+"""What is asked to be signed, after it was read and checked: one type for each amount that was seen.
+
+A decision about a request looks at its type; what was not seen is no member of it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum
+from functools import total_ordering
+from typing import ClassVar
 
 from verifier import Header, Manifest
 
 
-class Checked(StrEnum):
-    """How much of the artifact was seen and checked before signing."""
+@total_ordering
+class Checked(Enum):
+    """How much of the artifact was seen and checked before signing: ``BLIND < MANIFEST < HEAD < ARTIFACT``."""
 
+    BLIND = "blind"  # a digest, nothing of what it stands for
     MANIFEST = "manifest"  # a canonical manifest, nothing else
     HEAD = "head"  # version, manifest and header, each against the manifest's digests
     ARTIFACT = "artifact"  # every byte
 
+    def __lt__(self, other: Checked) -> bool:
+        # The order of the lines above is the order of the amounts.
+        order = tuple(Checked)
+        return order.index(self) < order.index(other)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SigningRequest:
-    """A checked request for a signature over ``manifest.raw``.
+class ManifestSeen:
+    """A canonical manifest came alone. ``manifest.raw`` is what is signed, as in the types below."""
 
-    Attributes:
-        manifest: canonical, its raw bytes are what is signed.
-        header: what the artifact is; None when only a manifest came.
-        checked: how much was seen.
-        signed_already: the input carried a manifest.sig.
-    """
-
+    checked: ClassVar[Checked] = Checked.MANIFEST
+    header: ClassVar[None] = None
     manifest: Manifest
-    header: Header | None
-    checked: Checked
-    signed_already: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadSeen:
+    """Version, manifest and header came; the header has the manifest's digest."""
+
+    checked: ClassVar[Checked] = Checked.HEAD
+    manifest: Manifest
+    header: Header
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactSeen:
+    """A whole artifact came; every byte has the manifest's digests."""
+
+    checked: ClassVar[Checked] = Checked.ARTIFACT
+    manifest: Manifest
+    header: Header
+
+
+SigningRequest = ManifestSeen | HeadSeen | ArtifactSeen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from signer.domain.identity import Identity
-from signer.domain.policy import Action, Allow, Deny, decide
+from signer.domain.policy import Action, Allow, Deny, decide_action
 from signer.errors import AccessDenied
 
 
@@ -16,4 +16,4 @@ def enforce(identity: Identity, decision: Allow | Deny) -> Allow:
 
 def require(identity: Identity, action: Action) -> Allow:
     """The identity's role covers ``action``, or ``AccessDenied``."""
-    return enforce(identity, decide(identity, action))
+    return enforce(identity, decide_action(identity, action))

@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -36,12 +36,14 @@ from signer.domain.events import Event, EventType
 from signer.domain.identity import Identity
 from signer.domain.keys import Key, KeyVersion
 from signer.domain.lifecycle import TRANSITIONS, Step
+from signer.domain.messages import CertificateContent, CertificateRequestContent
 from signer.domain.moments import rfc3339
 from signer.domain.policy import Action
-from signer.errors import CertificateNotFound, ClockMovedBack, SignerError, VersionQuarantined
+from signer.errors import CertificateNotFound, SignerError, VersionQuarantined
 from signer.services.access import require
-from signer.services.ports import Certificate, Clock, KeyStore, TokenAccess
-from signer.services.signing import pinned
+from signer.services.clock import RecordedClock
+from signer.services.ports import Certificate, KeyStore
+from signer.services.signing import MessageSigner, pinned, signing_key
 from signer.services.token_keys import TokenPrivateKey, TokenPublicKey, builder_hash, token_private_key
 
 SIGNATURES_ONLY = x509.KeyUsage(
@@ -73,17 +75,13 @@ class CertificateService:
         self,
         *,
         store: KeyStore,
-        tokens: TokenAccess,
-        clock: Clock,
-        clock_tolerance: timedelta,
-        timeout: float,
+        signer: MessageSigner,
+        clock: RecordedClock,
         quarantine: Callable[[Key, KeyVersion], None],
     ) -> None:
         self._store = store
-        self._tokens = tokens
+        self._signer = signer
         self._clock = clock
-        self._clock_tolerance = clock_tolerance
-        self._timeout = timeout
         self._quarantine = quarantine
 
     def current(self, name: str, number: int) -> Certificate:
@@ -116,7 +114,7 @@ class CertificateService:
         Raises as ``issue`` does.
         """
         require(identity, Action.ADMINISTER)
-        now = self._now()
+        now = self._clock.now()
         key = self._store.key(name)
         version = require_state(key, key.version(number), CertificateStep.REQUEST)
         signs_until(key, version, now=now)
@@ -124,7 +122,7 @@ class CertificateService:
         builder = builder.add_extension(NO_CA, critical=True).add_extension(SIGNATURES_ONLY, critical=True)
         if names := checked_names(wish.unverified_names):
             builder = builder.add_extension(names, critical=False)
-        with self._key_in_token(key, version) as private_key:
+        with self._key_in_token(key, version, CertificateRequestContent) as private_key:
             made = builder.sign(private_key, builder_hash(private_key))
             if not made.is_signature_valid:
                 raise InvalidSignature
@@ -140,7 +138,7 @@ class CertificateService:
         Raises ``StepNotAllowed`` or ``CertificateRejected``.
         """
         require(identity, Action.ADMINISTER)
-        now = self._now()
+        now = self._clock.now()
         key = self._store.key(name)
         version = require_state(key, key.version(number), CertificateStep.IMPORT)
         chain = checked_chain(unverified_pem, spki=pinned(key, version).spki, now=now)
@@ -155,10 +153,10 @@ class CertificateService:
         return certificate
 
     def _issue(self, actor: str, name: str, number: int, wish: CertificateWish) -> Certificate:
-        now = self._now()
+        now = self._clock.now()
         key = self._store.key(name)
         version = require_state(key, key.version(number), CertificateStep.ISSUE)
-        with self._key_in_token(key, version) as private_key:
+        with self._key_in_token(key, version, CertificateContent) as private_key:
             builder = _self_signed(key, version, private_key.public_key(), wish, now=now)
             made = builder.sign(private_key, builder_hash(private_key))
             made.verify_directly_issued_by(made)
@@ -173,19 +171,21 @@ class CertificateService:
         return certificate
 
     @contextmanager
-    def _key_in_token(self, key: Key, version: KeyVersion) -> Iterator[TokenPrivateKey]:
+    def _key_in_token(
+        self, key: Key, version: KeyVersion, message: type[CertificateContent | CertificateRequestContent]
+    ) -> Iterator[TokenPrivateKey]:
         """The private half; what it signs and the pinned public half does not verify quarantines the version."""
-        pin = pinned(key, version)
+        signing = signing_key(key, version)
         try:
             yield token_private_key(
-                pin.spki, lambda message: self._tokens.sign(pin, message, tokens=key.tokens, timeout=self._timeout)
+                signing.pin.spki, lambda content: self._signer.sign_bytes(signing, message(content))
             )
         except (KeyMismatch, SignatureMismatch, InvalidSignature) as error:
             if (version.state, Step.QUARANTINE) in TRANSITIONS:
                 self._quarantine(key, version)
                 raise VersionQuarantined(key=key.name, version=version.number) from error
             if isinstance(error, InvalidSignature):
-                raise SignatureMismatch(key_id=pin.key_id.hex()) from error
+                raise SignatureMismatch(key_id=signing.pin.key_id.hex()) from error
             raise
 
     def _keep(self, kind: EventType, actor: str, key: Key, number: int, certificate: Certificate) -> None:
@@ -196,12 +196,6 @@ class CertificateService:
         self._store.add_certificate(
             key, number, certificate, _event(kind, actor, key, number, before, _facts(certificate))
         )
-
-    def _now(self) -> datetime:
-        newest, now = self._store.newest_moment(), self._clock()
-        if newest is not None and now < newest - self._clock_tolerance:
-            raise ClockMovedBack(now=now, newest=newest)
-        return now
 
 
 def _self_signed(

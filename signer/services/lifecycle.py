@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 
 from hsm.errors import KeyMismatch, TokenError, TokenUnavailable
 from hsm.errors import KeyNotFound as KeyNotInToken
@@ -29,23 +28,23 @@ from signer.domain.keys import (
     checked_name,
 )
 from signer.domain.lifecycle import Step, follow
+from signer.domain.messages import SelfCheck
 from signer.domain.policy import Action
 from signer.errors import (
-    ClockMovedBack,
     ConfirmationMismatch,
     NoNextVersion,
     NotInEveryToken,
     TokenNotConfigured,
 )
 from signer.services.access import require
+from signer.services.clock import RecordedClock
 from signer.services.pairs import PairMaker, PairSelector
-from signer.services.ports import Clock, KeyStore, NewKey, NewVersion, TokenAccess, VersionChange
-from signer.services.signing import pinned
+from signer.services.ports import KeyStore, NewKey, NewVersion, TokenAccess, VersionChange
+from signer.services.signing import MessageSigner, pinned, signing_key
 
 CKA_ID_BYTES = 16
 # Makes the certificate of a new version (actor, key, version) and returns what went wrong as sentences.
 Certify = Callable[[str, str, int], tuple[str, ...]]
-ENABLE_CHECK = b"artifact-signer: a version is enabled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +75,9 @@ class LifecycleService:
         store: KeyStore,
         tokens: TokenAccess,
         token_names: tuple[str, ...],
-        clock: Clock,
-        clock_tolerance: timedelta,
-        strict_adoption: bool,
+        signer: MessageSigner,
+        pairs: PairMaker,
+        clock: RecordedClock,
         timeout: float,
         certify: Certify,
     ) -> None:
@@ -86,10 +85,10 @@ class LifecycleService:
         self._tokens = tokens
         self._token_names = token_names
         self._clock = clock
-        self._clock_tolerance = clock_tolerance
         self._timeout = timeout
         self._certify = certify
-        self._pairs = PairMaker(store=store, tokens=tokens, strict_adoption=strict_adoption, timeout=timeout)
+        self._signer = signer
+        self._pairs = pairs
 
     # --- new keys and versions ---------------------------------------------------------------------------------
 
@@ -106,7 +105,7 @@ class LifecycleService:
     ) -> Outcome:
         """The next version, generated or adopted: published so that devices learn it, not signing yet."""
         require(identity, Action.ADMINISTER)
-        self._check_clock()
+        self._clock.now()
         key = self._store.key(name)
         version = self._new_version(key.tokens, validity, selector)
         started = _started(identity, name, None, version)
@@ -122,7 +121,7 @@ class LifecycleService:
         name = checked_name(request.unverified_name)
         algorithm = checked_algorithm(request.unverified_algorithm, request.purpose)
         tokens = self._configured(request.tokens)
-        self._check_clock()
+        self._clock.now()
         version = self._new_version(tokens, request.validity, selector)
         new = NewKey(
             name=name,
@@ -154,7 +153,7 @@ class LifecycleService:
     def rotate(self, identity: Identity, name: str) -> Outcome:
         """The next version signs from now on; the one that signed verifies on."""
         require(identity, Action.ADMINISTER)
-        self._check_clock()
+        self._clock.now()
         key = self._store.key(name)
         following, active = key.in_state(VersionState.NEXT), key.active
         if following is None:
@@ -186,7 +185,7 @@ class LifecycleService:
         Where another version took its place in the meantime, it comes back as a previous one.
         """
         require(identity, Action.ADMINISTER)
-        self._check_clock()
+        self._clock.now()
         key = self._store.key(name)
         version = key.version(number)
         usual = follow(version.state, Step.ENABLE, key=name, version=number)
@@ -194,7 +193,7 @@ class LifecycleService:
         if _occupied(key, version, target):
             target = VersionState.PREVIOUS
         if target in {VersionState.ACTIVE, VersionState.NEXT} or version.state is VersionState.QUARANTINED:
-            self._tokens.sign(pinned(key, version), ENABLE_CHECK, tokens=key.tokens, timeout=self._timeout)
+            self._signer.sign_bytes(signing_key(key, version), SelfCheck.ENABLING)
         change = VersionChange(
             version_id=version.id, expected=version.state, state=target, fields={"disabled_from": None}
         )
@@ -207,7 +206,7 @@ class LifecycleService:
         May be repeated where a token did not answer: the version stays ``destroying`` until all have.
         """
         require(identity, Action.ADMINISTER)
-        self._check_clock()
+        self._clock.now()
         key = self._store.key(name)
         version = key.version(number)
         state = follow(version.state, Step.DESTROY, key=name, version=number)
@@ -235,7 +234,7 @@ class LifecycleService:
         require(identity, Action.ADMINISTER)
         if step is not Step.DISABLE:
             # Whatever the clock says, a key can be switched off at once.
-            self._check_clock()
+            self._clock.now()
         key = self._store.key(name)
         version = key.version(number)
         fields = {}
@@ -266,11 +265,6 @@ class LifecycleService:
             if name not in self._token_names:
                 raise TokenNotConfigured(token=name, configured=self._token_names)
         return tuple(dict.fromkeys(names)) or self._token_names
-
-    def _check_clock(self) -> None:
-        newest, now = self._store.newest_moment(), self._clock()
-        if newest is not None and now < newest - self._clock_tolerance:
-            raise ClockMovedBack(now=now, newest=newest)
 
     def _require_in_every_token(self, key: Key, version: KeyVersion) -> tuple[str, ...]:
         missing: list[str] = []

@@ -21,15 +21,15 @@ from hsm.errors import KeyAmbiguous, KeyHalvesDiffer, KeyMismatch, SignatureMism
 from signer.domain.events import EventType
 from signer.domain.keys import Key, KeyVersion, Origin, VersionState
 from signer.domain.lifecycle import TRANSITIONS, Step
+from signer.domain.messages import SelfCheck
 from signer.domain.remains import Kind, Pairs, Remain, compare, pending, tokens_of
 from signer.errors import PairNotSuitable, SignerError
 from signer.services.lifecycle import Certify
 from signer.services.pairs import GENERATION_TIMEOUT, PairMaker, PairSelector
 from signer.services.ports import Clock, KeyStore, TokenAccess
-from signer.services.signing import pinned
+from signer.services.signing import MessageSigner, SigningKey, pinned
 
 ACTOR = "artifact-signer doctor"
-MENDING_CHECK = b"artifact-signer: an interrupted creation is completed"
 # A worker may wait for the token that makes the pair, and then for each token that is asked whether it has it.
 DEFAULT_PATIENCE = timedelta(seconds=2 * GENERATION_TIMEOUT)
 FIRST_VERSION = 1
@@ -71,6 +71,7 @@ class Steps:
     """What other services do, and mending makes use of."""
 
     pairs: PairMaker
+    signer: MessageSigner
     finish_destruction: Callable[[str, Key, int], object]
     quarantine: Callable[[Key, KeyVersion], None]
     certify: Certify
@@ -168,7 +169,9 @@ class MendingService:
             raise PairNotSuitable(reason="the token does not show its public half")
         pin = PinnedKey(key_id=version.cka_id, algorithm=key.algorithm, spki=found.spki)
         try:
-            self._tokens.sign(pin, MENDING_CHECK, tokens=(token,), timeout=self._timeout)
+            self._steps.signer.sign_bytes(
+                SigningKey(pin=pin, purpose=key.purpose, tokens=(token,)), SelfCheck.COMPLETION
+            )
         except (KeyHalvesDiffer, KeyMismatch, SignatureMismatch):
             self._steps.pairs.abandon(key, version, ACTOR, reason=UNFIT)
             return Ending.ABANDONED

@@ -32,14 +32,15 @@ from hsm.errors import KeyNotFound as KeyNotInToken
 from signer.domain.events import Event, EventType
 from signer.domain.keys import Key, KeyVersion
 from signer.domain.lifecycle import Step, follow
+from signer.domain.messages import SelfCheck
 from signer.errors import PairNotSuitable, SignerError
 from signer.services.ports import KeyStore, TokenAccess, VersionChange
+from signer.services.signing import MessageSigner, SigningKey
 
 # An RSA-4096 pair takes a token long.
 GENERATION_TIMEOUT = 120.0
 # The token layer finds pairs by identifiers of at most so many bytes.
 MAX_CKA_ID = 255
-ADOPTION_CHECK = b"artifact-signer: a pair is adopted"
 # After these the token holds nothing new, and the record can be closed at once.
 CLEAN_REFUSALS = (
     AlgorithmUnsupported,
@@ -67,9 +68,12 @@ class PairSelector:
 class PairMaker:
     """Fulfils pending versions."""
 
-    def __init__(self, *, store: KeyStore, tokens: TokenAccess, strict_adoption: bool, timeout: float) -> None:
+    def __init__(
+        self, *, store: KeyStore, tokens: TokenAccess, signer: MessageSigner, strict_adoption: bool, timeout: float
+    ) -> None:
         self._store = store
         self._tokens = tokens
+        self._signer = signer
         self._strict = strict_adoption
         self._timeout = timeout
 
@@ -202,7 +206,7 @@ class PairMaker:
             raise PairNotSuitable(reason="; ".join(warnings))
         pin = PinnedKey(key_id=found.key_id, algorithm=key.algorithm, spki=found.spki)
         try:
-            self._tokens.sign(pin, ADOPTION_CHECK, tokens=key.tokens, timeout=self._timeout)
+            self._signer.sign_bytes(SigningKey(pin=pin, purpose=key.purpose, tokens=key.tokens), SelfCheck.ADOPTION)
         except (KeyHalvesDiffer, KeyMismatch, SignatureMismatch) as error:
             raise PairNotSuitable(reason="the private and the public half do not belong together") from error
         return found.spki, tuple(warnings)

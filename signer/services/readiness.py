@@ -1,7 +1,7 @@
 """Readiness tells the truth: a verified signature by every active key, through the path that requests take.
 
-The message can never be a manifest (a manifest begins with 64 hexadecimal digits), and these signatures are not
-counted as the keys' own.
+The message is ``SelfCheck.READINESS``, which nobody else can take for one of theirs; these signatures are not counted
+as the keys' own.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from datetime import datetime, timedelta
 from hsm import TokenState
 from hsm.errors import KeyMismatch, SignatureMismatch, TokenError
 from signer.domain.keys import Key, KeyVersion, VersionState
+from signer.domain.messages import SelfCheck
 from signer.errors import SignerError, VersionQuarantined
 from signer.services.ports import Clock, KeyStore, TokenAccess
-from signer.services.signing import pinned
+from signer.services.signing import MessageSigner, signing_key
 
-PROOF_MESSAGE = b"artifact-signer: readiness proof\n"
 OVERDUE = "proof-overdue"
 FAILED = "proof-failed"
 # A round may take the deadline of a signature for each key; after this many intervals more it is overdue.
@@ -59,6 +59,7 @@ class ReadinessService:
         *,
         store: KeyStore,
         tokens: TokenAccess,
+        signer: MessageSigner,
         clock: Clock,
         interval: float,
         timeout: float,
@@ -66,6 +67,7 @@ class ReadinessService:
     ) -> None:
         self._store = store
         self._tokens = tokens
+        self._signer = signer
         self._clock = clock
         self._interval = interval
         self._patience = timedelta(seconds=PATIENCE_INTERVALS * interval + PATIENCE_INTERVALS * timeout)
@@ -123,7 +125,7 @@ class ReadinessService:
 
     def _prove_key(self, key: Key, version: KeyVersion) -> str | None:
         try:
-            self._tokens.sign(pinned(key, version), PROOF_MESSAGE, tokens=key.tokens, timeout=self._timeout)
+            self._signer.sign_bytes(signing_key(key, version), SelfCheck.READINESS)
         except (KeyMismatch, SignatureMismatch) as error:
             self._quarantine(key, version)
             return error.code

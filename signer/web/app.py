@@ -5,61 +5,22 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from dataclasses import dataclass
-from typing import Any
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from hsm.errors import TokenError
-from signer.artifacts import Intake
+from signer.application import Application
 from signer.errors import SignerError
 from signer.logs import origin
-from signer.services.certificates import CertificateService
-from signer.services.lifecycle import LifecycleService
-from signer.services.ports import Authenticator, KeyStore
-from signer.services.publication import PublicationService
-from signer.services.readiness import ReadinessService
-from signer.services.signing import SigningService
-from signer.spool import Spool
 from signer.web import native_certificates, native_keys, native_signing, ops
-from signer.web.bodies import BodyLimit
 from signer.web.connection import close_after_answer
+from signer.web.context import EXTENSION
 from signer.web.problems import MEDIA_TYPE, Problem, problem_of
-from verifier import Limits, VerificationError
+from verifier import VerificationError
 
 logger = logging.getLogger("artifact-signer.request")
 REQUEST_ID_BYTES = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebLimits:
-    """The bounds of requests: sizes as ``BodyLimit``, ``read_timeout`` in seconds."""
-
-    artifact: BodyLimit
-    head_bytes: int
-    json: BodyLimit
-    read_timeout: float
-    verifier: Limits
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
-    """What the routes call."""
-
-    signing: SigningService
-    lifecycle: LifecycleService
-    certificates: CertificateService
-    publication: PublicationService
-    readiness: ReadinessService
-    store: KeyStore
-    authenticator: Authenticator
-    spool: Spool
-    limits: WebLimits
-
-    def intake(self, **options: Any) -> Intake:
-        """A reader for a body that is to be signed."""
-        return Intake(limits=self.limits.verifier, head_bytes=self.limits.head_bytes, **options)
 
 
 class BareResponse(Response):
@@ -68,14 +29,14 @@ class BareResponse(Response):
     default_mimetype = None
 
 
-def create_app(services: Services) -> Flask:
-    """The WSGI application over the services."""
+def create_app(application: Application) -> Flask:
+    """The routes over the service, as a WSGI application."""
     app = Flask("artifact-signer", static_folder=None)
     app.response_class = BareResponse
     # A path has one spelling: others would be answered with a redirect in HTML, which no handler here sees.
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
-    app.extensions["services"] = services
+    app.extensions[EXTENSION] = application
     app.register_blueprint(native_signing.blueprint)
     app.register_blueprint(native_keys.blueprint)
     app.register_blueprint(native_certificates.blueprint)

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from signer.application import BodyLimit
 from signer.errors import BodyInterrupted, BodyTooLarge
 
 CHUNK_BYTES = 1 << 18
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BodyLimit:
-    """The largest body in bytes, and the setting that says so."""
-
-    octets: int
-    setting: str
 
 
 class RequestBody:

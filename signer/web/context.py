@@ -1,29 +1,30 @@
-"""What every route begins with: the services, the caller, the body."""
+"""What every route begins with: the service, the caller, the body."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from flask import Response, current_app, g, request
 
+from signer.application import Application
 from signer.domain.identity import Identity
 from signer.domain.policy import Action
 from signer.services.access import require
 from signer.web.bodies import RequestBody
 from signer.web.documents import encoded
 
-if TYPE_CHECKING:
-    from signer.web.app import Services
+# Where the running application keeps the service.
+EXTENSION = "artifact-signer"
 
 
-def services() -> Services:
-    """The services of the running application."""
-    return cast("Services", current_app.extensions["services"])
+def service() -> Application:
+    """The service behind the routes."""
+    return cast("Application", current_app.extensions[EXTENSION])
 
 
 def authenticated() -> Identity:
     """The caller, proved."""
-    identity = services().authenticator.authenticate(request.headers.get("Authorization"))
+    identity = service().authenticator.authenticate(request.headers.get("Authorization"))
     g.identity = identity
     return identity
 
@@ -37,13 +38,13 @@ def authorised(action: Action) -> Identity:
 
 def body() -> RequestBody:
     """The body of the request, unread."""
-    g.body = RequestBody(request.environ, read_timeout=services().limits.read_timeout)
+    g.body = RequestBody(request.environ, read_timeout=service().limits.read_timeout)
     return cast("RequestBody", g.body)
 
 
 def json_body() -> bytes:
     """The bytes of a small JSON body."""
-    return body().whole(services().limits.json)
+    return body().whole(service().limits.json)
 
 
 def answer(document: object, status: int = 200) -> Response:

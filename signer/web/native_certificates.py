@@ -13,7 +13,7 @@ from signer.web.certificate_documents import (
     publication_document,
     request_document,
 )
-from signer.web.context import answer, authorised, json_body, services
+from signer.web.context import answer, authorised, json_body, service
 from signer.web.documents import parsed
 from signer.web.native_keys import PEM_MEDIA_TYPE
 
@@ -27,7 +27,7 @@ CREATED = 201
 def public_keys(key: str) -> Response:
     """What a device should trust now: JSON, or with ``Accept: application/x-pem-file`` a PEM bundle."""
     authorised(Action.READ)
-    publication = services().publication.public_keys(key)
+    publication = service().publication.public_keys(key)
     if _preferred(JSON_MEDIA_TYPE, PEM_MEDIA_TYPE) == JSON_MEDIA_TYPE:
         return answer(publication_document(publication))
     return _pem(b"".join(item.pem for item in publication.versions))
@@ -37,7 +37,7 @@ def public_keys(key: str) -> Response:
 def show_certificate(key: str, number: int) -> Response:
     """The certificate with its chain."""
     authorised(Action.READ)
-    return _certificate(key, number, services().certificates.current(key, number))
+    return _certificate(key, number, service().certificates.current(key, number))
 
 
 @blueprint.post("/versions/<int:number>/certificate")
@@ -45,14 +45,14 @@ def issue_certificate(key: str, number: int) -> Response:
     """Make a self-signed certificate."""
     identity = authorised(Action.ADMINISTER)
     body = parsed(CertificateBody, json_body())
-    return _certificate(key, number, services().certificates.issue(identity, key, number, body.wish), CREATED)
+    return _certificate(key, number, service().certificates.issue(identity, key, number, body.wish), CREATED)
 
 
 @blueprint.put("/versions/<int:number>/certificate")
 def import_certificate(key: str, number: int) -> Response:
     """Body: the certificate that a CA returned in PEM, then its issuers in order."""
     identity = authorised(Action.ADMINISTER)
-    return _certificate(key, number, services().certificates.take(identity, key, number, json_body()))
+    return _certificate(key, number, service().certificates.take(identity, key, number, json_body()))
 
 
 @blueprint.post("/versions/<int:number>/csr")
@@ -60,7 +60,7 @@ def request_certificate(key: str, number: int) -> Response:
     """Make a certificate signing request."""
     identity = authorised(Action.ADMINISTER)
     body = parsed(CertificateRequestBody, json_body())
-    made = services().certificates.request(identity, key, number, body.wish)
+    made = service().certificates.request(identity, key, number, body.wish)
     if _preferred(PEM_MEDIA_TYPE, JSON_MEDIA_TYPE) == JSON_MEDIA_TYPE:
         return answer(request_document(key, number, made))
     return _pem(made.pem.encode("ascii"))

@@ -8,11 +8,9 @@ from flask import Blueprint, Response, request
 
 from signer.domain.identity import Identity
 from signer.domain.policy import Action
-from signer.domain.publication import public_key_pem
 from signer.services.lifecycle import NewKeyRequest, Outcome
 from signer.services.pairs import PairSelector
-from signer.services.signing import pinned
-from signer.web.context import answer, authenticated, authorised, json_body, services
+from signer.web.context import answer, authenticated, authorised, json_body, service
 from signer.web.documents import (
     AdoptBody,
     DestroyBody,
@@ -43,7 +41,7 @@ def create_key() -> Response:
         tokens=body.tokens,
         validity=body.validity,
     )
-    lifecycle = services().lifecycle
+    lifecycle = service().lifecycle
     if body.adopt is None:
         return _outcome(lifecycle.create(identity, new), CREATED)
     return _outcome(lifecycle.adopt(identity, new, _selector(body.adopt)), CREATED)
@@ -52,24 +50,19 @@ def create_key() -> Response:
 @blueprint.get("/keys")
 def list_keys() -> Response:
     """All keys by name."""
-    authorised(Action.READ)
-    return answer({"keys": [key_document(key) for key in services().store.all_keys()]})
+    return answer({"keys": [key_document(key) for key in service().queries.keys(authenticated())]})
 
 
 @blueprint.get("/keys/<key>")
 def show_key(key: str) -> Response:
     """One key with its versions."""
-    authorised(Action.READ)
-    return answer(key_document(services().store.key(key)))
+    return answer(key_document(service().queries.key(authenticated(), key)))
 
 
 @blueprint.get("/keys/<key>/versions/<int:number>/public-key")
 def public_key(key: str, number: int) -> Response:
     """The public key as PEM SubjectPublicKeyInfo, the form that devices read."""
-    authorised(Action.READ)
-    found = services().store.key(key)
-    pem = public_key_pem(pinned(found, found.version(number)).spki)
-    return Response(pem, content_type=PEM_MEDIA_TYPE)
+    return Response(service().queries.public_key(authenticated(), key, number), content_type=PEM_MEDIA_TYPE)
 
 
 @blueprint.post("/keys/<key>/versions")
@@ -78,32 +71,32 @@ def prepare_version(key: str) -> Response:
     identity = authorised(Action.ADMINISTER)
     body = parsed(PrepareBody, json_body())
     selector = _selector(body.adopt) if body.adopt else None
-    outcome = services().lifecycle.prepare(identity, key, validity=body.validity, selector=selector)
+    outcome = service().lifecycle.prepare(identity, key, validity=body.validity, selector=selector)
     return _outcome(outcome, CREATED)
 
 
 @blueprint.post("/keys/<key>/rotate")
 def rotate_key(key: str) -> Response:
     """The next version becomes the active one."""
-    return _outcome(services().lifecycle.rotate(authenticated(), key))
+    return _outcome(service().lifecycle.rotate(authenticated(), key))
 
 
 @blueprint.post("/keys/<key>/versions/<int:number>/retire")
 def retire_version(key: str, number: int) -> Response:
     """Publish the version no longer."""
-    return _step(services().lifecycle.retire, key, number)
+    return _step(service().lifecycle.retire, key, number)
 
 
 @blueprint.post("/keys/<key>/versions/<int:number>/disable")
 def disable_version(key: str, number: int) -> Response:
     """Switch the version off."""
-    return _step(services().lifecycle.disable, key, number)
+    return _step(service().lifecycle.disable, key, number)
 
 
 @blueprint.post("/keys/<key>/versions/<int:number>/enable")
 def enable_version(key: str, number: int) -> Response:
     """Switch the version on again."""
-    return _step(services().lifecycle.enable, key, number)
+    return _step(service().lifecycle.enable, key, number)
 
 
 @blueprint.post("/keys/<key>/versions/<int:number>/destroy")
@@ -111,16 +104,16 @@ def destroy_version(key: str, number: int) -> Response:
     """Remove the pair from the tokens, for ever."""
     identity = authorised(Action.ADMINISTER)
     body = parsed(DestroyBody, json_body())
-    outcome = services().lifecycle.destroy(identity, key, number, confirmation=body.confirmation)
+    outcome = service().lifecycle.destroy(identity, key, number, confirmation=body.confirmation)
     return _outcome(outcome)
 
 
 @blueprint.get("/events")
 def list_events() -> Response:
     """What happened, oldest first, a page at a time."""
-    authorised(Action.READ)
+    identity = authorised(Action.READ)
     query = parsed_query(EventsQuery, request.args.to_dict())
-    found = services().store.events(after=query.after, limit=query.limit, key=query.key)
+    found = service().queries.events(identity, after=query.after, limit=query.limit, key=query.key)
     return answer(
         {
             "events": [event_document(recorded) for recorded in found],

@@ -7,9 +7,9 @@ from typing import BinaryIO
 
 from flask import Blueprint, Response, request
 
-from signer.artifacts import Form, Splice
+from signer.artifacts import Form, SignatureSplice
 from signer.domain.requests import Signature
-from signer.web.context import answer, authenticated, body, services
+from signer.web.context import answer, authenticated, body, service
 from signer.web.documents import SignQuery, parsed_query, signature_document
 
 blueprint = Blueprint("signing", __name__, url_prefix="/v1/keys/<key>")
@@ -21,12 +21,12 @@ ARTIFACT_MEDIA_TYPE = "application/vnd.mender-artifact"
 def sign(key: str) -> Response:
     """Body: a manifest, the head of an artifact, or a whole artifact. Answer: JSON, or manifest.sig as text."""
     identity = authenticated()
-    services().signing.authorise(identity, key)
-    intake = services().intake(form=Form.ANY, replace=_replace())
-    for chunk in body().chunks(services().limits.artifact):
-        intake.feed(chunk)
-    signing_request = intake.finish()
-    signature = services().signing.sign(identity, key, signing_request)
+    service().artifact_signing.authorise(identity, key)
+    upload = service().upload_reader(form=Form.ANY, replace=_replace())
+    for chunk in body().chunks(service().limits.artifact):
+        upload.feed(chunk)
+    signing_request = upload.finish()
+    signature = service().artifact_signing.sign(identity, key, signing_request)
     if _wants_text():
         return Response(signature.encoded, content_type="text/plain; charset=us-ascii", headers=_about(signature))
     return answer(signature_document(signature, signing_request))
@@ -36,21 +36,21 @@ def sign(key: str) -> Response:
 def sign_artifact(key: str) -> Response:
     """Body: a whole artifact. Answer: the signed artifact."""
     identity = authenticated()
-    services().signing.authorise(identity, key)
-    intake = services().intake(form=Form.ARTIFACT, replace=_replace())
-    chunks = body().chunks(services().limits.artifact)
-    file = services().spool.open(request.content_length)
+    service().artifact_signing.authorise(identity, key)
+    upload = service().upload_reader(form=Form.ARTIFACT, replace=_replace())
+    chunks = body().chunks(service().limits.artifact)
+    file = service().spool.open(request.content_length)
     try:
         for chunk in chunks:
-            intake.feed(chunk)
-            services().spool.write(file, chunk)
-        signature = services().signing.sign(identity, key, intake.finish())
+            upload.feed(chunk)
+            service().spool.write(file, chunk)
+        signature = service().artifact_signing.sign(identity, key, upload.finish())
     except BaseException:
         file.close()
         raise
-    size = intake.splice.size(intake.received, signature.encoded)
+    size = upload.splice.size(upload.received, signature.encoded)
     response = Response(
-        SignedArtifact(file, intake.splice, signature.encoded),
+        SignedArtifact(file, upload.splice, signature.encoded),
         content_type=ARTIFACT_MEDIA_TYPE,
         headers=_about(signature),
     )
@@ -61,7 +61,7 @@ def sign_artifact(key: str) -> Response:
 class SignedArtifact:
     """The signed artifact as a response body; the spooled file is closed with it."""
 
-    def __init__(self, file: BinaryIO, splice: Splice, encoded: bytes) -> None:
+    def __init__(self, file: BinaryIO, splice: SignatureSplice, encoded: bytes) -> None:
         self._file = file
         self._chunks = splice.join(file, encoded)
 

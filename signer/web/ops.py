@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from signer.domain.moments import rfc3339
-from signer.web.context import answer, services
+from signer.web.context import answer, service
 
 blueprint = Blueprint("ops", __name__)
 
@@ -21,7 +21,7 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 def readyz() -> Response:
     """Every active key has just made a verified signature; otherwise what is broken, and since when."""
-    readiness = services().readiness.current()
+    readiness = service().readiness.current()
     conditions = [
         {"name": item.name, "status": "ok" if item.code is None else "failed", "code": item.code,
          "vital": item.vital, "since": rfc3339(item.since)}

@@ -162,6 +162,7 @@ WORDINGS: Mapping[type[Exception], Wording] = {
         detail="the clock says {now}, but {newest} is on record already",
         hint="set the clock of the service right",
     ),
+    errors.MessageNotAllowed: Wording(status=403, detail="keys for {purpose} do not sign this"),
     errors.NoActiveVersion: Wording(
         status=409, detail="key {key} has no version that signs", hint="enable one, or prepare one and rotate"
     ),

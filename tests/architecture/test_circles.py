@@ -14,11 +14,6 @@ import pytest
 
 from .sources import PACKAGES, imports, module_name, python_files
 
-# Circles that are known and on their way out, by package: the modules that are on one.
-KNOWN: dict[str, frozenset[str]] = {
-    "signer": frozenset({"signer.web.app"}),
-}
-
 Graph = Mapping[str, Iterable[str]]
 
 
@@ -44,13 +39,7 @@ def a_circle(imported: Graph) -> list[str]:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_there_is_no_circle(package: str) -> None:
-    known = KNOWN.get(package, frozenset())
-    assert a_circle({module: targets - known for module, targets in graph(package).items()}) == []
-
-
-@pytest.mark.parametrize("package", KNOWN)
-def test_a_known_circle_is_still_there(package: str) -> None:
-    assert a_circle(graph(package)), f"{package} has no circle any more: take it off the list"
+    assert a_circle(graph(package)) == []
 
 
 class TestTheRuleItself:

@@ -140,6 +140,7 @@ LAYERS = {
             "signer.services",
             "signer.domain",
             "signer.errors",
+            "signer.application",
             "signer.artifacts",
             "signer.spool",
             "signer.logs",
@@ -148,8 +149,12 @@ LAYERS = {
             "verifier",
         ),
     ),
+    "the application names services, and nothing that is over them": Layer(
+        name="signer.application",
+        allowed=("signer.services", "signer.domain", "signer.artifacts", "signer.spool", "verifier"),
+    ),
     "the settings know nothing but the errors": Layer(name="signer.config", allowed=("signer.errors",)),
-    "the errors know nothing": Layer(name="signer.errors", allowed=()),
+    "the errors know nothing": Layer(name="signer.errors", allowed=("signer.errors",)),
 }
 
 
@@ -157,7 +162,7 @@ LAYERS = {
 def test_a_layer_imports_only_what_lies_below(sentence: str) -> None:
     layer = LAYERS[sentence]
     mine = [item for item in imports("signer") if inside(item.module, layer.name)]
-    assert mine or layer.name == "signer.errors", "the layer is empty: its name has changed"
+    assert mine, "the layer is empty: its name has changed"
     assert [str(item) for item in mine if item.top in OURS and not item.within(*layer.allowed)] == []
 
 

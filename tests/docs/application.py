@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import cast
 
 from flask import Flask
 
-from signer.auth.api_tokens import ApiTokenAuthenticator, issue_api_token
-from signer.bootstrap import Parts, Runtime, build_service, storage_parts
+from signer.auth.api_tokens import issue_api_token
+from signer.bootstrap import build_application, sql_parts, storage_parts
 from signer.config import DatabaseSettings, PinSettings, Settings, SpoolSettings, TokenSettings
 from signer.domain.events import Event, EventType
 from signer.domain.identity import Role
@@ -21,7 +20,7 @@ from signer.services.ports import NewKey, NewVersion, TokenAccess
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
 from signer.token import open_tokens
-from signer.wsgi import web_application
+from signer.web.app import create_app
 
 KEY = "documented"
 
@@ -40,19 +39,13 @@ def application(directory: Path) -> Application:
     settings = _settings(directory)
     database = Database(settings.database)
     database.upgrade()
-    store, ledger = storage_parts(settings, database, _now)
+    store, _ = storage_parts(settings, database, _now)
     api_tokens = SqlApiTokenStore(database=database, clock=_now)
-    parts = Parts(
-        store=store,
-        ledger=ledger,
-        tokens=cast("TokenAccess", open_tokens(settings)),
-        authenticator=ApiTokenAuthenticator(store=api_tokens, monotonic=lambda: 0.0, cache_seconds=1.0),
-        clock=_now,
-    )
+    tokens = cast("TokenAccess", open_tokens(settings))
+    parts = sql_parts(settings, database=database, tokens=tokens, clock=_now)
     _record_key(store)
-    runtime = SimpleNamespace(service=build_service(settings, parts))
     return Application(
-        app=cast("Flask", web_application(settings, cast("Runtime", runtime))),
+        app=create_app(build_application(settings, parts)),
         credentials={
             role: f"Bearer {issue_api_token(api_tokens, name=role.value, role=role, actor='test')}" for role in Role
         },

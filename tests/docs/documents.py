@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from hsm.algorithms import Algorithm
 from signer.domain.keys import UNBOUNDED, Key, KeyVersion, Origin, Purpose, VersionState
-from signer.domain.requests import Checked, Signature, SigningRequest
+from signer.domain.requests import ManifestSeen, Signature
 from signer.web.documents import key_document, signature_document
 from tests.artifacts import ArtifactBuilder
 from verifier import Limits, Manifest
@@ -40,7 +40,5 @@ _KEY = Key(
 KEY_DOCUMENT = key_document(_KEY)
 SIGNATURE_DOCUMENT = signature_document(
     Signature(raw=b"", encoded=b"", key="k", version=1, algorithm="ecdsa-p256", fingerprint=""),
-    SigningRequest(
-        manifest=Manifest.parse(ArtifactBuilder().manifest(), limits=Limits()), header=None, checked=Checked.MANIFEST
-    ),
+    ManifestSeen(manifest=Manifest.parse(ArtifactBuilder().manifest(), limits=Limits())),
 )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from signer.bootstrap import Service
+from signer.application import Application
 from signer.doctor import Severity
 from signer.domain.events import Event, EventType
 from signer.domain.identity import Identity, Role
@@ -190,12 +190,12 @@ def interrupt(patient: Patient, crash: Crash) -> None:
     crash.tampers(patient)
 
 
-def record(service: Service, name: str) -> Key:
+def record(service: Application, name: str) -> Key:
     """The key as it is on record."""
     return service.parts.store.key(name)
 
 
-def events(service: Service, name: str) -> list[Event]:
+def events(service: Application, name: str) -> list[Event]:
     """What happened to a key, oldest first."""
     return [item.event for item in service.parts.store.events(after=0, limit=1000, key=name)]
 
@@ -234,10 +234,10 @@ def test_nothing_signs_or_is_published_between_crash_and_mending(sentence: str, 
         assert version not in key.trusted
         assert not service.parts.ledger.reserve(version.id, timeout=5.0)
         if crash.step == "prepare":
-            assert service.signing.sign(PIPELINE, crash.key, SIGNING_REQUEST).version == 1
+            assert service.artifact_signing.sign(PIPELINE, crash.key, SIGNING_REQUEST).version == 1
         else:
             with pytest.raises(NoActiveVersion):
-                service.signing.sign(PIPELINE, crash.key, SIGNING_REQUEST)
+                service.artifact_signing.sign(PIPELINE, crash.key, SIGNING_REQUEST)
 
 
 def test_what_was_mended_is_in_order_afterwards(patient: Patient) -> None:
@@ -247,7 +247,7 @@ def test_what_was_mended_is_in_order_afterwards(patient: Patient) -> None:
     assert [item.sentence for item in findings(report, "consistency")] == [AGREED]
     assert report.exit_status == 0
     with patient.service() as service:
-        assert service.signing.sign(PIPELINE, NEW_KEY, SIGNING_REQUEST).version == 1
+        assert service.artifact_signing.sign(PIPELINE, NEW_KEY, SIGNING_REQUEST).version == 1
         assert service.certificates.current(NEW_KEY, 1).self_signed
 
 

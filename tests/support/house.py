@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
-from signer.auth.api_tokens import ApiTokenAuthenticator
-from signer.bootstrap import Parts, Service, build_service, storage_parts
+from signer.application import Application
+from signer.bootstrap import Parts, build_application, sql_parts
 from signer.config import Settings
 from signer.domain.events import EventType, RecordedEvent
 from signer.domain.identity import Identity, Role
 from signer.domain.keys import Key, KeyVersion, Purpose, Validity, VersionState
-from signer.domain.requests import Checked, SigningRequest
+from signer.domain.requests import ManifestSeen
+from signer.services.artifact_signing import ArtifactSigning
 from signer.services.lifecycle import LifecycleService, NewKeyRequest
 from signer.services.ports import Clock, TokenAccess
-from signer.services.signing import SigningService
-from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
 from signer.storage.key_store import SqlKeyStore
 from tests.artifacts import ArtifactBuilder
@@ -33,14 +32,15 @@ READER = Identity(name="api-token:console", role=Role.READER)
 KEY = "firmware"
 UNLIMITED = Validity()
 MANIFEST = Manifest.parse(ArtifactBuilder().manifest(), limits=Limits())
-REQUEST = SigningRequest(manifest=MANIFEST, header=None, checked=Checked.MANIFEST)
+REQUEST = ManifestSeen(manifest=MANIFEST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
     """Everything that one worker has, and short ways to what tests do most."""
 
-    service: Service
+    application: Application
+    parts: Parts
     store: SqlKeyStore
     database: Database
     tokens: TokenAccess
@@ -48,12 +48,12 @@ class House:
     @property
     def lifecycle(self) -> LifecycleService:
         """The steps of a key's life."""
-        return self.service.lifecycle
+        return self.application.lifecycle
 
     @property
-    def signing(self) -> SigningService:
+    def signing(self) -> ArtifactSigning:
         """Signatures."""
-        return self.service.signing
+        return self.application.artifact_signing
 
     def create(
         self,
@@ -120,12 +120,15 @@ def open_house(
     """A worker on this database and these tokens."""
     chosen = settings(url, directory, tokens.names, strict=strict)
     database = Database(chosen.database)
-    store, ledger = storage_parts(chosen, database, clock)
-    authenticator = ApiTokenAuthenticator(
-        store=SqlApiTokenStore(database=database, clock=clock), monotonic=time.monotonic, cache_seconds=5.0
-    )
-    parts = Parts(store=store, ledger=ledger, tokens=tokens, authenticator=authenticator, clock=clock)
+    parts = sql_parts(chosen, database=database, tokens=tokens, clock=clock)
+    application = build_application(chosen, parts)
     try:
-        yield House(service=build_service(chosen, parts), store=store, database=database, tokens=tokens)
+        yield House(
+            application=application,
+            parts=parts,
+            store=cast("SqlKeyStore", parts.store),
+            database=database,
+            tokens=tokens,
+        )
     finally:
         database.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,11 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from signer.application import BodyLimit, RequestLimits
 from signer.domain.identity import Identity, Role
 from signer.domain.keys import UNBOUNDED, VersionState
-from signer.services.readiness import ReadinessService
 from signer.spool import Spool
-from signer.web.app import Services, WebLimits, create_app
-from signer.web.bodies import BodyLimit
+from signer.web.app import create_app
 from tests.signer.certificates.workshop import TIMEOUT, Workshop
 from verifier import Limits
 
@@ -39,30 +39,14 @@ class ByName:
 def client(shop: Workshop, tmp_path: Path) -> Iterator[FlaskClient]:
     """An administrator's client; the key ``firmware`` has one version."""
     shop.create()
-    limits = WebLimits(
+    limits = RequestLimits(
         artifact=BodyLimit(octets=1024, setting="limits.artifact_bytes"),
         json=BodyLimit(octets=JSON_BYTES, setting="limits.json_bytes"),
         head_bytes=1024,
         read_timeout=TIMEOUT,
         verifier=Limits(),
     )
-    readiness = ReadinessService(
-        store=shop.store, tokens=shop.tokens, clock=shop.clock, interval=1.0, timeout=TIMEOUT,
-        quarantine=shop.signing.quarantine,
-    )  # fmt: skip
-    app = create_app(
-        Services(
-            signing=shop.signing,
-            lifecycle=shop.lifecycle,
-            certificates=shop.certificates,
-            publication=shop.publication,
-            readiness=readiness,
-            store=shop.store,
-            authenticator=ByName(),
-            spool=Spool(tmp_path),
-            limits=limits,
-        )
-    )
+    app = create_app(replace(shop.application, authenticator=ByName(), spool=Spool(tmp_path), limits=limits))
     with app.test_client() as opened:
         opened.environ_base["HTTP_AUTHORIZATION"] = Role.ADMINISTRATOR.value
         yield opened

@@ -6,19 +6,21 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 from hsm import PinnedKey, TokenPool
 from hsm.algorithms import Algorithm
+from signer.application import Application
+from signer.bootstrap import build_application, sql_parts
 from signer.domain.identity import Identity, Role
 from signer.domain.keys import UNBOUNDED, Key, Purpose, Validity, VersionState
 from signer.services.certificates import CertificateService
 from signer.services.lifecycle import LifecycleService, NewKeyRequest, Outcome
 from signer.services.ports import TokenAccess
 from signer.services.publication import PublicationService
-from signer.services.signing import SigningService
 from signer.storage.database import Database
 from signer.storage.key_store import SqlKeyStore
-from signer.storage.signature_ledger import SqlSignatureLedger
+from tests.support import house
 from tests.support.clock import ManualClock
 from tests.support.records import swap
 
@@ -32,10 +34,10 @@ TOLERANCE = timedelta(seconds=5)
 class Workshop:
     """Everything that a test of certificates touches."""
 
+    application: Application
     store: SqlKeyStore
     tokens: TokenAccess
     clock: ManualClock
-    signing: SigningService
     certificates: CertificateService
     lifecycle: LifecycleService
     publication: PublicationService
@@ -97,33 +99,16 @@ def workshop(database: Database, pool: TokenPool, clock: ManualClock) -> Worksho
     asked: list[bytes] = []
     tokens: TokenAccess = Watched(pool, asked)  # type: ignore[assignment]  # the rest is the pool's
     store = SqlKeyStore(database=database, clock=clock)
-    ledger = SqlSignatureLedger(database=database, clock=clock, clock_tolerance=TOLERANCE)
-    signing = SigningService(store=store, ledger=ledger, tokens=tokens, clock=clock, timeout=TIMEOUT)
-    certificates = CertificateService(
-        store=store,
-        tokens=tokens,
-        clock=clock,
-        clock_tolerance=TOLERANCE,
-        timeout=TIMEOUT,
-        quarantine=signing.quarantine,
-    )
-    lifecycle = LifecycleService(
-        store=store,
-        tokens=tokens,
-        token_names=(TOKEN,),
-        clock=clock,
-        clock_tolerance=TOLERANCE,
-        strict_adoption=False,
-        timeout=TIMEOUT,
-        certify=certificates.issue_first,
-    )
+    settings = house.settings("sqlite:///unused", Path(), (TOKEN,))
+    parts = sql_parts(settings, database=database, tokens=tokens, clock=clock)
+    application = build_application(settings, parts)
     return Workshop(
+        application=application,
         store=store,
         tokens=tokens,
         clock=clock,
-        signing=signing,
-        certificates=certificates,
-        lifecycle=lifecycle,
-        publication=PublicationService(store=store),
+        certificates=application.certificates,
+        lifecycle=application.lifecycle,
+        publication=application.publication,
         asked=asked,
     )

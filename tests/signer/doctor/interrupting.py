@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hsm import TokenPool
-from signer.bootstrap import Service
+from signer.application import Application
 from signer.domain.keys import UNBOUNDED
 from signer.services.lifecycle import NewKeyRequest
 from signer.services.pairs import PairSelector
@@ -43,7 +43,7 @@ class Crashing:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def take(service: Service, step: str) -> None:
+def take(service: Application, step: str) -> None:
     """One step, as a person asks for it."""
     lifecycle = service.lifecycle
     request = NewKeyRequest(unverified_name=NEW_KEY, unverified_algorithm="ecdsa-p256")

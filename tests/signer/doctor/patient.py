@@ -7,7 +7,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -16,17 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from hsm import TokenDescription, TokenPool, inspect
-from signer.auth.api_tokens import ApiTokenAuthenticator
-from signer.bootstrap import Parts, Service, build_service, storage_parts, utc_now
+from signer.application import Application
+from signer.bootstrap import build_application, sql_parts, storage_parts, utc_now
 from signer.config import Settings, load_settings
 from signer.doctor import Finding, Report, Request, examine, real_surroundings
 from signer.domain.identity import Identity, Role
 from signer.domain.keys import UNBOUNDED, KeyVersion, Validity
-from signer.domain.requests import Checked, SigningRequest
+from signer.domain.requests import ManifestSeen
 from signer.installation import create_installation
 from signer.services.lifecycle import NewKeyRequest
 from signer.services.ports import TokenAccess
-from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
 from signer.token import open_tokens, token_config
 from tests.artifacts import ArtifactBuilder
@@ -34,7 +32,7 @@ from tests.integration.running import free_port
 from verifier import Limits, Manifest
 
 MANIFEST = Manifest.parse(ArtifactBuilder().manifest(), limits=Limits())
-SIGNING_REQUEST = SigningRequest(manifest=MANIFEST, header=None, checked=Checked.MANIFEST)
+SIGNING_REQUEST = ManifestSeen(manifest=MANIFEST)
 ADMIN = Identity(name="api-token:tester", role=Role.ADMINISTRATOR)
 KEY = "firmware"
 TOKEN = "softhsm"
@@ -99,19 +97,14 @@ class Patient:
             return storage_parts(self.settings, database, utc_now)[0].key(key).version(number)
 
     @contextmanager
-    def service(self, wrap: Callable[[TokenPool], TokenAccess] = lambda pool: pool) -> Iterator[Service]:
+    def service(self, wrap: Callable[[TokenPool], TokenAccess] = lambda pool: pool) -> Iterator[Application]:
         """The services, with the token open; ``wrap`` puts something between them and the token."""
         settings = self.settings
         pool, database = open_tokens(settings), Database(settings.database)
         pool.start()
         try:
             assert pool.wait_ready(OPENING_SECONDS)
-            store, ledger = storage_parts(settings, database, utc_now)
-            authenticator = ApiTokenAuthenticator(
-                store=SqlApiTokenStore(database=database, clock=utc_now), monotonic=time.monotonic, cache_seconds=0.0
-            )
-            parts = Parts(store=store, ledger=ledger, tokens=wrap(pool), authenticator=authenticator, clock=utc_now)
-            yield build_service(settings, parts)
+            yield build_application(settings, sql_parts(settings, database=database, tokens=wrap(pool), clock=utc_now))
         finally:
             pool.close()
             database.close()

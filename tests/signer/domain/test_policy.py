@@ -9,7 +9,9 @@ import pytest
 
 from signer.domain.identity import Identity, Role
 from signer.domain.keys import Purpose, VersionState
-from signer.domain.policy import Action, Allow, Deny, decide, decide_artifact_signature
+from signer.domain.policy import Action, Allow, Deny, decide, decide_action, may_ask
+from signer.domain.requests import ManifestSeen
+from tests.support.house import MANIFEST
 
 from .test_keys import key
 
@@ -29,7 +31,7 @@ def identity(role: Role) -> Identity:
 
 @pytest.mark.parametrize(("role", "action"), [*itertools.product(Role, Action)])
 def test_a_role_covers_its_actions_and_no_others(role: Role, action: Action) -> None:
-    decision = decide(identity(role), action)
+    decision = decide_action(identity(role), action)
     if (role, action) in MAY:
         assert decision == Allow(rule=f"role {role}")
     else:
@@ -39,13 +41,14 @@ def test_a_role_covers_its_actions_and_no_others(role: Role, action: Action) -> 
 @pytest.mark.parametrize("action", Action)
 def test_a_role_that_no_rule_knows_may_nothing(action: Action) -> None:
     stranger = Identity(name="stranger", role="owner")  # type: ignore[arg-type]
-    assert isinstance(decide(stranger, action), Deny)
+    assert isinstance(decide_action(stranger, action), Deny)
 
 
 @pytest.mark.parametrize(("role", "purpose"), [*itertools.product(Role, Purpose)])
 def test_only_artifact_keys_sign_artifacts(role: Role, purpose: Purpose) -> None:
     asked = replace(key(VersionState.ACTIVE), purpose=purpose)
-    decision = decide_artifact_signature(identity(role), asked)
+    decision = may_ask(identity(role), asked)
+    assert decide(identity(role), asked, ManifestSeen(manifest=MANIFEST)) == decision
     if purpose is not Purpose.ARTIFACT:
         assert decision == Deny(reason=f"key firmware is for {purpose}, only artifact keys sign artifacts")
     elif (role, Action.SIGN) in MAY:

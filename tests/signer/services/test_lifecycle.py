@@ -243,7 +243,7 @@ class TestEnable:
     ) -> None:
         key = house.create()
         (pair,) = tokens.pairs()
-        house.signing.quarantine(key, key.version(1))
+        house.application.quarantine(key, key.version(1))
         tokens.substitute(pair.key_id)
         with pytest.raises(KeyMismatch):
             step(house, "enable")
@@ -257,7 +257,7 @@ class TestEnable:
         self, house: House, tokens: MemoryTokens
     ) -> None:
         key = house.create()
-        house.signing.quarantine(key, key.version(1))
+        house.application.quarantine(key, key.version(1))
         step(house, "disable")
         tokens.substitute(key.version(1).cka_id)
         with pytest.raises(KeyMismatch):

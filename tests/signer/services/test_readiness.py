@@ -12,7 +12,9 @@ from sqlalchemy import text
 
 from hsm.errors import DeadlineExceeded, PinRejected, TokenBusy, TokenError, TokenUnavailable
 from signer.domain.keys import VersionState as S
-from signer.services.readiness import OVERDUE, PROOF_MESSAGE, Readiness, ReadinessService
+from signer.domain.messages import SelfCheck
+from signer.services.readiness import OVERDUE, Readiness, ReadinessService
+from signer.services.signing import MessageSigner
 from tests.support.clock import ManualClock
 from tests.support.house import ADMIN, KEY, House
 from tests.support.memory_tokens import MemoryTokens
@@ -25,7 +27,7 @@ PATIENCE = 20.0
 
 @pytest.fixture
 def readiness(house: House) -> ReadinessService:
-    return house.service.readiness
+    return house.application.readiness
 
 
 def broken(found: Readiness) -> dict[str, str]:
@@ -60,7 +62,7 @@ class TestRounds:
 
     def test_what_is_signed_for_a_proof_can_be_no_manifest(self) -> None:
         with pytest.raises(VerificationError):
-            Manifest.parse(PROOF_MESSAGE, limits=Limits())
+            Manifest.parse(SelfCheck.READINESS.content, limits=Limits())
 
     @pytest.mark.parametrize("state", ["disable", "pending"])
     def test_a_key_that_nobody_expects_to_sign_is_not_proved(
@@ -114,7 +116,7 @@ class TestBreaking:
     def test_one_token_of_two_is_enough(self, pair_house: House, two_tokens: MemoryTokens) -> None:
         two_tokens.copy(pair_house.create().version(1).cka_id, target="two")
         with two_tokens.failing("sign", TokenUnavailable(token="one")):
-            assert pair_house.service.readiness.prove().ready
+            assert pair_house.application.readiness.prove().ready
 
     def test_one_broken_key_of_two_is_named(
         self, house: House, tokens: MemoryTokens, readiness: ReadinessService
@@ -191,10 +193,11 @@ def running(house: House, clock: ManualClock) -> Iterator[Running]:
     service = ReadinessService(
         store=house.store,
         tokens=house.tokens,
+        signer=MessageSigner(tokens=house.tokens, timeout=TIMEOUT),
         clock=clock,
         interval=0.005,
         timeout=TIMEOUT,
-        quarantine=house.signing.quarantine,
+        quarantine=house.application.quarantine,
     )
     yield Running(service)
     service.close()

@@ -7,7 +7,7 @@ from operator import attrgetter
 
 import pytest
 
-from signer.artifacts import Form, Intake
+from signer.artifacts import Form, UploadReader
 from signer.domain.requests import Checked, SigningRequest
 from signer.errors import ArtifactIncomplete, EmptyBody, SignedAlready, SignerError
 from tests.artifacts import ArtifactBuilder, Compression, breaks
@@ -27,9 +27,9 @@ REFUSED = [case for case in CORPUS if not case.accepted and case.code not in SIG
 
 def taken(body: bytes, form: Form, *, head_bytes: int = HEAD_BYTES, replace: bool = True) -> SigningRequest:
     """In one piece: an error in it may come out only at the end."""
-    intake = Intake(form=form, limits=Limits(), head_bytes=head_bytes, replace=replace)
-    intake.feed(body)
-    return intake.finish()
+    upload = UploadReader(form=form, limits=Limits(), head_bytes=head_bytes, replace=replace)
+    upload.feed(body)
+    return upload.finish()
 
 
 @pytest.mark.parametrize("case", [case for case in CORPUS if case.accepted], ids=NAME)
@@ -103,11 +103,11 @@ def test_tiny_bodies_are_refused(body: bytes) -> None:
 
 def test_the_splice_adds_one_member_and_nothing_else() -> None:
     artifact = ArtifactBuilder().build()
-    intake = Intake(form=Form.ARTIFACT, limits=Limits(), head_bytes=HEAD_BYTES)
-    intake.feed(artifact)
-    intake.finish()
+    upload = UploadReader(form=Form.ARTIFACT, limits=Limits(), head_bytes=HEAD_BYTES)
+    upload.feed(artifact)
+    upload.finish()
     encoded = b"A" * 684
-    signed = b"".join(intake.splice.join(io.BytesIO(artifact), encoded))
-    assert len(signed) == intake.splice.size(len(artifact), encoded) == len(artifact) + 512 + 1024
-    cut = intake.splice.cut_from
+    signed = b"".join(upload.splice.join(io.BytesIO(artifact), encoded))
+    assert len(signed) == upload.splice.size(len(artifact), encoded) == len(artifact) + 512 + 1024
+    cut = upload.splice.cut_from
     assert signed[:cut] + signed[cut + 1536 :] == artifact

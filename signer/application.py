@@ -1,0 +1,60 @@
+"""The service as every way into it sees it: what can be called, and how much a request may cost.
+
+``bootstrap`` builds it; nothing in it knows HTTP, a command line or a database.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from signer.artifacts import Form, UploadReader
+from signer.services.artifact_signing import ArtifactSigning
+from signer.services.certificates import CertificateService
+from signer.services.lifecycle import LifecycleService
+from signer.services.ports import Authenticator
+from signer.services.publication import PublicationService
+from signer.services.quarantine import Quarantine
+from signer.services.queries import QueryService
+from signer.services.readiness import ReadinessService
+from signer.spool import Spool
+from verifier import Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyLimit:
+    """The largest body in bytes, and the setting that says so."""
+
+    octets: int
+    setting: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestLimits:
+    """The bounds of requests: sizes in bytes, ``read_timeout`` in seconds, ``verifier`` those of artifacts."""
+
+    artifact: BodyLimit
+    json: BodyLimit
+    head_bytes: int
+    read_timeout: float
+    verifier: Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """The services of one process, over one database and one set of tokens. Safe for threads."""
+
+    authenticator: Authenticator
+    artifact_signing: ArtifactSigning
+    lifecycle: LifecycleService
+    certificates: CertificateService
+    queries: QueryService
+    publication: PublicationService
+    readiness: ReadinessService
+    quarantine: Quarantine
+    spool: Spool
+    limits: RequestLimits
+
+    def upload_reader(self, *, form: Form, replace: bool) -> UploadReader:
+        """A reader for one body that is to be signed."""
+        limits = self.limits
+        return UploadReader(form=form, limits=limits.verifier, head_bytes=limits.head_bytes, replace=replace)

@@ -1,0 +1,81 @@
+"""Everything that a key of the service may sign, as a closed set of types, each tied to the purposes of its keys.
+
+1. Nothing is signed that is not a ``Message``, and no key signs a message that ``PURPOSES`` does not give it: one
+   kind of key can never be made to sign what another kind stands for.
+2. What the service signs for itself begins with ``SELF_SIGNED``. Its first byte is 0x00, so that it can be no
+   manifest (which begins with a hexadecimal digit), no JWT (base64url), no note (C2SP signed-note: no control
+   character but the newline) and no certificate or request (DER begins with 0x30).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from signer.domain.keys import Purpose
+from signer.errors import MessageNotAllowed
+from verifier import Manifest
+
+SELF_SIGNED = b"\x00artifact-signer/self-signed\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactManifest:
+    """The manifest of an artifact: the bytes that devices verify."""
+
+    manifest: Manifest
+
+    @property
+    def content(self) -> bytes:
+        """What is signed."""
+        return self.manifest.raw
+
+
+class SelfCheck(StrEnum):
+    """A key proves itself to the service; ``value`` says on which occasion. These signatures leave nowhere."""
+
+    READINESS = "readiness"
+    ADOPTION = "adoption"  # before a pair that is in the token already becomes part of a version
+    COMPLETION = "completion"  # before an interrupted creation is completed
+    ENABLING = "enabling"  # before a version that was switched off signs again
+
+    @property
+    def content(self) -> bytes:
+        """What is signed."""
+        return SELF_SIGNED + self.value.encode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateContent:
+    """A certificate without its signature (TBSCertificate, RFC 5280 section 4.1), put together by the service."""
+
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRequestContent:
+    """A request without its signature (CertificationRequestInfo, RFC 2986 section 4.1), put together by the service."""
+
+    content: bytes
+
+
+Message = ArtifactManifest | SelfCheck | CertificateContent | CertificateRequestContent
+
+ANY_PURPOSE = frozenset(Purpose)
+PURPOSES: Mapping[type[Message], frozenset[Purpose]] = MappingProxyType(
+    {
+        ArtifactManifest: frozenset({Purpose.ARTIFACT}),
+        SelfCheck: ANY_PURPOSE,
+        CertificateContent: ANY_PURPOSE,
+        CertificateRequestContent: ANY_PURPOSE,
+    }
+)
+
+
+def signable(message: Message, purpose: Purpose) -> bytes:
+    """The bytes of ``message``, if keys of ``purpose`` may sign it; raises ``MessageNotAllowed``."""
+    if purpose not in PURPOSES.get(type(message), frozenset()):
+        raise MessageNotAllowed(message=type(message).__name__, purpose=purpose.value)
+    return message.content

@@ -1,0 +1,46 @@
+"""Refusals because of who asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from signer.errors.base import SignerError
+
+
+@dataclass(eq=False, kw_only=True)
+class CredentialsMissing(SignerError):
+    """No credential came with the request."""
+
+    code = "credentials-missing"
+
+
+@dataclass(eq=False, kw_only=True)
+class CredentialsRejected(SignerError):
+    """A credential came and proves nothing. Which part is wrong is not said."""
+
+    code = "credentials-rejected"
+
+
+@dataclass(eq=False, kw_only=True)
+class AccessDenied(SignerError):
+    """The identity is known and may not do this."""
+
+    code = "access-denied"
+    identity: str
+    reason: str
+
+
+@dataclass(eq=False, kw_only=True)
+class ApiTokenNameTaken(SignerError):
+    """An API token of this name is on record, valid or revoked: names are not used twice."""
+
+    code = "api-token-name-taken"
+    name: str
+
+
+@dataclass(eq=False, kw_only=True)
+class ApiTokenNotFound(SignerError):
+    """No API token has this name."""
+
+    code = "api-token-not-found"
+    name: str

@@ -1,0 +1,41 @@
+"""Stops a version in whose place the token holds another key."""
+
+from __future__ import annotations
+
+import logging
+
+from signer.domain.events import Event, EventType
+from signer.domain.keys import Key, KeyVersion
+from signer.domain.lifecycle import Step, follow
+from signer.errors import StateChanged
+from signer.services.ports import KeyStore, VersionChange
+
+SERVICE_ACTOR = "artifact-signer"
+
+logger = logging.getLogger(__name__)
+
+
+class Quarantine:
+    """Called with the key and the version that is not to be trusted any more."""
+
+    def __init__(self, *, store: KeyStore) -> None:
+        self._store = store
+
+    def __call__(self, key: Key, version: KeyVersion) -> None:
+        """Stop the version; raises ``StepNotAllowed`` where its state knows no quarantine."""
+        state = follow(version.state, Step.QUARANTINE, key=key.name, version=version.number)
+        fields = {"disabled_from": version.state.value}
+        change = VersionChange(version_id=version.id, expected=version.state, state=state, fields=fields)
+        event = Event(
+            type=EventType.VERSION_QUARANTINED,
+            actor=SERVICE_ACTOR,
+            key=key.name,
+            version=version.number,
+            before={"state": version.state.value},
+            after={"state": state.value},
+        )
+        try:
+            self._store.change(key, [change], [event])
+        except StateChanged:
+            return  # another worker saw the same
+        logger.error("key %s version %d is quarantined: the token holds another key", key.name, version.number)

@@ -1,0 +1,42 @@
+"""What may be read of keys and events, and by whom: the one place through which every way in reads records."""
+
+from __future__ import annotations
+
+from signer.domain.events import RecordedEvent
+from signer.domain.identity import Identity
+from signer.domain.keys import Key
+from signer.domain.policy import Action
+from signer.domain.publication import public_key_pem
+from signer.services.access import require
+from signer.services.ports import KeyStore
+from signer.services.signing import pinned
+
+
+class QueryService:
+    """Reads. Each question is asked for an identity and raises ``AccessDenied`` where that may not read."""
+
+    def __init__(self, *, store: KeyStore) -> None:
+        self._store = store
+
+    def keys(self, identity: Identity) -> tuple[Key, ...]:
+        """All keys by name."""
+        require(identity, Action.READ)
+        return self._store.all_keys()
+
+    def key(self, identity: Identity, name: str) -> Key:
+        """One key with its versions; raises ``KeyNotFound``."""
+        require(identity, Action.READ)
+        return self._store.key(name)
+
+    def public_key(self, identity: Identity, name: str, number: int) -> bytes:
+        """The public key of a version, PEM (``BEGIN PUBLIC KEY``).
+
+        Raises ``KeyNotFound``, ``VersionNotFound`` or ``VersionHasNoPair``.
+        """
+        key = self.key(identity, name)
+        return public_key_pem(pinned(key, key.version(number)).spki)
+
+    def events(self, identity: Identity, *, after: int, limit: int, key: str | None) -> tuple[RecordedEvent, ...]:
+        """At most ``limit`` events with an id greater than ``after``, oldest first; ``key``: of this key only."""
+        require(identity, Action.READ)
+        return self._store.events(after=after, limit=limit, key=key)

@@ -1,0 +1,84 @@
+"""What keys may sign: a closed set of messages, each by the keys of its purposes and no others."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import get_args
+
+import pytest
+
+from signer.domain.keys import Purpose
+from signer.domain.messages import (
+    PURPOSES,
+    SELF_SIGNED,
+    ArtifactManifest,
+    CertificateContent,
+    CertificateRequestContent,
+    Message,
+    SelfCheck,
+    signable,
+)
+from signer.domain.requests import Checked
+from signer.errors import MessageNotAllowed
+from tests.support.house import MANIFEST
+from verifier import Limits, Manifest, VerificationError
+
+MESSAGES: dict[str, Message] = {
+    "the manifest of an artifact": ArtifactManifest(MANIFEST),
+    "a certificate": CertificateContent(b"0..."),
+    "a certificate request": CertificateRequestContent(b"0..."),
+    **{f"the self-check of {occasion}": occasion for occasion in SelfCheck},
+}
+ARTIFACT_KEYS_ONLY = {"the manifest of an artifact"}
+
+
+@pytest.mark.parametrize(("sentence", "purpose"), [*itertools.product(MESSAGES, Purpose)])
+def test_a_message_is_signed_by_keys_of_its_purposes_only(sentence: str, purpose: Purpose) -> None:
+    message = MESSAGES[sentence]
+    if sentence in ARTIFACT_KEYS_ONLY and purpose is not Purpose.ARTIFACT:
+        with pytest.raises(MessageNotAllowed) as refused:
+            signable(message, purpose)
+        assert refused.value.purpose == purpose.value
+    else:
+        assert signable(message, purpose) == message.content
+
+
+def test_what_the_table_does_not_know_is_signed_by_nobody() -> None:
+    class Stranger:
+        content = b"anything"
+
+    for purpose in Purpose:
+        with pytest.raises(MessageNotAllowed):
+            signable(Stranger(), purpose)  # type: ignore[arg-type]
+
+
+def test_every_message_has_its_row() -> None:
+    assert set(PURPOSES) == set(get_args(Message))
+
+
+# What each outside form begins with, or consists of.
+FORMS = {
+    "a JWT": re.compile(rb"[A-Za-z0-9_-]*\.[A-Za-z0-9_.-]*"),
+    "a note": re.compile(rb"[^\x00-\x09\x0b-\x1f]*"),
+    "a certificate, or a request for one": re.compile(rb"\x30.*", re.DOTALL),
+}
+
+
+@pytest.mark.parametrize("occasion", SelfCheck)
+class TestSelfSignedMessages:
+    def test_it_begins_with_the_one_prefix(self, occasion: SelfCheck) -> None:
+        assert occasion.content.startswith(SELF_SIGNED)
+
+    def test_it_can_be_no_manifest(self, occasion: SelfCheck) -> None:
+        with pytest.raises(VerificationError):
+            Manifest.parse(occasion.content, limits=Limits())
+
+    @pytest.mark.parametrize("form", FORMS)
+    def test_it_can_be_nothing_that_others_read(self, occasion: SelfCheck, form: str) -> None:
+        assert not FORMS[form].fullmatch(occasion.content)
+
+
+def test_what_was_seen_is_ordered() -> None:
+    assert sorted(Checked) == [Checked.BLIND, Checked.MANIFEST, Checked.HEAD, Checked.ARTIFACT]
+    assert Checked.HEAD >= Checked.HEAD > Checked.MANIFEST
