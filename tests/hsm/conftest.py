@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -41,9 +42,13 @@ def open_pool() -> Iterator[OpenPool]:
     pools: list[TokenPool] = []
 
     def opened(
-        *configs: TokenConfig, policy: RestartPolicy = QUICK, timeout: float = 10.0, ready: bool | None = True
+        *configs: TokenConfig,
+        policy: RestartPolicy = QUICK,
+        timeout: float = 10.0,
+        ready: bool | None = True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> TokenPool:
-        pool = TokenPool(configs, policy=policy, timeout=timeout)
+        pool = TokenPool(configs, policy=policy, timeout=timeout, clock=clock)
         pools.append(pool)
         pool.start()
         if ready is not None:

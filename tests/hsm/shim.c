@@ -9,11 +9,13 @@
  *     C_Sign abort             end the process by a signal
  *     C_Sign corrupt           flip one bit of the signature
  *     C_Sign der               return an r||s signature as DER
+ *     C_Sign broken 51         CKR_DEVICE_ERROR for data of this many bytes: 51 is what RSA signs, 32 P-256
  *     C_GenerateKeyPair loose  make private keys that are extractable and not sensitive
  *     C_OpenSession limit 3    CKR_SESSION_COUNT above so many sessions
  *     C_GetTokenInfo flags 0x40000   add these flags
  *     C_GetMechanismList hide 0x1    leave this mechanism out
  * SHIM_LOG      file to which each C_Login appends one byte
+ * SHIM_CALLS    file to which each C_Sign appends S and each C_FindObjectsInit F; may be missing
  *
  * Return values and structures are those of PKCS#11 v2.40.
  */
@@ -32,7 +34,7 @@ typedef struct { ulong_t type; void *value; ulong_t length; } attribute;
 enum { INITIALIZE = 0, TOKEN_INFO = 6, MECHANISM_LIST = 7, OPEN_SESSION = 12, CLOSE_SESSION = 13, LOGIN = 18,
        FIND_INIT = 26, SIGN_INIT = 42, SIGN = 43, GENERATE_PAIR = 59 };
 enum { SENSITIVE = 0x103, EXTRACTABLE = 0x162 };
-enum { OK = 0, GENERAL_ERROR = 5, SESSION_COUNT = 0xB1 };
+enum { OK = 0, GENERAL_ERROR = 5, DEVICE_ERROR = 0x30, SESSION_COUNT = 0xB1 };
 
 static function_list *real, ours;
 static long sessions;
@@ -54,6 +56,17 @@ static int command(const char *name, char verb[16], ulong_t *argument)
     }
     fclose(control);
     return present;
+}
+
+/* Append one byte to the file that the variable names; 0 where it cannot be written. */
+static int note(const char *variable, const char *byte)
+{
+    const char *path = getenv(variable);
+    int log = path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
+    int written = log >= 0 && write(log, byte, 1) == 1;
+    if (log >= 0)
+        close(log);
+    return written;
 }
 
 /* Do what is commanded before the real call; returns 1 where *result is the answer already. */
@@ -139,10 +152,8 @@ static ulong_t CloseSession(ulong_t session)
 static ulong_t Login(ulong_t session, ulong_t user, void *pin, ulong_t length)
 {
     ulong_t result;
-    int log = open(getenv("SHIM_LOG"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (log < 0 || write(log, "L", 1) != 1)
+    if (!note("SHIM_LOG", "L"))
         return GENERAL_ERROR;
-    close(log);
     if (before("C_Login", &result))
         return result;
     return ((ulong_t (*)(ulong_t, ulong_t, void *, ulong_t))real->entry[LOGIN])(session, user, pin, length);
@@ -151,6 +162,7 @@ static ulong_t Login(ulong_t session, ulong_t user, void *pin, ulong_t length)
 static ulong_t FindObjectsInit(ulong_t session, void *template, ulong_t count)
 {
     ulong_t result;
+    note("SHIM_CALLS", "F");
     if (before("C_FindObjectsInit", &result))
         return result;
     return ((ulong_t (*)(ulong_t, void *, ulong_t))real->entry[FIND_INIT])(session, template, count);
@@ -199,8 +211,12 @@ static ulong_t Sign(ulong_t session, void *data, ulong_t length, unsigned char *
     char verb[16];
     unsigned char raw[64], *end;
     ulong_t argument, result;
+    if (!signature) /* the question how long it will be comes once before each signature */
+        note("SHIM_CALLS", "S");
     if (before("C_Sign", &result))
         return result;
+    if (command("C_Sign", verb, &argument) && !strcmp(verb, "broken") && length == argument)
+        return DEVICE_ERROR;
     result = ((ulong_t (*)(ulong_t, void *, ulong_t, void *, ulong_t *))real->entry[SIGN])(
         session, data, length, signature, size);
     if (result || !signature || !command("C_Sign", verb, &argument))

@@ -16,11 +16,12 @@ SOURCE = Path(__file__).with_name("shim.c")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shim:
-    """One token behind the shim. ``control``: its commands; ``log``: one byte for each login."""
+    """One token behind the shim. ``control``: its commands; ``log``: a byte for each login; ``calls``: S and F."""
 
     hsm: SoftHsm
     control: Path
     log: Path
+    calls: Path
 
     def say(self, *commands: str) -> None:
         """From the next call on, do this; without commands, behave."""
@@ -30,6 +31,14 @@ class Shim:
     def logins(self) -> int:
         """How often a PIN was tried, by all processes together."""
         return self.log.stat().st_size if self.log.exists() else 0
+
+    def signed(self) -> int:
+        """How often a signature was asked for."""
+        return self.calls.read_bytes().count(b"S") if self.calls.exists() else 0
+
+    def searched(self) -> int:
+        """How often objects were looked for."""
+        return self.calls.read_bytes().count(b"F") if self.calls.exists() else 0
 
 
 def command(control: Path, *commands: str) -> None:
@@ -52,8 +61,13 @@ def compiled(directory: Path) -> Path:
 
 def make_shim(library: Path, directory: Path, *, label: str = "demo", pin: str = PIN, **settings: object) -> Shim:
     """A SoftHSM token of its own, reached through ``library``."""
-    control, log = directory / f"{label}.control", directory / f"{label}.log"
+    control, log, calls = (directory / f"{label}.{name}" for name in ("control", "log", "calls"))
     control.touch()
-    environment = {"SHIM_MODULE": str(module_path()), "SHIM_CONTROL": str(control), "SHIM_LOG": str(log)}
+    environment = {
+        "SHIM_MODULE": str(module_path()),
+        "SHIM_CONTROL": str(control),
+        "SHIM_LOG": str(log),
+        "SHIM_CALLS": str(calls),
+    }
     hsm = make_softhsm(directory, label=label, pin=pin, module=library, environment=environment, **settings)
-    return Shim(hsm=hsm, control=control, log=log)
+    return Shim(hsm=hsm, control=control, log=log, calls=calls)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from hsm import TokenState
+from hsm import Algorithm, TokenState
 from hsm.errors import (
     DeadlineExceeded,
     KeyMismatch,
@@ -144,6 +144,37 @@ def test_a_token_that_is_lost_once_is_reloaded_in_place(shim: Shim, open_pool: O
     shim.say(f"C_Sign once {LOSSES[row]:#x}")
     assert pool.sign(key, b"while")
     assert (pid_of(pool), shim.logins) == (pid, logins + 1)
+
+
+def test_reloads_that_do_not_help_become_rare(shim: Shim, open_pool: OpenPool) -> None:
+    """One key fails as a lost token would, and another signs: no reload helps, and each interrupts the other."""
+    pool = open_pool(shim.hsm.config)
+    broken, sound = make_key(pool, algorithm=Algorithm.RSA_2048), make_key(pool, key_id=b"\2", label="sound")
+    pool.sign(broken, b"")
+    shim.say("C_Sign broken 51")
+    pid, logins, began = pid_of(pool), shim.logins, time.monotonic()
+    while time.monotonic() - began < 2.0:
+        assert pool.sign(sound, b"")
+        with pytest.raises(TokenUnavailable):
+            pool.sign(broken, b"")
+    # Due after 0.2 s, and then 0.4, 0.8 and 1.6 s later.
+    assert 2 <= shim.logins - logins <= 4
+    shim.say()
+    assert pool.sign(sound, b"")
+    assert pid_of(pool) == pid
+
+
+def test_a_process_that_replaces_a_failed_one_has_to_sign_first(shim: Shim, open_pool: OpenPool) -> None:
+    pool = open_pool(shim.hsm.config)
+    key = make_key(pool)
+    pool.sign(key, b"the key that is used last")
+    shim.say("C_Sign abort")
+    with pytest.raises(TokenUnavailable):
+        pool.sign(key, b"")
+    assert not pool.wait_ready(1.5)
+    assert pool.health()[0].restarts >= 2
+    shim.say()
+    assert pool.wait_ready(HEALTHY_WITHIN)
 
 
 REFUSALS = {

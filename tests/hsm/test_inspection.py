@@ -24,6 +24,8 @@ UNOPENABLE = {
     "a label that no token has": (TokenUri(token="nobody"), TokenNotFound),
     "a serial that no token has": (TokenUri(token="demo", serial="0000"), TokenNotFound),
     "a model that no token has": (TokenUri(token="demo", model="YubiHSM"), TokenNotFound),
+    "a manufacturer that no token has": (TokenUri(token="demo", manufacturer="Yubico"), TokenNotFound),
+    "a slot that holds another token": (TokenUri(token="demo", slot_id=1 << 40), TokenNotFound),
 }
 
 
@@ -31,7 +33,7 @@ UNOPENABLE = {
 def test_what_cannot_be_opened_is_named(softhsm: SoftHsm, open_pool: OpenPool, row: str) -> None:
     uri, expected = UNOPENABLE[row]
     if uri.module_path is None:
-        uri = TokenUri(token=uri.token, serial=uri.serial, model=uri.model, module_path=module_path())
+        uri = replace(uri, module_path=module_path())
     elif not uri.module_path.parent.is_dir() and row != "a module that is not there":
         pytest.skip(f"no {uri.module_path} here")
     config = softhsm.with_(uri=uri)
@@ -40,6 +42,20 @@ def test_what_cannot_be_opened_is_named(softhsm: SoftHsm, open_pool: OpenPool, r
     assert pool.health()[0].last_error == expected.code
     with pytest.raises(expected):
         inspect(config)
+
+
+def test_a_token_is_found_by_all_that_it_says_of_itself(softhsm: SoftHsm, open_pool: OpenPool) -> None:
+    described = inspect(softhsm.config)
+    uri = TokenUri(
+        token=described.label,
+        serial=described.serial,
+        manufacturer=described.manufacturer,
+        model=described.model,
+        slot_id=described.slot_id,
+        module_path=module_path(),
+    )
+    assert described.manufacturer
+    open_pool(softhsm.with_(uri=uri))
 
 
 def test_two_tokens_of_one_label_need_the_serial(softhsm: SoftHsm, open_pool: OpenPool) -> None:

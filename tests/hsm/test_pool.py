@@ -6,8 +6,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from hsm.errors import (
     KeyNotFound,
     TokenUnavailable,
 )
+from hsm.parent.status import LACKING_FOR
 from hsm.protocol.signing import MAX_MESSAGE
 from tests.hsm.children import ended
 from tests.hsm.conftest import OpenPool, make_key
@@ -30,31 +32,62 @@ from tests.hsm.softhsm import SoftHsm, cloned, make_softhsm
 DEADLINE = 3.0
 
 
-@pytest.fixture
-def twins(shim: Shim, open_pool: OpenPool, tmp_path: Path) -> tuple[TokenPool, PinnedKey, Shim, SoftHsm]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Twins:
     """Two tokens with the same key; the first can be made to misbehave."""
+
+    pool: TokenPool
+    key: PinnedKey
+    first: Shim
+    second: Shim
+
+
+@pytest.fixture
+def twins(shim: Shim, open_pool: OpenPool, tmp_path: Path) -> Twins:
+    """Both tokens open, in one pool."""
     alone = open_pool(shim.hsm.config)
     key = make_key(alone)
     alone.close()
     second = cloned(shim.hsm, tmp_path, name="second")
     # The second one must not follow the commands that are meant for the first.
-    environment = {**second.config.environment, "SHIM_CONTROL": str(tmp_path / "never")}
-    second_config = second.with_(environment=environment)
-    pool = open_pool(shim.hsm.with_(sign_timeout=0.5), second_config)
-    return pool, key, shim, second
+    control, calls = tmp_path / "never", tmp_path / "second.calls"
+    environment = {**second.config.environment, "SHIM_CONTROL": str(control), "SHIM_CALLS": str(calls)}
+    second = replace(second, config=second.with_(environment=environment))
+    pool = open_pool(shim.hsm.with_(sign_timeout=0.5), second.config)
+    return Twins(pool=pool, key=key, first=shim, second=Shim(hsm=second, control=control, log=shim.log, calls=calls))
 
 
-def test_requests_are_spread_over_both(twins: tuple[TokenPool, PinnedKey, Shim, SoftHsm]) -> None:
-    pool, key, shim, _ = twins
+def test_requests_are_spread_over_both(twins: Twins) -> None:
+    before = twins.first.signed()
+    for _ in range(20):
+        twins.pool.sign(twins.key, b"")
+    assert (twins.first.signed() - before, twins.second.signed()) == (10, 10)
+
+
+def test_a_busy_token_gets_nothing_more_to_do(twins: Twins) -> None:
+    twins.first.say("C_Sign hold")
+    before = twins.first.signed()
+    waiting = threading.Thread(target=lambda: twins.pool.sign(twins.key, b"", tokens=["demo"], timeout=5))
+    waiting.start()
+    wait_until(lambda: twins.first.signed() > before)
+    for _ in range(10):
+        twins.pool.sign(twins.key, b"")
+    assert (twins.first.signed() - before, twins.second.signed()) == (1, 10)
+    twins.first.say()
+    waiting.join(10)
+    assert not waiting.is_alive()
+
+
+def test_a_refusal_of_one_token_is_made_good_by_the_other(twins: Twins) -> None:
+    pool, key, shim = twins.pool, twins.key, twins.first
     shim.say("C_Sign return 0x70")  # a refusal that does not count as a failure of the token
     with pytest.raises(AlgorithmUnsupported):
         pool.sign(key, b"", tokens=["demo"])
-    answered = [pool.sign(key, b"") for _ in range(10)]
-    assert len(answered) == 10
+    assert len([pool.sign(key, b"") for _ in range(10)]) == 10
 
 
-def test_a_request_for_one_token_stays_there(twins: tuple[TokenPool, PinnedKey, Shim, SoftHsm]) -> None:
-    pool, key, shim, _ = twins
+def test_a_request_for_one_token_stays_there(twins: Twins) -> None:
+    pool, key, shim = twins.pool, twins.key, twins.first
     shim.say("C_Sign abort")
     assert pool.sign(key, b"", tokens=["second"])
     with pytest.raises(TokenUnavailable) as refused:
@@ -70,8 +103,8 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("row", FAILURES)
-def test_the_other_token_signs_meanwhile(twins: tuple[TokenPool, PinnedKey, Shim, SoftHsm], row: str) -> None:
-    pool, key, shim, _ = twins
+def test_the_other_token_signs_meanwhile(twins: Twins, row: str) -> None:
+    pool, key, shim = twins.pool, twins.key, twins.first
     with Load(pool, key, timeout=DEADLINE) as load:
         shim.say(FAILURES[row])
         started = time.monotonic()
@@ -88,8 +121,8 @@ def test_the_other_token_signs_meanwhile(twins: tuple[TokenPool, PinnedKey, Shim
     assert [health.state for health in pool.health()] == [TokenState.READY, TokenState.READY]
 
 
-def test_a_token_that_is_back_is_used_again(twins: tuple[TokenPool, PinnedKey, Shim, SoftHsm]) -> None:
-    pool, key, _, _ = twins
+def test_a_token_that_is_back_is_used_again(twins: Twins) -> None:
+    pool, key = twins.pool, twins.key
     first, second = (health.pid for health in pool.health())
     assert first is not None
     assert second is not None
@@ -109,6 +142,52 @@ def test_a_key_of_one_token_is_found_there(softhsm: SoftHsm, open_pool: OpenPool
     for _ in range(10):
         assert pool.sign(key, b"")
     assert (pool.has_key("demo", key), pool.has_key("other", key)) == (False, True)
+
+
+def test_a_token_that_lacks_the_key_is_not_asked_again_for_a_while(
+    shim: Shim, softhsm_beside: SoftHsm, open_pool: OpenPool
+) -> None:
+    later = 0.0
+    pool = open_pool(shim.hsm.config, softhsm_beside.config, clock=lambda: time.monotonic() + later)
+    key = make_key(pool, token="beside")
+    for _ in range(2):  # whichever is asked first, both have been
+        assert pool.sign(key, b"")
+    searched = shim.searched()
+    for _ in range(10):
+        assert pool.sign(key, b"")
+    assert shim.searched() == searched
+    later = LACKING_FOR + 1
+    for _ in range(2):
+        assert pool.sign(key, b"")
+    assert shim.searched() > searched
+
+
+def test_a_key_that_was_made_meanwhile_is_looked_for_again(
+    shim: Shim, softhsm_beside: SoftHsm, open_pool: OpenPool
+) -> None:
+    pool = open_pool(shim.hsm.config, softhsm_beside.config)
+    key = make_key(pool, token="beside")
+    for _ in range(2):
+        assert pool.sign(key, b"")
+    make_key(pool, key_id=b"another", label="another")
+    searched = shim.searched()
+    for _ in range(2):
+        assert pool.sign(key, b"")
+    assert shim.searched() > searched
+
+
+@pytest.fixture
+def softhsm_beside(tmp_path: Path) -> SoftHsm:
+    """Another token, with other keys."""
+    return make_softhsm(tmp_path, label="beside")
+
+
+def wait_until(reached: Callable[[], bool]) -> None:
+    """Wait for something that happens in another process."""
+    pause, deadline = threading.Event(), time.monotonic() + 10
+    while not reached():
+        assert time.monotonic() < deadline
+        pause.wait(0.005)
 
 
 def test_a_key_of_no_token_is_not_found(softhsm: SoftHsm, open_pool: OpenPool, tmp_path: Path) -> None:
