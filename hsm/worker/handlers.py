@@ -25,6 +25,7 @@ from hsm.worker.reload import Budget, Reload
 from hsm.worker.sessions import Sessions, Working
 from hsm.worker.slots import descriptions
 
+PROBE = b"\x5a" * 32  # signed to see whether the token signs at all; the signature goes nowhere
 MAX_HANDLES = 1024  # per session; above it the cache begins anew
 
 Result = TypeVar("Result")
@@ -48,6 +49,7 @@ class Handlers:
         self._module = module
         self._sessions = sessions
         self._reloading = reload
+        self._last_good: tuple[bytes, PayloadKind] | None = None  # replaced as a whole: no lock needed
 
     def capabilities(self) -> Capabilities:
         """What the token's mechanisms allow."""
@@ -83,7 +85,9 @@ class Handlers:
                 raise WireError("not for an open token")
 
     def _sign(self, working: Working, packed: bytes, kind: PayloadKind, payload: bytes) -> bytes:
-        return self._load(working, packed).sign(kind, payload)
+        signature = self._load(working, packed).sign(kind, payload)
+        self._last_good = packed, kind
+        return signature
 
     def _load(self, working: Working, packed: bytes, *, fresh: bool = False) -> signing.Signer:
         """The key from the session's cache, or ``fresh`` from the token."""
@@ -183,6 +187,17 @@ class Handlers:
 
     def _verdict(self, error: TokenError) -> Exception:
         """Others get their signatures: the fault is this request's. Nobody does: the token is lost."""
-        if self._sessions.proven or isinstance(error, KeyNotFound):
+        if self._sessions.proven or isinstance(error, KeyNotFound) or self._proves():
             return error
         return TokenLost(error)
+
+    def _proves(self) -> bool:
+        """Whether the key that signed last still does: then one bad key does not take the token from all others."""
+        if self._last_good is None:
+            return False
+        packed, kind = self._last_good
+        try:
+            self._attempt(lambda working: self._sign(working, packed, kind, PROBE))
+        except (p11.PKCS11Error, TokenError):
+            return False
+        return True
