@@ -196,7 +196,6 @@ def _make_database(directory: Path, config: Path) -> None:
     database = Database(settings.database)
     try:
         database.upgrade()
-        (directory / "artifact-signer.sqlite").chmod(0o600)
         store = SqlApiTokenStore(database=database, clock=utc_now)
         name = f"admin-{secrets.token_hex(3)}" if store.name_taken("admin") else "admin"
         token = issue_api_token(store, name=name, role=Role.ADMINISTRATOR, actor="artifact-signer init")

@@ -55,8 +55,7 @@ def upgrade(config: Path) -> None:
 
     opened = Database(load_settings(config, os.environ).database)
     try:
-        before, expected = opened.revisions()
-        opened.upgrade()
+        before, expected = opened.upgrade()
     finally:
         opened.close()
     note(f"the database is at revision {expected}" + ("" if before != expected else ", as it was"))

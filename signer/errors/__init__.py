@@ -19,6 +19,9 @@ from signer.errors.base import (
 from signer.errors.installation import (
     ConfigurationInvalid,
     DatabaseDamaged,
+    DatabaseFileLost,
+    DatabaseFull,
+    DatabaseReadOnly,
     DatabaseRevisionMismatch,
     DatabaseUnavailable,
 )
@@ -79,6 +82,9 @@ __all__ = [
     "CredentialsMissing",
     "CredentialsRejected",
     "DatabaseDamaged",
+    "DatabaseFileLost",
+    "DatabaseFull",
+    "DatabaseReadOnly",
     "DatabaseRevisionMismatch",
     "DatabaseUnavailable",
     "EmptyBody",

@@ -15,6 +15,28 @@ class DatabaseUnavailable(SignerError):
 
 
 @dataclass(eq=False, kw_only=True)
+class DatabaseFull(SignerError):
+    """There is no disk space left to write to the database."""
+
+    code = "database-full"
+
+
+@dataclass(eq=False, kw_only=True)
+class DatabaseReadOnly(SignerError):
+    """The database takes no writes: a standby after a failover, or a file that must not be changed."""
+
+    code = "database-read-only"
+
+
+@dataclass(eq=False, kw_only=True)
+class DatabaseFileLost(SignerError):
+    """The database's file is not the one that was opened. ``found``: file or write-ahead log, missing or replaced."""
+
+    code = "database-file-lost"
+    found: str
+
+
+@dataclass(eq=False, kw_only=True)
 class DatabaseDamaged(SignerError):
     """The database is not there, is none, or is damaged. ``damage``: what was found, a sentence each."""
 

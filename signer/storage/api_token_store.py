@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from signer.domain.events import Event
 from signer.errors import ApiTokenNameTaken, ApiTokenNotFound
 from signer.services.ports import ApiTokenRecord, Clock
-from signer.storage.database import Database
+from signer.storage.database import Database, retried
 from signer.storage.key_store import insert_event
 from signer.storage.tables import api_tokens
 
@@ -20,6 +20,7 @@ class SqlApiTokenStore:
         self._database = database
         self._clock = clock
 
+    @retried
     def add(self, *, token_id: str, name: str, role: str, secret_sha256: bytes, event: Event) -> None:
         """Record a token; raises ``ApiTokenNameTaken``, also where the token of that name is revoked."""
         moment = self._clock()
@@ -57,6 +58,7 @@ class SqlApiTokenStore:
                 for row in connection.execute(query)
             )
 
+    @retried
     def revoke(self, name: str, event: Event) -> bool:
         """Let the token prove nothing any more; False where it did not before. Raises ``ApiTokenNotFound``."""
         moment = self._clock()

@@ -1,40 +1,73 @@
 """The engine, and the two ways of using it: a read without a transaction, a write with one.
 
-SQLite runs in WAL mode with full synchronisation, and a write takes its lock at the start: a transaction that
-begins by reading and then writes can otherwise fail for no reason a caller could mend.
+Writes lock the rows of key versions by ascending id and the events last, so that no two transactions wait for each
+other. Where a database asks one of two to give way all the same, ``retried`` takes it once more from its beginning.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from signer.config import DatabaseSettings
-from signer.errors import ConfigurationInvalid, DatabaseDamaged, DatabaseRevisionMismatch, DatabaseUnavailable
+from signer.errors import (
+    ConfigurationInvalid,
+    DatabaseDamaged,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseRevisionMismatch,
+    DatabaseUnavailable,
+    SignerError,
+)
+from signer.storage.sqlite import MILLISECONDS, SqliteFile, attach
 
-MILLISECONDS = 1000
 MIGRATION_LOCK = 0x61727473  # any number that other programs on the same server do not lock
-LOCK_LOOK_SECONDS = 0.0003
+PRIMARY_CODE = 0xFF  # of SQLite's extended result codes
+# SQLSTATEs of PostgreSQL, appendix A of its manual.
+DISK_FULL = "53100"
+READ_ONLY = "25006"
+GAVE_WAY = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+def retried(method: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Take a whole transaction once more, from its beginning, where it had to give way to another."""
+
+    @wraps(method)
+    def taken(*arguments: Parameters.args, **options: Parameters.kwargs) -> Result:
+        try:
+            return method(*arguments, **options)
+        except DatabaseUnavailable as error:
+            if _sqlstate(error.__cause__) not in GAVE_WAY:
+                raise
+            return method(*arguments, **options)
+
+    return taken
 
 
 class Database:
     """A database, opened lazily. Safe for threads; not to be carried over a fork."""
 
     def __init__(self, settings: DatabaseSettings) -> None:
-        self._engine = _engine(settings)
+        url = _url(settings)
+        self._engine = _engine(url, settings)
+        self._file = SqliteFile(Path(url.database or "")) if url.get_backend_name() == "sqlite" else None
+        if self._file is not None:
+            attach(self._engine, self._file, settings.timeout)
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @property
@@ -44,29 +77,42 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection for queries. Raises ``DatabaseUnavailable``."""
+        """A connection for queries. Raises ``DatabaseUnavailable`` or ``DatabaseFileLost``."""
         with _translated(), self._reading.connect() as connection:
+            self._check_file()
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction: committed and durable at the end, rolled back on any error."""
-        with _translated(), self._engine.begin() as connection:
-            yield connection
+        """A transaction: committed and durable at the end, rolled back on any error.
 
-    def upgrade(self) -> None:
-        """Bring the schema to the revision of this release.
+        Raises ``DatabaseUnavailable``, ``DatabaseFull``, ``DatabaseReadOnly`` or ``DatabaseFileLost``; the last one
+        also after the commit, since nobody knows then whether what was written is still there.
+        """
+        with _translated():
+            with self._engine.begin() as connection:
+                self._check_file()
+                yield connection
+            self._check_file()
+
+    def upgrade(self) -> tuple[str | None, str]:
+        """Bring the schema to the revision of this release; an SQLite file that is missing is made.
+
+        Returns the revision before (None: there was none) and the one after.
 
         Raises ``DatabaseRevisionMismatch`` where it is at one that this release does not know.
         """
         configuration = _alembic()
+        if self._file is not None:
+            self._file.create()
         with self.writing() as connection:
             if connection.dialect.name == "postgresql":
                 # Several machines may begin at the same moment; SQLite has let in only one already.
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
-            _require_known_revision(connection)
+            before, expected = _known_revision(connection)
             configuration.attributes["connection"] = connection
             command.upgrade(configuration, "head")
+        return before, expected
 
     def revisions(self) -> tuple[str | None, str]:
         """The revision found in the database (None: none) and the one that this release expects."""
@@ -83,6 +129,10 @@ class Database:
         """Close all connections."""
         self._engine.dispose()
 
+    def _check_file(self) -> None:
+        if self._file is not None:
+            self._file.check()
+
 
 def _revisions(connection: Connection) -> tuple[str | None, str]:
     expected = ScriptDirectory.from_config(_alembic()).get_current_head()
@@ -91,11 +141,12 @@ def _revisions(connection: Connection) -> tuple[str | None, str]:
     return MigrationContext.configure(connection).get_current_revision(), expected
 
 
-def _require_known_revision(connection: Connection) -> None:
+def _known_revision(connection: Connection) -> tuple[str | None, str]:
     found, expected = _revisions(connection)
     known = {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}
     if found is not None and found not in known:
         raise DatabaseRevisionMismatch(found=found, expected=expected)
+    return found, expected
 
 
 def _alembic() -> Config:
@@ -105,34 +156,29 @@ def _alembic() -> Config:
     return configuration
 
 
-def _engine(settings: DatabaseSettings) -> Engine:
+def _url(settings: DatabaseSettings) -> URL:
     url = make_url(settings.url)
-    if settings.password_file is not None:
-        url = url.set(password=_password(settings.password_file))
-    arguments: dict[str, Any]
+    return url if settings.password_file is None else url.set(password=_password(settings.password_file))
+
+
+def _engine(url: URL, settings: DatabaseSettings) -> Engine:
     if url.get_backend_name() == "sqlite":
-        arguments = {"timeout": settings.timeout}
-    else:
-        milliseconds = int(settings.timeout * MILLISECONDS)
-        arguments = {
-            "connect_timeout": max(2, int(settings.timeout)),
-            "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}",
-        }
+        return create_engine(url, pool_timeout=settings.timeout)
+    milliseconds = int(settings.timeout * MILLISECONDS)
     try:
         engine = create_engine(
             url,
-            connect_args=arguments,
+            connect_args={
+                "connect_timeout": max(2, int(settings.timeout)),
+                "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}",
+            },
             pool_timeout=settings.timeout,
-            pool_pre_ping=url.get_backend_name() != "sqlite",
+            pool_pre_ping=True,
         )
     except ImportError as error:
         problem = "the driver for PostgreSQL is not installed: pip install 'artifact-signer[postgres]'"
         raise ConfigurationInvalid(path="database.url", problems=(problem,)) from error
-    if url.get_backend_name() == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _BeginImmediate(settings.timeout))
-    else:
-        event.listen(engine, "do_connect", partial(_connect_postgres, settings.timeout))
+    event.listen(engine, "do_connect", partial(_connect_postgres, settings.timeout))
     return engine
 
 
@@ -152,60 +198,33 @@ def _connect_postgres(timeout: float, _dialect: Any, _record: Any, arguments: An
     return connect(timeout, *arguments, **parameters)
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    # The driver's own transaction handling would begin too late; _BeginImmediate takes its place.
-    connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-class _BeginImmediate:
-    """Begins a write on SQLite as soon as the lock is free, and at the latest after ``timeout`` seconds.
-
-    SQLite's own waiting sleeps up to 100 ms between looks, while a writer is done in a fraction of one: two
-    workers would spend their time asleep.
-    """
-
-    def __init__(self, timeout: float) -> None:
-        self._restore = f"PRAGMA busy_timeout={int(timeout * MILLISECONDS)}"
-        self._timeout = timeout
-
-    def __call__(self, connection: Connection) -> None:
-        if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
-            return
-        driver: Any = connection.connection.dbapi_connection
-        driver.execute("PRAGMA busy_timeout=0").close()
-        deadline = time.monotonic() + self._timeout
-        try:
-            while not _begun(driver):
-                if time.monotonic() > deadline:
-                    raise DatabaseUnavailable
-                time.sleep(LOCK_LOOK_SECONDS)
-        finally:
-            driver.execute(self._restore).close()
-
-
-def _begun(driver: Any) -> bool:
-    try:
-        driver.execute("BEGIN IMMEDIATE").close()
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-            return False
-        raise DatabaseUnavailable from error
-    return True
-
-
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, PoolTimeout, sqlite3.OperationalError) as error:
-        raise DatabaseUnavailable from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise DatabaseUnavailable from error
-        if type(error) is DatabaseError:  # its subclasses are about statements
-            raise DatabaseDamaged(damage=(str(error.orig),)) from error
-        raise
-    except sqlite3.DatabaseError as error:  # from the hooks above, where nothing wraps it
-        raise DatabaseDamaged(damage=(str(error),)) from error
+    except (DBAPIError, PoolTimeout, sqlite3.DatabaseError) as error:
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+def _refusal(error: DBAPIError | PoolTimeout | sqlite3.DatabaseError) -> SignerError | None:
+    """What an error of the driver means; None where it is about a statement, and so for its caller."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    code, state = getattr(original, "sqlite_errorcode", 0) & PRIMARY_CODE, _sqlstate(error)
+    if code == sqlite3.SQLITE_FULL or state == DISK_FULL:
+        return DatabaseFull()
+    if code == sqlite3.SQLITE_READONLY or state == READ_ONLY:
+        return DatabaseReadOnly()
+    if state in GAVE_WAY or isinstance(error, OperationalError | PoolTimeout | sqlite3.OperationalError):
+        return DatabaseUnavailable()
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return DatabaseUnavailable()
+    # The subclasses of both are about statements.
+    return DatabaseDamaged(damage=(str(original),)) if type(error) in (DatabaseError, sqlite3.DatabaseError) else None
+
+
+def _sqlstate(error: BaseException | None) -> object:
+    """The SQLSTATE that PostgreSQL gave; None where there is none."""
+    return getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None

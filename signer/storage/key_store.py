@@ -23,7 +23,7 @@ from signer.errors import (
     StateChanged,
 )
 from signer.services.ports import Certificate, Clock, NewKey, NewVersion, VersionChange
-from signer.storage.database import Database
+from signer.storage.database import Database, retried
 from signer.storage.tables import certificates, events, keys, versions
 
 
@@ -49,6 +49,7 @@ class SqlKeyStore:
         with self._database.reading() as connection:
             return _load(connection, name)
 
+    @retried
     def add_key(self, key: NewKey, version: NewVersion, event: Event) -> Key:
         """Record a key with its first, pending version; raises ``KeyNameTaken``."""
         try:
@@ -71,6 +72,7 @@ class SqlKeyStore:
         except IntegrityError as error:
             raise KeyNameTaken(key=key.name) from error
 
+    @retried
     def add_version(self, key: Key, version: NewVersion, event: Event) -> Key:
         """Record the following version as pending; raises ``NextVersionExists``."""
         number = key.versions[-1].number + 1
@@ -82,10 +84,12 @@ class SqlKeyStore:
         except IntegrityError as error:
             raise self._version_conflict(key.name) from error
 
+    @retried
     def change(self, key: Key, changes: Sequence[VersionChange], events: Sequence[Event]) -> Key:
         """Make all changes or none; raises ``StateChanged`` where a version is not in its expected state."""
         try:
             with self._database.writing() as connection:
+                _lock(connection, changes)
                 for change in changes:
                     _swap_state(connection, key.name, change)
                 for event in events:
@@ -94,6 +98,7 @@ class SqlKeyStore:
         except IntegrityError as error:
             raise self._change_conflict(key, changes) from error
 
+    @retried
     def add_certificate(self, key: Key, version_number: int, certificate: Certificate, event: Event) -> None:
         """Record a certificate; the newest one counts."""
         with self._database.writing() as connection:
@@ -129,6 +134,7 @@ class SqlKeyStore:
             created_at=row.created_at,
         )
 
+    @retried
     def record(self, event: Event) -> None:
         """Record an event that changes no version."""
         with self._database.writing() as connection:
@@ -221,6 +227,12 @@ def _forget_unborn(connection: Connection, name: str) -> None:
     if born is None:
         connection.execute(delete(versions).where(versions.c.key_id == row.id))
         connection.execute(delete(keys).where(keys.c.id == row.id))
+
+
+def _lock(connection: Connection, changes: Sequence[VersionChange]) -> None:
+    """Take the rows by ascending id, as every transaction does; what is then done to them has an order of its own."""
+    wanted = [change.version_id for change in changes]
+    connection.execute(select(versions.c.id).where(versions.c.id.in_(wanted)).order_by(versions.c.id).with_for_update())
 
 
 def _swap_state(connection: Connection, name: str, change: VersionChange) -> None:

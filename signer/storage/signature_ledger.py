@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Update, and_, bindparam, case, or_, update
 
 from signer.domain.keys import VersionState
-from signer.errors import DatabaseUnavailable
+from signer.errors import DatabaseUnavailable, SignerError
 from signer.services.ports import Clock
-from signer.storage.database import Database
+from signer.storage.database import Database, retried
 from signer.storage.tables import versions
 
 
@@ -27,7 +27,7 @@ class _Ticket:
     version_id: int
     count: int
     granted: bool | None = None
-    error: DatabaseUnavailable | None = None
+    error: SignerError | None = None
     decided: threading.Event = field(default_factory=threading.Event)
 
 
@@ -66,7 +66,7 @@ class SqlSignatureLedger:
             finally:
                 self._turn.release()
         if ticket.error is not None:
-            raise DatabaseUnavailable from ticket.error
+            raise replace(ticket.error) from ticket.error
         return bool(ticket.granted)
 
     def _leave(self, ticket: _Ticket) -> None:
@@ -81,12 +81,11 @@ class SqlSignatureLedger:
             batch, self._waiting = self._waiting, []
         granted: set[int] = set()
         # Also after an error that nobody foresaw, which reaches the one caller that commits.
-        failure: DatabaseUnavailable | None = DatabaseUnavailable()
+        failure: SignerError | None = DatabaseUnavailable()
         try:
-            with self._database.writing() as connection:
-                granted = self._count(connection, batch)
+            granted = self._counted(batch)
             failure = None
-        except DatabaseUnavailable as error:
+        except SignerError as error:
             failure = error
         finally:
             # Nobody may wait for a commit that will not come.
@@ -95,6 +94,11 @@ class SqlSignatureLedger:
                 ticket.error = failure
                 ticket.decided.set()
 
+    @retried
+    def _counted(self, batch: Iterable[_Ticket]) -> set[int]:
+        with self._database.writing() as connection:
+            return self._count(connection, batch)
+
     def _count(self, connection: Connection, batch: Iterable[_Ticket]) -> set[int]:
         """Apply the batch; returns the ids of the granted tickets."""
         now = self._clock()
@@ -102,7 +106,8 @@ class SqlSignatureLedger:
         by_version: dict[int, list[_Ticket]] = {}
         for ticket in batch:
             by_version.setdefault(ticket.version_id, []).append(ticket)
-        for version_id, tickets in by_version.items():
+        # By id, as every transaction locks them: in the order of arrival two workers could wait for each other.
+        for version_id, tickets in sorted(by_version.items()):
             returned = [ticket for ticket in tickets if ticket.count < 0]
             wanted = [ticket for ticket in tickets if ticket.count > 0]
             if returned:

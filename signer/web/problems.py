@@ -198,6 +198,22 @@ WORDINGS: Mapping[type[Exception], Wording] = {
     errors.DatabaseUnavailable: Wording(
         status=503, transient=True, detail="the database does not answer", hint="try again"
     ),
+    errors.DatabaseFull: Wording(
+        status=507,
+        detail="the disk of the database is full",
+        hint="an operator has to make disk space for the database",
+    ),
+    errors.DatabaseReadOnly: Wording(
+        status=503,
+        detail="the database takes no writes",
+        hint="an operator has to name the server that does, or let the service write to the file",
+    ),
+    errors.DatabaseFileLost: Wording(
+        status=503,
+        detail="the database is lost: {found}",
+        hint="stop the service, put the database back from its backup, start again; a new installation makes it with "
+        "artifact-signer database upgrade",
+    ),
     errors.DatabaseDamaged: Wording(
         status=503, detail="the database cannot be used: {damage}", hint="an operator has to restore it from its backup"
     ),

@@ -174,8 +174,16 @@ def _shown(document: str) -> list[dict[str, str]]:
     return [{name: value or "-" for name, value in item.items()} for item in json.loads(document)["api_tokens"]]
 
 
-def test_a_database_of_another_revision_is_refused_by_name(shell: Shell) -> None:
+def test_a_database_that_is_missing_is_refused_and_not_made(shell: Shell) -> None:
     (shell.directory / "signer.sqlite").unlink()
+    done = shell("create", "build", "--role", "signer", "--output", str(shell.directory / "build.token"))
+    assert (done.code, done.out) == (1, "")
+    assert "the database is lost: file missing" in done.err
+    assert not (shell.directory / "signer.sqlite").exists()
+
+
+def test_a_database_of_another_revision_is_refused_by_name(shell: Shell) -> None:
+    (shell.directory / "signer.sqlite").write_bytes(b"")
     done = shell("create", "build", "--role", "signer", "--output", str(shell.directory / "build.token"))
     assert (done.code, done.out) == (1, "")
     assert "hint: run artifact-signer database upgrade" in done.err

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,7 +15,10 @@ from tests.support import rivals
 from tests.support.clock import ManualClock
 from tests.support.crowd import PROCESSES, Crowd
 from tests.support.databases import Opener
+from tests.support.postgres import Cluster
 from tests.support.records import add_pinned, add_version, event, new_key, new_version, swap
+
+from .ledgers import until
 
 THREADS = 6
 
@@ -75,3 +80,41 @@ class TestManyAtOnce:
             seen += [item.id for item in store.events(after=seen[-1] if seen else 0, limit=1000, key=None)]
         assert sum((future.result() for future in writing), Counter()) == {rivals.DONE: PROCESSES * THREADS}
         assert seen == list(range(1, PROCESSES * THREADS * 20 + 1))
+
+
+class TestGivingWay:
+    """PostgreSQL ends one of two transactions that wait for each other; ours is then taken once more."""
+
+    @pytest.fixture
+    def store(self, postgres_url: str, clock: ManualClock) -> Iterator[SqlKeyStore]:
+        opener = Opener(postgres_url)
+        yield SqlKeyStore(database=opener(), clock=clock)
+        opener.close()
+
+    def test_a_deadlock_with_a_stranger_costs_one_more_attempt(
+        self, store: SqlKeyStore, postgres_cluster: Cluster
+    ) -> None:
+        key = add_version(store, add_pinned(store), state=VersionState.NEXT)
+        first, second = (version.id for version in key.versions)
+        changes = [swap(key.versions[0], VersionState.PREVIOUS), swap(key.versions[1], VersionState.ACTIVE)]
+        lock = "UPDATE key_versions SET state = state WHERE id = %s"
+        with postgres_cluster.connect("shared") as stranger, stranger.transaction():
+            # The one whose patience ends first is the one that gives way.
+            stranger.execute("SET deadlock_timeout = '1min'")
+            stranger.execute(lock, [second])
+            ours = threading.Thread(target=store.change, args=(key, changes, [event(EventType.KEY_ROTATED)]))
+            ours.start()
+            until(lambda: _waiting(postgres_cluster))
+            stranger.execute(lock, [first])
+        ours.join(60)
+        assert [version.state for version in store.key("firmware").versions] == [
+            VersionState.PREVIOUS,
+            VersionState.ACTIVE,
+        ]
+        assert event_types(store).count(EventType.KEY_ROTATED) == 1
+
+
+def _waiting(cluster: Cluster) -> bool:
+    """Whether a transaction waits for another one."""
+    with cluster.connect("shared") as connection:
+        return connection.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone() is not None

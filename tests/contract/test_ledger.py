@@ -200,6 +200,15 @@ class TestManyAtOnce:
         crowd.everywhere(rivals.reserve_signatures, database_url, version_id, THREADS, 5, 0)
         assert count(store) == PROCESSES * THREADS * 5
 
+    def test_several_keys_do_not_wait_for_each_other_in_a_circle(
+        self, store: SqlKeyStore, database_url: str, crowd: Crowd
+    ) -> None:
+        names, rounds = [f"key-{number}" for number in range(6)], 10
+        version_ids = tuple(active_id(store, name) for name in names)
+        outcomes = crowd.everywhere(rivals.reserve_of_several, database_url, version_ids, THREADS, rounds)
+        assert sum(outcomes, Counter()) == {"granted": PROCESSES * THREADS * rounds * len(names)}
+        assert {count(store, name) for name in names} == {PROCESSES * THREADS * rounds}
+
 
 class TestGroupCommit:
     """Who comes while a commit is under way shares the next one."""

@@ -137,6 +137,28 @@ def reserve_signatures(url: str, version_id: int, threads: int, each: int, give_
         database.close()
 
 
+def reserve_of_several(url: str, version_ids: tuple[int, ...], threads: int, rounds: int) -> Counter[str]:
+    """Every thread reserves a signature of each version, ``rounds`` times, in an order of its own."""
+    database = Database(settings(url))
+    ledger = SqlSignatureLedger(database=database, clock=utc_now, clock_tolerance=timedelta(seconds=5))
+
+    def work(number: int) -> Counter[str]:
+        start = number % len(version_ids)
+        order = (*version_ids[start:], *version_ids[:start])[:: 1 if number % 2 else -1]
+        counts: Counter[str] = Counter()
+        for version_id in order * rounds:
+            try:
+                counts["granted" if ledger.reserve(version_id, timeout=60.0) else "refused"] += 1
+            except SignerError as error:
+                counts[error.code] += 1
+        return counts
+
+    try:
+        return sum(in_threads(threads, work), Counter())
+    finally:
+        database.close()
+
+
 def rotate_together(url: str, directory: Path, tokens: Snapshot, threads: int) -> Counter[str]:
     """Every thread rotates the key."""
 

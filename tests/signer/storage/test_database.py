@@ -14,11 +14,19 @@ import pytest
 from sqlalchemy import func, insert, select, text
 
 from signer.config import DatabaseSettings
-from signer.errors import ConfigurationInvalid, DatabaseUnavailable, SignerError
-from signer.storage.database import Database
+from signer.errors import (
+    ConfigurationInvalid,
+    DatabaseFileLost,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    SignerError,
+)
+from signer.storage.database import Database, retried
 from signer.storage.tables import api_tokens
 from tests.support.clock import START
 from tests.support.databases import Opener, settings
+from tests.support.postgres import Cluster
 
 
 class TestSettings:
@@ -139,6 +147,58 @@ BROKEN: dict[str, Callable[[Path], None]] = {
 }
 
 
+SQLSTATES: dict[str, type[SignerError]] = {
+    "53100": DatabaseFull,  # disk_full
+    "25006": DatabaseReadOnly,  # read_only_sql_transaction
+    "40001": DatabaseUnavailable,  # serialization_failure
+    "40P01": DatabaseUnavailable,  # deadlock_detected
+    "57P01": DatabaseUnavailable,  # admin_shutdown
+}
+
+
+class TestServerTrouble:
+    @pytest.mark.parametrize("state", SQLSTATES)
+    def test_what_a_server_refuses_with_is_a_refusal_of_ours(self, postgres_url: str, state: str) -> None:
+        opener = Opener(postgres_url)
+        database = opener()
+        refuse = text(f"DO $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '{state}'; END $$")
+        with pytest.raises(SQLSTATES[state]), database.writing() as connection:
+            connection.execute(refuse)
+        opener.close()
+
+    def test_a_server_that_takes_no_writes_after_a_failover(self, postgres_url: str, postgres_cluster: Cluster) -> None:
+        opener = Opener(postgres_url)
+        with postgres_cluster.connect("shared") as admin:
+            admin.execute("ALTER DATABASE shared SET default_transaction_read_only = on")
+            try:
+                database = opener()
+                database.check_revision()
+                with pytest.raises(DatabaseReadOnly), database.writing() as connection:
+                    connection.execute(text("DELETE FROM events"))
+            finally:
+                admin.execute("SET default_transaction_read_only = off")
+                admin.execute("ALTER DATABASE shared RESET default_transaction_read_only")
+        opener.close()
+
+    @pytest.mark.parametrize(("state", "attempts"), [("40001", 2), ("40P01", 2), ("57P01", 1)])
+    def test_what_gave_way_is_taken_once_more_and_not_for_ever(
+        self, postgres_url: str, state: str, attempts: int
+    ) -> None:
+        opener, taken = Opener(postgres_url), []
+        database = opener()
+
+        @retried
+        def transaction() -> None:
+            taken.append(1)
+            with database.writing() as connection:
+                connection.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END $$"))
+
+        with pytest.raises(DatabaseUnavailable):
+            transaction()
+        opener.close()
+        assert len(taken) == attempts
+
+
 class TestTrouble:
     @pytest.mark.parametrize("sentence", BROKEN)
     def test_a_broken_file_is_a_refusal_of_ours(self, sqlite_url: str, sentence: str) -> None:
@@ -164,7 +224,7 @@ class TestTrouble:
 
     def test_a_directory_that_is_not_there(self, tmp_path: Path) -> None:
         database = Database(settings(f"sqlite:///{tmp_path}/missing/signer.sqlite"))
-        with pytest.raises(DatabaseUnavailable):
+        with pytest.raises(DatabaseFileLost):
             database.check_revision()
 
     def test_a_disk_that_is_full(self, sqlite_url: str) -> None:
@@ -173,7 +233,7 @@ class TestTrouble:
         with database.reading() as connection:
             pages = connection.execute(text("PRAGMA page_count")).scalar_one()
             connection.execute(text(f"PRAGMA max_page_count = {pages}"))
-        with pytest.raises(DatabaseUnavailable), database.writing() as connection:
+        with pytest.raises(DatabaseFull), database.writing() as connection:
             connection.execute(text("CREATE TABLE large AS SELECT randomblob(1000000) AS content"))
         opener.close()
 

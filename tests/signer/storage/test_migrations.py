@@ -25,6 +25,7 @@ from tests.support.databases import Opener
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
+        (tmp_path / "empty.sqlite").touch()
         return f"sqlite:///{tmp_path}/empty.sqlite"
     url: str = request.getfixturevalue("empty_postgres_url")
     return url
