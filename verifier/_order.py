@@ -39,8 +39,9 @@ _NEXT: dict[MemberKind | None, tuple[MemberKind, ...]] = {
 _NEXT_WITHOUT_PAYLOAD = _NEXT | {MemberKind.HEADER: (MemberKind.DATA, MemberKind.END)}
 
 _COMPRESSIBLE = (MemberKind.HEADER, MemberKind.DATA)
-_AUGMENTED = re.compile(r"manifest-augment(\.sig)?|header-augment\.tar(\.[a-z0-9]+)?")
-_OTHER_PAYLOAD = re.compile(r"data/[0-9]{4}\.tar(\.[a-z0-9]+)?")
+# Only refusals look at these, so they are compiled then.
+_AUGMENTED = r"manifest-augment(\.sig)?|header-augment\.tar(\.[a-z0-9]+)?"
+_OTHER_PAYLOAD = r"data/[0-9]{4}\.tar(\.[a-z0-9]+)?"
 
 
 class Order:
@@ -62,9 +63,9 @@ class Order:
             if compression is not None:
                 self._last = kind
                 return kind, compression
-        if _AUGMENTED.fullmatch(name):
+        if re.fullmatch(_AUGMENTED, name):
             raise AugmentedArtifact(member=name)
-        if self._last is MemberKind.DATA and _OTHER_PAYLOAD.fullmatch(name):
+        if self._last is MemberKind.DATA and re.fullmatch(_OTHER_PAYLOAD, name):
             raise SeveralPayloads(count=2)
         if any(kind in _COMPRESSIBLE and name.startswith(f"{kind.value}.") for kind in kinds):
             raise UnsupportedCompression(member=name)

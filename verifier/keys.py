@@ -101,17 +101,17 @@ class VerificationKey(Record):
         Artifacts hold ECDSA signatures as raw r and s; ``verify_manifest_signature`` knows about that.
         """
         from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.hashes import SHA256
 
         try:
             if self.algorithm is KeyAlgorithm.RSA:
                 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+                from cryptography.hazmat.primitives.hashes import SHA256
 
                 cast("rsa.RSAPublicKey", self._key).verify(signature, message, PKCS1v15(), SHA256())
             else:
-                from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+                from verifier._ecdsa import EcdsaSha256
 
-                cast("ec.EllipticCurvePublicKey", self._key).verify(signature, message, ECDSA(SHA256()))
+                cast("ec.EllipticCurvePublicKey", self._key).verify(signature, message, EcdsaSha256())
         except InvalidSignature:
             return False
         return True

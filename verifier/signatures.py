@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import enum
 
@@ -44,7 +43,7 @@ def decode_signature(encoded: bytes) -> bytes:
         signature = binascii.a2b_base64(encoded, strict_mode=True)
     except (binascii.Error, ValueError):
         raise SignatureEncodingInvalid from None
-    if not signature or base64.b64encode(signature) != bytes(encoded):
+    if not signature or binascii.b2a_base64(signature, newline=False) != encoded:
         raise SignatureEncodingInvalid
     return signature
 

@@ -11,7 +11,7 @@ import pytest
 
 from signer.cli.main import INTERNAL, INTERRUPTED, REFUSED, UNREACHABLE, cli
 from tests.docs.pages import DOCS, ROOT, Section, quoted, section, sections
-from verifier.command import arguments
+from verifier.command import usage
 from verifier.command.outcome import ExitCode
 
 PAGE = "operations/commands.md"
@@ -115,7 +115,7 @@ def test_the_arguments_and_options_of_artifact_verify_are_listed(monkeypatch: py
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", capture)
     with pytest.raises(_Captured) as captured:
-        arguments.parse([])
+        usage.parse([])
     actions = [action for action in captured.value.parser._actions if "--help" not in action.option_strings]
     real = {spelling for action in actions for spelling in action.option_strings or [str(action.metavar)]}
     table = section(PAGE, "`artifact-verify`").table("argument or option")

@@ -14,7 +14,7 @@ import pytest
 from tests.artifacts import Compression, PayloadFile, Stage, public_pem
 from tests.artifacts.breaks import flip
 from verifier import Evidence, Limits
-from verifier.command.arguments import parse
+from verifier.command.usage import parse
 
 from .support import P256, SIGNED, UNSIGNED, pieces
 

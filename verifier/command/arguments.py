@@ -1,102 +1,74 @@
-"""The arguments of ``artifact-verify``."""
+"""The arguments of ``artifact-verify``.
+
+Those that leave no question are taken as they stand, because importing and filling argparse costs a tenth of the
+command's time for a small artifact. Everything else (help, mistakes, ``--key=FILE``, a log) is for argparse, in
+``usage``; what both can read they read alike.
+"""
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Sequence
+from typing import Any
 
-_DESCRIPTION = "Verify Mender Artifacts as devices do: valid means that every client accepts it."
-_EPILOG = """\
-exit codes:
-  0  every artifact is valid (or was inspected)
-  1  an artifact is not valid
-  2  the arguments or the keys cannot be used; nothing was verified
-  3  an artifact cannot be read
-the worst one counts: 2, then 1, then 3, then 0
+from verifier._record import Record
 
-examples:
-  artifact-verify --key release.pem update.mender
-  curl -s https://example.com/update.mender | artifact-verify --key keys/ -
-  artifact-verify --inspect unknown.mender
-"""
-_WIDTH = 100
+KEY = "--key"
+FLAGS = {
+    "--strict": "refuse artifacts that have findings",
+    "--inspect": "show what an artifact contains, without checking its signature",
+    "--json": "write one JSON document (docs/verifier.md)",
+    "--no-progress": "show no progress bar",
+}
+"""The options without a value, and what they mean."""
+STANDARD_INPUT = "-"
 
 
-class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Of a fixed width: asking the terminal imports a good part of the standard library."""
+class Arguments(Record):
+    """What the command is asked to do."""
 
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=24, width=_WIDTH)
-
-
-class _Version(argparse.Action):
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version
-
-        sys.stdout.write(f"{parser.prog} {version('artifact-signer')}\n")
-        parser.exit()
-
-
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the arguments; ends the process with code 2, and usage, where they are wrong."""
-    parser = argparse.ArgumentParser(
-        prog="artifact-verify",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=_Formatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("artifact", nargs="+", metavar="ARTIFACT", help="a file, or - for standard input")
-    parser.add_argument(
-        "--key",
-        action="append",
-        default=[],
-        metavar="FILE|DIR",
-        help="a public key in PEM, or a directory of them; may be given several times",
-    )
-    _add_log(parser)
-    parser.add_argument("--strict", action="store_true", help="refuse artifacts that have findings")
-    parser.add_argument(
-        "--inspect", action="store_true", help="show what an artifact contains, without checking its signature"
-    )
-    parser.add_argument("--json", action="store_true", help="write one JSON document (docs/verifier.md)")
-    parser.add_argument("--no-progress", action="store_true", help="show no progress bar")
-    parser.add_argument("--version", action=_Version, nargs=0, help="show the version, and end")
-    arguments = parser.parse_args(argv)
-    if arguments.inspect and arguments.key:
-        parser.error("--inspect does not check signatures, so it takes no --key")
-    _check_log(parser, arguments)
-    if arguments.artifact.count("-") > 1:
-        parser.error("standard input can be read only once")
-    return arguments
+    artifact: tuple[str, ...]
+    """Paths, or ``-`` for standard input, at most once."""
+    key: tuple[str, ...]
+    """Files and directories; empty with ``inspect``."""
+    strict: bool
+    inspect: bool
+    json: bool
+    no_progress: bool
+    log_key: tuple[str, ...] = ()
+    """Of the log that has to show the signature on record: as text, or in files."""
+    log_origin: str | None = None
+    proof: str | None = None
+    proof_dir: str | None = None
+    witness: tuple[str, ...] = ()
+    witnesses: int | None = None
 
 
-def _add_log(parser: argparse.ArgumentParser) -> None:
-    log = parser.add_argument_group("the record of the signature in a transparency log")
-    log.add_argument(
-        "--log-key",
-        action="append",
-        default=[],
-        metavar="VKEY|FILE",
-        help="a key of the log, as text or in a file; demands a proof that the signature is on record",
-    )
-    log.add_argument("--log-origin", metavar="NAME", help="the log's name, for a log key in PEM")
-    log.add_argument("--proof", metavar="FILE", help="the artifact's proof; without it ARTIFACT.tlog-proof")
-    log.add_argument("--proof-dir", metavar="DIR", help="where the proofs of several artifacts lie")
-    log.add_argument(
-        "--witness", action="append", default=[], metavar="VKEY|FILE", help="a key of a witness; may be repeated"
-    )
-    log.add_argument("--witnesses", type=int, metavar="K", help="how many witnesses have to agree; without it all")
+def plain(words: Sequence[str]) -> dict[str, Any] | None:
+    """The fields of ``Arguments``, or ``None`` where the words are not of the plainest form, or wrong."""
+    flags = dict.fromkeys(map(field, FLAGS), False)
+    keys: list[str] = []
+    artifacts: list[str] = []
+    waiting = iter(words)
+    ended = False  # argparse takes artifacts that stand side by side only
+    for word in waiting:
+        if word == STANDARD_INPUT or not word.startswith("-"):
+            if ended:
+                return None
+            artifacts.append(word)
+            continue
+        ended = bool(artifacts)
+        if word in FLAGS:
+            flags[field(word)] = True
+            continue
+        value = next(waiting, "-")
+        if word != KEY or value.startswith("-"):
+            return None
+        keys.append(value)
+    if not artifacts or (keys and flags["inspect"]) or artifacts.count(STANDARD_INPUT) > 1:
+        return None
+    return {**flags, "artifact": tuple(artifacts), "key": tuple(keys)}
 
 
-def _check_log(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
-    details = (arguments.log_origin, arguments.proof, arguments.proof_dir, arguments.witnesses)
-    if not arguments.log_key and (arguments.witness or any(detail is not None for detail in details)):
-        parser.error("a proof is checked with the key of its log: add --log-key")
-    if arguments.inspect and arguments.log_key:
-        parser.error("--inspect checks no proof, so it takes no --log-key")
-    if arguments.proof is not None and (len(arguments.artifact) > 1 or arguments.proof_dir is not None):
-        parser.error("--proof is the proof of one artifact; name a directory of them with --proof-dir")
-    if arguments.log_key and "-" in arguments.artifact and arguments.proof is None:
-        parser.error("no proof lies beside standard input: name it with --proof")
+def field(option: str) -> str:
+    """The name of an option's field."""
+    return option.removeprefix("--").replace("-", "_")

@@ -12,14 +12,14 @@ from verifier.log import LogDemand, LogTrust, VerifierKey
 from verifier.log.proofs import MAX_PROOF_BYTES
 
 if TYPE_CHECKING:
-    from argparse import Namespace
+    from verifier.command.arguments import Arguments
 
 PROOF_SUFFIX = ".tlog-proof"
 _LARGEST_KEY_FILE_BYTES = 64 * 1024
 _PEM = "-----BEGIN "
 
 
-def log_trust(arguments: Namespace) -> LogTrust:
+def log_trust(arguments: Arguments) -> LogTrust:
     """The log that is believed, and its witnesses. Raises a ``KeyLoadError``."""
     keys = tuple(key for text in arguments.log_key for key in _keys(text, arguments.log_origin))
     witnesses = tuple(key for text in arguments.witness for key in _keys(text, None))
@@ -30,7 +30,7 @@ def log_trust(arguments: Namespace) -> LogTrust:
         raise VerifierKeyInvalid(source=None, problem=str(error)) from None
 
 
-def demand(path: str, trust: LogTrust, arguments: Namespace) -> LogDemand:
+def demand(path: str, trust: LogTrust, arguments: Arguments) -> LogDemand:
     """The proof of the artifact at ``path``: the named one, or the file beside it. Raises ``ProofUnreadable``."""
     source = arguments.proof
     if source is None and arguments.proof_dir is not None:

@@ -16,21 +16,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
+from verifier.command.arguments import STANDARD_INPUT, Arguments, plain
 from verifier.command.outcome import PROGRAM, ExitCode, Outcome, worst
 from verifier.errors import FindingsRefused, KeyLoadError, NoKeys, VerificationError
 
 if TYPE_CHECKING:
-    from argparse import Namespace
-
     from verifier.evidence import Evidence, Inspection
     from verifier.keys import TrustStore
     from verifier.log import LogDemand, LogTrust
 
-_STANDARD_INPUT = "-"
-
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command with ``argv`` (by default the process's); returns its exit code."""
+    """Run the command with ``argv`` (by default the process's); returns the exit code that the process ends with."""
     # Importing makes many objects and no garbage, so looking for it would only cost start-up time.
     gc.disable()
     try:
@@ -48,14 +45,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{PROGRAM}: cannot write the report: {error.strerror}\n")
         return ExitCode.UNREADABLE
     finally:
-        gc.enable()
+        # The process ends now: what there is need not be looked through once more to be given up.
+        gc.freeze()
     return code
 
 
-def _run(argv: Sequence[str] | None) -> ExitCode:
-    from verifier.command.arguments import parse
+def parse(words: Sequence[str]) -> Arguments:
+    """Read the arguments; ends the process with code 2, and usage, where they are wrong."""
+    values = plain(words)
+    if values is None:
+        from verifier.command import usage
 
-    arguments = parse(argv)
+        values = usage.parse(words)
+    return Arguments(**values)
+
+
+def _run(argv: Sequence[str] | None) -> ExitCode:
+    arguments = parse(sys.argv[1:] if argv is None else argv)
     try:
         trust = None if arguments.inspect else _trusted(arguments)
         log = _log_trust(arguments)
@@ -78,7 +84,7 @@ def _run(argv: Sequence[str] | None) -> ExitCode:
     return worst(outcomes)
 
 
-def _trusted(arguments: Namespace) -> TrustStore:
+def _trusted(arguments: Arguments) -> TrustStore:
     from verifier.keys import TrustStore
 
     if not arguments.key:
@@ -86,7 +92,7 @@ def _trusted(arguments: Namespace) -> TrustStore:
     return TrustStore.load(arguments.key)
 
 
-def _log_trust(arguments: Namespace) -> LogTrust | None:
+def _log_trust(arguments: Arguments) -> LogTrust | None:
     if not arguments.log_key:
         return None
     from verifier.command import log_demand
@@ -94,7 +100,7 @@ def _log_trust(arguments: Namespace) -> LogTrust | None:
     return log_demand.log_trust(arguments)
 
 
-def _demand(path: str, log: LogTrust | None, arguments: Namespace) -> LogDemand | None:
+def _demand(path: str, log: LogTrust | None, arguments: Arguments) -> LogDemand | None:
     if log is None:
         return None
     from verifier.command import log_demand
@@ -103,7 +109,7 @@ def _demand(path: str, log: LogTrust | None, arguments: Namespace) -> LogDemand 
 
 
 def _result(
-    path: str, trust: TrustStore | None, log: LogTrust | None, arguments: Namespace
+    path: str, trust: TrustStore | None, log: LogTrust | None, arguments: Arguments
 ) -> Evidence | Inspection | VerificationError | OSError:
     from verifier import verification
     from verifier.command.progress import progress_bar
@@ -123,7 +129,7 @@ def _result(
 
 @contextmanager
 def _opened(path: str) -> Iterator[BinaryIO]:
-    if path != _STANDARD_INPUT:
+    if path != STANDARD_INPUT:
         # Unbuffered: chunks are large already, and a buffer would copy them once more.
         with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 - importing pathlib costs start-up time
             yield stream
@@ -133,7 +139,7 @@ def _opened(path: str) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
 
 
-def _report_usage(error: KeyLoadError, arguments: Namespace) -> None:
+def _report_usage(error: KeyLoadError, arguments: Arguments) -> None:
     if arguments.json:
         from verifier.command import report_json
 
