@@ -1,6 +1,6 @@
 """`artifact-verify` beside `mender-artifact validate` and a bare SHA-256, in turns, in one run.
 
-`python -m tests.bench.bench_verify [--size-mib 256] [--rounds 5] [--directory DIR]`
+`python -m tests.bench.bench_verify [--size-mib 256] [--rounds 5] [--directory DIR] [--start-up]`
 
 The artifacts are signed with P-256 and hold a mixture of the machine's own shared libraries, its text files and
 random bytes. Reading is from the page cache. With `--directory`, artifacts that are there already are used.
@@ -17,13 +17,14 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.artifacts import ArtifactBuilder, Compression, KeyKind, PayloadFile, private_key, public_pem
 from tests.artifacts.builder import file_on_disk
 
 from .measure import FLOOR_MIB, MEBIBYTE, Cost, Run, best, machine, run
+from .start_up import installed_package, split, table
 
 OURS = Path(sys.executable).with_name("artifact-verify")
 PEER = "mender-artifact"
@@ -42,7 +43,7 @@ PATTERN = (LIBRARIES, LIBRARIES, LIBRARIES, TEXTS, None)
 """Which source each mebibyte comes from, over and over; None is random."""
 
 FLAT_SIZES_MIB = (1, 16, 256, 1024)
-SMALL_ROUNDS = 11
+SMALL_ROUNDS = 21
 TINY = PayloadFile(name="tiny", content=b"x" * 2000)
 
 
@@ -163,14 +164,8 @@ def flatness(bench: Bench, compressions: Sequence[Compression], longest: int) ->
 def start_up(bench: Bench) -> None:
     """An artifact of about ten kilobytes, many times, so that the best one is that of a free processor."""
     artifact = bench.artifact("tiny", Compression.NONE, lambda: TINY)
-    commands: Commands = {"artifact-verify": bench.ours(artifact)}
-    if shutil.which(PEER):
-        commands[PEER] = bench.peer(artifact)
-    print(f"| {artifact.stat().st_size} bytes | wall ms | CPU ms | peak MiB |")
-    print("|---|---:|---:|---:|")
-    for name, ran in in_turns(replace(bench, rounds=SMALL_ROUNDS), commands).items():
-        cost = best([each.cost for each in ran])
-        print(f"| {name} | {cost.wall * 1000:.0f} | {cost.cpu * 1000:.0f} | {cost.peak:.0f} |")
+    rows = split(bench.ours(artifact), bench.peer(artifact), rounds=SMALL_ROUNDS, scratch=bench.scratch)
+    print(table(rows, f"{artifact.stat().st_size} bytes"))
 
 
 def versions() -> str:
@@ -202,6 +197,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--longest-mib", type=int, default=FLAT_SIZES_MIB[-1], help="of the memory table")
     parser.add_argument("--directory", type=Path, help="where artifacts are kept and looked for")
+    parser.add_argument("--start-up", action="store_true", help="the last table alone")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-verify-") as temporary:
         scratch = Path(temporary)
@@ -210,12 +206,13 @@ def main() -> None:
         key = scratch / "public-key.pem"
         key.write_bytes(public_pem(private_key(KeyKind.P256)))
         bench = Bench(directory=directory, scratch=scratch, key=key, rounds=options.rounds)
-        print(f"{machine()}\n{versions()}")
+        print(f"{machine()}\n{versions()}\n{installed_package(Path(sys.executable))}")
         print(f"best of {bench.rounds} rounds; a peak under {FLOOR_MIB} MiB cannot be told\n")
-        compare(bench, options.size_mib)
-        print()
-        flatness(bench, (Compression.NONE, Compression.GZIP), options.longest_mib)
-        print()
+        if not options.start_up:
+            compare(bench, options.size_mib)
+            print()
+            flatness(bench, (Compression.NONE, Compression.GZIP), options.longest_mib)
+            print()
         start_up(bench)
 
 
