@@ -25,6 +25,8 @@ ENVIRONMENT_PREFIX = "ARTIFACT_SIGNER_"
 CLIENT_VARIABLES = frozenset(
     ENVIRONMENT_PREFIX + name for name in ("URL", "API_TOKEN", "API_TOKEN_FILE", "CA_FILE", "CONFIG", "TIMEOUT")
 )
+# Sections that had another name, which is refused: it will mean something else.
+FORMER_SECTIONS = {"log": "logging"}
 MEBIBYTE = 1 << 20
 GIBIBYTE = 1 << 30
 
@@ -158,8 +160,8 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-class LogSettings(Section):
-    """``[log]``: one line per event on standard error."""
+class LoggingSettings(Section):
+    """``[logging]``: one line per event on standard error."""
 
     level: str = Field("info", pattern="^(debug|info|warning|error)$", description="least level that is written")
     format: LogFormat = Field(LogFormat.TEXT, description="text or json")
@@ -199,7 +201,7 @@ class Settings(Section):
     spool: SpoolSettings = SpoolSettings()  # type: ignore[call-arg]
     signing: SigningSettings = SigningSettings()  # type: ignore[call-arg]
     readiness: ReadinessSettings = ReadinessSettings()  # type: ignore[call-arg]
-    log: LogSettings = LogSettings()  # type: ignore[call-arg]
+    logging: LoggingSettings = LoggingSettings()  # type: ignore[call-arg]
     tokens: tuple[TokenSettings, ...] = Field(min_length=1)
 
     @field_validator("tokens")
@@ -218,7 +220,7 @@ def load_settings(path: Path, environment: Mapping[str, str]) -> Settings:
         raise ConfigurationInvalid(path=str(path), problems=(f"cannot be read: {error.strerror}",)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationInvalid(path=str(path), problems=(f"is not TOML: {error}",)) from error
-    problems = _apply_environment(document, environment)
+    problems = [*_former_sections(document), *_apply_environment(document, environment)]
     if problems:
         raise ConfigurationInvalid(path=str(path), problems=tuple(problems))
     try:
@@ -226,6 +228,10 @@ def load_settings(path: Path, environment: Mapping[str, str]) -> Settings:
     except ValidationError as error:
         raise ConfigurationInvalid(path=str(path), problems=_sentences(error)) from None
     return _with_absolute_paths(settings, path.resolve().parent)
+
+
+def _former_sections(document: Mapping[str, Any]) -> list[str]:
+    return [f"{old}: the section is now named [{new}]" for old, new in FORMER_SECTIONS.items() if old in document]
 
 
 def _apply_environment(document: dict[str, Any], environment: Mapping[str, str]) -> list[str]:
@@ -244,8 +250,16 @@ def _apply_environment(document: dict[str, Any], environment: Mapping[str, str])
             if isinstance(table, dict):  # anything else is refused with the rest of the file
                 table[name] = value
         elif variable.startswith(ENVIRONMENT_PREFIX) and variable not in known:
-            problems.append(f"the environment variable {variable} is no setting")
+            problems.append(f"the environment variable {variable} is {_former_variable(variable) or 'no setting'}")
     return problems
+
+
+def _former_variable(variable: str) -> str | None:
+    for old, new in FORMER_SECTIONS.items():
+        prefix = f"{ENVIRONMENT_PREFIX}{old}_".upper()
+        if variable.startswith(prefix):
+            return f"now named {ENVIRONMENT_PREFIX}{new.upper()}_{variable.removeprefix(prefix)}"
+    return None
 
 
 def _pin_variables(document: Mapping[str, Any]) -> set[str]:

@@ -7,7 +7,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from signer.config import LogFormat, LogSettings
+from signer.config import LogFormat, LoggingSettings
 
 FIELDS = ("request_id", "identity", "client", "code", "milliseconds")
 
@@ -24,24 +24,24 @@ class LineFormatter(logging.Formatter):
         message = record.getMessage()
         if record.exc_info and record.exc_info[0] is not None:
             message += f" ({record.exc_info[0].__name__})"
-        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        timestamp = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         known = {name: value for name in FIELDS if (value := getattr(record, name, None)) is not None}
         if self._form is LogFormat.JSON:
             line = {
-                "time": moment,
+                "time": timestamp,
                 "level": record.levelname.lower(),
                 "logger": record.name,
                 "message": message,
             }
             return json.dumps(line | known, ensure_ascii=False)
         fields = "".join(f" {name}={value}" for name, value in known.items())
-        text = f"{moment} {record.levelname.lower():7} {message}{fields}"
+        text = f"{timestamp} {record.levelname.lower():7} {message}{fields}"
         if text.isprintable():
             return text
         return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
-def configure_logs(settings: LogSettings) -> None:
+def configure_logging(settings: LoggingSettings) -> None:
     """Send all log lines of this process to standard error in the configured form."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter(settings.format))

@@ -13,7 +13,7 @@ from gunicorn.app.base import BaseApplication
 from signer.bootstrap import Runtime
 from signer.config import ServerSettings, Settings, Tls
 from signer.errors import ConfigurationInvalid
-from signer.logs import configure_logs
+from signer.logs import configure_logging
 from signer.storage.database import Database
 from signer.token import with_sealed_pins
 from signer.web.worker import DeadlineSocket, DeadlineTlsSocket, LineLogger, Worker
@@ -108,7 +108,7 @@ def tls_context(server: ServerSettings) -> ssl.SSLContext:
 
 def serve(settings: Settings) -> None:
     """Run until a signal ends it. Raises a ``SignerError`` where it cannot start."""
-    configure_logs(settings.log)
+    configure_logging(settings.logging)
     DeadlineSocket.deadline = DeadlineTlsSocket.deadline = settings.server.read_timeout
     _check_database(settings)
     settings.spool.directory.mkdir(mode=0o700, parents=True, exist_ok=True)

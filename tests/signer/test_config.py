@@ -109,8 +109,13 @@ REFUSED = {
     "a limit that is a word": Refused(
         text=TOKEN + '[limits]\nartifact_bytes = "much"', says=("limits.artifact_bytes",)
     ),
-    "a log level that is none": Refused(text=TOKEN + '[log]\nlevel = "chatty"', says=("log.level: ",)),
-    "a log level with a newline at its end": Refused(text=TOKEN + '[log]\nlevel = "info\\n"', says=("log.level: ",)),
+    "the former name of the logging section": Refused(
+        text=TOKEN + '[log]\nlevel = "info"', says=("log: the section is now named [logging]",)
+    ),
+    "a log level that is none": Refused(text=TOKEN + '[logging]\nlevel = "chatty"', says=("logging.level: ",)),
+    "a log level with a newline at its end": Refused(
+        text=TOKEN + '[logging]\nlevel = "info\\n"', says=("logging.level: ",)
+    ),
     "a database of another kind": Refused(
         text=TOKEN + '[database]\nurl = "mysql://localhost/keys"', says=("database.url: ",)
     ),
@@ -123,7 +128,12 @@ REFUSED = {
         text=TOKEN + '[database]\nurl = "postgresql://localhost/keys"', says=("database.url: ",)
     ),
     "several wrong settings are all named": Refused(
-        text=TOKEN + "[server]\nthreads = 0\n[log]\nlevel = 'x'", says=("server.threads: ", "log.level: ")
+        text=TOKEN + "[server]\nthreads = 0\n[logging]\nlevel = 'x'", says=("server.threads: ", "logging.level: ")
+    ),
+    "a variable of the former name of the logging section": Refused(
+        text=TOKEN,
+        environment={"ARTIFACT_SIGNER_LOG_LEVEL": "info"},
+        says=("ARTIFACT_SIGNER_LOG_LEVEL is now named ARTIFACT_SIGNER_LOGGING_LEVEL",),
     ),
     "an unknown variable": Refused(
         text=TOKEN,
@@ -171,7 +181,7 @@ SECRETS_IN_WRONG_PLACES = {
     "as a database URL": TOKEN + f'[database]\nurl = "{SECRET}"',
     "as the TLS setting": TOKEN + f'[server]\ntls = "{SECRET}"',
     "as the address": TOKEN + f'[server]\nbind = "{SECRET}"',
-    "as a log level": TOKEN + f'[log]\nlevel = "{SECRET}"',
+    "as a log level": TOKEN + f'[logging]\nlevel = "{SECRET}"',
     "in a line that is not TOML": f"{TOKEN}\npassword = {SECRET}",
 }
 
