@@ -13,14 +13,14 @@ from signer.config import Settings
 from signer.services.artifact_signing import ArtifactSigning
 from signer.services.certificates import CertificateService
 from signer.services.clock import RecordedClock
+from signer.services.key_pairs import KeyPairMaker
 from signer.services.lifecycle import LifecycleService
-from signer.services.mending import MendingService, Steps
-from signer.services.pairs import PairMaker
 from signer.services.ports import Authenticator, Clock, KeyStore, SignatureLedger, TokenAccess
 from signer.services.publication import PublicationService
 from signer.services.quarantine import Quarantine
 from signer.services.queries import QueryService
 from signer.services.readiness import ReadinessService
+from signer.services.reconciliation import ReconciliationService, Steps
 from signer.services.signing import MessageSigner
 from signer.spool import Spool
 from signer.storage.api_token_store import SqlApiTokenStore
@@ -111,11 +111,11 @@ def build_application(settings: Settings, parts: Parts) -> Application:
     )
 
 
-def build_mending(
+def build_reconciliation(
     settings: Settings, parts: Parts, application: Application, *, token_names: tuple[str, ...]
-) -> MendingService:
-    """What finds and ends the remains of crashes, among the tokens ``token_names``, which are open."""
-    return MendingService(
+) -> ReconciliationService:
+    """What finds and ends what crashes left, among the tokens ``token_names``, which are open."""
+    return ReconciliationService(
         store=parts.store,
         tokens=parts.tokens,
         token_names=token_names,
@@ -135,8 +135,8 @@ def _signer(settings: Settings, parts: Parts) -> MessageSigner:
     return MessageSigner(tokens=parts.tokens, timeout=settings.signing.timeout)
 
 
-def _pair_maker(settings: Settings, parts: Parts) -> PairMaker:
-    return PairMaker(
+def _pair_maker(settings: Settings, parts: Parts) -> KeyPairMaker:
+    return KeyPairMaker(
         store=parts.store,
         tokens=parts.tokens,
         signer=_signer(settings, parts),

@@ -52,7 +52,7 @@ def create(name: str, *, role: str, output: Path | None, config: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="write a JSON document")
 def list_tokens(config: Path, *, as_json: bool) -> None:
     """List API tokens, revoked ones too. None of their text is on record but the id."""
-    from signer.domain.moments import rfc3339
+    from signer.domain.timestamps import rfc3339
 
     with _opened(config) as store:
         found = [

@@ -24,7 +24,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 version_option = click.option("--version", "number", type=click.IntRange(min=1), required=True)
 
 
-def wish_options(command: Command) -> Command:
+def parameter_options(command: Command) -> Command:
     """The options that say what a certificate is to hold."""
     for option in (
         click.option("--san", multiple=True, metavar="KIND:NAME", help="alternative name: dns, email, ip or uri"),
@@ -38,7 +38,7 @@ def wish_options(command: Command) -> Command:
 @click.argument("name")
 @version_option
 @click.option("--new", is_flag=True, help="make a self-signed one; so do the options below")
-@wish_options
+@parameter_options
 @click.option("--days", type=int, help="valid for so long (as long as the version signs)")
 @json_option
 def certificate(
@@ -46,21 +46,21 @@ def certificate(
 ) -> None:
     """Show the certificate of a version of NAME with its chain as PEM, or make a self-signed one."""
     path = key_path(name, "versions", number, "certificate")
-    wish = _wish(subject, san) | ({"days": days} if days is not None else {})
+    parameters = _parameters(subject, san) | ({"days": days} if days is not None else {})
     with connected() as client:
-        document = client.ask(path, wish) if new or wish else client.read(path)
+        document = client.ask(path, parameters) if new or parameters else client.read(path)
     _show_certificate(document, as_json=as_json)
 
 
 @click.command()
 @click.argument("name")
 @version_option
-@wish_options
+@parameter_options
 @json_option
 def csr(name: str, *, number: int, subject: str | None, san: tuple[str, ...], as_json: bool) -> None:
     """Make a certificate signing request for a version of NAME, signed in the token, for a CA."""
     with connected() as client:
-        document = client.ask(key_path(name, "versions", number, "csr"), _wish(subject, san))
+        document = client.ask(key_path(name, "versions", number, "csr"), _parameters(subject, san))
     if as_json:
         show_json(document)
         return
@@ -135,7 +135,7 @@ def export(name: str, *, directory: Path, device_dir: str | None, as_json: bool)
 COMMANDS = (certificate, csr, import_certificate, public_keys, export)
 
 
-def _wish(subject: str | None, san: tuple[str, ...]) -> dict[str, Any]:
+def _parameters(subject: str | None, san: tuple[str, ...]) -> dict[str, Any]:
     return ({"subject": subject} if subject is not None else {}) | ({"san": list(san)} if san else {})
 
 

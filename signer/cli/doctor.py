@@ -29,9 +29,9 @@ MAX_AGE_SECONDS = 366 * 86400
 def doctor(config: Path, *, repair: bool, mend: bool, pending_age: int | None, as_json: bool) -> int:
     """Look at every part of an installation; exit status 1 if anything failed, 2 if it has no usable configuration."""
     from signer.doctor import Request, examine
-    from signer.services.mending import DEFAULT_PATIENCE
+    from signer.services.reconciliation import DEFAULT_PENDING_AGE
 
-    age = DEFAULT_PATIENCE if pending_age is None else timedelta(seconds=pending_age)
+    age = DEFAULT_PENDING_AGE if pending_age is None else timedelta(seconds=pending_age)
     report = examine(Request(config=config, environment=os.environ, repair=repair or mend, pending_age=age))
     if as_json:
         show_json(report.document())

@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from signer.doctor.examination import Examination
 from signer.doctor.keys import unread
 from signer.doctor.report import Finding, failed, ok, or_ok, warning
-from signer.domain.remains import Kind, Remain
+from signer.domain.consistency import Discrepancy
+from signer.domain.consistency import DiscrepancyKind as Kind
 from signer.errors import ClockMovedBack
-from signer.services.mending import Ending, Mended
+from signer.services.reconciliation import Ending, Repair
 
 REPAIR = "artifact-signer doctor --repair"
 SENTENCES = {
     Kind.PENDING_MADE: "{version} was interrupted while it was made: its pair is in token {token}, unused",
     Kind.PENDING_UNFIT: "{version} was interrupted while it was made: what is in token {token} is not its whole pair",
     Kind.PENDING_ABSENT: "{version} was interrupted before its pair was made: no token holds it",
-    Kind.PENDING_UNDECIDED: "{version} was interrupted while it was made, and {silent} could not be asked for its pair",
+    Kind.PENDING_UNDECIDED: "{version} was interrupted while it was made, and {unreachable} could not be asked for its "
+    "pair",
     Kind.PENDING_FRESH: "{version} is being made, or was interrupted {age} seconds ago",
     Kind.DESTROYING: "{version} was interrupted while it was destroyed: a token may still hold its pair",
     Kind.UNRECORDED: "token {token} holds a pair that no record names: CKA_ID {cka_id}, label {label!r}",
@@ -41,41 +43,41 @@ ENDINGS = {
 
 def consistency(examination: Examination) -> Iterator[Finding]:
     """No crash left a version half made or half destroyed, and no token holds a pair that no record names."""
-    found = [remain for remain in examination.survey().remains if remain.kind in SENTENCES]
+    found = [discrepancy for discrepancy in examination.survey().discrepancies if discrepancy.kind in SENTENCES]
     tell = _repaired if examination.request.repair else _named
-    findings = [*unread(examination), *(tell(examination, remain) for remain in found)]
+    findings = [*unread(examination), *(tell(examination, discrepancy) for discrepancy in found)]
     if any(finding.repaired for finding in findings):
         examination.forget_survey()
     yield from or_ok(findings, "records and tokens agree, nothing was left half done")
 
 
-def sentence(remain: Remain) -> str:
+def sentence(discrepancy: Discrepancy) -> str:
     """What is left, for people."""
-    return SENTENCES[remain.kind].format(
-        version=f"version {remain.version} of key {remain.key}",
-        token=remain.token,
-        silent=", ".join(f"token {name}" for name in remain.silent),
-        age=int(remain.age.total_seconds()) if remain.age is not None else "",
-        cka_id=remain.cka_id.hex() or "none",
-        label=remain.label,
+    return SENTENCES[discrepancy.kind].format(
+        version=f"version {discrepancy.version} of key {discrepancy.key}",
+        token=discrepancy.token,
+        unreachable=", ".join(f"token {name}" for name in discrepancy.unreachable),
+        age=int(discrepancy.age.total_seconds()) if discrepancy.age is not None else "",
+        cka_id=discrepancy.cka_id.hex() or "none",
+        label=discrepancy.label,
     )
 
 
-def _named(_examination: Examination, remain: Remain) -> Finding:
-    harmless = remain.kind in (Kind.UNRECORDED, Kind.PENDING_FRESH)
-    return (warning if harmless else failed)(sentence(remain), HINTS[remain.kind])
+def _named(_examination: Examination, discrepancy: Discrepancy) -> Finding:
+    harmless = discrepancy.kind in (Kind.UNRECORDED, Kind.PENDING_FRESH)
+    return (warning if harmless else failed)(sentence(discrepancy), HINTS[discrepancy.kind])
 
 
-def _repaired(examination: Examination, remain: Remain) -> Finding:
-    repaired = examination.mending.mend(remain, patience=examination.request.pending_age)
+def _repaired(examination: Examination, discrepancy: Discrepancy) -> Finding:
+    repaired = examination.reconciliation.repair(discrepancy, pending_age=examination.request.pending_age)
     if repaired.ending is not None:
-        return ok(f"{sentence(remain)}; {ENDINGS[repaired.ending]}", repaired=True)
+        return ok(f"{sentence(discrepancy)}; {ENDINGS[repaired.ending]}", repaired=True)
     if repaired.refusal is not None:
-        return failed(f"{sentence(remain)}; the repair was refused ({_reason(repaired)})", HINTS[remain.kind])
-    return _named(examination, remain)
+        return failed(f"{sentence(discrepancy)}; the repair was refused ({_reason(repaired)})", HINTS[discrepancy.kind])
+    return _named(examination, discrepancy)
 
 
-def _reason(repaired: Mended) -> str:
+def _reason(repaired: Repair) -> str:
     if isinstance(repaired.refusal, ClockMovedBack):
         return "the clock moved back"
     return repaired.refusal.code if repaired.refusal is not None else ""

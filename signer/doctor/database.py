@@ -63,7 +63,7 @@ def _behind(examination: Examination, now: datetime) -> Iterator[Finding]:
             SET_THE_CLOCK,
         )
     try:
-        newest = examination.store.newest_moment()
+        newest = examination.store.newest_timestamp()
     except Unchecked as unchecked:
         yield warning(f"the clock cannot be compared with the records: {unchecked.reason}", "repair the database first")
         return

@@ -16,13 +16,13 @@ from pathlib import Path
 
 from hsm import TokenHealth, TokenPool, TokenState
 from hsm.errors import ConfigurationError
-from signer.bootstrap import build_application, build_mending, sql_parts, storage_parts
+from signer.bootstrap import build_application, build_reconciliation, sql_parts, storage_parts
 from signer.config import Settings, load_settings
 from signer.doctor.report import Finding, Unchecked, failed, ok
 from signer.doctor.tokens import TokenCondition, configured, token_conditions
 from signer.errors import ConfigurationInvalid, DatabaseDamaged, SignerError
-from signer.services.mending import DEFAULT_PATIENCE, MendingService, Survey
 from signer.services.ports import Clock
+from signer.services.reconciliation import DEFAULT_PENDING_AGE, ReconciliationService, Survey
 from signer.storage.database import Database
 from signer.storage.inspection import DatabaseCondition, inspect
 from signer.storage.key_store import SqlKeyStore
@@ -57,7 +57,7 @@ class Request:
     config: Path
     environment: Mapping[str, str]
     repair: bool = False
-    pending_age: timedelta = DEFAULT_PATIENCE
+    pending_age: timedelta = DEFAULT_PENDING_AGE
 
 
 OPENING_LOOK_SECONDS = 0.2
@@ -136,17 +136,17 @@ class Examination:
         return self.pool.health()
 
     @cached_property
-    def mending(self) -> MendingService:
-        """What finds and ends the remains of crashes; raises ``Unchecked``."""
+    def reconciliation(self) -> ReconciliationService:
+        """What finds and repairs what crashes left; raises ``Unchecked``."""
         clock = self.surroundings.clock
         parts = sql_parts(self.settings, database=self._usable_database(), tokens=self.pool, clock=clock)
         names = tuple(token.settings.name for token in self.tokens if token.openable)
-        return build_mending(self.settings, parts, build_application(self.settings, parts), token_names=names)
+        return build_reconciliation(self.settings, parts, build_application(self.settings, parts), token_names=names)
 
     def survey(self) -> Survey:
         """Records and tokens compared; raises ``Unchecked``. Done once, and again after ``forget_survey``."""
         if self._survey is None:
-            self._survey = self.mending.survey(patience=self.request.pending_age)
+            self._survey = self.reconciliation.survey(pending_age=self.request.pending_age)
         return self._survey
 
     def forget_survey(self) -> None:

@@ -9,10 +9,10 @@ from hsm import TokenKey
 from hsm.errors import KeyMismatch, SignatureMismatch, TokenError
 from signer.doctor.examination import Examination
 from signer.doctor.report import Finding, failed, ok, or_ok, timestamp, warning
+from signer.domain.consistency import UNMADE_OR_GONE, Discrepancy, DiscrepancyKind
 from signer.domain.keys import Key, KeyVersion, Origin, VersionState
-from signer.domain.remains import UNMADE_OR_GONE, Kind, Remain
 from signer.errors import CertificateNotFound
-from signer.services.mending import Ending, Survey
+from signer.services.reconciliation import Ending, Survey
 from signer.services.signing import pinned
 
 DOCTOR_CHECK = b"artifact-signer: doctor looks at an active key\n"
@@ -30,13 +30,17 @@ def keys(examination: Examination) -> Iterator[Finding]:
     survey = examination.survey()
     if not survey.keys:
         yield ok("there are no keys yet")
-    wrong = {(remain.key, remain.version, remain.token): remain for remain in survey.remains if remain.version}
+    wrong = {
+        (discrepancy.key, discrepancy.version, discrepancy.token): discrepancy
+        for discrepancy in survey.discrepancies
+        if discrepancy.version
+    }
     for key in survey.keys:
         for version in key.versions:
             if version.state not in UNMADE_OR_GONE:
                 for token in version.tokens:
-                    remain = wrong.get((key.name, version.number, token))
-                    yield _version(examination, survey, key, version, token, remain)
+                    discrepancy = wrong.get((key.name, version.number, token))
+                    yield _version(examination, survey, key, version, token, discrepancy)
 
 
 def extractable(examination: Examination) -> Iterator[Finding]:
@@ -50,21 +54,21 @@ def unread(examination: Examination) -> Iterator[Finding]:
     survey = examination.survey()
     for token in examination.tokens:
         name = token.settings.name
-        if name not in survey.pairs:
+        if name not in survey.key_pairs:
             yield warning(f"token {name} was not looked into: {_silence(survey, name)}", "repair the token first")
 
 
 def _version(
-    examination: Examination, survey: Survey, key: Key, version: KeyVersion, token: str, remain: Remain | None
+    examination: Examination, survey: Survey, key: Key, version: KeyVersion, token: str, discrepancy: Discrepancy | None
 ) -> Finding:
     name = f"key {key.name} version {version.number} ({version.state})"
-    if token not in survey.pairs:
+    if token not in survey.key_pairs:
         return warning(f"{name} was not checked in token {token}: {_silence(survey, token)}", "repair the token first")
-    if remain is not None and remain.kind is Kind.MISSING:
+    if discrepancy is not None and discrepancy.kind is DiscrepancyKind.MISSING:
         tell = failed if version.state in NEEDED else warning
         return tell(f"{name} is not in token {token}, which is recorded to hold it", RESTORE)
-    if remain is not None and remain.kind is Kind.DIFFERENT:
-        return _different(examination, name, token, remain)
+    if discrepancy is not None and discrepancy.kind is DiscrepancyKind.DIFFERENT:
+        return _different(examination, name, token, discrepancy)
     if version.state is VersionState.QUARANTINED:
         return warning(
             f"{name} does not sign, its pair in token {token} is the right one again",
@@ -75,16 +79,16 @@ def _version(
     return _signature(examination, key, version, token, name)
 
 
-def _different(examination: Examination, name: str, token: str, remain: Remain) -> Finding:
+def _different(examination: Examination, name: str, token: str, discrepancy: Discrepancy) -> Finding:
     told = f"{name} is not the recorded pair in token {token}: another one is there"
     if examination.request.repair:
-        repaired = examination.mending.mend(remain, patience=examination.request.pending_age)
+        repaired = examination.reconciliation.repair(discrepancy, pending_age=examination.request.pending_age)
         if repaired.ending is Ending.QUARANTINED:
             return failed(
                 f"{told}; it is quarantined now and signs no more",
                 "find out who changed the token; restore the pair and enable the version, or rotate",
             )
-    return failed(told, RESTORE if remain.state is VersionState.QUARANTINED else QUARANTINE)
+    return failed(told, RESTORE if discrepancy.state is VersionState.QUARANTINED else QUARANTINE)
 
 
 def _signature(examination: Examination, key: Key, version: KeyVersion, token: str, name: str) -> Finding:
@@ -101,7 +105,7 @@ def _signature(examination: Examination, key: Key, version: KeyVersion, token: s
 
 
 def _silence(survey: Survey, token: str) -> str:
-    error = survey.silent.get(token)
+    error = survey.unreachable.get(token)
     return error.code if error else "it was not logged in to"
 
 
@@ -111,7 +115,7 @@ def _takeable(survey: Survey) -> Iterator[Finding]:
             if version.state in UNMADE_OR_GONE:
                 continue
             for token in version.tokens:
-                if any(_loose(version, pair) for pair in survey.pairs.get(token, ())):
+                if any(_loose(version, pair) for pair in survey.key_pairs.get(token, ())):
                     how = "adopted" if version.origin is Origin.ADOPTED else "generated"
                     yield warning(
                         f"key {key.name} version {version.number} ({how}) can be taken out of token {token} "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from signer.domain.moments import rfc3339
+from signer.domain.timestamps import rfc3339
 
 # Grows when a reader of the JSON document would have to change.
 SCHEMA = 2

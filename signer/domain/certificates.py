@@ -76,7 +76,7 @@ WITHOUT_CERTIFICATE = frozenset({S.PENDING, S.DESTROYING, S.DESTROYED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateWish:
+class CertificateParameters:
     """What a person asks a certificate or a request to say, unchecked.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""What the records say and what the tokens hold, compared: a crash between the two leaves a remain, named here.
+"""What the records say and what the tokens hold, compared: a crash between the two leaves a discrepancy, named here.
 
 1. A pending version is a pair that may or may not have been made; a ``destroying`` one may or may not be gone.
 2. A pair that no record names signs nothing: it is told, never touched.
@@ -17,12 +17,12 @@ from hsm import TokenKey
 from signer.domain.keys import Key, KeyVersion, Origin, VersionState
 
 # What tokens hold, by configured name; a token that could not be read is absent.
-Pairs = Mapping[str, tuple[TokenKey, ...]]
+HeldKeyPairs = Mapping[str, tuple[TokenKey, ...]]
 
 UNMADE_OR_GONE = frozenset({VersionState.PENDING, VersionState.DESTROYING, VersionState.DESTROYED})
 
 
-class Kind(StrEnum):
+class DiscrepancyKind(StrEnum):
     """What can be left, and what can have changed behind the service's back."""
 
     PENDING_MADE = "pending-made"  # the pair is in the token, the record does not say so yet
@@ -37,7 +37,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remain:
+class Discrepancy:
     """One thing that records and tokens do not agree on.
 
     Attributes:
@@ -48,10 +48,10 @@ class Remain:
         cka_id: the CKA_ID concerned.
         label: CKA_LABEL of an unrecorded pair, as the token gives it.
         age: time since the version was recorded; None with ``key``.
-        silent: tokens of the key that could not be read.
+        unreachable: tokens of the key that could not be read.
     """
 
-    kind: Kind
+    kind: DiscrepancyKind
     key: str | None = None
     version: int | None = None
     state: VersionState | None = None
@@ -59,40 +59,44 @@ class Remain:
     cka_id: bytes
     label: str = ""
     age: timedelta | None = None
-    silent: tuple[str, ...] = ()
+    unreachable: tuple[str, ...] = ()
 
 
-def compare(keys: Iterable[Key], pairs: Pairs, *, now: datetime, patience: timedelta) -> tuple[Remain, ...]:
+def compare(
+    keys: Iterable[Key], pairs: HeldKeyPairs, *, now: datetime, pending_age: timedelta
+) -> tuple[Discrepancy, ...]:
     """Everything that records and tokens do not agree on.
 
-    ``patience``: how long the making of a pair may be under way; a younger pending version is ``PENDING_FRESH``.
+    ``pending_age``: how long the making of a pair may be under way; a younger pending version is ``PENDING_FRESH``.
     ``pairs`` has to be read before ``keys``: a record is always older than its pair, so nothing that is being made
     meanwhile is taken for unrecorded.
     """
     known = tuple(keys)
-    found: list[Remain] = []
+    found: list[Discrepancy] = []
     for key in known:
         for version in key.versions:
             if version.state is VersionState.PENDING:
-                found.append(pending(key, version, pairs, now=now, patience=patience))
+                found.append(pending(key, version, pairs, now=now, pending_age=pending_age))
             elif version.state is VersionState.DESTROYING:
-                found.append(_remain(Kind.DESTROYING, key, version, now=now))
+                found.append(_discrepancy(DiscrepancyKind.DESTROYING, key, version, now=now))
             elif version.state not in UNMADE_OR_GONE:
                 found.extend(_against_pin(key, version, pairs, now=now))
     return (*found, *_unrecorded(known, pairs))
 
 
-def pending(key: Key, version: KeyVersion, pairs: Pairs, *, now: datetime, patience: timedelta) -> Remain:
+def pending(
+    key: Key, version: KeyVersion, pairs: HeldKeyPairs, *, now: datetime, pending_age: timedelta
+) -> Discrepancy:
     """What became of a pending version."""
-    silent = tuple(token for token in tokens_of(key, version) if token not in pairs)
-    holder, halves = _holder(key, version, pairs)
-    if now - version.created_at < patience:
-        kind = Kind.PENDING_FRESH
+    unreachable = tuple(token for token in tokens_of(key, version) if token not in pairs)
+    holder, key_objects = _holder(key, version, pairs)
+    if now - version.created_at < pending_age:
+        kind = DiscrepancyKind.PENDING_FRESH
     elif holder is not None:
-        kind = Kind.PENDING_MADE if _as_made(key, version, halves) else Kind.PENDING_UNFIT
+        kind = DiscrepancyKind.PENDING_MADE if _as_made(key, version, key_objects) else DiscrepancyKind.PENDING_UNFIT
     else:
-        kind = Kind.PENDING_UNDECIDED if silent else Kind.PENDING_ABSENT
-    return _remain(kind, key, version, now=now, token=holder, silent=silent)
+        kind = DiscrepancyKind.PENDING_UNDECIDED if unreachable else DiscrepancyKind.PENDING_ABSENT
+    return _discrepancy(kind, key, version, now=now, token=holder, unreachable=unreachable)
 
 
 def tokens_of(key: Key, version: KeyVersion) -> tuple[str, ...]:
@@ -100,59 +104,59 @@ def tokens_of(key: Key, version: KeyVersion) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*version.tokens, *key.tokens]))
 
 
-def _holder(key: Key, version: KeyVersion, pairs: Pairs) -> tuple[str | None, tuple[TokenKey, ...]]:
+def _holder(key: Key, version: KeyVersion, pairs: HeldKeyPairs) -> tuple[str | None, tuple[TokenKey, ...]]:
     """The first token that holds anything under the version's CKA_ID, and what."""
     for token in tokens_of(key, version):
-        halves = _under(version.cka_id, pairs.get(token, ()))
-        if halves:
-            return token, halves
+        key_objects = _under(version.cka_id, pairs.get(token, ()))
+        if key_objects:
+            return token, key_objects
     return None, ()
 
 
-def _as_made(key: Key, version: KeyVersion, halves: tuple[TokenKey, ...]) -> bool:
+def _as_made(key: Key, version: KeyVersion, key_objects: tuple[TokenKey, ...]) -> bool:
     """Whether this is one whole pair of the key's algorithm, and, if it was to be generated, one that stays inside."""
-    if len(halves) != 1:
+    if len(key_objects) != 1:
         return False
-    (pair,) = halves
+    (pair,) = key_objects
     whole = pair.has_private and pair.has_public and pair.spki is not None and pair.algorithm is key.algorithm
     return whole and (version.origin is Origin.ADOPTED or (pair.sensitive and not pair.extractable))
 
 
-def _against_pin(key: Key, version: KeyVersion, pairs: Pairs, *, now: datetime) -> Iterator[Remain]:
+def _against_pin(key: Key, version: KeyVersion, pairs: HeldKeyPairs, *, now: datetime) -> Iterator[Discrepancy]:
     for token in version.tokens:
         if token not in pairs:
             continue
-        halves = _under(version.cka_id, pairs[token])
-        if not any(half.has_private for half in halves):
-            yield _remain(Kind.MISSING, key, version, now=now, token=token)
-        elif len(halves) > 1 or halves[0].spki not in (version.spki, None):
-            yield _remain(Kind.DIFFERENT, key, version, now=now, token=token)
+        key_objects = _under(version.cka_id, pairs[token])
+        if not any(key_object.has_private for key_object in key_objects):
+            yield _discrepancy(DiscrepancyKind.MISSING, key, version, now=now, token=token)
+        elif len(key_objects) > 1 or key_objects[0].spki not in (version.spki, None):
+            yield _discrepancy(DiscrepancyKind.DIFFERENT, key, version, now=now, token=token)
 
 
-def _unrecorded(keys: Iterable[Key], pairs: Pairs) -> Iterator[Remain]:
+def _unrecorded(keys: Iterable[Key], pairs: HeldKeyPairs) -> Iterator[Discrepancy]:
     recorded = {
         version.cka_id for key in keys for version in key.versions if version.state is not VersionState.DESTROYED
     }
     for token, held in pairs.items():
         for pair in held:
             if pair.key_id not in recorded:
-                yield Remain(kind=Kind.UNRECORDED, token=token, cka_id=pair.key_id, label=pair.label)
+                yield Discrepancy(kind=DiscrepancyKind.UNRECORDED, token=token, cka_id=pair.key_id, label=pair.label)
 
 
 def _under(cka_id: bytes, held: Iterable[TokenKey]) -> tuple[TokenKey, ...]:
     return tuple(pair for pair in held if pair.key_id == cka_id)
 
 
-def _remain(
-    kind: Kind,
+def _discrepancy(
+    kind: DiscrepancyKind,
     key: Key,
     version: KeyVersion,
     *,
     now: datetime,
     token: str | None = None,
-    silent: tuple[str, ...] = (),
-) -> Remain:
-    return Remain(
+    unreachable: tuple[str, ...] = (),
+) -> Discrepancy:
+    return Discrepancy(
         kind=kind,
         key=key.name,
         version=version.number,
@@ -160,5 +164,5 @@ def _remain(
         token=token,
         cka_id=version.cka_id,
         age=now - version.created_at,
-        silent=silent,
+        unreachable=unreachable,
     )

@@ -17,7 +17,7 @@ from signer.errors import StepNotAllowed
 class Step(StrEnum):
     """A step in the life of a key version, by the name of its command and route."""
 
-    COMPLETE = "complete"  # a pending pair is found in the token: the first half of a crash is mended
+    COMPLETE = "complete"  # a pending pair is found in the token: the first half of a crash is repaired
     ABANDON = "abandon"  # a pending pair is not in the token
     ROTATE = "rotate"  # the next version becomes active
     SUPERSEDE = "supersede"  # what a rotation does to the version that was active
@@ -54,7 +54,7 @@ TRANSITIONS: Mapping[tuple[S, Step], S] = MappingProxyType(
     }
 )
 
-# What a person may ask for; the other steps are parts of these or of mending.
+# What a person may ask for; the other steps are parts of these or of reconciliation.
 PUBLIC_STEPS = (Step.ROTATE, Step.RETIRE, Step.DISABLE, Step.ENABLE, Step.DESTROY)
 
 

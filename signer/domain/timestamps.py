@@ -1,4 +1,4 @@
-"""How a moment is written wherever machines read it."""
+"""Timestamps: how a moment is written wherever machines read it."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ from hsm.errors import KeyMismatch, SignatureMismatch, TokenError
 from signer.domain.certificate_facts import certificate_facts
 from signer.domain.certificates import (
     WITHOUT_CERTIFICATE,
+    CertificateParameters,
     CertificateStep,
-    CertificateWish,
     checked_names,
     checked_period,
     checked_subject,
@@ -37,8 +37,8 @@ from signer.domain.identity import Identity
 from signer.domain.keys import Key, KeyVersion
 from signer.domain.lifecycle import TRANSITIONS, Step
 from signer.domain.messages import CertificateContent, CertificateRequestContent
-from signer.domain.moments import rfc3339
 from signer.domain.policy import Action
+from signer.domain.timestamps import rfc3339
 from signer.errors import CertificateNotFound, SignerError, VersionQuarantined
 from signer.services.access import require
 from signer.services.clock import RecordedClock
@@ -92,24 +92,26 @@ class CertificateService:
             raise CertificateNotFound(key=name, version=number)
         return self._store.certificate(key, number)
 
-    def issue(self, identity: Identity, name: str, number: int, wish: CertificateWish) -> Certificate:
+    def issue(self, identity: Identity, name: str, number: int, parameters: CertificateParameters) -> Certificate:
         """A self-signed certificate, from now on the version's.
 
         Raises ``StepNotAllowed``, ``CertificateRejected``, ``VersionExpired`` or a ``hsm.errors.TokenError``.
         """
         require(identity, Action.ADMINISTER)
-        return self._issue(identity.name, name, number, wish)
+        return self._issue(identity.name, name, number, parameters)
 
     def issue_first(self, actor: str, name: str, number: int) -> tuple[str, ...]:
         """The certificate of a new version as well as it can be had; returns what went wrong as sentences."""
         try:
-            self._issue(actor, name, number, CertificateWish())
+            self._issue(actor, name, number, CertificateParameters())
         except (SignerError, TokenError) as error:
             return (f"version {number} has no certificate yet ({error.code}), make one with keys certificate --new",)
         return ()
 
-    def request(self, identity: Identity, name: str, number: int, wish: CertificateWish) -> CertificateRequest:
-        """A request to take to a CA; ``wish.days`` is the CA's to decide and is not looked at.
+    def request(
+        self, identity: Identity, name: str, number: int, parameters: CertificateParameters
+    ) -> CertificateRequest:
+        """A request to take to a CA; ``parameters.days`` is the CA's to decide and is not looked at.
 
         Raises as ``issue`` does.
         """
@@ -118,9 +120,9 @@ class CertificateService:
         key = self._store.key(name)
         version = require_state(key, key.version(number), CertificateStep.REQUEST)
         signs_until(key, version, now=now)
-        builder = x509.CertificateSigningRequestBuilder(checked_subject(wish.unverified_subject, name))
+        builder = x509.CertificateSigningRequestBuilder(checked_subject(parameters.unverified_subject, name))
         builder = builder.add_extension(NO_CA, critical=True).add_extension(SIGNATURES_ONLY, critical=True)
-        if names := checked_names(wish.unverified_names):
+        if names := checked_names(parameters.unverified_names):
             builder = builder.add_extension(names, critical=False)
         with self._key_in_token(key, version, CertificateRequestContent) as private_key:
             made = builder.sign(private_key, builder_hash(private_key))
@@ -152,12 +154,12 @@ class CertificateService:
         self._keep(EventType.CERTIFICATE_IMPORTED, identity.name, key, number, certificate)
         return certificate
 
-    def _issue(self, actor: str, name: str, number: int, wish: CertificateWish) -> Certificate:
+    def _issue(self, actor: str, name: str, number: int, parameters: CertificateParameters) -> Certificate:
         now = self._clock.now()
         key = self._store.key(name)
         version = require_state(key, key.version(number), CertificateStep.ISSUE)
         with self._key_in_token(key, version, CertificateContent) as private_key:
-            builder = _self_signed(key, version, private_key.public_key(), wish, now=now)
+            builder = _self_signed(key, version, private_key.public_key(), parameters, now=now)
             made = builder.sign(private_key, builder_hash(private_key))
             made.verify_directly_issued_by(made)
         certificate = Certificate(
@@ -199,10 +201,13 @@ class CertificateService:
 
 
 def _self_signed(
-    key: Key, version: KeyVersion, public_key: TokenPublicKey, wish: CertificateWish, *, now: datetime
+    key: Key, version: KeyVersion, public_key: TokenPublicKey, parameters: CertificateParameters, *, now: datetime
 ) -> x509.CertificateBuilder:
-    subject, names = checked_subject(wish.unverified_subject, key.name), checked_names(wish.unverified_names)
-    begin, end = checked_period(key, version, wish.days, now=now)
+    subject, names = (
+        checked_subject(parameters.unverified_subject, key.name),
+        checked_names(parameters.unverified_names),
+    )
+    begin, end = checked_period(key, version, parameters.days, now=now)
     builder = (
         x509.CertificateBuilder(issuer_name=subject, subject_name=subject)
         .public_key(public_key)

@@ -18,7 +18,7 @@ class RecordedClock:
 
     def now(self) -> datetime:
         """The time, aware UTC; raises ``ClockMovedBack``."""
-        newest, now = self._store.newest_moment(), self._clock()
+        newest, now = self._store.newest_timestamp(), self._clock()
         if newest is not None and now < newest - self._tolerance:
             raise ClockMovedBack(now=now, newest=newest)
         return now

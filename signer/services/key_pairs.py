@@ -58,14 +58,14 @@ CLEAN_REFUSALS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PairSelector:
+class KeyPairSelector:
     """A pair that is in the token already: exactly one of the two is given."""
 
     cka_id: bytes | None = None
     label: str | None = None
 
 
-class PairMaker:
+class KeyPairMaker:
     """Fulfils pending versions."""
 
     def __init__(
@@ -77,7 +77,7 @@ class PairMaker:
         self._strict = strict_adoption
         self._timeout = timeout
 
-    def find(self, tokens: Iterable[str], selector: PairSelector) -> TokenKey:
+    def find(self, tokens: Iterable[str], selector: KeyPairSelector) -> TokenKey:
         """The selected pair in the first token that holds it; raises ``hsm.errors.KeyNotFound``.
 
         ``PairNotSuitable`` where it has no CKA_ID, because it could not be found again.
@@ -102,7 +102,7 @@ class PairMaker:
         self,
         key: Key,
         version: KeyVersion,
-        selector: PairSelector | None,
+        selector: KeyPairSelector | None,
         actor: str,
         done: EventType,
         *,
@@ -189,7 +189,7 @@ class PairMaker:
 
     def _adopted(self, key: Key, version: KeyVersion) -> tuple[bytes, tuple[str, ...]]:
         # By the recorded CKA_ID, however it was selected: a label may stand at another pair by now.
-        found = self.find(key.tokens, PairSelector(cka_id=version.cka_id))
+        found = self.find(key.tokens, KeyPairSelector(cka_id=version.cka_id))
         if found.spki is None or not (found.has_private and found.has_public):
             raise PairNotSuitable(reason="the token holds only one half of the pair")
         if found.algorithm is not key.algorithm:

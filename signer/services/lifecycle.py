@@ -2,7 +2,7 @@
 
 What the token and the database do cannot be one transaction. So a pair is recorded as pending, with the CKA_ID it
 will have, before the token is asked; and a destruction is recorded before the token forgets. A crash in between
-leaves a state that ``mending`` names and ends, and never a pair that signs without a record.
+leaves a state that ``reconciliation`` names and ends, and never a pair that signs without a record.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from signer.errors import (
 )
 from signer.services.access import require
 from signer.services.clock import RecordedClock
-from signer.services.pairs import PairMaker, PairSelector
+from signer.services.key_pairs import KeyPairMaker, KeyPairSelector
 from signer.services.ports import KeyStore, NewKey, NewVersion, TokenAccess, VersionChange
 from signer.services.signing import MessageSigner, pinned, signing_key
 
@@ -76,7 +76,7 @@ class LifecycleService:
         tokens: TokenAccess,
         token_names: tuple[str, ...],
         signer: MessageSigner,
-        pairs: PairMaker,
+        pairs: KeyPairMaker,
         clock: RecordedClock,
         timeout: float,
         certify: Certify,
@@ -96,12 +96,12 @@ class LifecycleService:
         """A key whose first version is generated in the token and signs at once."""
         return self._first_version(identity, request, selector=None)
 
-    def adopt(self, identity: Identity, request: NewKeyRequest, selector: PairSelector) -> Outcome:
+    def adopt(self, identity: Identity, request: NewKeyRequest, selector: KeyPairSelector) -> Outcome:
         """A key whose first version is a pair that is in the token already."""
         return self._first_version(identity, request, selector=selector)
 
     def prepare(
-        self, identity: Identity, name: str, *, validity: Validity, selector: PairSelector | None = None
+        self, identity: Identity, name: str, *, validity: Validity, selector: KeyPairSelector | None = None
     ) -> Outcome:
         """The next version, generated or adopted: published so that devices learn it, not signing yet."""
         require(identity, Action.ADMINISTER)
@@ -116,7 +116,9 @@ class LifecycleService:
         warnings += self._certify(identity.name, name, key.versions[-1].number)
         return Outcome(key=self._store.key(name), warnings=warnings)
 
-    def _first_version(self, identity: Identity, request: NewKeyRequest, *, selector: PairSelector | None) -> Outcome:
+    def _first_version(
+        self, identity: Identity, request: NewKeyRequest, *, selector: KeyPairSelector | None
+    ) -> Outcome:
         require(identity, Action.ADMINISTER)
         name = checked_name(request.unverified_name)
         algorithm = checked_algorithm(request.unverified_algorithm, request.purpose)
@@ -136,7 +138,7 @@ class LifecycleService:
         warnings += self._certify(identity.name, name, key.versions[0].number)
         return Outcome(key=self._store.key(name), warnings=warnings)
 
-    def _new_version(self, tokens: tuple[str, ...], validity: Validity, selector: PairSelector | None) -> NewVersion:
+    def _new_version(self, tokens: tuple[str, ...], validity: Validity, selector: KeyPairSelector | None) -> NewVersion:
         cka_id = secrets.token_bytes(CKA_ID_BYTES)
         if selector is not None:
             # Looked up before anything is recorded: a pair that is not there leaves no trace.

@@ -88,7 +88,7 @@ class KeyStore(Protocol):
     def events(self, *, after: int, limit: int, key: str | None) -> tuple[RecordedEvent, ...]:
         """Events with an id greater than ``after``, oldest first."""
 
-    def newest_moment(self) -> datetime | None:
+    def newest_timestamp(self) -> datetime | None:
         """The newest time on record, of an event or a signature."""
 
     def check(self) -> None:

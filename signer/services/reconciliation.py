@@ -1,4 +1,4 @@
-"""Finds and ends what a crash between the token's step and the database's left.
+"""Reconciliation: finds and ends what a crash between the token's step and the database's left.
 
 1. A pending version whose pair is in the token is completed: the pair makes a signature that its own public key
    verifies, then it is pinned. One whose pair is nowhere is abandoned; its name or number is free again.
@@ -18,27 +18,27 @@ from enum import StrEnum
 
 from hsm import PinnedKey
 from hsm.errors import KeyAmbiguous, KeyHalvesDiffer, KeyMismatch, SignatureMismatch, TokenError
+from signer.domain.consistency import Discrepancy, DiscrepancyKind, HeldKeyPairs, compare, pending, tokens_of
 from signer.domain.events import EventType
 from signer.domain.keys import Key, KeyVersion, Origin, VersionState
 from signer.domain.lifecycle import TRANSITIONS, Step
 from signer.domain.messages import SelfCheck
-from signer.domain.remains import Kind, Pairs, Remain, compare, pending, tokens_of
 from signer.errors import PairNotSuitable, SignerError
+from signer.services.key_pairs import GENERATION_TIMEOUT, KeyPairMaker, KeyPairSelector
 from signer.services.lifecycle import Certify
-from signer.services.pairs import GENERATION_TIMEOUT, PairMaker, PairSelector
 from signer.services.ports import Clock, KeyStore, TokenAccess
 from signer.services.signing import MessageSigner, SigningKey, pinned
 
 ACTOR = "artifact-signer doctor"
 # A worker may wait for the token that makes the pair, and then for each token that is asked whether it has it.
-DEFAULT_PATIENCE = timedelta(seconds=2 * GENERATION_TIMEOUT)
+DEFAULT_PENDING_AGE = timedelta(seconds=2 * GENERATION_TIMEOUT)
 FIRST_VERSION = 1
 NEVER_MADE = "pair-not-in-token"
 UNFIT = "pair-not-as-requested"
 
 
 class Ending(StrEnum):
-    """How a remain was ended."""
+    """How a discrepancy was ended."""
 
     COMPLETED_ACTIVE = "completed-active"
     COMPLETED_NEXT = "completed-next"
@@ -48,36 +48,39 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mended:
-    """A remain and what became of it: ``ending``, or the ``refusal`` that left it as it was; None: not to be mended."""
+class Repair:
+    """A discrepancy and what became of it.
 
-    remain: Remain
+    ``ending``, or the ``refusal`` that left it as it was; neither: it is not to be repaired.
+    """
+
+    discrepancy: Discrepancy
     ending: Ending | None = None
     refusal: SignerError | TokenError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What was found. ``silent``: why each token that could not be read did not answer."""
+    """What was found. ``unreachable``: why each token that could not be read did not answer."""
 
-    pairs: Pairs
+    key_pairs: HeldKeyPairs
     keys: tuple[Key, ...]
-    remains: tuple[Remain, ...]
-    silent: dict[str, TokenError]
+    discrepancies: tuple[Discrepancy, ...]
+    unreachable: dict[str, TokenError]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
-    """What other services do, and mending makes use of."""
+    """What other services do, and a repair makes use of."""
 
-    pairs: PairMaker
+    pairs: KeyPairMaker
     signer: MessageSigner
     finish_destruction: Callable[[str, Key, int], object]
     quarantine: Callable[[Key, KeyVersion], None]
     certify: Certify
 
 
-class MendingService:
+class ReconciliationService:
     """Compares records and tokens, and ends what may be ended."""
 
     def __init__(
@@ -97,36 +100,36 @@ class MendingService:
         self._clock = clock
         self._timeout = timeout
 
-    def survey(self, *, patience: timedelta = DEFAULT_PATIENCE) -> Survey:
-        """Look, change nothing. ``patience``: the age below which a pending version may be under way."""
-        held, silent = {}, {}
+    def survey(self, *, pending_age: timedelta = DEFAULT_PENDING_AGE) -> Survey:
+        """Look, change nothing. ``pending_age``: the age below which a pending version may be under way."""
+        held, unreachable = {}, {}
         for token in self._token_names:
             try:
                 held[token] = self._tokens.find_keys(token, timeout=self._timeout)
             except TokenError as error:
-                silent[token] = error
+                unreachable[token] = error
         keys = self._store.all_keys()  # after the tokens, as ``compare`` wants it
-        remains = compare(keys, held, now=self._clock(), patience=patience)
-        return Survey(pairs=held, keys=keys, remains=remains, silent=silent)
+        discrepancies = compare(keys, held, now=self._clock(), pending_age=pending_age)
+        return Survey(key_pairs=held, keys=keys, discrepancies=discrepancies, unreachable=unreachable)
 
-    def mend(self, remain: Remain, *, patience: timedelta = DEFAULT_PATIENCE) -> Mended:
-        """End one remain, after looking at it once more."""
-        if remain.key is None or remain.version is None:
-            return Mended(remain=remain)
+    def repair(self, discrepancy: Discrepancy, *, pending_age: timedelta = DEFAULT_PENDING_AGE) -> Repair:
+        """End one discrepancy, after looking at it once more."""
+        if discrepancy.key is None or discrepancy.version is None:
+            return Repair(discrepancy=discrepancy)
         try:
-            key = self._store.key(remain.key)
-            version = key.version(remain.version)
-            return Mended(remain=remain, ending=self._end(remain, key, version, patience))
+            key = self._store.key(discrepancy.key)
+            version = key.version(discrepancy.version)
+            return Repair(discrepancy=discrepancy, ending=self._end(discrepancy, key, version, pending_age))
         except (SignerError, TokenError) as error:
-            return Mended(remain=remain, refusal=error)
+            return Repair(discrepancy=discrepancy, refusal=error)
 
-    def _end(self, remain: Remain, key: Key, version: KeyVersion, patience: timedelta) -> Ending | None:
+    def _end(self, discrepancy: Discrepancy, key: Key, version: KeyVersion, pending_age: timedelta) -> Ending | None:
         if version.state is VersionState.PENDING:
-            return self._end_pending(key, version, patience)
+            return self._end_pending(key, version, pending_age)
         if version.state is VersionState.DESTROYING:
             return self._end_destruction(key, version)
-        if remain.kind is Kind.DIFFERENT and remain.token is not None:
-            return self._end_trust(remain.token, key, version)
+        if discrepancy.kind is DiscrepancyKind.DIFFERENT and discrepancy.token is not None:
+            return self._end_trust(discrepancy.token, key, version)
         return None
 
     def _end_trust(self, token: str, key: Key, version: KeyVersion) -> Ending | None:
@@ -140,18 +143,18 @@ class MendingService:
             return Ending.QUARANTINED
         return None
 
-    def _end_pending(self, key: Key, version: KeyVersion, patience: timedelta) -> Ending | None:
+    def _end_pending(self, key: Key, version: KeyVersion, pending_age: timedelta) -> Ending | None:
         held = {
             token: self._tokens.find_keys(token, timeout=self._timeout)
             for token in tokens_of(key, version)
             if token in self._token_names
         }
-        now = pending(key, version, held, now=self._clock(), patience=patience)
-        if now.kind in (Kind.PENDING_ABSENT, Kind.PENDING_UNFIT):
-            reason = NEVER_MADE if now.kind is Kind.PENDING_ABSENT else UNFIT
+        now = pending(key, version, held, now=self._clock(), pending_age=pending_age)
+        if now.kind in (DiscrepancyKind.PENDING_ABSENT, DiscrepancyKind.PENDING_UNFIT):
+            reason = NEVER_MADE if now.kind is DiscrepancyKind.PENDING_ABSENT else UNFIT
             self._steps.pairs.abandon(key, version, ACTOR, reason=reason)
             return Ending.ABANDONED
-        if now.kind is not Kind.PENDING_MADE or now.token is None:
+        if now.kind is not DiscrepancyKind.PENDING_MADE or now.token is None:
             return None
         first = version.number == FIRST_VERSION
         if version.origin is Origin.ADOPTED:
@@ -182,7 +185,7 @@ class MendingService:
     def _readopt(self, key: Key, version: KeyVersion, *, first: bool) -> Ending:
         """An adoption begins anew, with all its checks: nobody knows how far it came."""
         done = EventType.KEY_ADOPTED if first else EventType.VERSION_PREPARED
-        selector = PairSelector(cka_id=version.cka_id)
+        selector = KeyPairSelector(cka_id=version.cka_id)
         try:
             self._steps.pairs.fulfil(key, version, selector, ACTOR, done, activate=first)
         except PairNotSuitable:
@@ -192,13 +195,13 @@ class MendingService:
     def _end_destruction(self, key: Key, version: KeyVersion) -> Ending:
         for token in tokens_of(key, version):
             if token in self._token_names:
-                self._destroy_halves(token, version)
+                self._destroy_public_half(token, version)
         self._steps.finish_destruction(ACTOR, key, version.number)
         return Ending.DESTROYED
 
-    def _destroy_halves(self, token: str, version: KeyVersion) -> None:
+    def _destroy_public_half(self, token: str, version: KeyVersion) -> None:
         """A removal that was cut short leaves the public half, which no longer counts as the pair."""
-        for half in self._tokens.find_keys(token, timeout=self._timeout):
-            if half.key_id == version.cka_id and not half.has_private and half.spki == version.spki:
+        for key_object in self._tokens.find_keys(token, timeout=self._timeout):
+            if key_object.key_id == version.cka_id and not key_object.has_private and key_object.spki == version.spki:
                 self._tokens.destroy(token, version.cka_id, timeout=self._timeout)
                 return

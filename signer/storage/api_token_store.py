@@ -23,18 +23,18 @@ class SqlApiTokenStore:
     @retried
     def add(self, *, token_id: str, name: str, role: str, secret_sha256: bytes, event: Event) -> None:
         """Record a token; raises ``ApiTokenNameTaken``, also where the token of that name is revoked."""
-        moment = self._clock()
+        timestamp = self._clock()
         row = {
             "id": token_id,
             "name": name,
             "role": role,
             "secret_sha256": secret_sha256,
-            "created_at": moment,
+            "created_at": timestamp,
         }
         try:
             with self._database.writing() as connection:
                 connection.execute(insert(api_tokens).values(row))
-                insert_event(connection, event, moment)
+                insert_event(connection, event, timestamp)
         except IntegrityError as error:
             if self.name_taken(name):
                 raise ApiTokenNameTaken(name=name) from error
@@ -61,11 +61,11 @@ class SqlApiTokenStore:
     @retried
     def revoke(self, name: str, event: Event) -> bool:
         """Let the token prove nothing any more; False where it did not before. Raises ``ApiTokenNotFound``."""
-        moment = self._clock()
+        timestamp = self._clock()
         valid = (api_tokens.c.name == name) & api_tokens.c.revoked_at.is_(None)
         with self._database.writing() as connection:
-            if connection.execute(update(api_tokens).where(valid).values(revoked_at=moment)).rowcount == 1:
-                insert_event(connection, event, moment)
+            if connection.execute(update(api_tokens).where(valid).values(revoked_at=timestamp)).rowcount == 1:
+                insert_event(connection, event, timestamp)
                 return True
         if not self.name_taken(name):
             raise ApiTokenNotFound(name=name)

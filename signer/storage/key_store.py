@@ -148,14 +148,14 @@ class SqlKeyStore:
         with self._database.reading() as connection:
             return tuple(_event(row) for row in connection.execute(query))
 
-    def newest_moment(self) -> datetime | None:
+    def newest_timestamp(self) -> datetime | None:
         """The newest time on record, of an event or a signature."""
         with self._database.reading() as connection:
-            moments = (
+            timestamps = (
                 connection.execute(select(func.max(events.c.at))).scalar(),
                 connection.execute(select(func.max(versions.c.last_signed_at))).scalar(),
             )
-        return max((moment for moment in moments if moment is not None), default=None)
+        return max((timestamp for timestamp in timestamps if timestamp is not None), default=None)
 
     def check(self) -> None:
         """Raises ``DatabaseUnavailable`` or ``DatabaseRevisionMismatch``."""
@@ -197,7 +197,7 @@ class SqlKeyStore:
         return PairInUse(fingerprint=pinned) if pinned else StateChanged(key=key.name)
 
 
-def insert_event(connection: Connection, event: Event, moment: datetime) -> None:
+def insert_event(connection: Connection, event: Event, timestamp: datetime) -> None:
     """Write an event at the end of the caller's transaction; nothing but events may follow."""
     if connection.dialect.name == "postgresql":
         # One writer at a time until the commit: whoever reads on from an id must never miss a lower one that was
@@ -206,7 +206,7 @@ def insert_event(connection: Connection, event: Event, moment: datetime) -> None
     connection.execute(
         insert(events).values(
             id=select(func.coalesce(func.max(events.c.id), 0) + 1).scalar_subquery(),
-            at=moment,
+            at=timestamp,
             type=event.type.value,
             actor=event.actor,
             key=event.key,

@@ -53,8 +53,8 @@ class UtcDateTime(TypeDecorator[datetime]):
         """The value with its zone."""
         if value is None:
             return None
-        moment: datetime = value
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        timestamp: datetime = value
+        return timestamp.replace(tzinfo=UTC) if timestamp.tzinfo is None else timestamp.astimezone(UTC)
 
 
 # SQLite counts rows only in INTEGER primary keys.

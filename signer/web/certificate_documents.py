@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import Field
 
 from signer.domain.certificate_facts import certificate_facts
-from signer.domain.certificates import CertificateWish
-from signer.domain.moments import rfc3339
+from signer.domain.certificates import CertificateParameters
+from signer.domain.timestamps import rfc3339
 from signer.services.certificates import CertificateRequest
 from signer.services.ports import Certificate
 from signer.services.publication import Publication
@@ -22,9 +22,9 @@ class CertificateRequestBody(Body):
     san: tuple[str, ...] = ()
 
     @property
-    def wish(self) -> CertificateWish:
+    def parameters(self) -> CertificateParameters:
         """The same as a value of the domain."""
-        return CertificateWish(unverified_subject=self.subject, unverified_names=self.san)
+        return CertificateParameters(unverified_subject=self.subject, unverified_names=self.san)
 
 
 class CertificateBody(CertificateRequestBody):
@@ -33,9 +33,9 @@ class CertificateBody(CertificateRequestBody):
     days: int | None = Field(None, strict=True)
 
     @property
-    def wish(self) -> CertificateWish:
+    def parameters(self) -> CertificateParameters:
         """The same as a value of the domain."""
-        return CertificateWish(unverified_subject=self.subject, unverified_names=self.san, days=self.days)
+        return CertificateParameters(unverified_subject=self.subject, unverified_names=self.san, days=self.days)
 
 
 def certificate_document(key: str, number: int, certificate: Certificate) -> dict[str, Any]:

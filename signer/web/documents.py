@@ -10,8 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from signer.domain.events import RecordedEvent
 from signer.domain.keys import Key, KeyVersion, Purpose, Validity
 from signer.domain.lifecycle import allowed_steps
-from signer.domain.moments import rfc3339
 from signer.domain.requests import Signature, SigningRequest
+from signer.domain.timestamps import rfc3339
 from signer.errors import InvalidRequest
 
 
@@ -22,7 +22,7 @@ class Body(BaseModel):
 
 
 class ValidityBody(Body):
-    """When and how often a version may sign; RFC 3339 moments with a zone."""
+    """When and how often a version may sign; RFC 3339 timestamps with a zone."""
 
     not_before: AwareDatetime | None = None
     not_after: AwareDatetime | None = None

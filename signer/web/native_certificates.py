@@ -45,7 +45,7 @@ def issue_certificate(key: str, number: int) -> Response:
     """Make a self-signed certificate."""
     identity = authorised(Action.ADMINISTER)
     body = parsed(CertificateBody, json_body())
-    return _certificate(key, number, service().certificates.issue(identity, key, number, body.wish), CREATED)
+    return _certificate(key, number, service().certificates.issue(identity, key, number, body.parameters), CREATED)
 
 
 @blueprint.put("/versions/<int:number>/certificate")
@@ -60,7 +60,7 @@ def request_certificate(key: str, number: int) -> Response:
     """Make a certificate signing request."""
     identity = authorised(Action.ADMINISTER)
     body = parsed(CertificateRequestBody, json_body())
-    made = service().certificates.request(identity, key, number, body.wish)
+    made = service().certificates.request(identity, key, number, body.parameters)
     if _preferred(PEM_MEDIA_TYPE, JSON_MEDIA_TYPE) == JSON_MEDIA_TYPE:
         return answer(request_document(key, number, made))
     return _pem(made.pem.encode("ascii"))

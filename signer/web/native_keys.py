@@ -8,8 +8,8 @@ from flask import Blueprint, Response, request
 
 from signer.domain.identity import Identity
 from signer.domain.policy import Action
+from signer.services.key_pairs import KeyPairSelector
 from signer.services.lifecycle import NewKeyRequest, Outcome
-from signer.services.pairs import PairSelector
 from signer.web.context import answer, authenticated, authorised, json_body, service
 from signer.web.documents import (
     AdoptBody,
@@ -130,5 +130,5 @@ def _outcome(outcome: Outcome, status: int = 200) -> Response:
     return answer({**key_document(outcome.key), "warnings": list(outcome.warnings)}, status)
 
 
-def _selector(body: AdoptBody) -> PairSelector:
-    return PairSelector(cka_id=bytes.fromhex(body.cka_id) if body.cka_id else None, label=body.label)
+def _selector(body: AdoptBody) -> KeyPairSelector:
+    return KeyPairSelector(cka_id=bytes.fromhex(body.cka_id) if body.cka_id else None, label=body.label)

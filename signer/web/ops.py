@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from signer.domain.moments import rfc3339
+from signer.domain.timestamps import rfc3339
 from signer.web.context import answer, service
 
 blueprint = Blueprint("ops", __name__)

@@ -14,7 +14,7 @@ from typing import Any
 
 from hsm import errors as hsm_errors
 from signer import errors
-from signer.domain.moments import rfc3339
+from signer.domain.timestamps import rfc3339
 from verifier import VerificationError
 from verifier.wording import explain
 

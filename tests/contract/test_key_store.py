@@ -292,7 +292,7 @@ class TestEvents:
 
 class TestMoments:
     def test_there_is_none_at_first(self, store: SqlKeyStore) -> None:
-        assert store.newest_moment() is None
+        assert store.newest_timestamp() is None
 
     def test_the_newest_event_counts(self, store: SqlKeyStore, clock: ManualClock) -> None:
         store.record(event())
@@ -300,13 +300,13 @@ class TestMoments:
         store.record(event())
         clock.advance(days=-30)
         store.record(event())
-        assert store.newest_moment() == newest
+        assert store.newest_timestamp() == newest
 
     def test_the_newest_signature_counts(self, store: SqlKeyStore, clock: ManualClock) -> None:
         key = add_pinned(store)
         later = clock.now + timedelta(days=3, microseconds=1)
         store.change(key, [swap(key.versions[0], VersionState.ACTIVE, last_signed_at=later)], [])
-        assert store.newest_moment() == later
+        assert store.newest_timestamp() == later
 
     def test_moments_are_utc_whatever_zone_they_came_in(self, store: SqlKeyStore) -> None:
         tokyo = timezone(timedelta(hours=9))

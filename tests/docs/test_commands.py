@@ -87,10 +87,10 @@ def test_the_choices_of_an_option_are_listed(name: str) -> None:
 
 
 def test_the_age_of_a_pending_version_is_the_real_one() -> None:
-    from signer.services.mending import DEFAULT_PATIENCE
+    from signer.services.reconciliation import DEFAULT_PENDING_AGE
 
     (row,) = (row for row in DOCUMENTED["artifact-signer doctor"][1].table("option").rows if "pending" in row[0])
-    assert quoted(row[1]) == [f"{DEFAULT_PATIENCE.total_seconds():.0f}"]
+    assert quoted(row[1]) == [f"{DEFAULT_PENDING_AGE.total_seconds():.0f}"]
 
 
 def test_the_exit_codes_of_artifact_signer_are_listed() -> None:

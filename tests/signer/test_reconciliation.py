@@ -13,16 +13,16 @@ from dataclasses import dataclass
 
 import pytest
 
-from signer.application import Application
 from signer.doctor import Severity
 from signer.domain.events import Event, EventType
 from signer.domain.identity import Identity, Role
 from signer.domain.keys import UNBOUNDED, Key, VersionState
 from signer.errors import NoActiveVersion
 from signer.services.lifecycle import NewKeyRequest
-from signer.services.mending import ACTOR, DEFAULT_PATIENCE
+from signer.services.reconciliation import ACTOR, DEFAULT_PENDING_AGE
 from tests.signer.doctor.interrupting import NEW_KEY
 from tests.signer.doctor.patient import ADMIN, KEY, ROOT, SIGNING_REQUEST, TOKEN, Patient, findings
+from tests.support.house import House
 
 PIPELINE = Identity(name="api-token:pipeline", role=Role.SIGNER)
 CRASH_SECONDS = 120
@@ -38,7 +38,7 @@ class Crash:
     """
 
     step: str
-    moment: str
+    when: str
     says: str
     ends: str
     state: VersionState
@@ -47,7 +47,7 @@ class Crash:
     version: int = 1
     prepares: Callable[[Patient], object] = lambda _patient: None
     tampers: Callable[[Patient], object] = lambda _patient: None
-    in_token: bool = False  # anything under the version's CKA_ID after mending
+    in_token: bool = False  # anything under the version's CKA_ID after repair
 
 
 def remove_half(key: str, kind: str) -> Callable[[Patient], None]:
@@ -68,7 +68,7 @@ HALF_DESTROYED = "was interrupted while it was destroyed: a token may still hold
 CRASHES = {
     "a created pair is completed and signs": Crash(
         step="create",
-        moment="after",
+        when="after",
         says=MADE,
         ends="completed, it is active",
         state=VersionState.ACTIVE,
@@ -77,7 +77,7 @@ CRASHES = {
     ),
     "a creation that never reached the token is closed": Crash(
         step="create",
-        moment="before",
+        when="before",
         says=UNMADE,
         ends="its record is closed",
         state=VersionState.DESTROYED,
@@ -85,7 +85,7 @@ CRASHES = {
     ),
     "a created pair without its private half is given up": Crash(
         step="create",
-        moment="after",
+        when="after",
         tampers=remove_half(NEW_KEY, "private"),
         says=UNFIT,
         ends="its record is closed",
@@ -95,7 +95,7 @@ CRASHES = {
     ),
     "a created pair without its public half is given up": Crash(
         step="create",
-        moment="after",
+        when="after",
         tampers=remove_half(NEW_KEY, "public"),
         says=UNFIT,
         ends="its record is closed",
@@ -105,7 +105,7 @@ CRASHES = {
     ),
     "a prepared pair is completed and waits": Crash(
         step="prepare",
-        moment="after",
+        when="after",
         key=KEY,
         version=2,
         says=MADE,
@@ -116,7 +116,7 @@ CRASHES = {
     ),
     "a preparation that never reached the token is closed": Crash(
         step="prepare",
-        moment="before",
+        when="before",
         key=KEY,
         version=2,
         says=UNMADE,
@@ -126,7 +126,7 @@ CRASHES = {
     ),
     "an adoption is completed with its checks": Crash(
         step="adopt",
-        moment="before",
+        when="before",
         prepares=lambda patient: patient.tamper("make", "ad01", "stranger"),
         says=MADE,
         ends="completed, it is active",
@@ -136,7 +136,7 @@ CRASHES = {
     ),
     "an adoption that is not allowed is closed": Crash(
         step="adopt",
-        moment="before",
+        when="before",
         prepares=lambda patient: patient.tamper("make-extractable", "ad02", "stranger"),
         tampers=be_strict,
         says=MADE,
@@ -147,7 +147,7 @@ CRASHES = {
     ),
     "a destruction that never reached the token is finished": Crash(
         step="destroy",
-        moment="before",
+        when="before",
         key=KEY,
         says=HALF_DESTROYED,
         ends="the destruction is finished",
@@ -156,7 +156,7 @@ CRASHES = {
     ),
     "a destruction that the token finished is recorded": Crash(
         step="destroy",
-        moment="after",
+        when="after",
         key=KEY,
         says=HALF_DESTROYED,
         ends="the destruction is finished",
@@ -165,7 +165,7 @@ CRASHES = {
     ),
     "a destruction that the token did by half is finished": Crash(
         step="destroy",
-        moment="before",
+        when="before",
         key=KEY,
         tampers=remove_half(KEY, "private"),
         says=HALF_DESTROYED,
@@ -180,7 +180,7 @@ def interrupt(patient: Patient, crash: Crash) -> None:
     """Let a process take the step and be killed."""
     crash.prepares(patient)
     done = subprocess.run(
-        [sys.executable, "-m", "tests.signer.doctor.interrupting", patient.directory, crash.step, crash.moment],
+        [sys.executable, "-m", "tests.signer.doctor.interrupting", patient.directory, crash.step, crash.when],
         cwd=ROOT,
         capture_output=True,
         timeout=CRASH_SECONDS,
@@ -190,14 +190,14 @@ def interrupt(patient: Patient, crash: Crash) -> None:
     crash.tampers(patient)
 
 
-def record(service: Application, name: str) -> Key:
+def record(service: House, name: str) -> Key:
     """The key as it is on record."""
-    return service.parts.store.key(name)
+    return service.store.key(name)
 
 
-def events(service: Application, name: str) -> list[Event]:
+def events(service: House, name: str) -> list[Event]:
     """What happened to a key, oldest first."""
-    return [item.event for item in service.parts.store.events(after=0, limit=1000, key=name)]
+    return [item.event for item in service.store.events(after=0, limit=1000, key=name)]
 
 
 @pytest.mark.parametrize("sentence", CRASHES)
@@ -209,16 +209,16 @@ def test_a_crash_is_named_and_mended(sentence: str, patient: Patient) -> None:
     assert named.severity is Severity.FAILED
     assert named.sentence == f"{subject} {crash.says}"
     assert "--repair" in (named.hint or "")
-    (mended, *_) = findings(patient.examine(repair=True), "consistency")
-    assert mended.repaired
-    assert mended.sentence == f"{subject} {crash.says}; {crash.ends}"
+    (repaired, *_) = findings(patient.examine(repair=True), "consistency")
+    assert repaired.repaired
+    assert repaired.sentence == f"{subject} {crash.says}; {crash.ends}"
     with patient.service() as service:
         version = record(service, crash.key).version(crash.version)
         assert version.state is crash.state
-        (mending,) = [
+        (repair,) = [
             event for event in events(service, crash.key) if event.type is crash.event and event.actor == ACTOR
         ]
-        assert mending.version == crash.version
+        assert repair.version == crash.version
         held = service.parts.tokens.find_keys(TOKEN)
         assert any(pair.key_id == version.cka_id for pair in held) is crash.in_token
 
@@ -234,10 +234,10 @@ def test_nothing_signs_or_is_published_between_crash_and_mending(sentence: str, 
         assert version not in key.trusted
         assert not service.parts.ledger.reserve(version.id, timeout=5.0)
         if crash.step == "prepare":
-            assert service.artifact_signing.sign(PIPELINE, crash.key, SIGNING_REQUEST).version == 1
+            assert service.signing.sign(PIPELINE, crash.key, SIGNING_REQUEST).version == 1
         else:
             with pytest.raises(NoActiveVersion):
-                service.artifact_signing.sign(PIPELINE, crash.key, SIGNING_REQUEST)
+                service.signing.sign(PIPELINE, crash.key, SIGNING_REQUEST)
 
 
 def test_what_was_mended_is_in_order_afterwards(patient: Patient) -> None:
@@ -247,8 +247,8 @@ def test_what_was_mended_is_in_order_afterwards(patient: Patient) -> None:
     assert [item.sentence for item in findings(report, "consistency")] == [AGREED]
     assert report.exit_status == 0
     with patient.service() as service:
-        assert service.artifact_signing.sign(PIPELINE, NEW_KEY, SIGNING_REQUEST).version == 1
-        assert service.certificates.current(NEW_KEY, 1).self_signed
+        assert service.signing.sign(PIPELINE, NEW_KEY, SIGNING_REQUEST).version == 1
+        assert service.application.certificates.current(NEW_KEY, 1).self_signed
 
 
 def test_a_completed_key_is_checked_in_the_same_examination(patient: Patient) -> None:
@@ -285,10 +285,10 @@ def test_half_a_pair_that_was_given_up_is_told_and_left_in_the_token(patient: Pa
         assert "holds a pair that no record names" in finding.sentence
 
 
-@pytest.mark.parametrize("mend", [False, True])
-def test_a_pair_that_may_be_under_way_is_named_and_left_alone(patient: Patient, mend: bool) -> None:
+@pytest.mark.parametrize("repair", [False, True])
+def test_a_pair_that_may_be_under_way_is_named_and_left_alone(patient: Patient, repair: bool) -> None:
     interrupt(patient, CRASHES["a created pair is completed and signs"])
-    report = patient.examine(repair=mend, pending_age=DEFAULT_PATIENCE)
+    report = patient.examine(repair=repair, pending_age=DEFAULT_PENDING_AGE)
     (finding,) = findings(report, "consistency")
     assert finding.severity is Severity.WARNING
     assert finding.sentence.startswith(f"version 1 of key {NEW_KEY} is being made, or was interrupted ")
@@ -347,7 +347,7 @@ def test_a_version_that_a_worker_makes_meanwhile_is_not_touched(patient: Patient
 
         def __getattr__(self, name: str) -> object:
             if name == "has_key":
-                reports.append(patient.examine(repair=True, pending_age=DEFAULT_PATIENCE))
+                reports.append(patient.examine(repair=True, pending_age=DEFAULT_PENDING_AGE))
             return getattr(self._pool, name)
 
     with patient.service(wrap=Looking) as service:  # type: ignore[arg-type]

@@ -41,9 +41,17 @@ class House:
 
     application: Application
     parts: Parts
-    store: SqlKeyStore
     database: Database
-    tokens: TokenAccess
+
+    @property
+    def store(self) -> SqlKeyStore:
+        """The key records."""
+        return cast("SqlKeyStore", self.parts.store)
+
+    @property
+    def tokens(self) -> TokenAccess:
+        """The tokens."""
+        return self.parts.tokens
 
     @property
     def lifecycle(self) -> LifecycleService:
@@ -123,12 +131,6 @@ def open_house(
     parts = sql_parts(chosen, database=database, tokens=tokens, clock=clock)
     application = build_application(chosen, parts)
     try:
-        yield House(
-            application=application,
-            parts=parts,
-            store=cast("SqlKeyStore", parts.store),
-            database=database,
-            tokens=tokens,
-        )
+        yield House(application=application, parts=parts, database=database)
     finally:
         database.close()

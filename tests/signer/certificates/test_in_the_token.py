@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hsm import TokenPool
 from hsm.algorithms import Algorithm
-from signer.domain.certificates import WITHOUT_END, CertificateWish
+from signer.domain.certificates import WITHOUT_END, CertificateParameters
 from signer.domain.events import EventType
 from signer.domain.keys import Purpose, Validity, VersionState
+from signer.services.key_pairs import KeyPairSelector
 from signer.services.lifecycle import NewKeyRequest
-from signer.services.pairs import PairSelector
 from tests.signer.certificates.workshop import ADMINISTRATOR, TOKEN, Workshop
 
 ALGORITHMS = {
@@ -26,7 +26,7 @@ ALGORITHMS = {
     Algorithm.ECDSA_P256: "ecdsa-with-SHA256",
     Algorithm.ED25519: "ED25519",
 }
-WISH = CertificateWish(
+PARAMETERS = CertificateParameters(
     unverified_subject="CN=signing 1,O=Example\\, Inc.,emailAddress=ota@example.com,C=DE",
     unverified_names=("dns:ota.example.com", "email:ota@example.com", "ip:2001:db8::1", "uri:https://example.com/ota"),
     days=30,
@@ -76,7 +76,7 @@ def test_a_new_key_has_a_certificate_that_openssl_verifies(
 
 def test_openssl_finds_in_the_certificate_what_was_asked_for(made: Workshop, tmp_path: Path) -> None:
     path = tmp_path / "self.pem"
-    path.write_text(made.certificates.issue(ADMINISTRATOR, "signing", 1, WISH).pem)
+    path.write_text(made.certificates.issue(ADMINISTRATOR, "signing", 1, PARAMETERS).pem)
     text = openssl("x509", "-in", path, "-noout", "-text", "-nameopt", "RFC2253")
     assert "Subject: CN=signing 1,O=Example\\, Inc.,emailAddress=ota@example.com,C=DE\n" in text
     assert (
@@ -88,7 +88,7 @@ def test_openssl_finds_in_the_certificate_what_was_asked_for(made: Workshop, tmp
 
 
 def test_openssl_verifies_the_request_and_its_certificate_comes_back(made: Workshop, tmp_path: Path) -> None:
-    request = made.certificates.request(ADMINISTRATOR, "signing", 1, WISH)
+    request = made.certificates.request(ADMINISTRATOR, "signing", 1, PARAMETERS)
     csr, ca, ca_key, leaf = (tmp_path / name for name in ("csr", "ca", "ca.key", "leaf"))
     csr.write_text(request.pem)
     assert "self-signature verify OK" in openssl("req", "-in", csr, "-noout", "-verify")
@@ -112,8 +112,8 @@ def test_openssl_verifies_the_request_and_its_certificate_comes_back(made: Works
 
 def test_each_leaves_its_event_with_what_was_before(made: Workshop) -> None:
     first = made.certificates.current("signing", 1)
-    second = made.certificates.issue(ADMINISTRATOR, "signing", 1, CertificateWish(days=1))
-    made.certificates.request(ADMINISTRATOR, "signing", 1, CertificateWish())
+    second = made.certificates.issue(ADMINISTRATOR, "signing", 1, CertificateParameters(days=1))
+    made.certificates.request(ADMINISTRATOR, "signing", 1, CertificateParameters())
     made.certificates.take(ADMINISTRATOR, "signing", 1, first.pem.encode())
     recorded = [item.event for item in made.store.events(after=0, limit=100, key="signing")][2:]
     assert [event.type for event in recorded] == [
@@ -131,8 +131,8 @@ def test_each_leaves_its_event_with_what_was_before(made: Workshop) -> None:
 
 
 def test_administrative_signatures_are_not_counted(made: Workshop) -> None:
-    made.certificates.issue(ADMINISTRATOR, "signing", 1, CertificateWish())
-    made.certificates.request(ADMINISTRATOR, "signing", 1, CertificateWish())
+    made.certificates.issue(ADMINISTRATOR, "signing", 1, CertificateParameters())
+    made.certificates.request(ADMINISTRATOR, "signing", 1, CertificateParameters())
     version = made.store.key("signing").version(1)
     assert version.signature_count == 0
     assert version.last_signed_at is None
@@ -153,7 +153,7 @@ def test_an_adopted_pair_gets_a_certificate(shop: Workshop, pool: TokenPool, alg
     label = f"adopted-{secrets.token_hex(8)}"
     spki = pool.generate(algorithm, key_id=secrets.token_bytes(16), label=label, token=TOKEN)
     request = NewKeyRequest(unverified_name="adopted", unverified_algorithm=algorithm.value, purpose=Purpose.LOG)
-    assert shop.lifecycle.adopt(ADMINISTRATOR, request, PairSelector(label=label)).warnings == ()
+    assert shop.lifecycle.adopt(ADMINISTRATOR, request, KeyPairSelector(label=label)).warnings == ()
     assert _spki(shop.certificates.current("adopted", 1).pem) == spki
 
 

@@ -105,12 +105,12 @@ def test_a_certificate_is_shown_made_requested_and_imported(client: FlaskClient)
 
 
 def test_a_certificate_is_json_for_who_asks(client: FlaskClient) -> None:
-    wish = {"subject": "CN=x", "san": ["dns:a.example", "ip:::1"], "days": 3}
-    document = client.post(CERTIFICATE, json=wish, headers={"Accept": "application/json"}).json
+    parameters = {"subject": "CN=x", "san": ["dns:a.example", "ip:::1"], "days": 3}
+    document = client.post(CERTIFICATE, json=parameters, headers={"Accept": "application/json"}).json
     assert document is not None
     leaf = x509.load_pem_x509_certificate(document["certificate"].encode())
     assert document["subject"] == document["issuer"] == "CN=x"
-    assert document["san"] == wish["san"]
+    assert document["san"] == parameters["san"]
     assert document["self_signed"] is True
     assert document["chain"] == ""
     assert int(document["serial"], 16) == leaf.serial_number
@@ -149,7 +149,7 @@ REJECTED = {
 
 
 @pytest.mark.parametrize("sentence", REJECTED)
-def test_a_wish_is_rejected(client: FlaskClient, sentence: str) -> None:
+def test_parameters_are_rejected(client: FlaskClient, sentence: str) -> None:
     refused(client.post(CERTIFICATE, json=REJECTED[sentence]), 400, "certificate-rejected")
 
 

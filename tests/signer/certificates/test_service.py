@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from hsm.errors import KeyMismatch, SignatureMismatch, TokenUnavailable
-from signer.domain.certificates import CertificateWish
+from signer.domain.certificates import CertificateParameters as Parameters
 from signer.domain.events import EventType
 from signer.domain.identity import Identity, Role
 from signer.domain.keys import Validity, VersionState
@@ -32,12 +32,12 @@ from signer.errors import (
 from signer.services.token_keys import token_private_key
 from tests.signer.certificates.workshop import ADMINISTRATOR, TOLERANCE, Watched, Workshop
 
-NO_WISH = CertificateWish()
+NO_PARAMETERS = Parameters()
 Act = Callable[[Workshop, str, int], object]
 
 ACTS: dict[str, Act] = {
-    "issue": lambda shop, name, number: shop.certificates.issue(ADMINISTRATOR, name, number, NO_WISH),
-    "request": lambda shop, name, number: shop.certificates.request(ADMINISTRATOR, name, number, NO_WISH),
+    "issue": lambda shop, name, number: shop.certificates.issue(ADMINISTRATOR, name, number, NO_PARAMETERS),
+    "request": lambda shop, name, number: shop.certificates.request(ADMINISTRATOR, name, number, NO_PARAMETERS),
     "import": lambda shop, name, number: shop.certificates.take(ADMINISTRATOR, name, number, b"-----BEGIN CERTIFICATE"),
     "show": lambda shop, name, number: shop.certificates.current(name, number),
 }
@@ -96,15 +96,15 @@ REFUSED_CALLS: dict[str, tuple[type[SignerError], Callable[[Workshop], object]]]
     "the certificate of a version that is not there": (VersionNotFound, lambda shop: ACTS["show"](shop, "firmware", 0)),
     "a subject that is none": (
         CertificateRejected,
-        lambda shop: shop.certificates.request(ADMINISTRATOR, "firmware", 1, CertificateWish(unverified_subject="x")),
+        lambda shop: shop.certificates.request(ADMINISTRATOR, "firmware", 1, Parameters(unverified_subject="x"))  ,
     ),
     "a name that is none": (
         CertificateRejected,
-        lambda shop: shop.certificates.issue(ADMINISTRATOR, "firmware", 1, CertificateWish(unverified_names=("x",))),
+        lambda shop: shop.certificates.issue(ADMINISTRATOR, "firmware", 1, Parameters(unverified_names=("x",))),
     ),
     "no days": (
         CertificateRejected,
-        lambda shop: shop.certificates.issue(ADMINISTRATOR, "firmware", 1, CertificateWish(days=0)),
+        lambda shop: shop.certificates.issue(ADMINISTRATOR, "firmware", 1, Parameters(days=0)),
     ),
     "the certificate of another key": (CertificateRejected, _import_anothers),
 }  # fmt: skip
@@ -128,8 +128,8 @@ def test_only_administrators_change_certificates(shop: Workshop, role: Role) -> 
     shop.asked.clear()
     somebody = Identity(name="somebody", role=role)
     for call in (
-        lambda: shop.certificates.issue(somebody, "firmware", 1, NO_WISH),
-        lambda: shop.certificates.request(somebody, "firmware", 1, NO_WISH),
+        lambda: shop.certificates.issue(somebody, "firmware", 1, NO_PARAMETERS),
+        lambda: shop.certificates.request(somebody, "firmware", 1, NO_PARAMETERS),
         lambda: shop.certificates.take(somebody, "firmware", 1, b""),
     ):
         with pytest.raises(AccessDenied):
@@ -212,7 +212,7 @@ def test_a_key_is_created_although_its_certificate_cannot_be_made(shop: Workshop
     watched(shop).failure = None
     prepared = shop.lifecycle.prepare(ADMINISTRATOR, "firmware", validity=Validity())
     assert prepared.warnings == ()
-    assert shop.certificates.issue(ADMINISTRATOR, "firmware", 1, NO_WISH).self_signed
+    assert shop.certificates.issue(ADMINISTRATOR, "firmware", 1, NO_PARAMETERS).self_signed
 
 
 def test_a_key_whose_token_lies_from_the_start_is_told(shop: Workshop) -> None:
@@ -225,8 +225,8 @@ def test_a_key_whose_token_lies_from_the_start_is_told(shop: Workshop) -> None:
 def test_what_the_token_signs_is_the_structure_itself(shop: Workshop) -> None:
     shop.create()
     shop.asked.clear()
-    certificate = shop.certificates.issue(ADMINISTRATOR, "firmware", 1, NO_WISH)
-    request = shop.certificates.request(ADMINISTRATOR, "firmware", 1, NO_WISH)
+    certificate = shop.certificates.issue(ADMINISTRATOR, "firmware", 1, NO_PARAMETERS)
+    request = shop.certificates.request(ADMINISTRATOR, "firmware", 1, NO_PARAMETERS)
     assert shop.asked == [
         x509.load_pem_x509_certificate(certificate.pem.encode()).tbs_certificate_bytes,
         x509.load_pem_x509_csr(request.pem.encode()).tbs_certrequest_bytes,

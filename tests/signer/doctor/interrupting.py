@@ -1,6 +1,6 @@
-"""Takes a step in the life of a key and is killed at a given moment: a crash, for tests of mending.
+"""Takes a step in the life of a key and is killed at a given moment: a crash, for tests of repairs.
 
-``python -m tests.signer.doctor.interrupting DIRECTORY STEP MOMENT``: the process ends by SIGKILL before or after the
+``python -m tests.signer.doctor.interrupting DIRECTORY STEP WHEN``: the process ends by SIGKILL before or after the
 token's part of the step, so the database never hears how that went.
 """
 
@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from hsm import TokenPool
-from signer.application import Application
 from signer.domain.keys import UNBOUNDED
+from signer.services.key_pairs import KeyPairSelector
 from signer.services.lifecycle import NewKeyRequest
-from signer.services.pairs import PairSelector
 from tests.signer.doctor.patient import ADMIN, KEY, Patient
+from tests.support.house import House
 
 NEW_KEY = "interrupted"
 # The verb of the token that the crash happens at, by step.
@@ -27,10 +27,10 @@ VERBS = {"create": "generate", "prepare": "generate", "adopt": "sign", "destroy"
 class Crashing:
     """The tokens, of which one verb kills the process ``before`` or ``after`` it is done."""
 
-    def __init__(self, pool: TokenPool, verb: str, moment: str) -> None:
+    def __init__(self, pool: TokenPool, verb: str, when: str) -> None:
         self._pool = pool
         self._verb = verb
-        self._moment = moment
+        self._moment = when
 
     def __getattr__(self, name: str) -> Any:
         if name != self._verb:
@@ -43,7 +43,7 @@ class Crashing:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def take(service: Application, step: str) -> None:
+def take(service: House, step: str) -> None:
     """One step, as a person asks for it."""
     lifecycle = service.lifecycle
     request = NewKeyRequest(unverified_name=NEW_KEY, unverified_algorithm="ecdsa-p256")
@@ -53,16 +53,16 @@ def take(service: Application, step: str) -> None:
         case "prepare":
             lifecycle.prepare(ADMIN, KEY, validity=UNBOUNDED)
         case "adopt":
-            lifecycle.adopt(ADMIN, request, PairSelector(label="stranger"))
+            lifecycle.adopt(ADMIN, request, KeyPairSelector(label="stranger"))
         case "destroy":
             lifecycle.disable(ADMIN, KEY, 1)
             lifecycle.destroy(ADMIN, KEY, 1, confirmation=KEY)
 
 
-def main(directory: str, step: str, moment: str) -> None:
+def main(directory: str, step: str, when: str) -> None:
     """Take the step and do not survive it."""
     patient = Patient(directory=Path(directory))
-    with patient.service(wrap=lambda pool: Crashing(pool, VERBS[step], moment)) as service:
+    with patient.service(wrap=lambda pool: Crashing(pool, VERBS[step], when)) as service:
         take(service, step)
 
 

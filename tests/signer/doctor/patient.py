@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from hsm import TokenDescription, TokenPool, inspect
-from signer.application import Application
 from signer.bootstrap import build_application, sql_parts, storage_parts, utc_now
 from signer.config import Settings, load_settings
 from signer.doctor import Finding, Report, Request, examine, real_surroundings
@@ -29,6 +28,7 @@ from signer.storage.database import Database
 from signer.token import open_tokens, token_config
 from tests.artifacts import ArtifactBuilder
 from tests.integration.running import free_port
+from tests.support.house import House
 from verifier import Limits, Manifest
 
 MANIFEST = Manifest.parse(ArtifactBuilder().manifest(), limits=Limits())
@@ -97,14 +97,15 @@ class Patient:
             return storage_parts(self.settings, database, utc_now)[0].key(key).version(number)
 
     @contextmanager
-    def service(self, wrap: Callable[[TokenPool], TokenAccess] = lambda pool: pool) -> Iterator[Application]:
+    def service(self, wrap: Callable[[TokenPool], TokenAccess] = lambda pool: pool) -> Iterator[House]:
         """The services, with the token open; ``wrap`` puts something between them and the token."""
         settings = self.settings
         pool, database = open_tokens(settings), Database(settings.database)
         pool.start()
         try:
             assert pool.wait_ready(OPENING_SECONDS)
-            yield build_application(settings, sql_parts(settings, database=database, tokens=wrap(pool), clock=utc_now))
+            parts = sql_parts(settings, database=database, tokens=wrap(pool), clock=utc_now)
+            yield House(application=build_application(settings, parts), parts=parts, database=database)
         finally:
             pool.close()
             database.close()

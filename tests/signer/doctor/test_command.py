@@ -14,7 +14,7 @@ from signer.cli.main import run
 from signer.config import Settings
 from signer.doctor import CHECKS, Check, Finding, Request, Severity, checks, examine, keys, service
 from signer.doctor.examination import Examination
-from signer.services.mending import DEFAULT_PATIENCE
+from signer.services.reconciliation import DEFAULT_PENDING_AGE
 from tests.signer.doctor.patient import KEY, LABEL, ROOT, TOKEN, Patient
 
 PAGE = (ROOT / "docs/operations/doctor.md").read_text(encoding="utf-8")
@@ -250,8 +250,8 @@ class TestPage:
 
     def test_figures_are_those_of_the_checks(self) -> None:
         figures: dict[str, Any] = {
-            "instead of {}": int(DEFAULT_PATIENCE.total_seconds()),
-            "look again after {} seconds": int(DEFAULT_PATIENCE.total_seconds()),
+            "instead of {}": int(DEFAULT_PENDING_AGE.total_seconds()),
+            "look again after {} seconds": int(DEFAULT_PENDING_AGE.total_seconds()),
             "{} MiB are left": spool.RESERVE_BYTES >> 20,
             "It does not expire within {} days": service.EXPIRY_WARNING.days,
             "does not expire within {} days (*warning*). **To repair:** `artifact-signer keys": keys.NOTICE.days,

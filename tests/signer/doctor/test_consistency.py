@@ -9,11 +9,11 @@ import pytest
 
 from hsm import TokenKey
 from hsm.algorithms import Algorithm
+from signer.domain.consistency import DiscrepancyKind, HeldKeyPairs, compare
 from signer.domain.keys import UNBOUNDED, Key, KeyVersion, Origin, Purpose, VersionState
-from signer.domain.remains import Kind, Pairs, compare
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-PATIENCE = timedelta(minutes=5)
+PENDING_AGE = timedelta(minutes=5)
 CKA_ID, SPKI = b"\x01", b"spki"
 PAIR = TokenKey(
     key_id=CKA_ID,
@@ -65,92 +65,104 @@ class Row:
     """A version and what the tokens hold; what they do not agree on, as kind and token."""
 
     version: KeyVersion
-    pairs: Pairs
-    remains: tuple[tuple[Kind, str | None], ...]
+    key_pairs: HeldKeyPairs
+    discrepancies: tuple[tuple[DiscrepancyKind, str | None], ...]
 
 
 ROWS = {
     "a pending pair in the token that was to make it": Row(
-        version=PENDING, pairs={"one": (PAIR,), "two": ()}, remains=((Kind.PENDING_MADE, "one"),)
+        version=PENDING, key_pairs={"one": (PAIR,), "two": ()}, discrepancies=((DiscrepancyKind.PENDING_MADE, "one"),)
     ),
     "a pending pair in another token of the key": Row(
-        version=PENDING, pairs={"one": (), "two": (PAIR,)}, remains=((Kind.PENDING_MADE, "two"),)
+        version=PENDING, key_pairs={"one": (), "two": (PAIR,)}, discrepancies=((DiscrepancyKind.PENDING_MADE, "two"),)
     ),
     "a pending pair in no token": Row(
-        version=PENDING, pairs={"one": (), "two": ()}, remains=((Kind.PENDING_ABSENT, None),)
+        version=PENDING, key_pairs={"one": (), "two": ()}, discrepancies=((DiscrepancyKind.PENDING_ABSENT, None),)
     ),
-    "a pending pair that is not seen while a token is silent": Row(
-        version=PENDING, pairs={"one": ()}, remains=((Kind.PENDING_UNDECIDED, None),)
+    "a pending pair that is not seen while a token is unreachable": Row(
+        version=PENDING, key_pairs={"one": ()}, discrepancies=((DiscrepancyKind.PENDING_UNDECIDED, None),)
     ),
-    "a pending pair that is seen while a token is silent": Row(
-        version=PENDING, pairs={"one": (PAIR,)}, remains=((Kind.PENDING_MADE, "one"),)
+    "a pending pair that is seen while a token is unreachable": Row(
+        version=PENDING, key_pairs={"one": (PAIR,)}, discrepancies=((DiscrepancyKind.PENDING_MADE, "one"),)
     ),
     "a pending pair of another algorithm": Row(
         version=PENDING,
-        pairs={"one": (replace(PAIR, algorithm=Algorithm.RSA_2048),), "two": ()},
-        remains=((Kind.PENDING_UNFIT, "one"),),
+        key_pairs={"one": (replace(PAIR, algorithm=Algorithm.RSA_2048),), "two": ()},
+        discrepancies=((DiscrepancyKind.PENDING_UNFIT, "one"),),
     ),
     "a pending pair that can be taken out": Row(
         version=PENDING,
-        pairs={"one": (replace(PAIR, extractable=True),), "two": ()},
-        remains=((Kind.PENDING_UNFIT, "one"),),
+        key_pairs={"one": (replace(PAIR, extractable=True),), "two": ()},
+        discrepancies=((DiscrepancyKind.PENDING_UNFIT, "one"),),
     ),
     "a pending pair that is shown in plain text": Row(
         version=PENDING,
-        pairs={"one": (replace(PAIR, sensitive=False),), "two": ()},
-        remains=((Kind.PENDING_UNFIT, "one"),),
+        key_pairs={"one": (replace(PAIR, sensitive=False),), "two": ()},
+        discrepancies=((DiscrepancyKind.PENDING_UNFIT, "one"),),
     ),
     "a pending adoption of a pair that can be taken out is for the adoption to judge": Row(
         version=replace(PENDING, origin=Origin.ADOPTED),
-        pairs={"one": (replace(PAIR, extractable=True),), "two": ()},
-        remains=((Kind.PENDING_MADE, "one"),),
+        key_pairs={"one": (replace(PAIR, extractable=True),), "two": ()},
+        discrepancies=((DiscrepancyKind.PENDING_MADE, "one"),),
     ),
     "several pending pairs under one CKA_ID": Row(
-        version=PENDING, pairs={"one": (PAIR, PAIR), "two": ()}, remains=((Kind.PENDING_UNFIT, "one"),)
+        version=PENDING,
+        key_pairs={"one": (PAIR, PAIR), "two": ()},
+        discrepancies=((DiscrepancyKind.PENDING_UNFIT, "one"),),
     ),
-    "a pending pair as old as the patience": Row(
-        version=replace(PENDING, created_at=NOW - PATIENCE),
-        pairs={"one": (), "two": ()},
-        remains=((Kind.PENDING_ABSENT, None),),
+    "a pending pair as old as the pending_age": Row(
+        version=replace(PENDING, created_at=NOW - PENDING_AGE),
+        key_pairs={"one": (), "two": ()},
+        discrepancies=((DiscrepancyKind.PENDING_ABSENT, None),),
     ),
-    "a pending pair a moment younger than the patience": Row(
-        version=replace(PENDING, created_at=NOW - PATIENCE + timedelta(microseconds=1)),
-        pairs={"one": (PAIR,), "two": ()},
-        remains=((Kind.PENDING_FRESH, "one"),),
+    "a pending pair a moment younger than the pending_age": Row(
+        version=replace(PENDING, created_at=NOW - PENDING_AGE + timedelta(microseconds=1)),
+        key_pairs={"one": (PAIR,), "two": ()},
+        discrepancies=((DiscrepancyKind.PENDING_FRESH, "one"),),
     ),
     "a destruction that was begun": Row(
         version=replace(VERSION, state=VersionState.DESTROYING),
-        pairs={"one": (PAIR,), "two": ()},
-        remains=((Kind.DESTROYING, None),),
+        key_pairs={"one": (PAIR,), "two": ()},
+        discrepancies=((DiscrepancyKind.DESTROYING, None),),
     ),
-    "an active pair in its token": Row(version=VERSION, pairs={"one": (PAIR,), "two": ()}, remains=()),
+    "an active pair in its token": Row(version=VERSION, key_pairs={"one": (PAIR,), "two": ()}, discrepancies=()),
     "an active pair with a copy in another token": Row(
-        version=VERSION, pairs={"one": (PAIR,), "two": (PAIR,)}, remains=()
+        version=VERSION, key_pairs={"one": (PAIR,), "two": (PAIR,)}, discrepancies=()
     ),
-    "an active pair that is gone": Row(version=VERSION, pairs={"one": (), "two": ()}, remains=((Kind.MISSING, "one"),)),
-    "an active pair in a silent token": Row(version=VERSION, pairs={"two": ()}, remains=()),
+    "an active pair that is gone": Row(
+        version=VERSION, key_pairs={"one": (), "two": ()}, discrepancies=((DiscrepancyKind.MISSING, "one"),)
+    ),
+    "an active pair in a unreachable token": Row(version=VERSION, key_pairs={"two": ()}, discrepancies=()),
     "an active pair without its private half": Row(
-        version=VERSION, pairs={"one": (replace(PAIR, has_private=False),)}, remains=((Kind.MISSING, "one"),)
+        version=VERSION,
+        key_pairs={"one": (replace(PAIR, has_private=False),)},
+        discrepancies=((DiscrepancyKind.MISSING, "one"),),
     ),
     "an active pair whose public half is not shown": Row(
-        version=VERSION, pairs={"one": (replace(PAIR, has_public=False, spki=None),)}, remains=()
+        version=VERSION, key_pairs={"one": (replace(PAIR, has_public=False, spki=None),)}, discrepancies=()
     ),
     "another pair in place of an active one": Row(
-        version=VERSION, pairs={"one": (replace(PAIR, spki=b"other"),)}, remains=((Kind.DIFFERENT, "one"),)
+        version=VERSION,
+        key_pairs={"one": (replace(PAIR, spki=b"other"),)},
+        discrepancies=((DiscrepancyKind.DIFFERENT, "one"),),
     ),
     "several pairs in place of an active one": Row(
-        version=VERSION, pairs={"one": (PAIR, PAIR)}, remains=((Kind.DIFFERENT, "one"),)
+        version=VERSION, key_pairs={"one": (PAIR, PAIR)}, discrepancies=((DiscrepancyKind.DIFFERENT, "one"),)
     ),
     "a pair that no record names": Row(
-        version=VERSION, pairs={"one": (PAIR, replace(PAIR, key_id=b"\x02"))}, remains=((Kind.UNRECORDED, "one"),)
+        version=VERSION,
+        key_pairs={"one": (PAIR, replace(PAIR, key_id=b"\x02"))},
+        discrepancies=((DiscrepancyKind.UNRECORDED, "one"),),
     ),
     "a pair without a CKA_ID": Row(
-        version=VERSION, pairs={"one": (PAIR, replace(PAIR, key_id=b""))}, remains=((Kind.UNRECORDED, "one"),)
+        version=VERSION,
+        key_pairs={"one": (PAIR, replace(PAIR, key_id=b""))},
+        discrepancies=((DiscrepancyKind.UNRECORDED, "one"),),
     ),
     "a pair that is recorded as destroyed": Row(
         version=replace(VERSION, state=VersionState.DESTROYED),
-        pairs={"one": (PAIR,)},
-        remains=((Kind.UNRECORDED, "one"),),
+        key_pairs={"one": (PAIR,)},
+        discrepancies=((DiscrepancyKind.UNRECORDED, "one"),),
     ),
 }
 
@@ -158,8 +170,8 @@ ROWS = {
 @pytest.mark.parametrize("sentence", ROWS)
 def test_comparison(sentence: str) -> None:
     row = ROWS[sentence]
-    found = compare([key(row.version)], row.pairs, now=NOW, patience=PATIENCE)
-    assert tuple((remain.kind, remain.token) for remain in found) == row.remains
+    found = compare([key(row.version)], row.key_pairs, now=NOW, pending_age=PENDING_AGE)
+    assert tuple((discrepancy.kind, discrepancy.token) for discrepancy in found) == row.discrepancies
 
 
 @pytest.mark.parametrize(
@@ -172,5 +184,5 @@ def test_comparison(sentence: str) -> None:
 )
 def test_every_version_that_has_a_pair_is_compared_with_its_pin(state: VersionState) -> None:
     version = replace(VERSION, state=state)
-    (remain,) = compare([key(version)], {"one": ()}, now=NOW, patience=PATIENCE)
-    assert (remain.kind, remain.state) == (Kind.MISSING, state)
+    (discrepancy,) = compare([key(version)], {"one": ()}, now=NOW, pending_age=PENDING_AGE)
+    assert (discrepancy.kind, discrepancy.state) == (DiscrepancyKind.MISSING, state)

@@ -13,12 +13,12 @@ import pytest
 
 from signer.bootstrap import utc_now
 from signer.doctor import Severity
-from signer.domain.certificates import CertificateWish
+from signer.domain.certificates import CertificateParameters
 from signer.domain.identity import Role
 from signer.domain.keys import Validity, VersionState
 from signer.installation import SOFTHSM_MODULES
+from signer.services.key_pairs import KeyPairSelector
 from signer.services.lifecycle import NewKeyRequest
-from signer.services.pairs import PairSelector
 from tests.signer.doctor.patient import ADMIN, KEY, LABEL, Patient, findings
 from tests.signer.doctor.rows import Row, check_row
 
@@ -46,7 +46,7 @@ def adopt_an_extractable_pair(patient: Patient) -> None:
     patient.tamper("make-extractable", "ee01", "loose")
     request = NewKeyRequest(unverified_name="adopted", unverified_algorithm="ecdsa-p256")
     with patient.service() as service:
-        service.lifecycle.adopt(ADMIN, request, PairSelector(label="loose"))
+        service.lifecycle.adopt(ADMIN, request, KeyPairSelector(label="loose"))
 
 
 def move_the_tokens_away(patient: Patient) -> None:
@@ -87,7 +87,7 @@ def exhaust(patient: Patient) -> None:
 
 def count(patient: Patient, key: str, signatures: int) -> None:
     with patient.service() as service:
-        version = service.parts.store.key(key).version(1)
+        version = service.store.key(key).version(1)
         for _ in range(signatures):
             assert service.parts.ledger.reserve(version.id, timeout=5.0)
 
@@ -102,7 +102,7 @@ def certify(days: int) -> Callable[[Patient], None]:
 
     def breaks(patient: Patient) -> None:
         with patient.service() as service:
-            service.certificates.issue(ADMIN, KEY, 1, CertificateWish(days=days))
+            service.application.certificates.issue(ADMIN, KEY, 1, CertificateParameters(days=days))
 
     return breaks
 
@@ -307,10 +307,10 @@ def test_the_right_pin_is_not_tried_either_while_the_token_tells_of_a_refused_on
 
 def test_an_examination_makes_no_signature_of_the_key_s_own_and_no_event(patient: Patient) -> None:
     with patient.service() as service:
-        before = service.parts.store.events(after=0, limit=1000, key=None)
+        before = service.store.events(after=0, limit=1000, key=None)
     patient.examine()
     patient.examine(repair=True)
     with patient.service() as service:
-        assert service.parts.store.events(after=0, limit=1000, key=None) == before
+        assert service.store.events(after=0, limit=1000, key=None) == before
     assert patient.version().signature_count == 0
     assert ADMIN.role is Role.ADMINISTRATOR

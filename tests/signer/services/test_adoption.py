@@ -23,7 +23,7 @@ from signer.errors import (
     PairInUse,
     PairNotSuitable,
 )
-from signer.services.pairs import PairSelector
+from signer.services.key_pairs import KeyPairSelector
 from tests.support.house import ADMIN, KEY, SIGNER, House
 from tests.support.memory_tokens import MemoryTokens, Pair, make_key, spki_of
 
@@ -39,7 +39,7 @@ def some_pair(**changes: object) -> Pair:
     return Pair(**(fields | {"local": False} | changes))  # type: ignore[arg-type]
 
 
-SELECTORS = {"by label": PairSelector(label="legacy"), "by CKA_ID": PairSelector(cka_id=b"\xab\xcd")}
+SELECTORS = {"by label": KeyPairSelector(label="legacy"), "by CKA_ID": KeyPairSelector(cka_id=b"\xab\xcd")}
 
 
 class TestAdopt:
@@ -141,7 +141,7 @@ class TestUnfitPairs:
             tokens.put(some_pair(**changes))
         held = tokens.pairs()
         with pytest.raises(row.error) as refusal:
-            house.lifecycle.adopt(ADMIN, asked(), PairSelector(label="legacy"))
+            house.lifecycle.adopt(ADMIN, asked(), KeyPairSelector(label="legacy"))
         assert row.says in str(refusal.value)
         assert tokens.pairs() == held
         assert_name_is_free(house)
@@ -153,7 +153,7 @@ class TestUnfitPairs:
         for changes in row.pairs:
             tokens.put(some_pair(**changes))
         with pytest.raises(row.error):
-            house.lifecycle.prepare(ADMIN, KEY, validity=UNLIMITED, selector=PairSelector(label="legacy"))
+            house.lifecycle.prepare(ADMIN, KEY, validity=UNLIMITED, selector=KeyPairSelector(label="legacy"))
         assert house.store.key(KEY).in_state(VersionState.PENDING) is None
         assert house.prepare().in_state(VersionState.NEXT) is not None
 
@@ -168,7 +168,7 @@ class TestUnfitPairs:
     def test_a_pair_that_was_generated_here(self, house: House) -> None:
         house.create("first")
         with pytest.raises(PairInUse):
-            house.lifecycle.adopt(ADMIN, asked("second"), PairSelector(label="first-v1"))
+            house.lifecycle.adopt(ADMIN, asked("second"), KeyPairSelector(label="first-v1"))
 
     @pytest.mark.parametrize("verb", ["find_key", "sign", "has_key"])
     @pytest.mark.parametrize(

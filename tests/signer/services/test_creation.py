@@ -29,8 +29,8 @@ from signer.errors import (
     SignerError,
     TokenNotConfigured,
 )
+from signer.services.key_pairs import KeyPairSelector
 from signer.services.lifecycle import NewKeyRequest
-from signer.services.pairs import PairSelector
 from tests.support.clock import ManualClock
 from tests.support.house import ADMIN, KEY, House
 from tests.support.memory_tokens import MemoryTokens, Pair, make_key, spki_of
@@ -113,7 +113,7 @@ def test_a_request_is_refused_and_leaves_nothing(
     private = make_key(P256)
     tokens.put(Pair(key_id=b"\x01", label="found", private=private, spki=spki_of(private)))
     keys, events, pairs = house.store.all_keys(), house.events(), tokens.pairs()
-    found = PairSelector(label="found")
+    found = KeyPairSelector(label="found")
     step = partial(house.lifecycle.adopt, selector=found) if adopted else house.lifecycle.create
     with pytest.raises(row.error) as refusal:
         step(ADMIN, row.request)

@@ -16,8 +16,8 @@ from signer.errors import (
     KeyNotFound,
     VersionNotFound,
 )
+from signer.services.key_pairs import KeyPairSelector
 from signer.services.lifecycle import NewKeyRequest
-from signer.services.pairs import PairSelector
 from tests.support.clock import ManualClock
 from tests.support.house import ADMIN, KEY, House
 from tests.support.memory_tokens import MemoryTokens
@@ -33,7 +33,7 @@ EVERY_STEP: dict[str, Step] = {
     "adopt": lambda house, who: house.lifecycle.adopt(
         who,
         NewKeyRequest(unverified_name="new", unverified_algorithm="ecdsa-p256"),
-        PairSelector(label="firmware-v1"),
+        KeyPairSelector(label="firmware-v1"),
     ),
     "prepare": lambda house, who: house.lifecycle.prepare(who, KEY, validity=Validity()),
     "rotate": lambda house, who: house.lifecycle.rotate(who, KEY),

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from signer.domain.identity import Role
-from signer.domain.moments import rfc3339
+from signer.domain.timestamps import rfc3339
 from signer.errors import ClockMovedBack, VersionExpired
 from signer.web.problems import problem_of
 from tests.docs.application import KEY, Application
