@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from signer.domain.events import Event, EventType, RecordedEvent
 from signer.domain.keys import PURPOSE_ALGORITHMS, TRUSTED_STATES, Purpose, VersionState
 from signer.domain.lifecycle import PUBLIC_STEPS, TRANSITIONS, Step
+from signer.domain.messages import PURPOSES
 from signer.logs import FIELDS
 from signer.web.documents import event_document
 from tests.docs.documents import KEY_DOCUMENT, SIGNATURE_DOCUMENT
-from tests.docs.pages import quoted, section
+from tests.docs.pages import ROOT, quoted, section
 
 ARCHITECTURE = "architecture.md"
 LIFE = "The life of a key version"
@@ -50,6 +51,21 @@ def test_the_purposes_have_their_algorithms() -> None:
             assert listed[purpose] == "any"
         else:
             assert set(quoted(listed[purpose])) == {algorithm.value for algorithm in allowed}
+
+
+def test_the_messages_that_keys_sign_have_their_purposes() -> None:
+    listed = {quoted(row[0])[0]: row[1] for row in section(ARCHITECTURE, "What keys sign").table("message").rows}
+    assert list(listed) == [message.__name__ for message in PURPOSES]
+    for message, purposes in PURPOSES.items():
+        told = set(Purpose) if listed[message.__name__] == "any purpose" else set(quoted(listed[message.__name__]))
+        assert told == purposes
+
+
+def test_the_files_on_the_route_of_a_request_are_there() -> None:
+    table = section(ARCHITECTURE, "The route of one request").table("step")
+    files = [name for row in table.rows for name in quoted(row[1])]
+    assert files
+    assert [name for name in files if not (ROOT / name).is_file()] == []
 
 
 def test_every_type_of_event_is_documented_and_no_other() -> None:
