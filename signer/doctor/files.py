@@ -138,7 +138,7 @@ def judged_space(directory: Path, free: int, largest: int) -> Finding:
     if free < largest + RESERVE_BYTES:
         return warning(
             f"{space}, an artifact may have {largest // MEBIBYTE} MiB",
-            "make room, move spool.directory to a larger disk, or lower limits.artifact_bytes",
+            "make disk space, move spool.directory to a larger disk, or lower limits.artifact_bytes",
         )
     return ok(f"{space}, enough for the largest artifact")
 
@@ -150,4 +150,4 @@ def free_bytes(directory: Path) -> int:
 
 
 def _hint(directory: Path) -> str:
-    return f"make {directory} a directory that the user of the service can write, with room on its disk"
+    return f"make {directory} a directory that the user of the service can write, with space on its disk"

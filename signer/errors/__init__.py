@@ -54,6 +54,7 @@ from signer.errors.requests import (
     InvalidRequest,
     SignedAlready,
     SpoolFull,
+    SpoolUnusable,
 )
 from signer.errors.signing import (
     MessageNotAllowed,
@@ -104,6 +105,7 @@ __all__ = [
     "SignedAlready",
     "SignerError",
     "SpoolFull",
+    "SpoolUnusable",
     "StateChanged",
     "StepNotAllowed",
     "TokenNotConfigured",

@@ -58,7 +58,15 @@ class SignedAlready(SignerError):
 
 @dataclass(eq=False, kw_only=True)
 class SpoolFull(SignerError):
-    """No room to hold the artifact while it is checked. ``needed``: bytes, if known."""
+    """No disk space to hold the artifact while it is checked. ``needed``: bytes, if known."""
 
     code = "spool-full"
     needed: int | None
+
+
+@dataclass(eq=False, kw_only=True)
+class SpoolUnusable(SignerError):
+    """The spool directory cannot be used at all. ``reason``: what the system says."""
+
+    code = "spool-unusable"
+    reason: str

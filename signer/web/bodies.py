@@ -28,9 +28,12 @@ class RequestBody:
         """Whether nothing is left on the connection but the next request."""
 
     def chunks(self, limit: BodyLimit) -> Iterator[bytes]:
-        """The bytes in chunks; raises ``BodyTooLarge`` before the first one where the length is declared."""
+        """The bytes in chunks; raises ``BodyTooLarge``, at once and before anything is read where it is declared."""
         if self._length is not None and self._length > limit.octets:
             raise BodyTooLarge(limit=limit.octets, setting=limit.setting)
+        return self._chunks(limit)
+
+    def _chunks(self, limit: BodyLimit) -> Iterator[bytes]:
         received = 0
         while chunk := self._read(received):
             received += len(chunk)

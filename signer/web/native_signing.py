@@ -43,14 +43,15 @@ def sign_artifact(key: str) -> Response:
     try:
         for chunk in chunks:
             upload.feed(chunk)
-            service().spool.write(file, chunk)
+            file.write(chunk)
         signature = service().artifact_signing.sign(identity, key, upload.finish())
+        content = file.finish()
     except BaseException:
         file.close()
         raise
     size = upload.splice.size(upload.received, signature.encoded)
     response = Response(
-        SignedArtifact(file, upload.splice, signature.encoded),
+        SignedArtifact(content, upload.splice, signature.encoded),
         content_type=ARTIFACT_MEDIA_TYPE,
         headers=_about(signature),
     )

@@ -84,8 +84,13 @@ WORDINGS: Mapping[type[Exception], Wording] = {
     ),
     errors.SpoolFull: Wording(
         status=507,
-        detail="there is no room to hold the artifact while it is checked",
-        hint="an operator has to make room in the spool directory",
+        detail="there is no disk space to hold the artifact while it is checked",
+        hint="an operator has to make disk space for the spool directory; a manifest or a head needs none",
+    ),
+    errors.SpoolUnusable: Wording(
+        status=503,
+        detail="the spool directory cannot be used: {reason}",
+        hint="artifact-signer doctor says how to repair it",
     ),
     errors.CredentialsMissing: Wording(
         status=401, detail="no credentials came with the request", hint="send Authorization: Bearer API-TOKEN"

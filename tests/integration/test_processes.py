@@ -137,6 +137,20 @@ def test_a_full_disk_is_a_problem_document(installation: Installation) -> None:
     assert "Traceback" not in installation.log.read_text()
 
 
+def test_a_body_that_is_too_long_is_refused_before_the_spool_is_touched(installation: Installation) -> None:
+    with running(installation, SERVER_WORKERS="1", LIMITS_ARTIFACT_BYTES="1024", LIMITS_HEAD_BYTES="1024"):
+        assert installation.run("keys", "create", "firmware", "--algorithm", "ecdsa-p256").returncode == 0
+        spool = installation.directory / "spool"
+        spool.rename(spool.with_name("elsewhere"))
+        spool.write_text("")
+        with installation.http() as http:
+            long = http.post("/v1/keys/firmware/artifacts", content=bytes(1025))
+            short = http.post("/v1/keys/firmware/artifacts", content=bytes(1024))
+        assert (long.status_code, long.json()["code"]) == (413, "body-too-large")
+        assert (short.status_code, short.json()["code"]) == (503, "spool-unusable")
+    assert "Traceback" not in installation.log.read_text()
+
+
 def test_plain_http_is_served_on_loopback_only(installation: Installation) -> None:
     refused = command(
         "serve", "--config", installation.config,
@@ -176,7 +190,12 @@ REFUSED_STARTS = {
     "no configuration": ({}, ["--config", "missing.toml"], 2, "cannot be read"),
     "a certificate that is not there": ({"SERVER_CERTIFICATE": "/nowhere.crt"}, [], 2, "certificate and private key"),
     "a misspelt setting": ({"SERVER_WORKRES": "3"}, [], 2, "is no setting"),
-    "a database that was not made": ({"DATABASE_URL": "sqlite:///other.sqlite"}, [], 1, "revision"),
+    "a database that was not made": (
+        {"DATABASE_URL": "sqlite:///other.sqlite"},
+        [],
+        1,
+        "the database is lost: file missing",
+    ),
 }
 
 
