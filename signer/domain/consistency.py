@@ -93,7 +93,7 @@ def pending(
     if now - version.created_at < pending_age:
         kind = DiscrepancyKind.PENDING_FRESH
     elif holder is not None:
-        kind = DiscrepancyKind.PENDING_MADE if _as_made(key, version, key_objects) else DiscrepancyKind.PENDING_UNFIT
+        kind = DiscrepancyKind.PENDING_MADE if as_made(key, version, key_objects) else DiscrepancyKind.PENDING_UNFIT
     else:
         kind = DiscrepancyKind.PENDING_UNDECIDED if unreachable else DiscrepancyKind.PENDING_ABSENT
     return _discrepancy(kind, key, version, now=now, token=holder, unreachable=unreachable)
@@ -113,7 +113,7 @@ def _holder(key: Key, version: KeyVersion, pairs: HeldKeyPairs) -> tuple[str | N
     return None, ()
 
 
-def _as_made(key: Key, version: KeyVersion, key_objects: tuple[TokenKey, ...]) -> bool:
+def as_made(key: Key, version: KeyVersion, key_objects: tuple[TokenKey, ...]) -> bool:
     """Whether this is one whole pair of the key's algorithm, and, if it was to be generated, one that stays inside."""
     if len(key_objects) != 1:
         return False

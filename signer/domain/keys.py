@@ -144,6 +144,15 @@ class Key:
         return self.in_state(VersionState.ACTIVE)
 
     @property
+    def existing(self) -> tuple[KeyVersion, ...]:
+        """The versions whose pair was made or may have been, oldest first; the others never were."""
+        return tuple(
+            version
+            for version in self.versions
+            if version.fingerprint is not None or version.state is not VersionState.DESTROYED
+        )
+
+    @property
     def trusted(self) -> tuple[KeyVersion, ...]:
         """The versions that a device should trust now, oldest first."""
         return tuple(version for version in self.versions if version.state in TRUSTED_STATES)

@@ -61,6 +61,16 @@ class VersionHasNoPair(SignerError):
 
 
 @dataclass(eq=False, kw_only=True)
+class CreationUnfinished(SignerError):
+    """The token failed while it made a pair, and does not tell whether it holds it: the version stays pending."""
+
+    code = "creation-unfinished"
+    key: str
+    version: int
+    token: str
+
+
+@dataclass(eq=False, kw_only=True)
 class StepNotAllowed(SignerError):
     """The transition table lacks this step from this state. ``allowed``: the steps it has."""
 

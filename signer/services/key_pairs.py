@@ -14,6 +14,7 @@ from hsm import PinnedKey, TokenKey
 from hsm.errors import (
     AlgorithmUnsupported,
     ConfigurationError,
+    DeadlineExceeded,
     ExtraMissing,
     KeyExists,
     KeyHalvesDiffer,
@@ -29,11 +30,12 @@ from hsm.errors import (
     TokenReadOnly,
 )
 from hsm.errors import KeyNotFound as KeyNotInToken
+from signer.domain.consistency import as_made
 from signer.domain.events import Event, EventType
 from signer.domain.keys import Key, KeyVersion
 from signer.domain.lifecycle import Step, follow
 from signer.domain.messages import SelfCheck
-from signer.errors import PairNotSuitable, SignerError
+from signer.errors import CreationUnfinished, PairNotSuitable, SignerError
 from signer.services.ports import KeyStore, TokenAccess, VersionChange
 from signer.services.signing import MessageSigner, SigningKey
 
@@ -98,6 +100,15 @@ class KeyPairMaker:
             raise LookupError("no token to look in")
         raise missing
 
+    def require_answer(self, token: str, cka_id: bytes) -> None:
+        """The token answers and has nothing under ``cka_id``; raises a ``hsm.errors.TokenError``.
+
+        Asked before a creation is recorded: one that cannot even begin leaves no record to be repaired.
+        """
+        with suppress(KeyNotInToken):
+            self._tokens.find_key(token, key_id=cka_id, timeout=self._timeout)
+            raise KeyExists(token=token, key_id=cka_id.hex())
+
     def fulfil(
         self,
         key: Key,
@@ -111,7 +122,8 @@ class KeyPairMaker:
         """Generate or adopt the version's pair and move it on; returns warnings as sentences.
 
         An adoption that fails leaves the token as it was, and so does a refusal to generate: the record is closed.
-        Any other failure leaves it pending.
+        After another failure the token is looked at: what it made is taken, and what it certainly did not make is
+        closed. Where it does not tell, ``CreationUnfinished`` leaves the version pending.
         """
         if selector is None:
             self.pin(key, version, self._generated(key, version, actor), actor, done, activate=activate)
@@ -186,6 +198,26 @@ class KeyPairMaker:
         except CLEAN_REFUSALS as error:
             self.abandon(key, version, actor, reason=error.code)
             raise
+        except TokenError as error:
+            return self._made_all_the_same(key, version, actor, error)
+
+    def _made_all_the_same(self, key: Key, version: KeyVersion, actor: str, failure: TokenError) -> bytes:
+        """The pair that the token made although it failed; raises ``failure`` where it made none."""
+        token = version.tokens[0]
+        unfinished = CreationUnfinished(key=key.name, version=version.number, token=token)
+        try:
+            found = self._tokens.find_key(token, key_id=version.cka_id, timeout=self._timeout)
+        except KeyNotInToken:
+            # A token that was only too slow may be making the pair at this moment: its absence proves nothing yet.
+            if isinstance(failure, DeadlineExceeded):
+                raise unfinished from failure
+            self.abandon(key, version, actor, reason=failure.code)
+            raise failure from None
+        except TokenError:
+            raise unfinished from failure
+        if found.spki is None or not as_made(key, version, (found,)):
+            raise unfinished from failure
+        return found.spki
 
     def _adopted(self, key: Key, version: KeyVersion) -> tuple[bytes, tuple[str, ...]]:
         # By the recorded CKA_ID, however it was selected: a label may stand at another pair by now.

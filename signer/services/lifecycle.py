@@ -143,6 +143,8 @@ class LifecycleService:
         if selector is not None:
             # Looked up before anything is recorded: a pair that is not there leaves no trace.
             cka_id = self._pairs.find(tokens, selector).key_id
+        else:
+            self._pairs.require_answer(tokens[0], cka_id)
         return NewVersion(
             origin=Origin.ADOPTED if selector else Origin.GENERATED,
             cka_id=cka_id,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from signer.domain.events import RecordedEvent
 from signer.domain.identity import Identity
 from signer.domain.keys import Key
 from signer.domain.policy import Action
 from signer.domain.publication import public_key_pem
+from signer.errors import KeyNotFound
 from signer.services.access import require
 from signer.services.ports import KeyStore
 from signer.services.signing import pinned
@@ -21,12 +24,15 @@ class QueryService:
     def keys(self, identity: Identity) -> tuple[Key, ...]:
         """All keys by name."""
         require(identity, Action.READ)
-        return self._store.all_keys()
+        return tuple(_told(key) for key in self._store.all_keys() if key.existing)
 
     def key(self, identity: Identity, name: str) -> Key:
-        """One key with its versions; raises ``KeyNotFound``."""
+        """One key with its versions; raises ``KeyNotFound``, also for a key whose pair was never made."""
         require(identity, Action.READ)
-        return self._store.key(name)
+        key = self._store.key(name)
+        if not key.existing:
+            raise KeyNotFound(key=name)
+        return _told(key)
 
     def public_key(self, identity: Identity, name: str, number: int) -> bytes:
         """The public key of a version, PEM (``BEGIN PUBLIC KEY``).
@@ -40,3 +46,8 @@ class QueryService:
         """At most ``limit`` events with an id greater than ``after``, oldest first; ``key``: of this key only."""
         require(identity, Action.READ)
         return self._store.events(after=after, limit=limit, key=key)
+
+
+def _told(key: Key) -> Key:
+    """The key without versions that never were: only the events tell of those."""
+    return replace(key, versions=key.existing)

@@ -127,7 +127,7 @@ def key_document(key: Key) -> dict[str, Any]:
         "created_at": rfc3339(key.created_at),
         "created_by": key.created_by,
         "active_version": active.number if active else None,
-        "versions": [version_document(version) for version in key.versions],
+        "versions": [version_document(version) for version in key.existing],
     }
 
 

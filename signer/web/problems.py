@@ -125,6 +125,13 @@ WORDINGS: Mapping[type[Exception], Wording] = {
         detail="version {version} of key {key} has no key pair, making it was interrupted",
         hint="artifact-signer doctor --repair finishes or closes it",
     ),
+    errors.CreationUnfinished: Wording(
+        status=503,
+        detail="token {token} failed while it made the pair of version {version} of key {key}, and does not tell "
+        "whether it holds it",
+        hint="the version stays pending and its name or number taken: artifact-signer doctor --repair finishes or "
+        "closes it",
+    ),
     errors.StepNotAllowed: Wording(
         status=409,
         detail="version {version} of key {key} is {state}, {step} is not possible from there",

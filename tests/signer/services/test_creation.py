@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -22,6 +23,7 @@ from signer.domain.events import EventType as E
 from signer.domain.keys import Origin, Purpose, Validity, VersionState
 from signer.errors import (
     AlgorithmNotAllowed,
+    CreationUnfinished,
     InvalidName,
     KeyNameTaken,
     KeyNotFound,
@@ -158,21 +160,90 @@ class TestTokenRefuses:
         house.prepare()
         assert house.rotate().active is not None
 
-    @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+    def test_a_key_that_never_was_is_not_listed(self, house: House, tokens: MemoryTokens) -> None:
+        with tokens.failing("generate", TokenFull(token="one")), pytest.raises(TokenFull):
+            house.create()
+        queries = house.application.queries
+        assert queries.keys(ADMIN) == ()
+        for read in (queries.key, partial(queries.public_key, number=1)):
+            with pytest.raises(KeyNotFound):
+                read(ADMIN, KEY)
+
+    def test_a_version_that_never_was_is_not_listed(self, house: House, tokens: MemoryTokens) -> None:
+        house.create()
+        with tokens.failing("generate", TokenFull(token="one")), pytest.raises(TokenFull):
+            house.prepare()
+        queries = house.application.queries
+        assert [version.number for version in queries.key(ADMIN, KEY).versions] == [1]
+        assert [[version.number for version in key.versions] for key in queries.keys(ADMIN)] == [[1]]
+
+
+class TestTokenFails:
+    """A failure in the middle: what the token holds afterwards decides, where it can be asked."""
+
+    def test_a_token_that_cannot_be_asked_leaves_no_record(self, house: House, tokens: MemoryTokens) -> None:
+        with tokens.failing("find_key", TokenUnavailable(token="one")), pytest.raises(TokenUnavailable):
+            house.create()
+        assert (house.store.all_keys(), house.events()) == ((), ())
+        assert house.create().active is not None
+
+    def test_no_next_version_either(self, house: House, tokens: MemoryTokens) -> None:
+        house.create()
+        events = house.events()
+        with tokens.failing("find_key", TokenUnavailable(token="one")), pytest.raises(TokenUnavailable):
+            house.prepare()
+        assert (house.states(), house.events()) == ([VersionState.ACTIVE], events)
+
+    def test_what_the_token_did_not_do_can_be_tried_again(self, house: House, tokens: MemoryTokens) -> None:
+        with tokens.failing("generate", TokenUnavailable(token="one")), pytest.raises(TokenUnavailable):
+            house.create()
+        assert house.event_types() == [E.CREATION_STARTED, E.CREATION_ABANDONED]
+        assert house.create().active is not None
+        assert len(tokens.pairs()) == 1
+
     @pytest.mark.parametrize(
         "error", [TokenUnavailable(token="one"), DeadlineExceeded(token="one")], ids=lambda e: e.code
     )
-    def test_a_token_that_goes_away_leaves_a_pending_record(
-        self, house: House, tokens: MemoryTokens, error: TokenError, after: bool
+    def test_what_the_token_did_although_it_failed_is_taken(
+        self, house: House, tokens: MemoryTokens, error: TokenError
     ) -> None:
-        with tokens.failing("generate", error, after=after), pytest.raises(type(error)):
+        with tokens.failing("generate", error, after=True):
+            key = house.create()
+        assert [pair.key_id for pair in tokens.pairs()] == [key.version(1).cka_id]
+        assert key.active is not None
+
+    def test_what_may_still_be_under_way_stays_pending(self, house: House, tokens: MemoryTokens) -> None:
+        with tokens.failing("generate", DeadlineExceeded(token="one")), pytest.raises(CreationUnfinished) as refusal:
             house.create()
+        assert refusal.value.facts == {"key": KEY, "version": 1, "token": "one"}
+        assert house.states() == [VersionState.PENDING]
+        with pytest.raises(KeyNameTaken):
+            house.create()
+
+    @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+    def test_what_cannot_be_looked_at_stays_pending(self, house: House, tokens: MemoryTokens, after: bool) -> None:
+        gone = TokenUnavailable(token="one")
+        with ExitStack() as stack:
+            # Once the pair is being made the token is not there any more.
+            stack.enter_context(tokens.at("generate", lambda: stack.enter_context(tokens.failing("find_key", gone))))
+            stack.enter_context(tokens.failing("generate", gone, after=after))
+            with pytest.raises(CreationUnfinished):
+                house.create()
         assert house.states() == [VersionState.PENDING]
         assert len(tokens.pairs()) == int(after)
         assert not after or tokens.pairs()[0].key_id == house.version().cka_id
         assert house.store.key(KEY).active is None
-        with pytest.raises(KeyNameTaken):
+
+    def test_what_is_not_as_it_was_to_be_made_is_not_taken(self, house: House, tokens: MemoryTokens) -> None:
+        def put() -> None:
+            private = make_key(P256)
+            key_id = house.version().cka_id
+            tokens.put(Pair(key_id=key_id, label="x", private=private, spki=spki_of(private), extractable=True))
+
+        gone = TokenUnavailable(token="one")
+        with tokens.at("generate", put), tokens.failing("generate", gone), pytest.raises(CreationUnfinished):
             house.create()
+        assert house.states() == [VersionState.PENDING]
 
 
 class TestPrepare:
@@ -204,7 +275,7 @@ class TestPrepare:
 
     def test_an_interrupted_preparation_is_named(self, house: House, tokens: MemoryTokens) -> None:
         house.create()
-        with tokens.failing("generate", TokenUnavailable(token="one")), pytest.raises(TokenUnavailable):
+        with tokens.failing("generate", DeadlineExceeded(token="one")), pytest.raises(CreationUnfinished):
             house.prepare()
         with pytest.raises(NextVersionExists) as refusal:
             house.prepare()

@@ -18,6 +18,7 @@ from hsm.errors import KeyNotFound as KeyNotInToken
 from signer.domain.events import EventType as E
 from signer.domain.keys import VersionState as S
 from signer.errors import (
+    CreationUnfinished,
     NoNextVersion,
     NotInEveryToken,
     StepNotAllowed,
@@ -71,7 +72,7 @@ class TestRotate:
 
     def test_a_pending_version_is_no_next_version(self, house: House, tokens: MemoryTokens) -> None:
         house.create()
-        with tokens.failing("generate", TokenUnavailable(token="one")), pytest.raises(TokenUnavailable):
+        with tokens.failing("generate", DeadlineExceeded(token="one")), pytest.raises(CreationUnfinished):
             house.prepare()
         with pytest.raises(NoNextVersion):
             house.rotate()
@@ -212,7 +213,7 @@ class TestEnable:
     ) -> None:
         two_versions(house)
         step(house, "disable", 2)
-        with tokens.failing("generate", TokenUnavailable(token="one")), pytest.raises(TokenUnavailable):
+        with tokens.failing("generate", DeadlineExceeded(token="one")), pytest.raises(CreationUnfinished):
             house.prepare()
         step(house, "enable", 2)
         assert house.states() == [S.ACTIVE, S.PREVIOUS, S.PENDING]

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from hsm.errors import DeadlineExceeded, PinRejected, TokenBusy, TokenError, TokenUnavailable
 from signer.domain.keys import VersionState as S
 from signer.domain.messages import SelfCheck
+from signer.errors import CreationUnfinished
 from signer.services.readiness import OVERDUE, Readiness, ReadinessService
 from signer.services.signing import MessageSigner
 from tests.support.clock import ManualClock
@@ -72,7 +73,7 @@ class TestRounds:
         house.create("another")
         house.lifecycle.disable(ADMIN, KEY, 1)
         if state == "pending":
-            with tokens.failing("generate", TokenUnavailable(token="one")), pytest.raises(TokenUnavailable):
+            with tokens.failing("generate", DeadlineExceeded(token="one")), pytest.raises(CreationUnfinished):
                 house.prepare()
         found = readiness.prove()
         assert found.ready

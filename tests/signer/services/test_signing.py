@@ -8,13 +8,14 @@ from datetime import timedelta
 
 import pytest
 
-from hsm.errors import TokenFull, TokenUnavailable
+from hsm.errors import DeadlineExceeded, TokenFull, TokenUnavailable
 from signer.domain.identity import Identity
 from signer.domain.keys import Purpose, Validity
 from signer.domain.keys import VersionState as S
 from signer.errors import (
     AccessDenied,
     ClockMovedBack,
+    CreationUnfinished,
     KeyNotFound,
     NoActiveVersion,
     SignatureLimitReached,
@@ -103,7 +104,7 @@ class TestAccess:
         self, open_worker: OpenHouse, tokens: MemoryTokens, purpose: Purpose
     ) -> None:
         first, second = open_worker(tokens), open_worker(tokens)
-        with tokens.failing("generate", TokenUnavailable(token="one")), pytest.raises(TokenUnavailable):
+        with tokens.failing("generate", DeadlineExceeded(token="one")), pytest.raises(CreationUnfinished):
             first.create()
         with pytest.raises(NoActiveVersion):
             sign(first)
@@ -222,7 +223,7 @@ class TestStates:
         assert sign(first).version == 1
 
     def test_a_pending_version_does_not_sign(self, house: House, tokens: MemoryTokens) -> None:
-        with tokens.failing("generate", TokenUnavailable(token="one"), after=True), pytest.raises(TokenUnavailable):
+        with tokens.failing("generate", DeadlineExceeded(token="one")), pytest.raises(CreationUnfinished):
             house.create()
         with assert_nobody_asks_the_token(tokens), pytest.raises(NoActiveVersion):
             sign(house)
