@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from verifier.errors import (
@@ -22,8 +23,8 @@ from verifier.errors import (
 from verifier.limits import Limits
 
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_OPENING = re.compile(rb"[\[{]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
+_ESCAPE = b"\\u"
 
 _TYPE_NAMES: dict[type, str] = {dict: "object", list: "array", str: "string"}
 
@@ -33,15 +34,12 @@ def parse_object(raw: bytes, *, document: str, limits: Limits) -> dict[str, Any]
     if len(raw) > limits.json_bytes:
         raise LimitExceeded(part=document, limit="json_bytes", allowed=limits.json_bytes)
     _check_depth(raw, document=document, limits=limits)
-    reader = _Reader(document)
     try:
-        value = json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=reader.object,
-            parse_constant=reader.constant,
-            parse_float=reader.float,
-            parse_int=reader.integer,
-        )
+        text = raw.decode("utf-8")
+        # Only an escape makes half of a surrogate pair, so a document without any is not searched for them.
+        value = (_WITH_ESCAPES if _ESCAPE in raw else _WITHOUT_ESCAPES).decode(text)
+    except _RepeatedError as error:
+        raise JsonKeyRepeated(document=document, key=error.key) from None
     except (ValueError, RecursionError):
         raise JsonInvalid(document=document) from None
     if not isinstance(value, dict):
@@ -84,47 +82,72 @@ def typed(value: Any, kind: type, *, document: str, field: str) -> Any:
     return value
 
 
-class _Reader:
-    """The hooks of one ``json.loads``; each refuses with ``document`` in its error."""
+class _RepeatedError(Exception):
+    """An object has ``key`` twice."""
 
-    def __init__(self, document: str) -> None:
-        self._document = document
+    def __init__(self, key: str) -> None:
+        super().__init__()
+        self.key = key
 
-    def object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        result: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in result:
-                raise JsonKeyRepeated(document=self._document, key=key)
-            self._check_text(key)
-            self._check_text(value)
-            result[key] = value
-        return result
 
-    def constant(self, _: str) -> NoReturn:
-        raise JsonInvalid(document=self._document)
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise _RepeatedError(key)
+            seen.add(key)
+    return result
 
-    def float(self, text: str) -> float:
-        value = float(text)
-        if not math.isfinite(value):
-            raise JsonInvalid(document=self._document)
-        return value
 
-    def integer(self, text: str) -> int:
-        # Go keeps the numbers of meta-data as doubles, and refuses what does not fit.
-        self.float(text)
-        return int(text)
+def _object_of_whole_text(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in result:
+            raise _RepeatedError(key)
+        _check_text(key)
+        _check_text(value)
+        result[key] = value
+    return result
 
-    def _check_text(self, value: Any) -> None:
-        if isinstance(value, str) and _SURROGATES.search(value):
-            raise JsonInvalid(document=self._document)
-        if isinstance(value, list):
-            for item in value:
-                self._check_text(item)
+
+def _constant(_: str) -> NoReturn:
+    raise ValueError
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+def _integer(text: str) -> int:
+    # Go keeps the numbers of meta-data as doubles, and refuses what does not fit.
+    _float(text)
+    return int(text)
+
+
+def _check_text(value: Any) -> None:
+    if isinstance(value, str) and _SURROGATES.search(value):
+        raise ValueError
+    if isinstance(value, list):
+        for item in value:
+            _check_text(item)
+
+
+def _decoder(objects: Callable[[list[tuple[str, Any]]], dict[str, Any]]) -> json.JSONDecoder:
+    return json.JSONDecoder(object_pairs_hook=objects, parse_constant=_constant, parse_float=_float, parse_int=_integer)
+
+
+_WITHOUT_ESCAPES = _decoder(_object)
+_WITH_ESCAPES = _decoder(_object_of_whole_text)
 
 
 def _check_depth(raw: bytes, *, document: str, limits: Limits) -> None:
     """Refuse deep nesting before the parser recurses into it."""
-    if len(_OPENING.findall(raw)) <= limits.json_depth:
+    if raw.count(b"[") + raw.count(b"{") <= limits.json_depth:
         return
     depth = 0
     for byte in _STRING.sub(b"", raw):

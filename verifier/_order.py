@@ -39,6 +39,11 @@ _NEXT: dict[MemberKind | None, tuple[MemberKind, ...]] = {
 _NEXT_WITHOUT_PAYLOAD = _NEXT | {MemberKind.HEADER: (MemberKind.DATA, MemberKind.END)}
 
 _COMPRESSIBLE = (MemberKind.HEADER, MemberKind.DATA)
+_MEMBERS = {
+    kind.value + compression.value: (kind, compression)
+    for kind in (MemberKind.VERSION, MemberKind.MANIFEST, MemberKind.SIGNATURE, *_COMPRESSIBLE)
+    for compression in (Compression if kind in _COMPRESSIBLE else (Compression.NONE,))
+}
 # Only refusals look at these, so they are compiled then.
 _AUGMENTED = r"manifest-augment(\.sig)?|header-augment\.tar(\.[a-z0-9]+)?"
 _OTHER_PAYLOAD = r"data/[0-9]{4}\.tar(\.[a-z0-9]+)?"
@@ -58,11 +63,10 @@ class Order:
     def member(self, name: str) -> tuple[MemberKind, Compression]:
         """What the next member is, by its name; raises when it may not come here."""
         kinds = self._table[self._last]
-        for kind in kinds:
-            compression = _compression(name, kind)
-            if compression is not None:
-                self._last = kind
-                return kind, compression
+        found = _MEMBERS.get(name)
+        if found is not None and found[0] in kinds:
+            self._last = found[0]
+            return found
         if re.fullmatch(_AUGMENTED, name):
             raise AugmentedArtifact(member=name)
         if self._last is MemberKind.DATA and re.fullmatch(_OTHER_PAYLOAD, name):
@@ -76,9 +80,3 @@ class Order:
         kinds = self._table[self._last]
         if MemberKind.END not in kinds:
             raise MemberMissing(expected=tuple(kind.value for kind in kinds))
-
-
-def _compression(name: str, kind: MemberKind) -> Compression | None:
-    if kind not in _COMPRESSIBLE:
-        return Compression.NONE if name == kind.value else None
-    return next((each for each in Compression if name == kind.value + each.value), None)

@@ -61,7 +61,7 @@ def parse_block(block: bytes, *, part: str, offset: int) -> Member:
     unused = _UNUSED.get(magic)
     if unused is None:
         raise TarFieldInvalid(part=part, offset=offset, field="magic")
-    if any(block[unused]):
+    if block[unused].strip(b"\0"):
         raise TarFieldInvalid(part=part, offset=offset, field="padding")
     for field, where in _IGNORED_NUMBERS.items():
         number(field, where)
