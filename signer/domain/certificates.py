@@ -194,12 +194,12 @@ def checked_period(key: Key, version: KeyVersion, days: int | None, *, now: date
         return begin, limit
     if not 1 <= days <= MAX_DAYS:
         raise CertificateRejected(reason=f"a certificate is valid for 1 to {MAX_DAYS} days")
-    end = begin + timedelta(days=days)
-    if end > limit:
+    # Not the other way round: the sum may lie beyond the calendar.
+    if timedelta(days=days) > limit - begin:
         raise CertificateRejected(
             reason=f"it would be valid longer than the version, which signs until {limit:%Y-%m-%d}"
         )
-    return begin, end
+    return begin, begin + timedelta(days=days)
 
 
 def signs_until(key: Key, version: KeyVersion, *, now: datetime) -> datetime:

@@ -158,12 +158,17 @@ class Key:
         return tuple(version for version in self.versions if version.state in TRUSTED_STATES)
 
 
+def is_name(text: str) -> bool:
+    """Whether a key or an API token may be named so."""
+    return bool(NAME_PATTERN.fullmatch(text)) and ".." not in text
+
+
 def checked_name(unverified_name: str) -> str:
     """A key name: 1 to 63 of a-z, 0-9, dot, hyphen, underscore, starting with a letter or digit.
 
     It becomes part of paths, file names and labels, so nothing else is let in. Raises ``InvalidName``.
     """
-    if not NAME_PATTERN.fullmatch(unverified_name) or ".." in unverified_name:
+    if not is_name(unverified_name):
         raise InvalidName(name=unverified_name)
     return unverified_name
 

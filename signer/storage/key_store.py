@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from hsm.algorithms import Algorithm
 from signer.domain.events import Event, EventType, RecordedEvent
-from signer.domain.keys import Key, KeyVersion, Origin, Purpose, Validity, VersionState
+from signer.domain.keys import Key, KeyVersion, Origin, Purpose, Validity, VersionState, is_name
 from signer.errors import (
     ActiveVersionExists,
     CertificateNotFound,
@@ -247,7 +247,8 @@ def _swap_state(connection: Connection, name: str, change: VersionChange) -> Non
 
 
 def _load(connection: Connection, name: str) -> Key:
-    row = connection.execute(select(keys).where(keys.c.name == name)).one_or_none()
+    # Whatever else a path holds, such as NUL, not every database takes as a value.
+    row = connection.execute(select(keys).where(keys.c.name == name)).one_or_none() if is_name(name) else None
     if row is None:
         raise KeyNotFound(key=name)
     query = select(versions).where(versions.c.key_id == row.id).order_by(versions.c.number)

@@ -8,6 +8,7 @@ import time
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.routing import BaseConverter
 
 from hsm.errors import TokenError
 from signer.application import Application
@@ -23,6 +24,16 @@ logger = logging.getLogger("artifact-signer.request")
 REQUEST_ID_BYTES = 8
 
 
+class VersionConverter(BaseConverter):
+    """The number of a key version: one spelling, and no more than the database counts."""
+
+    regex = "[1-9][0-9]{0,8}"
+
+    def to_python(self, value: str) -> int:
+        """The number."""
+        return int(value)
+
+
 class BareResponse(Response):
     """A response without a body has no media type either; Flask's own would call an empty one HTML."""
 
@@ -36,6 +47,7 @@ def create_app(application: Application) -> Flask:
     # A path has one spelling: others would be answered with a redirect in HTML, which no handler here sees.
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
+    app.url_map.converters["version"] = VersionConverter
     app.extensions[EXTENSION] = application
     app.register_blueprint(native_signing.blueprint)
     app.register_blueprint(native_keys.blueprint)

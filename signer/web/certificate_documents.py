@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
-
 from signer.domain.certificate_facts import certificate_facts
 from signer.domain.certificates import CertificateParameters
 from signer.domain.timestamps import rfc3339
 from signer.services.certificates import CertificateRequest
 from signer.services.ports import Certificate
 from signer.services.publication import Publication
-from signer.web.documents import Body, version_document
+from signer.web.documents import version_document
+from signer.web.parsing import Body
 
 
 class CertificateRequestBody(Body):
@@ -30,7 +29,7 @@ class CertificateRequestBody(Body):
 class CertificateBody(CertificateRequestBody):
     """``POST …/versions/{n}/certificate``. ``days``: how long it is valid; None: as long as the version signs."""
 
-    days: int | None = Field(None, strict=True)
+    days: int | None = None
 
     @property
     def parameters(self) -> CertificateParameters:

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from signer.domain.events import RecordedEvent
-from signer.domain.keys import Key, KeyVersion, Purpose, Validity
+from signer.domain.keys import NAME_PATTERN, Key, KeyVersion, Purpose, Validity
 from signer.domain.lifecycle import allowed_steps
 from signer.domain.requests import Signature, SigningRequest
 from signer.domain.timestamps import rfc3339
-from signer.errors import InvalidRequest
-
-
-class Body(BaseModel):
-    """A JSON body: unknown members are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from signer.web.parsing import MAX_ID, Body, Query, QueryNumber, Timestamp
 
 
 class ValidityBody(Body):
     """When and how often a version may sign; RFC 3339 timestamps with a zone."""
 
-    not_before: AwareDatetime | None = None
-    not_after: AwareDatetime | None = None
+    not_before: Timestamp | None = None
+    not_after: Timestamp | None = None
     signature_limit: int | None = Field(None, ge=1, le=1 << 53)
 
     @model_validator(mode="after")
@@ -40,11 +34,21 @@ class ValidityBody(Body):
         return Validity(not_before=self.not_before, not_after=self.not_after, signature_limit=self.signature_limit)
 
 
+# The most that PKCS#11 tokens are asked for.
+MAX_LABEL_BYTES = 255
+
+
+def _label(value: str) -> str:
+    if not 1 <= len(value.encode()) <= MAX_LABEL_BYTES:
+        raise ValueError(f"must have 1 to {MAX_LABEL_BYTES} bytes in UTF-8")
+    return value
+
+
 class AdoptBody(Body):
     """A pair that is in the token already, by CKA_ID in hexadecimal or by label."""
 
-    cka_id: str | None = Field(None, pattern="^([0-9a-fA-F]{2}){1,255}$")
-    label: str | None = Field(None, min_length=1, max_length=255)
+    cka_id: str | None = Field(None, pattern=r"^([0-9a-fA-F]{2}){1,255}$")
+    label: Annotated[str, AfterValidator(_label)] | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -75,45 +79,18 @@ class DestroyBody(Body):
     confirmation: str
 
 
-class EventsQuery(Body):
+class EventsQuery(Query):
     """Parameters of ``GET /v1/events``."""
 
-    after: int = Field(0, ge=0)
-    limit: int = Field(100, ge=1, le=1000)
-    key: str | None = None
+    after: Annotated[QueryNumber, Field(le=MAX_ID)] = 0
+    limit: Annotated[QueryNumber, Field(ge=1, le=1000)] = 100
+    key: str | None = Field(None, pattern=f"^{NAME_PATTERN.pattern}$")
 
 
-class SignQuery(Body):
+class SignQuery(Query):
     """Parameters of the signing routes."""
 
     replace: Literal["true", "false"] = "false"
-
-
-Model = TypeVar("Model", bound=Body)
-
-
-def parsed(model: type[Model], raw: bytes) -> Model:
-    """The JSON body as a checked ``model``; raises ``InvalidRequest``."""
-    try:
-        return model.model_validate_json(raw or b"{}")
-    except ValidationError as error:
-        raise InvalidRequest(problems=_sentences(error)) from None
-
-
-def parsed_query(model: type[Model], parameters: dict[str, str]) -> Model:
-    """The query parameters as a checked ``model``; raises ``InvalidRequest``."""
-    try:
-        return model.model_validate(parameters)
-    except ValidationError as error:
-        raise InvalidRequest(problems=_sentences(error)) from None
-
-
-def _sentences(error: ValidationError) -> tuple[str, ...]:
-    # What was sent is left out: it may be a credential in the wrong place.
-    return tuple(
-        f"{'.'.join(str(part) for part in item['loc']) or 'the body'}: {item['msg'].removeprefix('Value error, ')}"
-        for item in error.errors(include_input=False, include_url=False)
-    )
 
 
 def key_document(key: Key) -> dict[str, Any]:

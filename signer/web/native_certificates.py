@@ -14,8 +14,8 @@ from signer.web.certificate_documents import (
     request_document,
 )
 from signer.web.context import answer, authorised, json_body, service
-from signer.web.documents import parsed
 from signer.web.native_keys import PEM_MEDIA_TYPE
+from signer.web.parsing import parsed
 
 blueprint = Blueprint("certificates", __name__, url_prefix="/v1/keys/<key>")
 
@@ -33,14 +33,14 @@ def public_keys(key: str) -> Response:
     return _pem(b"".join(item.pem for item in publication.versions))
 
 
-@blueprint.get("/versions/<int:number>/certificate")
+@blueprint.get("/versions/<version:number>/certificate")
 def show_certificate(key: str, number: int) -> Response:
     """The certificate with its chain."""
     authorised(Action.READ)
     return _certificate(key, number, service().certificates.current(key, number))
 
 
-@blueprint.post("/versions/<int:number>/certificate")
+@blueprint.post("/versions/<version:number>/certificate")
 def issue_certificate(key: str, number: int) -> Response:
     """Make a self-signed certificate."""
     identity = authorised(Action.ADMINISTER)
@@ -48,14 +48,14 @@ def issue_certificate(key: str, number: int) -> Response:
     return _certificate(key, number, service().certificates.issue(identity, key, number, body.parameters), CREATED)
 
 
-@blueprint.put("/versions/<int:number>/certificate")
+@blueprint.put("/versions/<version:number>/certificate")
 def import_certificate(key: str, number: int) -> Response:
     """Body: the certificate that a CA returned in PEM, then its issuers in order."""
     identity = authorised(Action.ADMINISTER)
     return _certificate(key, number, service().certificates.take(identity, key, number, json_body()))
 
 
-@blueprint.post("/versions/<int:number>/csr")
+@blueprint.post("/versions/<version:number>/csr")
 def request_certificate(key: str, number: int) -> Response:
     """Make a certificate signing request."""
     identity = authorised(Action.ADMINISTER)

@@ -19,9 +19,8 @@ from signer.web.documents import (
     PrepareBody,
     event_document,
     key_document,
-    parsed,
-    parsed_query,
 )
+from signer.web.parsing import parsed, parsed_query
 
 blueprint = Blueprint("keys", __name__, url_prefix="/v1")
 
@@ -59,7 +58,7 @@ def show_key(key: str) -> Response:
     return answer(key_document(service().queries.key(authenticated(), key)))
 
 
-@blueprint.get("/keys/<key>/versions/<int:number>/public-key")
+@blueprint.get("/keys/<key>/versions/<version:number>/public-key")
 def public_key(key: str, number: int) -> Response:
     """The public key as PEM SubjectPublicKeyInfo, the form that devices read."""
     return Response(service().queries.public_key(authenticated(), key, number), content_type=PEM_MEDIA_TYPE)
@@ -81,25 +80,25 @@ def rotate_key(key: str) -> Response:
     return _outcome(service().lifecycle.rotate(authenticated(), key))
 
 
-@blueprint.post("/keys/<key>/versions/<int:number>/retire")
+@blueprint.post("/keys/<key>/versions/<version:number>/retire")
 def retire_version(key: str, number: int) -> Response:
     """Publish the version no longer."""
     return _step(service().lifecycle.retire, key, number)
 
 
-@blueprint.post("/keys/<key>/versions/<int:number>/disable")
+@blueprint.post("/keys/<key>/versions/<version:number>/disable")
 def disable_version(key: str, number: int) -> Response:
     """Switch the version off."""
     return _step(service().lifecycle.disable, key, number)
 
 
-@blueprint.post("/keys/<key>/versions/<int:number>/enable")
+@blueprint.post("/keys/<key>/versions/<version:number>/enable")
 def enable_version(key: str, number: int) -> Response:
     """Switch the version on again."""
     return _step(service().lifecycle.enable, key, number)
 
 
-@blueprint.post("/keys/<key>/versions/<int:number>/destroy")
+@blueprint.post("/keys/<key>/versions/<version:number>/destroy")
 def destroy_version(key: str, number: int) -> Response:
     """Remove the pair from the tokens, for ever."""
     identity = authorised(Action.ADMINISTER)
@@ -112,7 +111,7 @@ def destroy_version(key: str, number: int) -> Response:
 def list_events() -> Response:
     """What happened, oldest first, a page at a time."""
     identity = authorised(Action.READ)
-    query = parsed_query(EventsQuery, request.args.to_dict())
+    query = parsed_query(EventsQuery, request.args.items(multi=True))
     found = service().queries.events(identity, after=query.after, limit=query.limit, key=query.key)
     return answer(
         {

@@ -10,7 +10,8 @@ from flask import Blueprint, Response, request
 from signer.artifacts import Form, SignatureSplice
 from signer.domain.requests import Signature
 from signer.web.context import answer, authenticated, body, service
-from signer.web.documents import SignQuery, parsed_query, signature_document
+from signer.web.documents import SignQuery, signature_document
+from signer.web.parsing import parsed_query
 
 blueprint = Blueprint("signing", __name__, url_prefix="/v1/keys/<key>")
 
@@ -82,7 +83,7 @@ def _about(signature: Signature) -> dict[str, str]:
 
 
 def _replace() -> bool:
-    return parsed_query(SignQuery, request.args.to_dict()).replace == "true"
+    return parsed_query(SignQuery, request.args.items(multi=True)).replace == "true"
 
 
 def _wants_text() -> bool:

@@ -71,7 +71,10 @@ class TestKeys:
         assert [key.name for key in store.all_keys()] == ["a", "a.1", "b", "c"]
         assert {tuple(version.number for version in key.versions) for key in store.all_keys()} == {(1, 2)}
 
-    @pytest.mark.parametrize("name", ["firmware", "", "Firmware", "' OR 1=1 --", "firmware%", "x" * 5000])
+    @pytest.mark.parametrize(
+        "name",
+        ["firmware", "", "Firmware", "' OR 1=1 --", "firmware%", "x" * 5000, "a\x00b", "\x00", "\udcff", "a" * 5000],
+    )
     def test_a_name_that_is_not_there_is_not_found(self, store: SqlKeyStore, name: str) -> None:
         add_pinned(store, "firmware2")
         with pytest.raises(KeyNotFound) as refusal:

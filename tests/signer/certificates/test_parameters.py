@@ -230,6 +230,12 @@ def test_a_validity_is_refused(sentence: str) -> None:
         checked_period(key, key.version(1), days, now=NOW)
 
 
+def test_a_validity_beyond_the_calendar_is_refused() -> None:
+    key = key_valid(Validity(not_before=WITHOUT_END - timedelta(hours=1)))
+    with pytest.raises(CertificateRejected, match="valid longer"):
+        checked_period(key, key.version(1), 1, now=NOW)
+
+
 def test_an_expired_version_has_no_period() -> None:
     key = key_valid(Validity(not_after=NOW - timedelta(microseconds=1)))
     with pytest.raises(VersionExpired):
