@@ -1,4 +1,4 @@
-"""What ``_inflate`` expects of a codec: one compressed stream at a time, with bounded output, and two errors."""
+"""What ``_inflate`` expects of a codec: one compressed stream at a time, with bounded output, and its errors."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ class DecoderError(Exception):
 
 class DecoderMemoryRefusedError(DecoderError):
     """The stream asks for a larger dictionary or window than allowed."""
+
+
+class DecoderFieldRefusedError(DecoderError):
+    """The stream has a field that some clients refuse; its argument names the field."""
 
 
 class Decoder(Protocol):

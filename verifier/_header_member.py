@@ -118,7 +118,7 @@ class HeaderMember:
 
     def _script_starts(self, member: Member) -> None:
         name = member.name.removeprefix(_SCRIPTS)
-        if not _SCRIPT_NAME.fullmatch(name):
+        if not _SCRIPT_NAME.fullmatch(name) or len(name) > self._limits.file_name_bytes:
             raise ScriptNameInvalid(name=member.name)
         if name in self._scripts:
             raise ScriptRepeated(name=member.name)

@@ -1,26 +1,29 @@
 """Decompression with bounds: pieces in, pieces out, never more memory or output than ``Limits`` allows.
 
 1. The suffix of a member must agree with its first bytes.
-2. gzip may have several members, zstd several frames; an xz container has one stream.
-3. Nothing follows the compressed data.
-4. The dictionary or window is bounded, and so is the ratio of bytes out to bytes in.
+2. gzip may have several members, and zeros after the last one; zstd may have several frames, and an xz container has
+   one stream.
+3. Nothing else follows the compressed data.
+4. Fields of a stream that some clients refuse are refused: see ``_gzip_header``, ``_xz_blocks`` and ``_zstd``.
+5. The dictionary or window is bounded, and so are the ratio of bytes out to bytes in and the number of streams.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from verifier._decoder import Decoder, DecoderError, DecoderMemoryRefusedError
+from verifier._decoder import Decoder, DecoderError, DecoderFieldRefusedError, DecoderMemoryRefusedError
 from verifier.compression import Compression
 from verifier.errors import (
     CompressedTrailingData,
     CompressionCorrupt,
+    CompressionFieldRefused,
     CompressionMismatch,
     FastExtraMissing,
     LimitExceeded,
     Truncated,
 )
-from verifier.limits import Limits
+from verifier.limits import KIB, Limits
 
 # A decoder is given the same slices of a member however the caller cuts it: what comes out before an error,
 # and which error it is, must not depend on the caller.
@@ -49,6 +52,7 @@ class Inflater:
         self._head_checked = False
         self._decoder: Decoder | None = None
         self._streams = 0
+        self._zero_padding = False
         self._bytes_in = 0
         self._bytes_out = 0
 
@@ -93,6 +97,8 @@ class Inflater:
             if self._decoder is None:
                 if self._head:
                     data, self._head = memoryview(self._head + bytes(data)), b""
+                if self._is_zero_padding(data):
+                    return
                 if not self._head_complete(data):
                     return
                 self._decoder = self._new_decoder()
@@ -100,10 +106,24 @@ class Inflater:
             yield from self._drained(decoder, data)
             if not decoder.eof:
                 return
-            self._streams += 1
-            self._decoder = None
-            self._head_checked = False
+            self._stream_ends()
             data = memoryview(decoder.unused_data)
+
+    def _stream_ends(self) -> None:
+        self._streams += 1
+        self._decoder = None
+        self._head_checked = False
+        allowed = self._limits.compressed_streams
+        if self._streams > allowed + self._bytes_in // KIB:
+            raise LimitExceeded(part=self._member, limit="compressed_streams", allowed=allowed)
+
+    def _is_zero_padding(self, data: memoryview) -> bool:
+        """Whether the gzip members are over, and zeros fill the rest."""
+        if not self._zero_padding:
+            self._zero_padding = self._compression is Compression.GZIP and self._streams > 0 and data[0] == 0
+        if self._zero_padding and data.tobytes().count(0) != len(data):
+            raise CompressedTrailingData(member=self._member)
+        return self._zero_padding
 
     def _drained(self, decoder: Decoder, data: memoryview | bytes) -> Iterator[memoryview]:
         while True:
@@ -122,6 +142,8 @@ class Inflater:
         except DecoderMemoryRefusedError:
             allowed = self._limits.decompression_memory_bytes
             raise LimitExceeded(part=self._member, limit="decompression_memory_bytes", allowed=allowed) from None
+        except DecoderFieldRefusedError as error:
+            raise CompressionFieldRefused(member=self._member, field=str(error)) from None
         except DecoderError:
             raise self._corrupt() from None
 
@@ -133,8 +155,19 @@ class Inflater:
             self._head = bytes(data)
             return False
         self._check_head(bytes(data[:_HEAD]))
+        if self._compression is Compression.GZIP and not self._gzip_header_complete(data):
+            self._head = bytes(data)
+            return False
         self._head_checked = True
         return True
+
+    def _gzip_header_complete(self, data: memoryview) -> bool:
+        from verifier._gzip_header import LARGEST_HEADER_BYTES, is_complete
+
+        try:
+            return is_complete(bytes(data[:LARGEST_HEADER_BYTES]))
+        except DecoderFieldRefusedError as error:
+            raise CompressionFieldRefused(member=self._member, field=str(error)) from None
 
     def _check_head(self, head: bytes) -> None:
         found = next((kind for kind, magic in _MAGIC.items() if head.startswith(magic)), Compression.NONE)

@@ -1,7 +1,8 @@
 """JSON as every client reads it: UTF-8, one value, no repeated keys, finite numbers, whole surrogate pairs.
 
 Go replaces broken text and takes the last of repeated keys, C++ clients stop at some of it: what they could
-read differently is refused here.
+read differently is refused here. Keys are repeated also where only the case of ASCII letters tells them apart: C++
+clients ignore it, and the last one wins. Every step is linear in the length of the document.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from verifier.errors import (
 )
 from verifier.limits import Limits
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# A string, to the end of the document where it does not end, or a bracket. Possessive: nothing is looked at twice.
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _ESCAPE = b"\\u"
 
@@ -82,6 +84,13 @@ def typed(value: Any, kind: type, *, document: str, field: str) -> Any:
     return value
 
 
+def folded(key: str) -> str:
+    """``key`` as C++ clients compare it: upper-case ASCII letters count as lower-case ones, others do not."""
+    return (
+        key.lower() if key.isascii() else key.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
+    )
+
+
 class _RepeatedError(Exception):
     """An object has ``key`` twice."""
 
@@ -91,25 +100,25 @@ class _RepeatedError(Exception):
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise _RepeatedError(key)
-            seen.add(key)
-    return result
+    if len({folded(key) for key, _ in pairs}) != len(pairs):
+        _refuse_repeated(pairs)
+    return dict(pairs)
 
 
 def _object_of_whole_text(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
     for key, value in pairs:
-        if key in result:
-            raise _RepeatedError(key)
         _check_text(key)
         _check_text(value)
-        result[key] = value
-    return result
+    return _object(pairs)
+
+
+def _refuse_repeated(pairs: list[tuple[str, Any]]) -> NoReturn:
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if folded(key) in seen:
+            raise _RepeatedError(key)
+        seen.add(folded(key))
+    raise AssertionError("no key is repeated")
 
 
 def _constant(_: str) -> NoReturn:
@@ -150,10 +159,11 @@ def _check_depth(raw: bytes, *, document: str, limits: Limits) -> None:
     if raw.count(b"[") + raw.count(b"{") <= limits.json_depth:
         return
     depth = 0
-    for byte in _STRING.sub(b"", raw):
-        if byte in b"[{":
+    for token in _STRING_OR_BRACKET.finditer(raw):
+        first = raw[token.start()]
+        if first in b"[{":
             depth += 1
-        elif byte in b"]}":
+        elif first in b"]}":
             depth -= 1
         if depth > limits.json_depth:
             raise LimitExceeded(part=document, limit="json_depth", allowed=limits.json_depth)

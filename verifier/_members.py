@@ -15,11 +15,13 @@ from verifier.errors import (
     DigestMismatch,
     LimitExceeded,
     ManifestHeaderMismatch,
+    PayloadFilesTooMany,
     PayloadMissing,
     PayloadUnexpected,
 )
 from verifier.events import Event, HeaderRead, ManifestRead, PayloadData, SignatureRead, VersionRead
 from verifier.findings import Finding, FindingCode
+from verifier.header import ROOTFS_IMAGE, TYPE_INFO
 from verifier.limits import Limits
 from verifier.manifest import Manifest
 
@@ -146,9 +148,13 @@ class Members:
     def _header_ends(self, member: Member, reading: HeaderMember) -> None:
         header = reading.finish()
         if header.payload_type is None:
-            self._order.without_payload()
             for entry in self._manifest.payloads:
                 raise PayloadUnexpected(name=entry.name)
+        files = len(self._manifest.payloads)
+        if header.payload_type == ROOTFS_IMAGE and files > 1:
+            raise PayloadFilesTooMany(payload_type=ROOTFS_IMAGE, count=files)
+        if header.type_left_empty:
+            self._report(Finding(code=FindingCode.TYPE_INFO_EMPTY, subject=TYPE_INFO))
         for field in header.ignored_fields:
             self._report(Finding(code=FindingCode.FIELD_IGNORED, subject=field))
         self._emit(

@@ -35,8 +35,6 @@ _NEXT: dict[MemberKind | None, tuple[MemberKind, ...]] = {
     MemberKind.HEADER: (MemberKind.DATA,),
     MemberKind.DATA: (MemberKind.END,),
 }
-# An artifact whose payload type is null may do without a data member.
-_NEXT_WITHOUT_PAYLOAD = _NEXT | {MemberKind.HEADER: (MemberKind.DATA, MemberKind.END)}
 
 _COMPRESSIBLE = (MemberKind.HEADER, MemberKind.DATA)
 _MEMBERS = {
@@ -54,15 +52,10 @@ class Order:
 
     def __init__(self) -> None:
         self._last: MemberKind | None = None
-        self._table = _NEXT
-
-    def without_payload(self) -> None:
-        """Say that the header announced no payload."""
-        self._table = _NEXT_WITHOUT_PAYLOAD
 
     def member(self, name: str) -> tuple[MemberKind, Compression]:
         """What the next member is, by its name; raises when it may not come here."""
-        kinds = self._table[self._last]
+        kinds = _NEXT[self._last]
         found = _MEMBERS.get(name)
         if found is not None and found[0] in kinds:
             self._last = found[0]
@@ -77,6 +70,6 @@ class Order:
 
     def end(self) -> None:
         """Say that the archive ended; raises when a member is missing."""
-        kinds = self._table[self._last]
+        kinds = _NEXT[self._last]
         if MemberKind.END not in kinds:
             raise MemberMissing(expected=tuple(kind.value for kind in kinds))

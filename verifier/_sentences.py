@@ -92,6 +92,10 @@ REFUSALS: dict[type[BaseException], tuple[str, str | None]] = {
         "a tar header of {part} at byte {offset} is malformed, or read differently by different clients ({field})",
         _WRITER,
     ),
+    e.SecondArchive: (
+        "{part} holds a second archive that some devices would read instead",
+        "no tool writes that by accident: do not install or sign it, and ask who made it",
+    ),
     e.TarExtensionInvalid: ("a tar extension header of {part} at byte {offset} is malformed", _WRITER),
     e.PaxGlobalHeader: (
         "{part} has a global PAX header at byte {offset}, which clients read differently",
@@ -132,11 +136,15 @@ REFUSALS: dict[type[BaseException], tuple[str, str | None]] = {
         "use none, gzip, lzma or zstd",
     ),
     e.CompressionCorrupt: ("{member} does not decompress ({compression})", _DAMAGED),
+    e.CompressionFieldRefused: (
+        "{member} is compressed in a form that some clients refuse ({field})",
+        "compress it with the defaults of gzip, xz or zstd, as mender-artifact does",
+    ),
     e.CompressedTrailingData: ("{member} goes on after the end of its compressed data", _DAMAGED),
     # the documents of the header
     e.JsonInvalid: ("{document} is not the JSON that clients read", _WRITER),
     e.JsonKeyRepeated: (
-        "{document} has the key {key} twice, and clients may take different ones",
+        "{document} has the key {key} twice, if only in other letter case, and clients may take different ones",
         _WRITER,
     ),
     e.JsonFieldUnknown: ("{document} has the field {field}, which clients refuse", _WRITER),
@@ -147,14 +155,31 @@ REFUSALS: dict[type[BaseException], tuple[str, str | None]] = {
     e.JsonFieldMissing: ("{document} lacks the field {field}", _WRITER),
     e.JsonFieldTypeWrong: ("{document} has something else than a value of type {expected} in {field}", _WRITER),
     e.ArtifactNameInvalid: (
-        "{field} cannot be {name}: it needs 1 to 256 characters, all of which print",
+        "{field} cannot be {name}: it needs 1 to 256 bytes, and only characters that print",
         "choose another name: mender-artifact write -n NAME",
+    ),
+    e.HeaderTextInvalid: (
+        "{field} cannot hold {text}: it takes up to 256 bytes, and only characters that print",
+        _REBUILD,
+    ),
+    e.DependsEmpty: ("{field} is an empty list, which C++ clients fail at", "leave the field out"),
+    e.ReservedKey: (
+        "type-info has {key} in {field}, which only header-info may have: devices differ about which of them counts",
+        "leave out the option of mender-artifact write that sets it: --provides or --depends",
     ),
     e.DeviceTypesInvalid: (
         "it names no device type, or an empty one",
         "name the devices it is for: mender-artifact write -t DEVICE",
     ),
     e.PayloadTypeEmpty: ("the payload type is empty", _WRITER),
+    e.PayloadTypeInvalid: (
+        "the payload type {payload_type} is not the name of a file in one folder; devices run the program it names",
+        "name an update module, without a path: mender-artifact write module-image -T NAME",
+    ),
+    e.PayloadFilesTooMany: (
+        "a payload of type {payload_type} has one file at most, and this one has {count}",
+        "use an update module for several files",
+    ),
     e.SeveralPayloads: ("it does not have one payload but {count}; clients support one", _REBUILD),
     e.TypeInfoMismatch: (
         "header-info says payload type {header_info}, type-info says {type_info}",
@@ -164,7 +189,7 @@ REFUSALS: dict[type[BaseException], tuple[str, str | None]] = {
     e.HeaderMemberMissing: ("the header ends where a file is missing: {expected}", _WRITER),
     e.ScriptNameInvalid: (
         "{name} is no name for a state script",
-        "the form is ArtifactInstall_Enter_00_description",
+        "the form is ArtifactInstall_Enter_00_description, at most 255 bytes long",
     ),
     e.ScriptRepeated: ("the state script {name} occurs twice", _WRITER),
     e.MetaDataWithoutPayload: (
@@ -174,7 +199,7 @@ REFUSALS: dict[type[BaseException], tuple[str, str | None]] = {
     # the payload
     e.PayloadNameInvalid: (
         "{name} is no name for a payload file",
-        "use A-Z a-z 0-9 _ - . and comma, at most 100 characters",
+        "use A-Z a-z 0-9 _ - . and comma, at most 90 characters",
     ),
     e.PayloadNotListed: ("the payload file {name} is not in the manifest, so nothing signs it", _DAMAGED),
     e.PayloadMissing: ("payload files that the manifest lists are missing: {names}", _DAMAGED),
@@ -203,6 +228,10 @@ REFUSALS: dict[type[BaseException], tuple[str, str | None]] = {
         "give the public key: --key PUBLIC.pem; or look without verifying: --inspect",
     ),
     e.KeyUnreadable: ("the key {source} cannot be read: {reason}", "nothing was verified"),
+    e.KeyPointCompressed: (
+        "the key {source} is in compressed form, which Go clients refuse",
+        "openssl writes the other form: openssl ec -pubin -in KEY.pem -conv_form uncompressed -out PUBLIC.pem",
+    ),
     e.KeyFileEmpty: ("the key file {source} is empty", _KEY_FORM),
     e.KeyDirectoryEmpty: ("the key directory {source} is empty", "put public keys into it, one in each file"),
     e.KeyFileNotPem: ("{source} is not a public key in PEM form", _KEY_FORM),
@@ -236,12 +265,16 @@ FINDINGS: dict[FindingCode, tuple[str, str | None]] = {
         "build the artifact from a file with mode 0644 or 0755",
     ),
     FindingCode.ZSTD_CLIENTS: (
-        "{subject} is compressed with zstd, which Go clients (3.x) and mender-artifact before 4.0 do not read",
+        "{subject} is compressed with zstd; Go clients before 3.5.0 and mender-artifact before 3.10.0 do not read it",
         "use gzip or lzma if such devices are in the field",
     ),
     FindingCode.HIDDEN_BYTES: (
         "the padding in {subject} holds bytes other than zero, where no client looks",
         _REBUILD,
+    ),
+    FindingCode.TYPE_INFO_EMPTY: (
+        "{subject} leaves the payload type empty: devices accept that, mender-artifact 4.4.0 calls it corrupt",
+        "build the artifact again with mender-artifact 4.4.0 or later",
     ),
     FindingCode.FIELD_IGNORED: (
         "every client ignores the field {subject} of type-info; perhaps it is misspelt",

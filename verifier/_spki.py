@@ -31,6 +31,8 @@ _OTHER_CURVES = {
 }
 
 POINT_BYTES = 65
+COMPRESSED_POINT_BYTES = 33
+_COMPRESSED = (0x02, 0x03)
 _UNCOMPRESSED = 0x04
 
 
@@ -44,12 +46,16 @@ class NotAnSpkiError(ValueError):
     """The bytes are not a SubjectPublicKeyInfo in the form described above."""
 
 
+class CompressedPointError(ValueError):
+    """A key on P-256 whose point is in compressed form (RFC 5480, 2.2)."""
+
+
 class OtherAlgorithmError(ValueError):
     """A key of another kind; its argument is the name of the algorithm or curve."""
 
 
 def parse(der: bytes) -> RsaNumbers | P256Point:
-    """Read a key; raises ``NotAnSpkiError`` or ``OtherAlgorithmError``."""
+    """Read a key; raises ``NotAnSpkiError``, ``CompressedPointError`` or ``OtherAlgorithmError``."""
     info, rest = _element(der, _SEQUENCE)
     algorithm, bits = _element(info, _SEQUENCE)
     identifier, parameters = _element(algorithm, _OID)
@@ -78,6 +84,8 @@ def _p256(parameters: bytes, key: bytes) -> P256Point:
     curve, rest = _element(parameters, _OID)
     if curve != _P256:
         raise OtherAlgorithmError(_OTHER_CURVES.get(curve, f"curve OID {curve.hex()}"))
+    if not rest and len(key) == COMPRESSED_POINT_BYTES and key[0] in _COMPRESSED:
+        raise CompressedPointError
     if rest or len(key) != POINT_BYTES or key[0] != _UNCOMPRESSED:
         raise NotAnSpkiError
     return key

@@ -7,6 +7,8 @@ Accepted is what Go's ``archive/tar`` and libarchive both read, and read alike:
 3. GNU long names (``L``) and PAX per-file headers (``x``), one before a member; no PAX global headers.
 4. Regular files only.
 5. Two zero blocks end an archive, and only zeros follow them.
+6. Names are printable ASCII, in every header block and in every field that holds one, read or not. An archive does
+   not begin with what begins compressed data: C++ clients would unpack it and read another archive.
 
 ``tarfile`` of the standard library is no help: at a bad checksum or at one zero block it silently lists fewer
 members.
@@ -39,6 +41,9 @@ _ZERO_BLOCK = bytes(BLOCK)
 _REGULAR = "0"
 _EXTENSIONS = ("x", "L")
 _PAX_GLOBAL = "g"
+_FIRST_MEMBER = b"version"
+# What writers call the header blocks of extensions.
+_EXTENSION_NAMES = (b"PaxHeaders", b"./PaxHeaders", b"././@LongLink")
 
 
 class MemberEnd:
@@ -148,8 +153,11 @@ class TarReader:
 
     def finish(self) -> None:
         """Say that no more bytes come; an archive without its end is refused."""
-        if not self.ended:
-            raise Truncated(part=self._part, offset=self.offset + len(self._block))
+        if self.ended:
+            return
+        if self._part == "artifact" and self.offset == 0 and not _may_begin_artifact(bytes(self._block)):
+            raise NotAnArtifact
+        raise Truncated(part=self._part, offset=self.offset + len(self._block))
 
     def _block_complete(self, block: bytes) -> Iterator[Item]:
         start = self.offset
@@ -218,3 +226,13 @@ class TarReader:
         self._zeros_after_end += len(data)
         if self._zeros_after_end > allowed:
             raise LimitExceeded(part=self._part, limit="zero_padding_bytes", allowed=allowed)
+
+
+def _may_begin_artifact(begun: bytes) -> bool:
+    """Whether fewer bytes than a header block could be the beginning of an artifact that was cut short."""
+    name, nul, _ = begun.partition(b"\0")
+    if nul:
+        return name == _FIRST_MEMBER or name.startswith(_EXTENSION_NAMES)
+    return any(each.startswith(name) for each in (_FIRST_MEMBER, *_EXTENSION_NAMES)) or name.startswith(
+        _EXTENSION_NAMES
+    )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
-from verifier._tar_header import LARGEST_NUMBER, Member, text
-from verifier.errors import PaxRecordInvalid, PaxRecordUnsupported, TarExtensionInvalid
+from verifier._tar_header import BLOCK, LARGEST_NUMBER, Member, text
+from verifier.errors import PaxRecordInvalid, PaxRecordUnsupported, TarExtensionInvalid, TarFieldInvalid
 
 PAX = "x"
 LONG_NAME = "L"
 
 _PAX_KEY = re.compile(rb"[\x21-\x7e]+")
-_PAX_LENGTH = re.compile(rb"[1-9][0-9]{0,8}")
+_PAX_LENGTH = re.compile(rb"([1-9][0-9]{0,8}) ")
+_NEWLINE = 0x0A
 _DECIMAL = re.compile(rb"[0-9]{1,19}")
 # As far as Go reads them: what fits 63 bits for certain.
 _SIGNED_DECIMAL = re.compile(rb"-?[0-9]{1,18}")
@@ -19,10 +20,15 @@ _TIME = re.compile(rb"-?[0-9]{1,18}(\.[0-9]*)?")
 # What is not ASCII, libarchive cannot convert where the locale is C, and C++ clients stop there.
 _TEXT = re.compile(rb"[\x01-\x7f]*")
 
+_NAME = re.compile(rb"[\x20-\x7e]+")
+# The size field of a header whose PAX record has the size: none, the same, or the most that octal holds. Another
+# number is a second size, for a reader that does not know the record.
+_LARGEST_OCTAL = 8**11 - 1
+
 # What writers put into PAX headers, and the shape of each value. A record outside this table may change what
 # the member is for one client and not for another.
 _PAX_VALUES = {
-    b"path": re.compile(rb"[\x01-\x7f]+"),
+    b"path": _NAME,
     b"size": _DECIMAL,
     b"uid": _SIGNED_DECIMAL,
     b"gid": _SIGNED_DECIMAL,
@@ -58,7 +64,7 @@ class Extension:
                 raise PaxRecordInvalid(part=self._part, offset=self.offset, record="size")
         else:
             name = data.partition(b"\0")[0]
-            if not name:
+            if not _NAME.fullmatch(name):
                 raise TarExtensionInvalid(part=self._part, offset=self.offset)
             self.name = text(name)
 
@@ -66,18 +72,22 @@ class Extension:
         """The member that a header block and this extension before it describe."""
         name = member.name if self.name is None else self.name
         size = member.size if self.size is None else self.size
+        if member.size not in (0, size, _LARGEST_OCTAL):
+            raise TarFieldInvalid(part=self._part, offset=member.data_offset - BLOCK, field="size")
         return member.__replace__(name=name, size=size, start_offset=self.offset)
 
 
 def _pax_records(data: bytes, *, part: str, offset: int) -> dict[bytes, bytes]:
+    """The records, read in one pass: nothing of ``data`` is copied but keys and values."""
     records: dict[bytes, bytes] = {}
-    while data:
-        length, _, rest = data.partition(b" ")
-        if not _PAX_LENGTH.fullmatch(length) or int(length) > len(data):
+    start = 0
+    while start < len(data):
+        length = _PAX_LENGTH.match(data, start)
+        end = start + int(length[1]) if length else 0
+        if length is None or not length.end() <= end <= len(data):
             raise PaxRecordInvalid(part=part, offset=offset, record=None)
-        record, data = rest[: int(length) - len(length) - 1], data[int(length) :]
-        key, equals, value = record[:-1].partition(b"=")
-        well_formed = equals and record[-1:] == b"\n" and _PAX_KEY.fullmatch(key)
+        key, equals, value = data[length.end() : end - 1].partition(b"=")
+        well_formed = equals and data[end - 1] == _NEWLINE and _PAX_KEY.fullmatch(key)
         if not well_formed or key in records:
             raise PaxRecordInvalid(part=part, offset=offset, record=text(key) or None)
         if not key.startswith(_PAX_IGNORED_PREFIXES):
@@ -87,4 +97,5 @@ def _pax_records(data: bytes, *, part: str, offset: int) -> dict[bytes, bytes]:
             if not shape.fullmatch(value):
                 raise PaxRecordInvalid(part=part, offset=offset, record=text(key))
         records[key] = value
+        start = end
     return records

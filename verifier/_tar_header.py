@@ -1,11 +1,11 @@
-"""One tar header block; rules 1 and 2 of ``_tar``."""
+"""One tar header block; rules 1, 2 and 6 of ``_tar``."""
 
 from __future__ import annotations
 
 import re
 
 from verifier._record import Record
-from verifier.errors import TarChecksumInvalid, TarFieldInvalid
+from verifier.errors import SecondArchive, TarChecksumInvalid, TarFieldInvalid
 
 BLOCK = 512
 LARGEST_NUMBER = (1 << 63) - 1
@@ -15,7 +15,19 @@ _USTAR = b"ustar\x0000"
 _GNU = b"ustar  \x00"
 _V7 = bytes(8)
 # What a flavour leaves zero; another flavour of tar, or GNU's sparse files and times, would use it.
-_UNUSED = {_USTAR: slice(500, 512), _GNU: slice(345, 512), _V7: slice(265, 512)}
+_UNUSED = {
+    _USTAR: (slice(500, 512),),
+    _GNU: (slice(345, 512),),
+    # GNU tar writes the device fields into v7 headers too, and zeros into them.
+    _V7: (slice(265, 329), slice(345, 512)),
+}
+_DEVICE_FIELDS = (slice(329, 337), slice(337, 345))
+# Fields that hold names, whether or not anything reads them: of an extension's block, or overridden by one, nobody
+# does, and so they are where the beginning of a second archive can hide.
+_NAME_FIELDS = {"name": slice(0, 100), "linkname": slice(157, 257), "prefix": slice(345, 500)}
+_PRINTABLE = re.compile(rb"[\x20-\x7e]*(?:\0.*)?", re.DOTALL)
+# gzip, xz, a zstd frame, a skippable zstd frame: C++ clients look for these in what they have just unpacked.
+_COMPRESSED = re.compile(rb"\x1f\x8b|\xfd7zXZ\x00|\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", re.DOTALL)
 # Numbers that mean nothing here, but that readers refuse a header for when they are malformed.
 _IGNORED_NUMBERS = {
     "uid": slice(108, 116),
@@ -57,12 +69,12 @@ def parse_block(block: bytes, *, part: str, offset: int) -> Member:
 
     if not _checksum_holds(block):
         raise TarChecksumInvalid(part=part, offset=offset)
+    if offset == 0 and _COMPRESSED.match(block):
+        raise SecondArchive(part=part)
     magic = block[257:265]
-    unused = _UNUSED.get(magic)
-    if unused is None:
-        raise TarFieldInvalid(part=part, offset=offset, field="magic")
-    if block[unused].strip(b"\0"):
-        raise TarFieldInvalid(part=part, offset=offset, field="padding")
+    broken = _broken_field(block, magic)
+    if broken is not None:
+        raise TarFieldInvalid(part=part, offset=offset, field=broken)
     for field, where in _IGNORED_NUMBERS.items():
         number(field, where)
     typeflag = text(block[156:157]).replace("\0", "0")
@@ -80,9 +92,24 @@ def parse_block(block: bytes, *, part: str, offset: int) -> Member:
     )
 
 
+def _broken_field(block: bytes, magic: bytes) -> str | None:
+    """The first field of names or of the flavour that a reader could see something else in; None: there is none."""
+    for field, where in _NAME_FIELDS.items():
+        if not _PRINTABLE.fullmatch(block[where]):
+            return field
+    unused = _UNUSED.get(magic)
+    if unused is None:
+        return "magic"
+    if any(block[where].strip(b"\0") for where in unused):
+        return "padding"
+    if magic == _V7 and any(_number(block[where]) for where in _DEVICE_FIELDS):
+        return "padding"
+    return None
+
+
 def text(raw: bytes) -> str:
-    """Names are compared with ASCII tables later; what is not UTF-8 stays visible and never matches."""
-    return raw.decode("utf-8", "backslashreplace")
+    """For names, which are ASCII by now, and for the type flag and PAX keys, which stay visible whatever they are."""
+    return raw.decode("ascii", "backslashreplace")
 
 
 def _checksum_holds(block: bytes) -> bool:

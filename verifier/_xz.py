@@ -5,6 +5,7 @@ from __future__ import annotations
 import lzma
 
 from verifier._decoder import DecoderError, DecoderMemoryRefusedError
+from verifier._xz_blocks import XzBlocks
 
 
 class XzDecoder:
@@ -12,6 +13,7 @@ class XzDecoder:
 
     def __init__(self, *, memory: int) -> None:
         self._lzma = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=memory)
+        self._blocks = XzBlocks()
 
     @property
     def eof(self) -> bool:
@@ -26,6 +28,7 @@ class XzDecoder:
         return self._lzma.unused_data
 
     def decompress(self, data: bytes | memoryview, max_length: int) -> bytes:
+        self._blocks.feed(data)
         try:
             return self._lzma.decompress(data, max_length)
         except lzma.LZMAError as error:

@@ -33,8 +33,7 @@ class Inspection(Record):
     manifest: Manifest
     payloads: tuple[VerifiedPayload, ...]
     """In stored order."""
-    payload_compression: Compression | None
-    """``None`` where there is no data member."""
+    payload_compression: Compression
     findings: tuple[Finding, ...]
     size: int
     """Bytes of the artifact as stored."""
@@ -52,8 +51,7 @@ class Evidence(Record):
     signature_encoding: SignatureEncoding
     payloads: tuple[VerifiedPayload, ...]
     """In stored order."""
-    payload_compression: Compression | None
-    """``None`` where there is no data member."""
+    payload_compression: Compression
     findings: tuple[Finding, ...]
     size: int
     """Bytes of the artifact as stored."""

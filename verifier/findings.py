@@ -23,10 +23,13 @@ class FindingCode(enum.Enum):
     """A payload file is setuid, setgid or writable by everybody; its mode is not signed."""
 
     ZSTD_CLIENTS = "zstd-clients"
-    """A member is compressed with zstd, which Go clients and mender-artifact 3 do not read."""
+    """A member is compressed with zstd, which Go clients before 3.5.0 and mender-artifact before 3.10.0 do not read."""
 
     HIDDEN_BYTES = "hidden-bytes"
     """The padding after a member holds bytes other than zero, where nobody looks."""
+
+    TYPE_INFO_EMPTY = "type-info-empty"
+    """``type-info`` leaves the payload type empty, as mender-artifact before 4.4.0 wrote it; 4.4.0 does not read it."""
 
     FIELD_IGNORED = "field-ignored"
     """A field of ``type-info`` that clients ignore: perhaps a misspelling."""

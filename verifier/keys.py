@@ -5,7 +5,7 @@
 3. No keys at all is an error too.
 """
 
-# ruff: noqa: PTH112, PTH118, PTH123, PTH208 - importing pathlib costs start-up time
+# ruff: noqa: PTH112, PTH118, PTH208 - importing pathlib costs start-up time
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, cast
 
 from verifier import _pem, _spki
+from verifier._key_file import read_bounded
 from verifier._record import Record
 from verifier.errors import (
     KeyDirectoryEmpty,
     KeyInvalid,
+    KeyPointCompressed,
     KeyUnreadable,
     KeyUnsupported,
     NoKeys,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     _PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 _LARGEST_KEY_FILE_BYTES = 64 * 1024
+_LONGEST_KEY_SECONDS = 10.0
 _SMALLEST_RSA_BITS = 1024
 _LARGEST_RSA_BITS = 16384
 # Go clients refuse larger ones.
@@ -80,7 +83,7 @@ class VerificationKey(Record):
 
     @classmethod
     def from_spki(cls, der: bytes, *, source: str | None = None) -> VerificationKey:
-        """Read a SubjectPublicKeyInfo in DER; raises ``KeyInvalid`` or ``KeyUnsupported``."""
+        """Read a SubjectPublicKeyInfo in DER; raises ``KeyInvalid``, ``KeyPointCompressed`` or ``KeyUnsupported``."""
         try:
             numbers = _spki.parse(der)
             if isinstance(numbers, bytes):
@@ -91,6 +94,8 @@ class VerificationKey(Record):
                 key = _rsa_key(*numbers)
         except _spki.OtherAlgorithmError as error:
             raise KeyUnsupported(source=source, algorithm=str(error)) from None
+        except _spki.CompressedPointError:
+            raise KeyPointCompressed(source=source) from None
         except ValueError:
             raise KeyInvalid(source=source) from None
         return cls(spki=bytes(der), algorithm=algorithm, bits=bits, source=source, _key=key)
@@ -136,13 +141,16 @@ class TrustStore(Record):
     def load(cls, paths: Iterable[str | os.PathLike[str]]) -> TrustStore:
         """Trust the keys in files, and in all files of directories (sorted by name; not recursively).
 
-        Raises a ``KeyLoadError`` when any of them cannot be read or used. Dot files in directories are left
-        out.
+        Raises a ``KeyLoadError`` when any of them cannot be read or used, or is a pipe that nobody writes to its end
+        in ten seconds. Dot files in directories are left out; what else lies there has to be a regular file.
         """
         keys: dict[VerificationKey, None] = {}
         for path in paths:
-            for file in _files(os.fspath(path)):
-                keys.setdefault(VerificationKey.from_pem(_content(file), source=file))
+            name = os.fspath(path)
+            in_directory = os.path.isdir(name)
+            for file in _files(name) if in_directory else (name,):
+                content = _content(file, regular=in_directory)
+                keys.setdefault(VerificationKey.from_pem(content, source=file))
         return cls(tuple(keys))
 
 
@@ -164,9 +172,6 @@ def _p256_key(point: _spki.P256Point) -> ec.EllipticCurvePublicKey:
 
 
 def _files(path: str) -> Iterator[str]:
-    if not os.path.isdir(path):
-        yield path
-        return
     try:
         names = sorted(name for name in os.listdir(path) if not name.startswith("."))
     except OSError as error:
@@ -177,10 +182,11 @@ def _files(path: str) -> Iterator[str]:
         yield os.path.join(path, name)
 
 
-def _content(path: str) -> bytes:
+def _content(path: str, *, regular: bool) -> bytes:
     try:
-        with open(path, "rb") as file:
-            content = file.read(_LARGEST_KEY_FILE_BYTES + 1)
+        content = read_bounded(
+            path, most_bytes=_LARGEST_KEY_FILE_BYTES + 1, most_seconds=_LONGEST_KEY_SECONDS, regular=regular
+        )
     except OSError as error:
         raise KeyUnreadable(source=path, reason=error.strerror or str(error)) from None
     if len(content) > _LARGEST_KEY_FILE_BYTES:

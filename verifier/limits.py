@@ -37,8 +37,8 @@ class Limits(Record):
     payload_files: int = 4096
     """Payload files that a manifest may list."""
 
-    payload_name_characters: int = 100
-    """Characters of a payload file's name; clients refuse longer ones."""
+    payload_entry_bytes: int = 100
+    """Bytes of a payload file's entry in the manifest, ``data/0000/`` included; C++ clients refuse longer ones."""
 
     signature_bytes: int = 4 * KIB
     """Bytes of the member ``manifest.sig``; base64 of an RSA-16384 signature needs 2732."""
@@ -58,8 +58,11 @@ class Limits(Record):
     json_depth: int = 64
     """Levels of nesting in a JSON document."""
 
-    artifact_name_characters: int = 256
-    """Characters of the artifact's name and group; clients refuse longer ones."""
+    header_text_bytes: int = 256
+    """Bytes of UTF-8 of each text in ``header-info``: name, group, device types, and what it depends on."""
+
+    file_name_bytes: int = 255
+    """Bytes of a state script's name and of a payload type: both become names of files on a device."""
 
     tar_extension_bytes: int = 64 * KIB
     """Bytes of one PAX header or GNU long name."""
@@ -72,6 +75,9 @@ class Limits(Record):
 
     decompression_memory_bytes: int = XZ_DICTIONARY_BYTES + XZ_DECODER_SLACK_BYTES
     """Bytes that a decompressor may allocate for its dictionary or window."""
+
+    compressed_streams: int = 1024
+    """gzip members or zstd frames of a member, besides one for each KiB of it: each costs, however small it is."""
 
     decompression_ratio: int = 2000
     """Bytes out per byte in, once ``decompression_ratio_floor_bytes`` have come out (gzip's most: 1032)."""

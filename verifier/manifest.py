@@ -113,6 +113,6 @@ def _is_payload(name: str, limits: Limits) -> bool:
 
 def is_payload_name(name: str, limits: Limits) -> bool:
     """Whether clients accept ``name`` for a payload file (mender-artifact's rule)."""
-    if name in {".", ".."} or len(name) > limits.payload_name_characters:
+    if name in {".", ".."} or len(PAYLOAD_DIRECTORY) + len(name) > limits.payload_entry_bytes:
         return False
     return PAYLOAD_NAME.fullmatch(name) is not None

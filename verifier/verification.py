@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from verifier._members import Gate
+from verifier.compression import Compression
 from verifier.errors import FindingsRefused, Unsigned
 from verifier.events import (
     ArtifactFinished,
@@ -127,7 +128,7 @@ class Verifier:
             key=match.key,
             signature_encoding=match.encoding,
             payloads=tuple(collected.payloads),
-            payload_compression=self._reader.payload_compression,
+            payload_compression=self._reader.payload_compression or Compression.NONE,
             findings=self.findings,
             size=collected.size,
             log=self._log_evidence,
@@ -209,7 +210,7 @@ def inspect(
         header=collected.header,
         manifest=collected.manifest,
         payloads=tuple(collected.payloads),
-        payload_compression=reader.payload_compression,
+        payload_compression=reader.payload_compression or Compression.NONE,
         findings=reader.findings,
         size=collected.size,
         has_signature=collected.has_signature,

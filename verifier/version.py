@@ -19,9 +19,6 @@ def check_version(raw: bytes, *, limits: Limits) -> int:
     version = fields.get("version")
     if fields.keys() != {"format", "version"} or fields["format"] != FORMAT or type(version) is not int:
         raise VersionInvalid
-    # Every client reads the first value and stops; what follows it is read by some and not by others.
-    if not raw.startswith(b"{") or not raw.endswith(b"}"):
-        raise VersionInvalid
     if version != FORMAT_VERSION:
         raise UnsupportedVersion(version=version)
     return version

@@ -127,7 +127,7 @@ REFUSED: dict[str, tuple[bytes | Callable[[], bytes], str]] = {
     "random bytes in the block": (pem(b"random"), "key-invalid"),
     "a byte after the key": (pem(spki(P256) + b"\0"), "key-invalid"),
     "a key cut short": (pem(spki(RSA)[:-1]), "key-invalid"),
-    "a compressed point": (pem(compressed_point()), "key-invalid"),
+    "a compressed point": (pem(compressed_point()), "key-point-compressed"),
     "a point that is not on the curve": (pem(off_the_curve()), "key-invalid"),
     "an RSA key without NULL": (pem(spki(RSA).replace(b"\x05\x00", b"", 1)), "key-invalid"),
     "a length in more bytes than needed": (pem(b"\x30\x81\x59" + spki(P256)[2:]), "key-invalid"),

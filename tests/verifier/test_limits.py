@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gzip
 import inspect
 import io
 from dataclasses import dataclass, fields, replace
@@ -40,13 +41,15 @@ NESTED = replace(SIGNED, meta_data=b'{"a":[[[1]]]}')
 ZEROS = replace(SIGNED, files=one_file(bytes(4 * MIB)))
 PAYLOAD_TAR = replace(SIGNED, files=one_file(b"x" * 5000))
 
+MANY_STREAMS = SIGNED.edited(Stage.PAYLOAD_STORED, lambda stored: stored + gzip.compress(b"", mtime=0) * 1520)
+
 ROWS: dict[str, Row] = {
     "artifact_bytes": Row(recipe=SIGNED, enough=len(SIGNED.build())),
     "version_bytes": Row(recipe=SIGNED, enough=31),
     "manifest_bytes": Row(recipe=SIGNED, enough=len(SIGNED.manifest())),
     "payload_files": Row(recipe=SIGNED, enough=2),
-    "payload_name_characters": Row(
-        recipe=replace(SIGNED, files=one_file(b"x", "n" * 100)), enough=100, error=errors.ManifestNameInvalid
+    "payload_entry_bytes": Row(
+        recipe=replace(SIGNED, files=one_file(b"x", "n" * 90)), enough=100, error=errors.ManifestNameInvalid
     ),
     "signature_bytes": Row(recipe=SIGNED, enough=88),
     "header_compressed_bytes": Row(
@@ -57,9 +60,13 @@ ROWS: dict[str, Row] = {
     "scripts": Row(recipe=replace(SIGNED, scripts=TWO_SCRIPTS), enough=2),
     "json_bytes": Row(recipe=replace(SIGNED, meta_data=b'{"a":"%s"}' % (b"x" * 1000)), enough=1008),
     "json_depth": Row(recipe=NESTED, enough=4),
-    "artifact_name_characters": Row(
-        recipe=replace(SIGNED, name="n" * 256), enough=256, error=errors.ArtifactNameInvalid
+    "header_text_bytes": Row(recipe=replace(SIGNED, name="έ" * 128), enough=256, error=errors.ArtifactNameInvalid),
+    "file_name_bytes": Row(
+        recipe=replace(SIGNED, scripts=(Script(name="ArtifactInstall_Enter_00_" + "n" * 230),)),
+        enough=255,
+        error=errors.ScriptNameInvalid,
     ),
+    "compressed_streams": Row(recipe=MANY_STREAMS, enough=1500, short=1400),
     "tar_extension_bytes": Row(recipe=LONG_NAME, enough=8),
     "zero_padding_bytes": Row(recipe=with_zeros(9000), enough=9000),
     "payload_uncompressed_bytes": Row(recipe=PAYLOAD_TAR, enough=512 + 5120),

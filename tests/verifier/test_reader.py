@@ -335,17 +335,19 @@ class TestFindings:
         assert reader.findings == (finding,)
 
 
-def test_an_artifact_without_payload_may_lack_its_data_member() -> None:
-    for recipe in (EMPTY, EMPTY.edited(Stage.MEMBERS, lambda members: members[:-1])):
-        events = events_of(recipe)
-        assert isinstance(events[-1], ArtifactFinished)
+def test_an_artifact_without_payload_has_an_empty_data_member() -> None:
+    assert isinstance(events_of(EMPTY)[-1], ArtifactFinished)
+    with pytest.raises(errors.MemberMissing):
+        events_of(EMPTY.edited(Stage.MEMBERS, lambda members: members[:-1]))
 
 
 def test_a_rootfs_image_may_leave_its_type_out_of_type_info() -> None:
-    """mender-artifact writes rootfs images so, and every client reads them."""
-    recipe = replace(SIGNED, payload_type="rootfs-image").edited(Stage.TYPE_INFO, lambda info: {**info, "type": ""})
+    """mender-artifact before 4.4.0 writes rootfs images so, and every client reads them."""
+    image = replace(SIGNED, payload_type="rootfs-image", files=SIGNED.files[:1])
+    recipe = image.edited(Stage.TYPE_INFO, lambda info: {**info, "type": ""})
     header = next(event.header for event in events_of(recipe) if isinstance(event, HeaderRead))
     assert header.payload_type == "rootfs-image"
+    assert header.type_left_empty
 
 
 def test_a_header_says_what_was_written() -> None:

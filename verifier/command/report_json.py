@@ -70,7 +70,7 @@ def _artifact(outcome: Outcome) -> dict[str, Any]:
         "payloads": [
             {"name": payload.name, "size": payload.size, "sha256": payload.sha256} for payload in result.payloads
         ],
-        "payload_compression": None if result.payload_compression is None else result.payload_compression.label,
+        "payload_compression": result.payload_compression.label,
         "header": {"name": result.manifest.header_name, "sha256": result.manifest.header_digest},
         "manifest_sha256": result.manifest.sha256,
         "size": result.size,

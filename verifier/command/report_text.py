@@ -69,8 +69,7 @@ def _lines(result: Evidence | Inspection) -> Iterator[tuple[str, str]]:
     yield from _signature_lines(result)
     yield "manifest", f"sha256 {result.manifest.sha256}"
     kind = "none" if header.payload_type is None else visible(header.payload_type)
-    compression = result.payload_compression
-    yield "payload", kind if compression is None else f"{kind}, compression {compression.label}"
+    yield "payload", f"{kind}, compression {result.payload_compression.label}"
     for payload in result.payloads:
         yield "", f"{visible(payload.name)}, {payload.size} bytes, sha256 {payload.sha256}"
     for label, texts in (

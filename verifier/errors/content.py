@@ -31,6 +31,14 @@ class CompressionCorrupt(MalformedArtifact):
     compression: str
 
 
+class CompressionFieldRefused(UnsupportedArtifact):
+    """The compressed stream of ``member`` has a form that some clients refuse; ``field`` says which."""
+
+    code: ClassVar[str] = "compression-field-refused"
+    member: str
+    field: str
+
+
 class CompressedTrailingData(MalformedArtifact):
     """Bytes after the end of the compressed stream of ``member``."""
 
@@ -46,7 +54,7 @@ class JsonInvalid(MalformedArtifact):
 
 
 class JsonKeyRepeated(MalformedArtifact):
-    """A key occurs twice in one object; clients may pick different ones."""
+    """A key occurs twice in one object, perhaps in other letter case; clients may pick different ones."""
 
     code: ClassVar[str] = "json-key-repeated"
     document: str
@@ -94,6 +102,29 @@ class ArtifactNameInvalid(MalformedArtifact):
     name: str
 
 
+class HeaderTextInvalid(MalformedArtifact):
+    """A device type, or a name or group that is depended on (``field``), is too long or does not print."""
+
+    code: ClassVar[str] = "header-text-invalid"
+    field: str
+    text: str
+
+
+class DependsEmpty(MalformedArtifact):
+    """The list ``field`` of what is depended on is empty, which C++ clients fail at."""
+
+    code: ClassVar[str] = "depends-empty"
+    field: str
+
+
+class ReservedKey(MalformedArtifact):
+    """``type-info`` has in ``field`` a key that belongs to ``header-info``; clients differ about which one counts."""
+
+    code: ClassVar[str] = "reserved-key"
+    field: str
+    key: str
+
+
 class DeviceTypesInvalid(MalformedArtifact):
     """The list of device types is empty, or one of them is."""
 
@@ -104,6 +135,21 @@ class PayloadTypeEmpty(MalformedArtifact):
     """A payload type is the empty string; an artifact without payload has ``null``."""
 
     code: ClassVar[str] = "payload-type-empty"
+
+
+class PayloadTypeInvalid(MalformedArtifact):
+    """A payload type is no single safe component of a path; devices run the program that it names."""
+
+    code: ClassVar[str] = "payload-type-invalid"
+    payload_type: str
+
+
+class PayloadFilesTooMany(MalformedArtifact):
+    """A payload of this type has at most one file."""
+
+    code: ClassVar[str] = "payload-files-too-many"
+    payload_type: str
+    count: int
 
 
 class SeveralPayloads(UnsupportedArtifact):
@@ -137,7 +183,7 @@ class HeaderMemberMissing(MalformedArtifact):
 
 
 class ScriptNameInvalid(MalformedArtifact):
-    """A state script's name is not ``<State>_<Enter|Leave|Error>_NN[_description]``."""
+    """A state script's name is not ``<State>_<Enter|Leave|Error>_NN[_description]``, or is too long."""
 
     code: ClassVar[str] = "script-name-invalid"
     name: str

@@ -21,6 +21,13 @@ class KeyUnreadable(KeyLoadError):
     reason: str
 
 
+class KeyPointCompressed(KeyLoadError):
+    """An elliptic-curve key in compressed form, which Go clients refuse."""
+
+    code: ClassVar[str] = "key-point-compressed"
+    source: str | None
+
+
 class KeyFileEmpty(KeyLoadError):
     """The key file holds nothing."""
 

@@ -24,6 +24,13 @@ class TarFieldInvalid(MalformedArtifact):
     field: str
 
 
+class SecondArchive(MalformedArtifact):
+    """The archive ``part`` begins like compressed data: some clients unpack that and read another archive."""
+
+    code: ClassVar[str] = "second-archive"
+    part: str
+
+
 class TarExtensionInvalid(MalformedArtifact):
     """A PAX header or GNU long name is repeated, mixed with another kind, or followed by no member."""
 

@@ -9,6 +9,7 @@ from . import (
     payload,
     payload_storage,
     scripts,
+    second_archives,
     signature,
     tampering,
     type_info,
@@ -18,6 +19,7 @@ from .case import Case, Go
 
 CORPUS: tuple[Case, ...] = (
     *outer.CASES,
+    *second_archives.CASES,
     *numbers.CASES,
     *version.CASES,
     *manifest.CASES,

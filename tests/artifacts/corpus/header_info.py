@@ -11,13 +11,16 @@ from tests.artifacts.builder import ArtifactBuilder, Edit, Json, Stage
 from .case import Case, Go, accepted, lax, refused, signed
 from .reasons import (
     DEPENDS,
+    EMPTY_LIST,
     JSON_ABSENT,
     JSON_LENIENT,
     JSON_TAIL,
     JSON_TEXT,
     NAME_UNCHECKED,
     SECOND_PAYLOAD,
+    TEXT_LENGTH,
     TYPE_DIFFERS,
+    TYPE_PATH,
 )
 
 NAME_LIMIT = 256
@@ -67,6 +70,57 @@ CASES: tuple[Case, ...] = (
     accepted(
         "header-info is pretty-printed",
         info_text(lambda text: text.replace(b",", b",\n  ").replace(b":", b": ")),
+    ),
+    accepted("the name has 256 bytes of Greek", replace(signed(), name="έ" * (NAME_LIMIT // 2))),
+    lax(
+        "the name has 129 characters of two bytes",
+        replace(signed(), name="έ" * (NAME_LIMIT // 2 + 1)),
+        "artifact-name-invalid",
+        NAME_UNCHECKED,
+    ),
+    lax(
+        "the group has 257 characters",
+        provides(artifact_group="g" * (NAME_LIMIT + 1)),
+        "artifact-name-invalid",
+        NAME_UNCHECKED,
+    ),
+    accepted("a device type has 256 characters", depends(device_type=["corpus-device", "d" * NAME_LIMIT])),
+    lax(
+        "a device type has 257 characters",
+        depends(device_type=["corpus-device", "d" * (NAME_LIMIT + 1)]),
+        "header-text-invalid",
+        TEXT_LENGTH,
+    ),
+    lax(
+        "a device type has an escape character",
+        depends(device_type=["corpus-device", "d\x1b[2J"]),
+        "header-text-invalid",
+        TEXT_LENGTH,
+    ),
+    *(
+        lax(
+            f"{field} of what is depended on {what}",
+            depends(**{field: [text]}),
+            "header-text-invalid",
+            TEXT_LENGTH,
+            go=Go.ONLY_TOOL_ACCEPTS,
+        )
+        for field in ("artifact_name", "artifact_group")
+        for what, text in (("has 257 characters", "n" * (NAME_LIMIT + 1)), ("has a newline", "a\nb"))
+    ),
+    *(
+        lax(f"no {field} is depended on, as a list", depends(**{field: []}), "depends-empty", EMPTY_LIST)
+        for field in ("artifact_name", "artifact_group")
+    ),
+    *(
+        lax(
+            f"the payload's type is {kind!r}"[:60],
+            replace(signed(), payload_type=kind),
+            "payload-type-invalid",
+            TYPE_PATH,
+            go=Go.ONLY_TOOL_ACCEPTS,
+        )
+        for kind in ("../x", "/x", ".", "..", "a/b", "x/", "a\0b", "a\nb", "a\x7fb", "a\x9bb", "t" * 256)
     ),
     lax(
         "the name has 257 characters",

@@ -139,7 +139,7 @@ LINES = (
 )
 
 NAMES = (
-    accepted("a file's name has 100 characters", file_called("n" * 100)),
+    accepted("a file's name has 90 characters", file_called("n" * 90)),
     accepted("a file's name is odd but allowed", file_called("_-.,A9.img-v1,2")),
     accepted("a file's name begins with a dot", file_called(".hidden")),
     accepted("a file is called version", file_called("version")),
@@ -147,7 +147,7 @@ NAMES = (
     accepted("a file's name ends in .gz", file_called("rootfs.ext4.gz"), "payload-name-suffix"),
     accepted("a file's name ends in .xz", file_called("rootfs.ext4.xz"), "payload-name-suffix"),
     accepted("a file's name ends in .zst", file_called("rootfs.ext4.zst"), "payload-name-suffix"),
-    lax("a file's name has 101 characters", file_called("n" * 101), "manifest-name-invalid", NAME_LENGTH),
+    lax("a file's name has 91 characters", file_called("n" * 91), "manifest-name-invalid", NAME_LENGTH),
     refused("a file's name has a blank", file_called("my file"), "manifest-line-invalid"),
     refused("a file's name has a plus sign", file_called("a+b"), "manifest-name-invalid"),
     refused("a file's name has a tilde", file_called("a~"), "manifest-name-invalid"),

@@ -125,7 +125,7 @@ EXTENSIONS = (
         extended(pax_header({"comment": "all"}, kind=b"g")),
         "pax-global-header",
     ),
-    refused("a pax header gives another size", extended(pax_header({"size": "30"})), "version-invalid"),
+    refused("a pax header gives another size", extended(pax_header({"size": "30"})), "tar-field-invalid"),
     refused("a pax header gives a negative size", extended(pax_header({"size": "-31"})), "pax-record-invalid"),
     refused("a pax header gives a size in words", extended(pax_header({"size": "many"})), "pax-record-invalid"),
     refused("a pax header gives a size with blanks", extended(pax_header({"size": " 31"})), "pax-record-invalid"),

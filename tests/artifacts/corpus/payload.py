@@ -22,7 +22,7 @@ from tests.artifacts.compression import Compression
 from tests.artifacts.tarwriter import BLOCK, Field, Flavour, Member, gnu_long_name, octal, pax_header
 
 from .case import Case, Go, accepted, lax, refused, signed
-from .reasons import NO_INSTALLER, PAYLOAD_TWICE, TAR_END
+from .reasons import DATA_ABSENT, NO_INSTALLER, PAYLOAD_TWICE, TAR_END
 
 
 def members(edit: Edit) -> ArtifactBuilder:
@@ -57,11 +57,17 @@ LISTED = (
         go=Go.ONLY_TOOL_ACCEPTS,
         why=NO_INSTALLER,
     ),
-    accepted(
+    lax(
         "there is no payload: type null and no data member",
         NO_PAYLOAD.edited(Stage.MEMBERS, without("data/0000")),
+        "member-missing",
+        DATA_ABSENT,
         go=Go.ONLY_TOOL_ACCEPTS,
-        why=NO_INSTALLER,
+    ),
+    refused(
+        "a rootfs image has two files",
+        replace(signed(), payload_type="rootfs-image"),
+        "payload-files-too-many",
     ),
     accepted("a payload without files", NO_FILES),
     refused(

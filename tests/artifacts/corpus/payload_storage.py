@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import lzma
 from dataclasses import replace
+from typing import Any
 
 from tests.artifacts.breaks import append, changed, constant, cut, flip, gzipped
 from tests.artifacts.builder import ArtifactBuilder, Edit, Stage
 from tests.artifacts.compression import Compression, compress, compress_in_two
+from tests.artifacts.streams import DELTA, LZMA2, X86, gzip_member, xz_stream
 
 from .case import Case, Go, accepted, lax, refused, signed
 from .reasons import COMPRESSED_TAIL, LZMA, STREAMS, UNBOUNDED, ZSTD
@@ -36,6 +38,20 @@ def named(compression: Compression, stored_as: Compression) -> ArtifactBuilder:
 
 def _in_two_members(stored_gzip: bytes) -> bytes:
     return compress_in_two(gzip.decompress(stored_gzip), Compression.GZIP)
+
+
+def _gzip(**fields: Any) -> Edit:
+    return lambda stored_gzip: gzip_member(gzip.decompress(stored_gzip), **fields)
+
+
+def _xz(*filters: tuple[dict[str, Any], ...]) -> Edit:
+    """The payload as xz in two blocks, each with these filters."""
+
+    def edit(stored_xz: bytes) -> bytes:
+        text = lzma.decompress(stored_xz)
+        return xz_stream(text[:1024], text[1024:], filters=filters)
+
+    return edit
 
 
 CASES: tuple[Case, ...] = (
@@ -121,11 +137,45 @@ CASES: tuple[Case, ...] = (
         "compressed-trailing-data",
         COMPRESSED_TAIL,
     ),
+    accepted("zeros follow the payload's gzip", stored(append(bytes(8)))),
     lax(
-        "zeros follow the payload's gzip",
-        stored(append(bytes(8))),
+        "zeros and then a byte follow the payload's gzip",
+        stored(append(bytes(8) + b"x")),
         "compressed-trailing-data",
         COMPRESSED_TAIL,
+    ),
+    accepted("the gzip has a name of 511 bytes", stored(_gzip(name=b"n" * 511))),
+    accepted("the gzip has a comment of 511 bytes", stored(_gzip(comment=b"n" * 511))),
+    accepted("the gzip has an extra field of 64 KiB", stored(_gzip(extra=bytes(0xFFFF)))),
+    *(
+        Case(name=f"the gzip has {what}", recipe=stored(edit), code="compression-field-refused", go=Go.REFUSE)
+        for what, edit in {
+            "a name of 512 bytes": _gzip(name=b"n" * 512),
+            "a comment of 512 bytes": _gzip(comment=b"n" * 512),
+            "a name without an end": lambda text: _gzip(name=b"n" * 90_000)(text)[:80_000],
+            "a header checksum and a name": _gzip(name=b"n", header_checksum=True),
+            "a header checksum and a comment": _gzip(comment=b"n", header_checksum=True),
+            "a header checksum and an extra field": _gzip(extra=b"AB\1\0x", header_checksum=True),
+        }.items()
+    ),
+    accepted("the gzip has a header checksum alone", stored(_gzip(header_checksum=True))),
+    refused(
+        "the second member of the gzip has a name of 512 bytes",
+        stored(
+            lambda text: (
+                gzip_member(gzip.decompress(text)[:1024]) + gzip_member(gzip.decompress(text)[1024:], name=b"n" * 512)
+            )
+        ),
+        "compression-field-refused",
+    ),
+    accepted("the xz has blocks of LZMA2", stored(_xz((LZMA2,), (LZMA2,)), Compression.XZ)),
+    *(
+        refused(f"the xz has {what}", stored(edit, Compression.XZ), "compression-field-refused")
+        for what, edit in {
+            "a block with an x86 filter": _xz((X86, LZMA2), (LZMA2,)),
+            "a second block with an x86 filter": _xz((LZMA2,), (X86, LZMA2)),
+            "a second block with a delta filter": _xz((LZMA2,), (DELTA, LZMA2)),
+        }.items()
     ),
     refused("an empty payload is called .gz", stored(constant(b"")), "truncated"),
     lax(

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.artifacts.breaks import changed, moved
 from tests.artifacts.builder import ArtifactBuilder, Script, Stage
+from tests.artifacts.tarwriter import Field
 
 from .case import Case, Go, accepted, lax, refused, signed
 from .reasons import SCRIPT_FILE, SCRIPT_NAME
@@ -33,6 +34,22 @@ CASES: tuple[Case, ...] = (
     ),
     accepted("a script is not executable", script("ArtifactReboot_Enter_00", mode=0o600), "script-not-executable"),
     accepted("a script is empty", script("ArtifactReboot_Enter_00", content=b"")),
+    accepted("a script's name has 255 bytes", script("ArtifactInstall_Enter_00_" + "n" * 230)),
+    lax(
+        "a script's name has 256 bytes",
+        script("ArtifactInstall_Enter_00_" + "n" * 231),
+        "script-name-invalid",
+        SCRIPT_NAME,
+    ),
+    lax(
+        "a script's name is not ASCII",
+        script("ArtifactInstall_Enter_00_x").edited(
+            Stage.HEADER_MEMBERS,
+            changed("scripts/", fields={Field.NAME: b"scripts/ArtifactInstall_Enter_00_\xff"}),
+        ),
+        "tar-field-invalid",
+        SCRIPT_NAME,
+    ),
     lax("a script is for the state Idle", script("Idle_Enter_00"), "script-name-invalid", SCRIPT_NAME),
     lax("a script is for the state Download", script("Download_Enter_00"), "script-name-invalid", SCRIPT_NAME),
     lax("a script is for the state Sync", script("Sync_Enter_00"), "script-name-invalid", SCRIPT_NAME),

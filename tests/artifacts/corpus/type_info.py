@@ -10,7 +10,7 @@ from tests.artifacts.builder import ArtifactBuilder, Edit, Stage
 from tests.artifacts.tarwriter import Member
 
 from .case import Case, Go, accepted, lax, refused, signed
-from .reasons import HEADER_ORDER, JSON_LENIENT, JSON_TAIL, TYPE_DIFFERS
+from .reasons import CASE_ONLY, HEADER_ORDER, JSON_LENIENT, JSON_TAIL, NO_PARTITION, RESERVED, TYPE_DIFFERS
 
 TYPE_INFO = "headers/0000/type-info"
 
@@ -41,9 +41,41 @@ TYPE = (
     accepted("type-info depends on something provided", type_info(artifact_depends={})),
     lax(
         "type-info's field is written Artifact_Provides",
-        type_info(Artifact_Provides={"x": "1"}),
+        signed().edited(Stage.TYPE_INFO, lambda info: {"type": info["type"], "Artifact_Provides": {"x": "1"}}),
         "json-field-ambiguous",
         JSON_LENIENT,
+    ),
+    lax(
+        "type-info has artifact_provides and Artifact_Provides",
+        type_info(Artifact_Provides={"x": "1"}),
+        "json-key-repeated",
+        JSON_LENIENT,
+    ),
+    accepted(
+        "a rootfs image leaves its type out of type-info",
+        replace(signed(), payload_type="rootfs-image", files=signed().files[:1]).edited(
+            Stage.TYPE_INFO, lambda info: {**info, "type": ""}
+        ),
+        "type-info-empty",
+        go=Go.ONLY_TOOL_ACCEPTS,
+        why=NO_PARTITION,
+    ),
+    *(
+        lax(f"type-info {part} {key}", type_info(**{f"artifact_{part}": {key: "x"}}), "reserved-key", RESERVED)
+        for part in ("provides", "depends")
+        for key in ("artifact_name", "artifact_group", "device_type", "Device_Type", "ARTIFACT_NAME")
+    ),
+    *(
+        lax(
+            f"keys of type-info's {part} differ in case only",
+            type_info(**{f"artifact_{part}": {"rootfs": "x", "RootFS": "y"}}),
+            "json-key-repeated",
+            CASE_ONLY,
+        )
+        for part in ("provides", "depends")
+    ),
+    accepted(
+        "keys of type-info differ in the case of other letters", type_info(artifact_provides={"ä": "x", "Ä": "y"})
     ),
     lax(
         "type-info's type is missing",
@@ -125,6 +157,18 @@ META = (
         members(after(TYPE_INFO, Member(name="headers/0001/meta-data", content=b"{}"))),
         "header-member-unexpected",
     ),
+)
+
+CASE = (
+    *(
+        lax(f"keys of meta-data differ in case only ({where})", meta(text), "json-key-repeated", CASE_ONLY)
+        for where, text in {
+            "at the top": b'{"a":1,"A":2}',
+            "in an object": b'{"x":{"name":1,"Name":2}}',
+            "in a list": b'{"x":[[{"k":1,"K":2}]]}',
+        }.items()
+    ),
+    accepted("keys of meta-data differ in the case of other letters", meta('{"ä":1,"Ä":2}'.encode())),
 )
 
 CASES: tuple[Case, ...] = (*TYPE, *META)
