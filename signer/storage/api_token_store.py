@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from signer.domain.events import Event
 from signer.errors import ApiTokenNameTaken, ApiTokenNotFound
 from signer.services.ports import ApiTokenRecord, Clock
+from signer.storage.access import move_access_revision
 from signer.storage.database import Database, retried
 from signer.storage.key_store import insert_event
 from signer.storage.tables import api_tokens
@@ -65,6 +66,7 @@ class SqlApiTokenStore:
         valid = (api_tokens.c.name == name) & api_tokens.c.revoked_at.is_(None)
         with self._database.writing() as connection:
             if connection.execute(update(api_tokens).where(valid).values(revoked_at=timestamp)).rowcount == 1:
+                move_access_revision(connection)
                 insert_event(connection, event, timestamp)
                 return True
         if not self.name_taken(name):

@@ -59,6 +59,15 @@ def retried(method: Callable[Parameters, Result]) -> Callable[Parameters, Result
     return taken
 
 
+def gave_way_or_lost(error: DatabaseUnavailable) -> bool:
+    """Whether a transaction had to give way, or its connection was lost: then nobody knows whether it is committed.
+
+    Only for transactions that may be taken again whatever became of them.
+    """
+    cause = error.__cause__
+    return _sqlstate(cause) in GAVE_WAY or (isinstance(cause, DBAPIError) and cause.connection_invalidated)
+
+
 class Database:
     """A database, opened lazily. Safe for threads; not to be carried over a fork."""
 

@@ -23,6 +23,7 @@ from signer.errors import (
     StateChanged,
 )
 from signer.services.ports import Certificate, Clock, NewKey, NewVersion, VersionChange
+from signer.storage.access import access_revision, move_access_revision
 from signer.storage.database import Database, retried
 from signer.storage.tables import certificates, events, keys, versions
 
@@ -49,6 +50,17 @@ class SqlKeyStore:
         with self._database.reading() as connection:
             return _load(connection, name)
 
+    def key_at(self, name: str) -> tuple[Key, int]:
+        """One key, and an ``access_revision`` that it is no older than; raises ``KeyNotFound``."""
+        with self._database.reading() as connection:
+            revision = access_revision(connection)
+            return _load(connection, name), revision
+
+    def access_revision(self) -> int:
+        """The present revision of keys and access."""
+        with self._database.reading() as connection:
+            return access_revision(connection)
+
     @retried
     def add_key(self, key: NewKey, version: NewVersion, event: Event) -> Key:
         """Record a key with its first, pending version; raises ``KeyNameTaken``."""
@@ -67,6 +79,7 @@ class SqlKeyStore:
                     )
                 ).scalar_one()
                 self._insert_version(connection, row_id, 1, version)
+                move_access_revision(connection)
                 self._insert_event(connection, event)
                 return _load(connection, key.name)
         except IntegrityError as error:
@@ -79,6 +92,7 @@ class SqlKeyStore:
         try:
             with self._database.writing() as connection:
                 self._insert_version(connection, key.id, number, version)
+                move_access_revision(connection)
                 self._insert_event(connection, replace(event, version=number))
                 return _load(connection, key.name)
         except IntegrityError as error:
@@ -92,6 +106,7 @@ class SqlKeyStore:
                 _lock(connection, changes)
                 for change in changes:
                     _swap_state(connection, key.name, change)
+                move_access_revision(connection)
                 for event in events:
                     self._insert_event(connection, event)
                 return _load(connection, key.name)

@@ -143,3 +143,58 @@ api_tokens = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("revoked_at", UtcDateTime),
 )
+
+# The signature of a manifest under a version: there is one, for ever. ``id`` is the index of its first record.
+signatures = Table(
+    "signatures",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=False),
+    Column("version_id", ForeignKey("key_versions.id"), nullable=False),
+    Column("manifest_sha256", String(64), nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    UniqueConstraint("manifest_sha256", "version_id"),
+)
+
+# What is only ever added to. ``id`` is a record's index: from 0, without gaps, given by the head.
+signature_records = Table(
+    "signature_records",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=False),
+    Column("record_id", LargeBinary(16), nullable=False, unique=True),
+    Column("signature_id", ForeignKey("signatures.id"), nullable=False),
+    Column("type", String(20), nullable=False),
+    Column("checked", String(20), nullable=False),
+    Column("identity", String(200), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+)
+SEEN = text("type = 'signature'")
+REPEATED = text("type = 'signature-repeated'")
+for _name, _column, _condition in (
+    ("uq_signature_records_checked", signature_records.c.checked, SEEN),
+    ("uq_signature_records_identity", signature_records.c.identity, REPEATED),
+):
+    Index(
+        _name,
+        signature_records.c.signature_id,
+        _column,
+        unique=True,
+        sqlite_where=_condition,
+        postgresql_where=_condition,
+    )
+
+# One row each. ``size``: how many records there are. ``revision``: moves with keys and with what takes access away.
+record_head = Table(
+    "record_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)
+access_state = Table(
+    "access_state",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("revision", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)

@@ -60,7 +60,11 @@ class Cluster:
         """Remove all rows, which is faster than another database; returns its URL."""
         names = ", ".join(f'"{table}"' for table in metadata.tables)
         with self.connect(name) as connection:
+            # Triggers keep records from being removed; the server's own administrator may switch them off.
+            connection.execute("SET session_replication_role = replica")
             connection.execute(f"TRUNCATE {names} RESTART IDENTITY")  # type: ignore[arg-type]
+            connection.execute("INSERT INTO record_head (id, size) VALUES (1, 0)")
+            connection.execute("INSERT INTO access_state (id, revision) VALUES (1, 0)")
         return self.url(name)
 
     def connect(self, name: str) -> psycopg.Connection:

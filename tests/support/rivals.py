@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from signer.domain.events import EventType
 from signer.domain.keys import Key, VersionState
+from signer.domain.records import Outcome, Recorded, Refused, SignatureEntry, Stale
 from signer.errors import SignerError
 from signer.storage.database import Database
 from signer.storage.key_store import SqlKeyStore
 from signer.storage.signature_ledger import SqlSignatureLedger
 
+from .books import SqlBook, entry
+from .clock import MovingClock
 from .crowd import in_threads
 from .databases import migrate, settings
 from .house import ADMIN, KEY, House, open_house
 from .memory_tokens import MemoryTokens, Snapshot
-from .records import event, new_key, new_version, swap
+from .records import event, new_key, new_version, pin_fields, swap
 
 DONE = "done"
 BROKEN = "two versions at once"
@@ -157,6 +162,75 @@ def reserve_of_several(url: str, version_ids: tuple[int, ...], threads: int, rou
         return sum(in_threads(threads, work), Counter())
     finally:
         database.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingPlan:
+    """Each thread records ``batches`` batches of ``batch`` entries, over the versions in an order of its own.
+
+    Where ``same`` is set, the manifests of a batch are the same ones everywhere.
+    """
+
+    version_ids: tuple[int, ...]
+    batches: int
+    batch: int
+    same: bool
+
+    def entries(self, thread: int, turn: int, revision: int) -> list[SignatureEntry]:
+        """One batch."""
+        mark = "" if self.same else f"{os.getpid()} {thread} {turn} "
+        versions = itertools.islice(itertools.cycle(self.version_ids), thread, thread + self.batch)
+        return [
+            entry(version_id, f"{mark}{number}", access_revision=revision) for number, version_id in enumerate(versions)
+        ]
+
+
+def record_signatures(url: str, plan: RecordingPlan, threads: int) -> Counter[str]:
+    """Every thread records what the plan says."""
+    return _recording(url, threads, lambda book, number: _record(book, plan, number))
+
+
+def record_while_keys_change(url: str, plan: RecordingPlan, threads: int) -> Counter[str]:
+    """The same, while the first thread of each process adds keys."""
+
+    def step(book: SqlBook, number: int) -> Counter[str]:
+        if number:
+            return _record(book, plan, number)
+        for turn in range(plan.batches):
+            name = f"beside-{os.getpid()}-{turn}"
+            key = book.store.add_key(new_key(name), new_version(), event(key=name))
+            book.store.change(key, [swap(key.versions[0], VersionState.ACTIVE, **pin_fields())], [event(key=name)])
+        return Counter(changed=plan.batches)
+
+    return _recording(url, threads, step)
+
+
+def _recording(url: str, threads: int, step: Callable[[SqlBook, int], Counter[str]]) -> Counter[str]:
+    database = Database(settings(url, timeout=60.0))
+    # Of the future, like the clock of the test that made the versions.
+    book = SqlBook(database, MovingClock())
+    try:
+        return sum(in_threads(threads, lambda number: step(book, number)), Counter())
+    finally:
+        database.close()
+
+
+def _record(book: SqlBook, plan: RecordingPlan, thread: int) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for turn in range(plan.batches):
+        outcomes = book.record_many(plan.entries(thread, turn, book.revision()))
+        counts.update(_said(outcome) for outcome in outcomes)
+    return counts
+
+
+def _said(outcome: Outcome) -> str:
+    match outcome:
+        case Recorded():
+            return "repeated" if outcome.repeated else "recorded"
+        case Stale():
+            return "stale"
+        case Refused():
+            return outcome.reason.value
 
 
 def rotate_together(url: str, directory: Path, tokens: Snapshot, threads: int) -> Counter[str]:

@@ -1,0 +1,220 @@
+"""What becomes of a batch of signatures at the moment of recording: decided once more, and against each other.
+
+Whoever stores records reads the present state under the locks of one transaction, lets a ``Batch`` decide each
+entry, writes what it gathered, and commits.
+
+1. An entry that was decided under another ``access_revision`` goes back: nothing stale is enforced.
+2. Every answer, also one with a signature on record, passes the state of its version *now*.
+3. One manifest has one signature per version. The first bytes win, inside a batch too; who comes second is answered
+   with them.
+4. Who saw no more than is on record is answered and writes nothing. Who saw more writes a record of its own over the
+   same bytes. A further identity that saw no more writes one ``signature-repeated``, once.
+5. Only a new signature counts against the limit.
+6. An entry whose ``record_id`` is on record was recorded before its answer was lost: it is answered, never written
+   again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from signer.domain.keys import Validity, VersionState
+from signer.domain.records import (
+    Outcome,
+    Recorded,
+    RecordType,
+    Refusal,
+    Refused,
+    SignatureEntry,
+    Stale,
+    document,
+)
+from signer.domain.requests import Checked
+
+
+@dataclass(slots=True, kw_only=True)
+class VersionNow:
+    """A key version as it is under the lock; the last two fields move with the batch."""
+
+    state: VersionState
+    validity: Validity
+    signature_count: int
+    last_signed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRecord:
+    """A record to be written: ``signature_id`` names the signature that it is about."""
+
+    index: int
+    record_id: bytes
+    signature_id: int
+    type: RecordType
+    checked: Checked
+    identity: str
+    at: datetime
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSignature:
+    """A signature to be written; its ``id`` is the index of its first record."""
+
+    id: int
+    version_id: int
+    manifest_sha256: str
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordFacts:
+    """What decides of a record that is there already."""
+
+    index: int
+    record_id: bytes
+    type: RecordType
+    checked: Checked
+    identity: str
+    at: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class SignatureOnRecord:
+    """A signature with the records about it."""
+
+    id: int
+    signature: bytes
+    records: list[RecordFacts]
+
+    @property
+    def most_seen(self) -> RecordFacts:
+        """The record of who saw most of it."""
+        return max((each for each in self.records if each.type is RecordType.SIGNATURE), key=lambda each: each.checked)
+
+    def names(self, identity: str) -> bool:
+        """Whether a record names this identity."""
+        return any(each.identity == identity for each in self.records)
+
+    def knows(self, record_id: bytes) -> bool:
+        """Whether a record has this id."""
+        return any(each.record_id == record_id for each in self.records)
+
+    def wrote_first(self, record_id: bytes) -> bool:
+        """Whether the signature's first record has this id."""
+        return any(each.index == self.id and each.record_id == record_id for each in self.records)
+
+
+SignatureKey = tuple[int, str]
+
+
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """The state under the locks of one transaction, and what the batch adds to it.
+
+    Attributes:
+        revision: the present ``access_revision``.
+        size: how many records there are; the next one has this index.
+        versions: the versions of the entries by id; one that is missing does not exist.
+        on_record: the signatures that the entries may meet, by version id and manifest digest.
+    """
+
+    revision: int
+    size: int
+    versions: Mapping[int, VersionNow]
+    on_record: dict[SignatureKey, SignatureOnRecord]
+    now: datetime
+    tolerance: timedelta
+    new_signatures: list[NewSignature] = field(default_factory=list)
+    new_records: list[NewRecord] = field(default_factory=list)
+    signed: set[int] = field(default_factory=set)
+
+    def decide(self, entries: Iterable[SignatureEntry]) -> list[Outcome]:
+        """An outcome for each entry, in order."""
+        return [self._decide(entry) for entry in entries]
+
+    def _decide(self, entry: SignatureEntry) -> Outcome:
+        if entry.access_revision != self.revision:
+            return Stale(access_revision=self.revision)
+        version = self.versions.get(entry.version_id)
+        if version is None:
+            return Refused(reason=Refusal.NOT_ACTIVE)
+        reason = refusal(version, self.now, self.tolerance)
+        if reason is not None:
+            return Refused(reason=reason)
+        found = self.on_record.get((entry.version_id, entry.manifest_sha256))
+        return self._first(entry, version) if found is None else self._again(entry, found)
+
+    def _first(self, entry: SignatureEntry, version: VersionNow) -> Outcome:
+        limit = version.validity.signature_limit
+        if limit is not None and version.signature_count >= limit:
+            return Refused(reason=Refusal.LIMIT_REACHED)
+        version.signature_count += 1
+        version.last_signed_at = max(self.now, version.last_signed_at or self.now)
+        self.signed.add(entry.version_id)
+        new = SignatureOnRecord(id=self.size, signature=entry.signature, records=[])
+        self.new_signatures.append(
+            NewSignature(
+                id=new.id,
+                version_id=entry.version_id,
+                manifest_sha256=entry.manifest_sha256,
+                signature=entry.signature,
+            )
+        )
+        self.on_record[entry.version_id, entry.manifest_sha256] = new
+        self._write(entry, RecordType.SIGNATURE, new)
+        return _answer(new, repeated=False)
+
+    def _again(self, entry: SignatureEntry, found: SignatureOnRecord) -> Outcome:
+        if found.wrote_first(entry.record_id):
+            return _answer(found, repeated=False)
+        if not found.knows(entry.record_id):
+            if entry.checked > found.most_seen.checked:
+                self._write(entry, RecordType.SIGNATURE, found)
+            elif not found.names(entry.identity):
+                self._write(entry, RecordType.REPEATED, found)
+        return _answer(found, repeated=True)
+
+    def _write(self, entry: SignatureEntry, kind: RecordType, signature: SignatureOnRecord) -> None:
+        index, self.size = self.size, self.size + 1
+        facts = RecordFacts(
+            index=index,
+            record_id=entry.record_id,
+            type=kind,
+            checked=entry.checked,
+            identity=entry.identity,
+            at=self.now,
+        )
+        signature.records.append(facts)
+        self.new_records.append(
+            NewRecord(
+                index=index,
+                record_id=entry.record_id,
+                signature_id=signature.id,
+                type=kind,
+                checked=entry.checked,
+                identity=entry.identity,
+                at=self.now,
+                document=document(entry, kind, signature=signature.signature, at=self.now),
+            )
+        )
+
+
+def _answer(signature: SignatureOnRecord, *, repeated: bool) -> Recorded:
+    most = signature.most_seen
+    return Recorded(signature=signature.signature, index=most.index, at=most.at, repeated=repeated)
+
+
+def refusal(version: VersionNow, now: datetime, tolerance: timedelta) -> Refusal | None:
+    """Why the version may not sign at ``now``, its limit apart; None where it may."""
+    validity = version.validity
+    if version.state is not VersionState.ACTIVE:
+        return Refusal.NOT_ACTIVE
+    if validity.not_before is not None and now < validity.not_before:
+        return Refusal.NOT_YET_VALID
+    if validity.not_after is not None and now > validity.not_after:
+        return Refusal.EXPIRED
+    if version.last_signed_at is not None and now + tolerance < version.last_signed_at:
+        return Refusal.CLOCK_BEHIND
+    return None

@@ -1,0 +1,149 @@
+"""Records of signatures: who had what signed, in a form that is never changed again.
+
+1. A record is one canonical JSON document (``verifier.log.leaves``): what a log takes as its leaf, byte for byte.
+2. Its size is bounded whatever an artifact holds: what is too long stands there as its digest.
+3. It is written for the signature *on record*, which is what every later answer gives out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from signer.domain.requests import Checked, SigningRequest
+from verifier.log.leaves import FORM_VERSION, LeafValue, canonical_leaf
+
+RECORD_ID_BYTES = 16
+# As they stand in JSON. Four such members and the fixed ones fit into the 16 KiB of a leaf.
+MAX_MEMBER_BYTES = 2048
+
+
+class RecordType(StrEnum):
+    """What a record says."""
+
+    SIGNATURE = "signature"  # this was signed, after so much of it was seen
+    REPEATED = "signature-repeated"  # a further identity was given the signature on record
+
+
+class Refusal(StrEnum):
+    """Why a version may not sign at the moment of recording, or its signature on record not be given out."""
+
+    NOT_ACTIVE = "not-active"
+    NOT_YET_VALID = "not-yet-valid"
+    EXPIRED = "expired"
+    LIMIT_REACHED = "limit-reached"
+    CLOCK_BEHIND = "clock-behind"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureEntry:
+    """A verified signature that waits for its record.
+
+    Attributes:
+        record_id: 16 random bytes. The same entry may be sent again under the same id; it is recorded once.
+        request_id: of the request that it answers, as its log line has it.
+        access_revision: of the records that were looked at when the signature was decided.
+        rule: what allowed it.
+        manifest_sha256: lowercase hex digest of the signed bytes.
+        seen: what was seen of the artifact, as ``seen_of`` tells it.
+        identity: who asked.
+        signature: the bytes of ``manifest.sig``.
+    """
+
+    record_id: bytes
+    request_id: str
+    key: str
+    version_id: int
+    version: int
+    algorithm: str
+    fingerprint: str
+    access_revision: int
+    rule: str
+    manifest_sha256: str
+    checked: Checked
+    seen: Mapping[str, LeafValue]
+    identity: str
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """The signature may leave.
+
+    Attributes:
+        signature: the one on record, which is not always the one that was sent.
+        index: of the record of type ``signature`` that saw most of it, from 0.
+        at: when that was recorded, aware UTC.
+        repeated: the signature was on record before.
+    """
+
+    signature: bytes
+    index: int
+    at: datetime
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stale:
+    """Nothing was recorded: keys or access have changed since it was decided. ``access_revision``: the present one."""
+
+    access_revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Nothing was recorded: the version may not sign now."""
+
+    reason: Refusal
+
+
+Outcome = Recorded | Stale | Refused
+
+
+def seen_of(request: SigningRequest) -> dict[str, LeafValue]:
+    """What was seen of an artifact, as members of its record: header digest, names, devices, payload types."""
+    header = request.header
+    if header is None:
+        return {}
+    members: dict[str, LeafValue] = {"header_sha256": request.manifest.header_digest}
+    members |= _bounded("artifact", header.artifact_name)
+    if header.artifact_group:
+        members |= _bounded("group", header.artifact_group)
+    members |= _bounded("devices", list(header.device_types))
+    members |= _bounded("payload_types", [each for each in header.payload_types if each is not None])
+    return members
+
+
+def document(entry: SignatureEntry, kind: RecordType, *, signature: bytes, at: datetime) -> bytes:
+    """The canonical document of a record; raises ``verifier.errors.LeafMalformed`` for what no caller builds."""
+    return canonical_leaf(
+        {
+            **entry.seen,
+            "v": FORM_VERSION,
+            "type": kind.value,
+            "time": at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "id": entry.record_id.hex(),
+            "request": entry.request_id,
+            "actor": entry.identity,
+            "rule": entry.rule,
+            "key": entry.key,
+            "key_version": entry.version,
+            "fingerprint": entry.fingerprint,
+            "algorithm": entry.algorithm,
+            "manifest_sha256": entry.manifest_sha256,
+            "checked": entry.checked.value,
+            "signature": signature.decode("ascii"),
+        }
+    )
+
+
+def _bounded(name: str, value: LeafValue) -> dict[str, LeafValue]:
+    """The member, or its digest in its place where it is too long for a record."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    if len(text) <= MAX_MEMBER_BYTES:
+        return {name: value}
+    return {f"{name}_sha256": hashlib.sha256(text).hexdigest(), f"{name}_bytes": len(text)}

@@ -1,0 +1,158 @@
+"""What is said to each kind of database to record signatures, as text: built once, prepared once by the driver.
+
+The layer that builds statements costs more per statement than SQLite takes to answer it, and this is the one place
+in which that counts: one transaction per batch of signatures. Rows come back as plain values of Python.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from sqlalchemy import Connection
+
+_NAMED = re.compile(r":(\w+)")
+_SQLITE_TIME = "%Y-%m-%d %H:%M:%S.%f"
+
+VERSIONS = """
+    SELECT id, state, not_before, not_after, signature_limit, signature_count, last_signed_at
+    FROM key_versions WHERE id IN {ids} ORDER BY id{for_update}"""
+HEAD = "SELECT size FROM record_head WHERE id = 1{for_update}"
+REVISION = "SELECT revision FROM access_state WHERE id = 1{for_share}"
+# One half for each of the two partial indexes.
+ON_RECORD = """
+    SELECT s.version_id, s.manifest_sha256, s.id, s.signature, r.id, r.record_id, r.type, r.checked, r.identity, r.at
+    FROM signatures s JOIN signature_records r ON r.signature_id = s.id AND r.type = 'signature'
+    WHERE s.manifest_sha256 IN {digests}
+    UNION ALL
+    SELECT s.version_id, s.manifest_sha256, s.id, s.signature, r.id, r.record_id, r.type, r.checked, r.identity, r.at
+    FROM signatures s JOIN signature_records r ON r.signature_id = s.id AND r.type = 'signature-repeated'
+    WHERE s.manifest_sha256 IN {digests}"""
+FOUND = "SELECT version_id, manifest_sha256, signature FROM signatures WHERE manifest_sha256 IN {digests}"
+ADD_SIGNATURE = """
+    INSERT INTO signatures (id, version_id, manifest_sha256, signature)
+    VALUES (:id, :version_id, :manifest_sha256, :signature)"""
+ADD_RECORD = """
+    INSERT INTO signature_records (id, record_id, signature_id, type, checked, identity, at, document)
+    VALUES (:id, :record_id, :signature_id, :type, :checked, :identity, :at, :document)"""
+COUNT = "UPDATE key_versions SET signature_count = :count, last_signed_at = :last WHERE id = :id"
+MOVE_HEAD = "UPDATE record_head SET size = :size WHERE id = 1"
+
+
+class Statements(Protocol):
+    """The statements in one dialect."""
+
+    def rows(self, connection: Connection, statement: str, values: Mapping[str, Any]) -> list[Sequence[Any]]:
+        """All rows of a query."""
+
+    def write(self, connection: Connection, statement: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a statement once for each of ``rows``."""
+
+    def listed(self, values: Iterable[int | str]) -> Any:
+        """Values for ``ids`` or ``digests``."""
+
+    def time(self, value: datetime) -> Any:
+        """A timestamp as the driver takes it."""
+
+    def read_time(self, value: Any) -> datetime:
+        """A timestamp as the driver gave it."""
+
+
+class SqliteStatements:
+    """Through the driver itself, which keeps what it has prepared."""
+
+    def __init__(self) -> None:
+        self._texts = _Texts(
+            ids="(SELECT value FROM json_each(:ids))",
+            digests="(SELECT value FROM json_each(:digests))",
+            # The transaction has the lock of the whole file.
+            for_update="",
+            for_share="",
+        )
+
+    def rows(self, connection: Connection, statement: str, values: Mapping[str, Any]) -> list[Sequence[Any]]:
+        """All rows of a query."""
+        driver: Any = connection.connection.dbapi_connection
+        rows: list[Sequence[Any]] = driver.execute(self._texts[statement], values).fetchall()
+        return rows
+
+    def write(self, connection: Connection, statement: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a statement once for each of ``rows``."""
+        driver: Any = connection.connection.dbapi_connection
+        driver.executemany(self._texts[statement], rows).close()
+
+    def listed(self, values: Iterable[int | str]) -> str:
+        """Values for ``ids`` or ``digests``."""
+        return json.dumps(list(values))
+
+    def time(self, value: datetime) -> str:
+        """As ``tables.UtcDateTime`` keeps it."""
+        return value.astimezone(UTC).strftime(_SQLITE_TIME)
+
+    def read_time(self, value: str) -> datetime:
+        """As ``tables.UtcDateTime`` reads it."""
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+
+
+class PostgresStatements:
+    """Rows of versions are locked by ascending id, then the head: as everywhere, so that no two wait in a circle."""
+
+    def __init__(self) -> None:
+        self._texts = _Texts(
+            ids="(SELECT unnest(CAST(:ids AS bigint[])))",
+            digests="(SELECT unnest(CAST(:digests AS text[])))",
+            for_update=" FOR UPDATE",
+            # Whoever moves the revision waits until what was decided under it is durable.
+            for_share=" FOR SHARE",
+        )
+
+    def rows(self, connection: Connection, statement: str, values: Mapping[str, Any]) -> list[Sequence[Any]]:
+        """All rows of a query."""
+        return list(connection.exec_driver_sql(self._named(statement), dict(values)).all())
+
+    def write(self, connection: Connection, statement: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a statement once for each of ``rows``."""
+        connection.exec_driver_sql(self._named(statement), [dict(row) for row in rows])
+
+    def listed(self, values: Iterable[int | str]) -> list[int | str]:
+        """Values for ``ids`` or ``digests``."""
+        return list(values)
+
+    def time(self, value: datetime) -> datetime:
+        """A timestamp as the driver takes it."""
+        return value
+
+    def read_time(self, value: datetime) -> datetime:
+        """A timestamp as the driver gave it, in UTC."""
+        return value.astimezone(UTC)
+
+    def _named(self, statement: str) -> str:
+        return self._texts.pyformat(statement)
+
+
+class _Texts:
+    """The statements with the parts that differ filled in."""
+
+    def __init__(self, **parts: str) -> None:
+        self._parts = parts
+        self._made: dict[str, str] = {}
+        self._converted: dict[str, str] = {}
+
+    def __getitem__(self, statement: str) -> str:
+        if statement not in self._made:
+            self._made[statement] = statement.format_map(self._parts)
+        return self._made[statement]
+
+    def pyformat(self, statement: str) -> str:
+        """With the parameters as psycopg writes them."""
+        if statement not in self._converted:
+            self._converted[statement] = _NAMED.sub(r"%(\1)s", self[statement])
+        return self._converted[statement]
+
+
+def statements(dialect: str) -> Statements:
+    """The statements for ``sqlite`` or ``postgresql``."""
+    return SqliteStatements() if dialect == "sqlite" else PostgresStatements()

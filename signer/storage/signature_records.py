@@ -1,0 +1,174 @@
+"""Signatures and their records in SQL: one transaction for a batch, in which everything is decided once more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from signer.domain.keys import Validity, VersionState
+from signer.domain.recording import Batch, RecordFacts, SignatureKey, SignatureOnRecord, VersionNow
+from signer.domain.records import Outcome, RecordType, SignatureEntry
+from signer.domain.requests import Checked
+from signer.errors import DatabaseUnavailable
+from signer.services.ports import Clock
+from signer.storage import record_statements as sql
+from signer.storage.database import Database, gave_way_or_lost
+
+
+class SqlSignatureRecords:
+    """Records signatures. Safe for threads; one process per machine does it at a time."""
+
+    def __init__(self, *, database: Database, clock: Clock, clock_tolerance: timedelta) -> None:
+        self._database = database
+        self._clock = clock
+        self._tolerance = clock_tolerance
+        self._sql = sql.statements(database.dialect)
+
+    def record_many(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
+        """An outcome for each entry, durable when the call returns.
+
+        Raises ``DatabaseUnavailable``, ``DatabaseFull``, ``DatabaseReadOnly``, ``DatabaseFileLost`` or
+        ``DatabaseDamaged`` for all of them; whether they are on record is not known then, and the same entries may be
+        sent again.
+        """
+        try:
+            return self._record(entries)
+        except DatabaseUnavailable as error:
+            # A connection that was lost during COMMIT leaves open what became of it. The second time looks for the
+            # records by their ids, behind the locks that the first one holds until it has ended.
+            if not gave_way_or_lost(error):
+                raise
+            return self._record(entries)
+
+    def find(self, digests: Iterable[str]) -> dict[SignatureKey, bytes]:
+        """The signatures on record of these manifests, by version id and digest (lowercase hex SHA-256)."""
+        with self._database.reading() as connection:
+            rows = self._sql.rows(connection, sql.FOUND, {"digests": self._sql.listed(digests)})
+        return {(version_id, digest): bytes(signature) for version_id, digest, signature in rows}
+
+    def _record(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
+        with self._database.writing() as connection:
+            transaction = _Transaction(connection, self._sql)
+            batch = transaction.begin(entries, now=self._clock(), tolerance=self._tolerance)
+            outcomes = batch.decide(entries)
+            if batch.new_records:
+                transaction.write(batch)
+        return outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class _Transaction:
+    """One transaction. The order of its statements is the order of its locks: versions by id, head, access."""
+
+    connection: Connection
+    sql: sql.Statements
+
+    def begin(self, entries: Sequence[SignatureEntry], *, now: datetime, tolerance: timedelta) -> Batch:
+        versions = self._versions(sorted({entry.version_id for entry in entries}))
+        size = self._value(sql.HEAD)
+        return Batch(
+            revision=self._value(sql.REVISION),
+            size=size,
+            versions=versions,
+            on_record=self._on_record(entries),
+            now=now,
+            tolerance=tolerance,
+        )
+
+    def write(self, batch: Batch) -> None:
+        self._add_signatures(batch)
+        self._add_records(batch)
+        counted = [(id_, batch.versions[id_]) for id_ in sorted(batch.signed)]
+        if counted:
+            self.sql.write(
+                self.connection,
+                sql.COUNT,
+                [
+                    {"id": id_, "count": version.signature_count, "last": self._time(version.last_signed_at)}
+                    for id_, version in counted
+                ],
+            )
+        self.sql.write(self.connection, sql.MOVE_HEAD, [{"size": batch.size}])
+
+    def _versions(self, ids: Sequence[int]) -> dict[int, VersionNow]:
+        rows = self.sql.rows(self.connection, sql.VERSIONS, {"ids": self.sql.listed(ids)})
+        return {row[0]: self._version(row) for row in rows}
+
+    def _version(self, row: Sequence[Any]) -> VersionNow:
+        _, state, not_before, not_after, limit, count, last = row
+        return VersionNow(
+            state=VersionState(state),
+            validity=Validity(
+                not_before=self._read_time(not_before), not_after=self._read_time(not_after), signature_limit=limit
+            ),
+            signature_count=count,
+            last_signed_at=self._read_time(last),
+        )
+
+    def _on_record(self, entries: Iterable[SignatureEntry]) -> dict[SignatureKey, SignatureOnRecord]:
+        digests = self.sql.listed({entry.manifest_sha256 for entry in entries})
+        found: dict[SignatureKey, SignatureOnRecord] = {}
+        for row in self.sql.rows(self.connection, sql.ON_RECORD, {"digests": digests}):
+            version_id, digest, signature_id, signature, *record = row
+            known = found.setdefault(
+                (version_id, digest), SignatureOnRecord(id=signature_id, signature=bytes(signature), records=[])
+            )
+            known.records.append(self._facts(record))
+        return found
+
+    def _facts(self, record: Sequence[Any]) -> RecordFacts:
+        index, record_id, kind, checked, identity, at = record
+        return RecordFacts(
+            index=index,
+            record_id=bytes(record_id),
+            type=RecordType(kind),
+            checked=Checked(checked),
+            identity=identity,
+            at=self.sql.read_time(at),
+        )
+
+    def _add_signatures(self, batch: Batch) -> None:
+        rows: list[Mapping[str, Any]] = [
+            {
+                "id": new.id,
+                "version_id": new.version_id,
+                "manifest_sha256": new.manifest_sha256,
+                "signature": new.signature,
+            }
+            for new in batch.new_signatures
+        ]
+        if rows:
+            self.sql.write(self.connection, sql.ADD_SIGNATURE, rows)
+
+    def _add_records(self, batch: Batch) -> None:
+        at = self._time(batch.now)
+        self.sql.write(
+            self.connection,
+            sql.ADD_RECORD,
+            [
+                {
+                    "id": new.index,
+                    "record_id": new.record_id,
+                    "signature_id": new.signature_id,
+                    "type": new.type.value,
+                    "checked": new.checked.value,
+                    "identity": new.identity,
+                    "at": at,
+                    "document": new.document,
+                }
+                for new in batch.new_records
+            ],
+        )
+
+    def _value(self, statement: str) -> int:
+        return int(self.sql.rows(self.connection, statement, {})[0][0])
+
+    def _time(self, value: datetime | None) -> Any:
+        return None if value is None else self.sql.time(value)
+
+    def _read_time(self, value: Any) -> datetime | None:
+        return None if value is None else self.sql.read_time(value)

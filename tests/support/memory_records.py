@@ -1,0 +1,68 @@
+"""Signature records in memory: the same decisions over dictionaries, for tests that need no database."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+
+from signer.domain.recording import (
+    Batch,
+    NewRecord,
+    RecordFacts,
+    SignatureKey,
+    SignatureOnRecord,
+    VersionNow,
+)
+from signer.domain.records import Outcome, SignatureEntry
+
+
+class MemorySignatureRecords:
+    """As ``SqlSignatureRecords``. ``versions`` and ``revision`` are for tests to set."""
+
+    def __init__(self, *, clock: Callable[[], datetime], clock_tolerance: timedelta) -> None:
+        self.versions: dict[int, VersionNow] = {}
+        self.revision = 0
+        self.records: list[NewRecord] = []
+        self._signatures: dict[SignatureKey, tuple[int, bytes]] = {}
+        self._clock = clock
+        self._tolerance = clock_tolerance
+        self._lock = threading.Lock()
+
+    def record_many(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
+        """An outcome for each entry."""
+        with self._lock:
+            batch = Batch(
+                revision=self.revision,
+                size=len(self.records),
+                versions=self.versions,
+                on_record={key: self._on_record(key) for key in self._signatures},
+                now=self._clock(),
+                tolerance=self._tolerance,
+            )
+            outcomes = batch.decide(entries)
+            self.records += batch.new_records
+            for new in batch.new_signatures:
+                self._signatures[new.version_id, new.manifest_sha256] = new.id, new.signature
+            return outcomes
+
+    def find(self, digests: Iterable[str]) -> dict[SignatureKey, bytes]:
+        """The signatures on record of these manifests."""
+        wanted = set(digests)
+        return {key: signature for key, (_, signature) in self._signatures.items() if key[1] in wanted}
+
+    def _on_record(self, key: SignatureKey) -> SignatureOnRecord:
+        id_, signature = self._signatures[key]
+        records = [
+            RecordFacts(
+                index=each.index,
+                record_id=each.record_id,
+                type=each.type,
+                checked=each.checked,
+                identity=each.identity,
+                at=each.at,
+            )
+            for each in self.records
+            if each.signature_id == id_
+        ]
+        return SignatureOnRecord(id=id_, signature=signature, records=records)
