@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,16 +11,17 @@ from hsm import TokenPool
 from signer.application import Application, BodyLimit, RequestLimits
 from signer.auth.api_tokens import ApiTokenAuthenticator
 from signer.config import Settings
+from signer.processes import is_alive, this_worker
 from signer.services.artifact_signing import ArtifactSigning
 from signer.services.certificates import CertificateService
-from signer.services.clock import RecordedClock
+from signer.services.clock import RecordedClock, SteadyClock
 from signer.services.key_pairs import KeyPairMaker
 from signer.services.lifecycle import LifecycleService
-from signer.services.ports import Authenticator, Clock, KeyStore, SignatureLedger, TokenAccess
+from signer.services.ports import Authenticator, Clock, KeyStore, SignatureLedger, TokenAccess, WorkerReports
 from signer.services.publication import PublicationService
 from signer.services.quarantine import Quarantine
 from signer.services.queries import QueryService
-from signer.services.readiness import ReadinessService
+from signer.services.readiness import ReadinessPlan, ReadinessService
 from signer.services.reconciliation import ReconciliationService, Steps
 from signer.services.signing import MessageSigner
 from signer.spool import Spool
@@ -27,6 +29,7 @@ from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
 from signer.storage.key_store import SqlKeyStore
 from signer.storage.signature_ledger import SqlSignatureLedger
+from signer.storage.worker_store import SqlWorkerStore
 from signer.token import open_tokens
 from verifier import Limits
 
@@ -48,6 +51,13 @@ class Parts:
     tokens: TokenAccess
     authenticator: Authenticator
     clock: Clock
+    monotonic: Callable[[], float]
+    reports: WorkerReports
+
+
+def boot_seconds() -> float:
+    """Seconds since the machine was started, asleep or not: a clock that nobody can set."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def storage_parts(settings: Settings, database: Database, clock: Clock) -> tuple[SqlKeyStore, SqlSignatureLedger]:
@@ -56,7 +66,14 @@ def storage_parts(settings: Settings, database: Database, clock: Clock) -> tuple
     return SqlKeyStore(database=database, clock=clock), ledger
 
 
-def sql_parts(settings: Settings, *, database: Database, tokens: TokenAccess, clock: Clock) -> Parts:
+def sql_parts(
+    settings: Settings,
+    *,
+    database: Database,
+    tokens: TokenAccess,
+    clock: Clock,
+    monotonic: Callable[[], float] = boot_seconds,
+) -> Parts:
     """The parts of a process that has this database and these tokens open."""
     store, ledger = storage_parts(settings, database, clock)
     authenticator = ApiTokenAuthenticator(
@@ -64,14 +81,33 @@ def sql_parts(settings: Settings, *, database: Database, tokens: TokenAccess, cl
         monotonic=time.monotonic,
         cache_seconds=CREDENTIAL_CACHE_SECONDS,
     )
-    return Parts(store=store, ledger=ledger, tokens=tokens, authenticator=authenticator, clock=clock)
+    return Parts(
+        store=store,
+        ledger=ledger,
+        tokens=tokens,
+        authenticator=authenticator,
+        clock=clock,
+        monotonic=monotonic,
+        reports=SqlWorkerStore(database=database, worker=this_worker(), is_alive=is_alive, clock=clock),
+    )
 
 
 def build_application(settings: Settings, parts: Parts) -> Application:
     """Wire the services. Nothing is started."""
     timeout = settings.signing.timeout
-    signer, clock = _signer(settings, parts), _recorded_clock(settings, parts)
+    steady = SteadyClock(clock=parts.clock, monotonic=parts.monotonic)
+    signer, clock = _signer(settings, parts), _recorded_clock(settings, parts, steady)
     quarantine = Quarantine(store=parts.store)
+    readiness = ReadinessService(
+        store=parts.store,
+        reports=parts.reports,
+        tokens=parts.tokens,
+        signer=signer,
+        clock=clock,
+        monotonic=parts.monotonic,
+        quarantine=quarantine,
+        plan=_readiness_plan(settings),
+    )
     certificates = CertificateService(store=parts.store, signer=signer, clock=clock, quarantine=quarantine)
     return Application(
         authenticator=parts.authenticator,
@@ -80,8 +116,9 @@ def build_application(settings: Settings, parts: Parts) -> Application:
             ledger=parts.ledger,
             signer=signer,
             quarantine=quarantine,
-            clock=parts.clock,
+            clock=steady,
             timeout=timeout,
+            observe=readiness.observe,
         ),
         lifecycle=LifecycleService(
             store=parts.store,
@@ -96,15 +133,7 @@ def build_application(settings: Settings, parts: Parts) -> Application:
         certificates=certificates,
         queries=QueryService(store=parts.store),
         publication=PublicationService(store=parts.store),
-        readiness=ReadinessService(
-            store=parts.store,
-            tokens=parts.tokens,
-            signer=signer,
-            clock=parts.clock,
-            interval=settings.readiness.interval,
-            timeout=timeout,
-            quarantine=quarantine,
-        ),
+        readiness=readiness,
         quarantine=quarantine,
         spool=Spool(settings.spool.directory),
         limits=_request_limits(settings),
@@ -145,8 +174,17 @@ def _pair_maker(settings: Settings, parts: Parts) -> KeyPairMaker:
     )
 
 
-def _recorded_clock(settings: Settings, parts: Parts) -> RecordedClock:
-    return RecordedClock(clock=parts.clock, store=parts.store, tolerance=_clock_tolerance(settings))
+def _readiness_plan(settings: Settings) -> ReadinessPlan:
+    return ReadinessPlan(
+        interval=settings.readiness.interval,
+        timeout=settings.signing.timeout,
+        workers=settings.server.workers,
+        vital_keys=frozenset(settings.readiness.vital_keys),
+    )
+
+
+def _recorded_clock(settings: Settings, parts: Parts, clock: SteadyClock) -> RecordedClock:
+    return RecordedClock(clock=clock, store=parts.store, tolerance=_clock_tolerance(settings))
 
 
 def _clock_tolerance(settings: Settings) -> timedelta:

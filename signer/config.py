@@ -151,6 +151,14 @@ class ReadinessSettings(Section):
     """``[readiness]``: the signature that proves each active key."""
 
     interval: float = Field(10.0, gt=0, le=3600, description="time between proofs, seconds")
+    vital_keys: tuple[str, ...] = Field(
+        (), description="keys without which the service is not ready, whatever the reason"
+    )
+
+    @field_validator("vital_keys", mode="before")
+    @classmethod
+    def _a_variable_lists_names_with_commas(cls, value: Any) -> Any:
+        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
 
 class LogFormat(StrEnum):

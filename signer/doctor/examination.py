@@ -20,12 +20,15 @@ from signer.bootstrap import build_application, build_reconciliation, sql_parts,
 from signer.config import Settings, load_settings
 from signer.doctor.report import Finding, Unchecked, failed, ok
 from signer.doctor.tokens import TokenCondition, configured, token_conditions
+from signer.domain.workers import WorkerReport
 from signer.errors import ConfigurationInvalid, DatabaseDamaged, SignerError
+from signer.processes import is_alive, this_worker
 from signer.services.ports import Clock
 from signer.services.reconciliation import DEFAULT_PENDING_AGE, ReconciliationService, Survey
 from signer.storage.database import Database
 from signer.storage.inspection import DatabaseCondition, inspect
 from signer.storage.key_store import SqlKeyStore
+from signer.storage.worker_store import reports_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +112,11 @@ class Examination:
     def store(self) -> SqlKeyStore:
         """The key records; raises ``Unchecked`` where the database cannot be used."""
         return storage_parts(self.settings, self._usable_database(), self.surroundings.clock)[0]
+
+    def worker_reports(self) -> tuple[WorkerReport, ...]:
+        """What the living workers of this machine last put on record; raises ``Unchecked``."""
+        found = reports_of(self._usable_database(), this_worker().machine)
+        return tuple(report for report in found if is_alive(report.worker))
 
     @cached_property
     def tokens(self) -> tuple[TokenCondition, ...]:

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from signer.config import ServerSettings, Tls
 from signer.doctor.examination import Examination
-from signer.doctor.report import Finding, failed, ok, or_ok, warning
+from signer.doctor.report import Finding, Unchecked, failed, ok, or_ok, warning
+from signer.errors import SignerError
 
 PROBE_TIMEOUT = 5.0
 MAX_ANSWER_BYTES = 1 << 16
@@ -147,7 +148,7 @@ def workers(examination: Examination) -> Iterator[Finding]:
         yield failed(f"the service on {server.bind} answers /healthz with status {health.status}", "look at its log")
         return
     yield ok(f"the service answers on {server.bind}")
-    yield _readiness(server)
+    yield _readiness(examination)
 
 
 def ask(server: ServerSettings, path: str) -> Answer:
@@ -192,7 +193,8 @@ def _connection(server: ServerSettings) -> socket.socket:
         raise
 
 
-def _readiness(server: ServerSettings) -> Finding:
+def _readiness(examination: Examination) -> Finding:
+    server = examination.settings.server
     try:
         answer = ask(server, "/readyz")
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -200,16 +202,24 @@ def _readiness(server: ServerSettings) -> Finding:
     if answer.status == HTTP_OK:
         return ok("the service is ready: every active key has just made a verified signature")
     return failed(
-        f"the service is not ready: {_broken(answer.document) or 'it has not proved its keys yet'}",
+        f"the service is not ready: {_broken(examination) or 'its workers have not proved their keys yet'}",
         "the lines of this report about token, PIN, keys and database say what to repair",
     )
 
 
-def _broken(document: dict[str, object]) -> str:
-    conditions = document.get("conditions")
-    rows = [item for item in conditions if isinstance(item, dict)] if isinstance(conditions, list) else []
-    broken = [f"{item.get('name')}: {item.get('code')}" for item in rows if item.get("code") is not None]
-    return ", ".join(broken[:MAX_CONDITIONS])
+def _broken(examination: Examination) -> str:
+    """What the workers put on record; the answer of the service tells names to those with credentials only."""
+    try:
+        reports = examination.worker_reports()
+    except (Unchecked, SignerError):
+        return "what is broken is on record in the database, which cannot be read"
+    broken = dict.fromkeys(
+        f"{condition.name}: {condition.code}"
+        for report in reports
+        for condition in report.conditions
+        if condition.code is not None
+    )
+    return ", ".join(list(broken)[:MAX_CONDITIONS])
 
 
 def _reason(error: Exception) -> str:

@@ -162,6 +162,14 @@ class PairInUse(SignerError):
 
 
 @dataclass(eq=False, kw_only=True)
+class ClockLeapt(SignerError):
+    """The clock was set while the service ran. ``seconds``: by how much, forward; negative: back."""
+
+    code = "clock-leapt"
+    seconds: int
+
+
+@dataclass(eq=False, kw_only=True)
 class ClockMovedBack(SignerError):
     """The clock is before the newest thing on record: validity cannot be judged."""
 

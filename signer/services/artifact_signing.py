@@ -28,7 +28,8 @@ from signer.errors import (
     VersionQuarantined,
 )
 from signer.services.access import enforce
-from signer.services.ports import Clock, KeyStore, SignatureLedger
+from signer.services.clock import SteadyClock
+from signer.services.ports import KeyStore, SignatureLedger
 from signer.services.signing import MessageSigner, signing_key
 
 # Once with the remembered record, once with a fresh one, once more where a rotation came in between.
@@ -45,8 +46,9 @@ class ArtifactSigning:
         ledger: SignatureLedger,
         signer: MessageSigner,
         quarantine: Callable[[Key, KeyVersion], None],
-        clock: Clock,
+        clock: SteadyClock,
         timeout: float,
+        observe: Callable[[BaseException], None],
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -54,6 +56,7 @@ class ArtifactSigning:
         self._quarantine = quarantine
         self._clock = clock
         self._timeout = timeout
+        self._observe = observe
         # Records as last read. They may be stale: the purpose of a born key never changes, the ledger checks the rest.
         self._remembered: dict[str, Key] = {}
         self._lock = threading.Lock()
@@ -73,6 +76,15 @@ class ArtifactSigning:
         Raises ``AccessDenied``, ``KeyNotFound``, what says why the version may not sign now, or a
         ``hsm.errors.TokenError``.
         """
+        try:
+            return self._sign(identity, key_name, request)
+        except Exception as error:
+            # Whether it was for a reason of the service is for readiness to say.
+            self._observe(error)
+            raise
+
+    def _sign(self, identity: Identity, key_name: str, request: SigningRequest) -> Signature:
+        self._clock.check()
         key, version = self._reserve(identity, self._recall(key_name), request)
         made = False
         try:

@@ -12,6 +12,7 @@ from hsm.algorithms import Algorithm
 from signer.domain.events import Event, RecordedEvent
 from signer.domain.identity import Identity
 from signer.domain.keys import Key, Origin, Purpose, Validity, VersionState
+from signer.domain.workers import Worker, WorkerReport
 
 Clock = Callable[[], datetime]
 
@@ -138,6 +139,23 @@ class Authenticator(Protocol):
 
     def authenticate(self, authorization: str | None) -> Identity:
         """Raises ``CredentialsMissing`` or ``CredentialsRejected``."""
+
+
+class WorkerReports(Protocol):
+    """What the workers of one service tell each other. ``worker`` is this process."""
+
+    @property
+    def worker(self) -> Worker:
+        """This process."""
+
+    def write(self, report: WorkerReport) -> None:
+        """Put the report in the place of this worker's last one, durable when the call returns."""
+
+    def remove(self) -> None:
+        """Forget this worker."""
+
+    def others(self) -> tuple[WorkerReport, ...]:
+        """The reports of all other workers of this service that are alive."""
 
 
 class TokenAccess(Protocol):

@@ -1,81 +1,118 @@
-"""Readiness tells the truth: a verified signature by every active key, through the path that requests take.
+"""Readiness tells the truth of the service: whether a signature that is asked for now would be made and recorded.
 
-The message is ``SelfCheck.READINESS``, which nobody else can take for one of theirs; these signatures are not counted
-as the keys' own.
+1. A round takes the path of a signature up to the durable write: the clock against the record, a verified signature by
+   every active key, and a row in the database. The message is ``SelfCheck.READINESS``, which nobody else can take for
+   one of theirs; these signatures are not counted as the keys' own.
+2. A key that may not sign for reasons of its own (expired, used up, quarantined) is named. The service is not ready
+   because of it only where the configuration calls the key vital.
+3. A signature that fails for a reason of the service makes it not ready at once, and ready again only when each worker
+   has begun and ended a round since. Workers tell each other through the database.
+4. Whoever asks makes the worker write its row anew, once in ``PULSE_SECONDS``: a database that takes no writes is
+   found out between two rounds too, and by a worker that nobody asks for signatures.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from hsm import TokenState
-from hsm.errors import KeyMismatch, SignatureMismatch, TokenError
+from hsm.errors import KeyMismatch, SignatureMismatch, TokenBusy, TokenError
 from signer.domain.keys import Key, KeyVersion, VersionState
 from signer.domain.messages import SelfCheck
-from signer.errors import SignerError, VersionQuarantined
-from signer.services.ports import Clock, KeyStore, TokenAccess
+from signer.domain.workers import Condition, Readiness, WorkerReport, judge
+from signer.errors import (
+    ClockLeapt,
+    ClockMovedBack,
+    DatabaseDamaged,
+    DatabaseFileLost,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseRevisionMismatch,
+    DatabaseUnavailable,
+    KeyNotFound,
+    NoActiveVersion,
+    SignatureLimitReached,
+    SignerError,
+    VersionExpired,
+    VersionNotYetValid,
+    VersionQuarantined,
+)
+from signer.services.clock import RecordedClock
+from signer.services.ports import KeyStore, TokenAccess, WorkerReports
 from signer.services.signing import MessageSigner, signing_key
 
-OVERDUE = "proof-overdue"
 FAILED = "proof-failed"
 # A round may take the deadline of a signature for each key; after this many intervals more it is overdue.
 PATIENCE_INTERVALS = 3
+# What is broken is looked at more often: nobody should wait an interval for a token that is back.
 RETRY_SECONDS = 1.0
+PULSE_SECONDS = 1.0
+# Reasons that no request has by itself. A busy token is none: it signs, only not all that is asked for at once.
+FAULTS = (
+    ClockLeapt,
+    ClockMovedBack,
+    DatabaseDamaged,
+    DatabaseFileLost,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseRevisionMismatch,
+    DatabaseUnavailable,
+    TokenError,
+)
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """One thing that should work: ``code`` says what is wrong (None: nothing), ``since`` since when.
+class ReadinessPlan:
+    """``interval``: seconds between rounds; ``timeout``: of one signature; ``workers``: how many the service has."""
 
-    Without a ``vital`` thing the service is not ready; a token beside which another one signs is not vital.
-    """
-
-    name: str
-    code: str | None
-    since: datetime
-    vital: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Readiness:
-    """What was found at ``checked_at``; ready only if nothing is broken."""
-
-    ready: bool
-    checked_at: datetime | None
-    conditions: tuple[Condition, ...]
+    interval: float
+    timeout: float
+    workers: int
+    vital_keys: frozenset[str]
 
 
 class ReadinessService:
-    """Proves every active key at an interval, in a thread of its own."""
+    """Proves every active key at an interval, in a thread of its own, and judges the service with all its workers."""
 
     def __init__(
         self,
         *,
         store: KeyStore,
+        reports: WorkerReports,
         tokens: TokenAccess,
         signer: MessageSigner,
-        clock: Clock,
-        interval: float,
-        timeout: float,
+        clock: RecordedClock,
+        monotonic: Callable[[], float],
         quarantine: Callable[[Key, KeyVersion], None],
+        plan: ReadinessPlan,
     ) -> None:
         self._store = store
+        self._reports = reports
         self._tokens = tokens
         self._signer = signer
         self._clock = clock
-        self._interval = interval
-        self._patience = timedelta(seconds=PATIENCE_INTERVALS * interval + PATIENCE_INTERVALS * timeout)
-        self._timeout = timeout
+        self._monotonic = monotonic
         self._quarantine = quarantine
+        self._plan = plan
+        self._retry = min(plan.interval, RETRY_SECONDS)
+        self._max_age = PATIENCE_INTERVALS * (plan.interval + plan.timeout)
         self._conditions: dict[str, Condition] = {}
+        self._others: tuple[WorkerReport, ...] = ()
         self._checked_at: datetime | None = None
-        self._stop = threading.Event()
+        self._begun: float | None = None  # the last round, whatever came of it
+        self._proved: float | None = None
+        self._seen = monotonic()
+        # Written by whoever asks for a signature or for readiness, read by the thread.
+        self._failed: float | None = None
+        self._asked = self._failure_untold = False
+        self._stop, self._wake = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="readiness", daemon=True)
 
     def start(self) -> None:
@@ -85,43 +122,96 @@ class ReadinessService:
     def close(self) -> None:
         """Stop; returns when the proof under way is done or its deadline has passed."""
         self._stop.set()
+        self._wake.set()
         if self._thread.is_alive():
-            self._thread.join(self._timeout)
+            self._thread.join(self._plan.timeout)
+        with suppress(SignerError):
+            self._reports.remove()
 
     def current(self) -> Readiness:
-        """The findings of the last round; not ready before the first one, or when a round is overdue."""
-        conditions = tuple(sorted(self._conditions.values(), key=lambda item: item.name))
-        overdue = self._checked_at is not None and self._clock() - self._checked_at > self._patience
-        if overdue and self._checked_at is not None:
-            conditions += (Condition(name="proof", code=OVERDUE, since=self._checked_at),)
-        broken = [condition for condition in conditions if condition.code is not None and condition.vital]
-        return Readiness(
-            ready=self._checked_at is not None and not broken,
-            checked_at=self._checked_at,
-            conditions=conditions,
+        """The service at this moment, from what is known of its workers. Never waits for anything."""
+        self._asked = True
+        return judge(
+            (self._report(), *self._others),
+            expected=self._plan.workers,
+            now=self._monotonic(),
+            max_age=self._max_age,
+            at=self._clock.unchecked(),
         )
 
+    def observe(self, error: BaseException) -> None:
+        """A signature failed with ``error``. Never waits for anything."""
+        if not isinstance(error, FAULTS) or isinstance(error, TokenBusy):
+            return
+        self._failed = self._monotonic()
+        if not self._failure_untold:
+            self._failure_untold = True
+            self._wake.set()
+
     def prove(self) -> Readiness:
-        """One round over the database and every active key."""
-        found: dict[str, str | None] = {}
+        """One round: the database, the clock, every active key, and a durable write."""
+        begun = self._begun = self._monotonic()
+        found: dict[str, str | None] = {"database": None, "clock": None}
+        keys: tuple[Key, ...] = ()
         try:
             self._store.check()
             keys = self._store.all_keys()
-            found["database"] = None
+            self._clock.now()
+        except (ClockLeapt, ClockMovedBack) as error:
+            found["clock"] = error.code
         except SignerError as error:
-            found["database"], keys = error.code, ()
-        for key in keys:
-            if self._stop.is_set():
-                break
-            if key.active is not None:
-                found[f"key {key.name}"] = self._prove_key(key, key.active)
-            elif key.in_state(VersionState.QUARANTINED) is not None:
-                found[f"key {key.name}"] = VersionQuarantined.code
+            found["database"] = error.code
+        own, proved = self._own_reasons(keys), dict(self._proofs(keys))
         tokens = self._token_conditions()
         # Where a key was proved, the tokens that proved it are enough.
-        proved = any(key.active is not None for key in keys)
-        self._note(found | tokens, aside=frozenset(tokens) if proved else frozenset())
+        aside = {name for name in own if name.removeprefix("key ") not in self._plan.vital_keys}
+        aside |= tokens.keys() if proved else set()
+        self._note(found | own | proved | tokens, aside=aside)
+        before, self._checked_at = self._proved, self._clock.unchecked()
+        if not self._broken:
+            self._proved = begun
+        if not self._publish():
+            self._proved = before
         return self.current()
+
+    @property
+    def _broken(self) -> bool:
+        return any(condition.broken for condition in self._conditions.values())
+
+    def _own_reasons(self, keys: Iterable[Key]) -> dict[str, str | None]:
+        """Why keys may not sign that would otherwise be expected to; nothing for one that is switched off."""
+        known = {key.name: key for key in keys}
+        found: dict[str, str | None] = {}
+        for key in known.values():
+            reason = self._own_reason(key)
+            if reason is not None:
+                found[f"key {key.name}"] = reason
+            elif key.active is None and key.name in self._plan.vital_keys:
+                found[f"key {key.name}"] = NoActiveVersion.code
+        if known:
+            missing = self._plan.vital_keys - known.keys()
+            found |= {f"key {name}": KeyNotFound.code for name in missing}
+        return found
+
+    def _own_reason(self, key: Key) -> str | None:
+        version, now = key.active, self._clock.unchecked()
+        if version is None:
+            return VersionQuarantined.code if key.in_state(VersionState.QUARANTINED) is not None else None
+        validity = version.validity
+        if validity.not_before is not None and now < validity.not_before:
+            return VersionNotYetValid.code
+        if validity.not_after is not None and now > validity.not_after:
+            return VersionExpired.code
+        if validity.signature_limit is not None and version.signature_count >= validity.signature_limit:
+            return SignatureLimitReached.code
+        return None
+
+    def _proofs(self, keys: Iterable[Key]) -> Iterable[tuple[str, str | None]]:
+        for key in keys:
+            if self._stop.is_set():
+                return
+            if key.active is not None and self._own_reason(key) is None:
+                yield f"key {key.name}", self._prove_key(key, key.active)
 
     def _prove_key(self, key: Key, version: KeyVersion) -> str | None:
         try:
@@ -140,9 +230,9 @@ class ReadinessService:
             found[f"token {health.name}"] = None if ready else health.last_error or health.state.value
         return found
 
-    def _note(self, found: dict[str, str | None], *, aside: frozenset[str] = frozenset()) -> None:
+    def _note(self, found: Mapping[str, str | None], *, aside: Iterable[str] = ()) -> None:
         """Take over what was found; ``aside`` names what is not vital."""
-        now = self._clock()
+        now, aside = self._clock.unchecked(), frozenset(aside)
         conditions = {}
         for name, code in found.items():
             before = self._conditions.get(name)
@@ -156,14 +246,73 @@ class ReadinessService:
             elif before is not None:
                 logger.info("%s is ready again", name)
         self._conditions = conditions
-        self._checked_at = now
+
+    # --- what the workers tell each other ----------------------------------------------------------------------
+
+    def _report(self) -> WorkerReport:
+        return WorkerReport(
+            worker=self._reports.worker,
+            proved=self._proved,
+            failed=self._failed,
+            seen=self._seen,
+            checked_at=self._checked_at,
+            conditions=tuple(self._conditions.values()),
+        )
+
+    def _publish(self) -> bool:
+        """Write this worker's row; whether that succeeded."""
+        self._asked = self._failure_untold = False
+        self._seen = self._monotonic()
+        return self._database_answers(lambda: self._reports.write(self._report()))
+
+    def _look(self) -> None:
+        """Read the rows of the others."""
+
+        def read() -> None:
+            self._others = self._reports.others()
+
+        self._database_answers(read)
+
+    def _database_answers(self, ask: Callable[[], None]) -> bool:
+        try:
+            ask()
+        except SignerError as error:
+            codes = {name: condition.code for name, condition in self._conditions.items()}
+            aside = [name for name, condition in self._conditions.items() if not condition.vital]
+            self._note(codes | {"database": error.code}, aside=aside)
+            return False
+        return True
+
+    # --- the thread --------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            self._wake.clear()
             try:
-                self.prove()
+                self._turn()
             except Exception as error:  # noqa: BLE001  (the proof must go on; what it could not judge is not ready)
                 logger.error("the readiness proof failed: %s", type(error).__name__)  # noqa: TRY400
                 self._note({"proof": FAILED})
-            # What is broken is looked at more often: nobody should wait an interval for a token that is back.
-            self._stop.wait(self._interval if self.current().ready else min(self._interval, RETRY_SECONDS))
+            self._wake.wait(self._retry)
+
+    def _turn(self) -> None:
+        if self._failure_untold:
+            # Before the round: a token that hangs lets that take long, and the others answer meanwhile.
+            self._publish()
+        if self._round_is_due():
+            self.prove()
+        elif self._asked and self._monotonic() - self._seen >= min(PULSE_SECONDS, self._plan.interval):
+            self._publish()
+        self._look()
+
+    def _round_is_due(self) -> bool:
+        if self._begun is None:
+            return True
+        since = self._monotonic() - self._begun
+        if since >= self._plan.interval:
+            return True
+        failures = [report.failed for report in self._others if report.failed is not None]
+        failures += [] if self._failed is None else [self._failed]
+        unproved = self._proved is None or any(failed >= self._proved for failed in failures)
+        # A failure is answered with a round at once, but not each of many with a round of its own.
+        return since >= self._retry and (unproved or self._broken)

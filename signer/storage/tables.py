@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -197,4 +198,19 @@ access_state = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("revision", BigInteger, nullable=False),
     CheckConstraint("id = 1", name="one_row"),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("service", String(300), primary_key=True),
+    Column("pid", Integer, primary_key=True, autoincrement=False),
+    Column("started", BigInteger, primary_key=True, autoincrement=False),
+    Column("machine", String(255), nullable=False),
+    Column("proved", Float),
+    Column("failed", Float),
+    Column("seen", Float, nullable=False),
+    Column("written_at", UtcDateTime, nullable=False),
+    Column("checked_at", UtcDateTime),
+    Column("conditions", JSON, nullable=False),
 )

@@ -12,6 +12,7 @@ from signer.domain.keys import NAME_PATTERN, Key, KeyVersion, Purpose, Validity
 from signer.domain.lifecycle import allowed_steps
 from signer.domain.requests import Signature, SigningRequest
 from signer.domain.timestamps import rfc3339
+from signer.domain.workers import Readiness
 from signer.web.parsing import MAX_ID, Body, Query, QueryNumber, Timestamp
 
 
@@ -168,3 +169,25 @@ def event_document(recorded: RecordedEvent) -> dict[str, Any]:
 def encoded(document: object) -> bytes:
     """Compact JSON with a final newline, for terminals."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def readiness_document(readiness: Readiness, *, names: bool) -> dict[str, object]:
+    """The answer of ``/readyz``; ``names``: with what was found of each key, token and worker."""
+    state = {"status": "ready" if readiness.ready else "not-ready"}
+    if not names:
+        return {**state}
+    return {
+        **state,
+        "checked_at": rfc3339(readiness.checked_at),
+        "workers": {"ready": readiness.workers, "expected": readiness.expected},
+        "conditions": [
+            {
+                "name": item.name,
+                "status": "ok" if item.code is None else "failed",
+                "code": item.code,
+                "vital": item.vital,
+                "since": rfc3339(item.since),
+            }
+            for item in readiness.conditions
+        ],
+    }

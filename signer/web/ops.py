@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from signer.domain.timestamps import rfc3339
-from signer.web.context import answer, service
+from signer.errors import SignerError
+from signer.web.context import answer, authenticated, service
+from signer.web.documents import readiness_document
 
 blueprint = Blueprint("ops", __name__)
 
@@ -20,16 +21,16 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Every active key has just made a verified signature; otherwise what is broken, and since when."""
+    """Whether a signature that is asked for now would be made; what is broken is for those with credentials."""
     readiness = service().readiness.current()
-    conditions = [
-        {"name": item.name, "status": "ok" if item.code is None else "failed", "code": item.code,
-         "vital": item.vital, "since": rfc3339(item.since)}
-        for item in readiness.conditions
-    ]  # fmt: skip
-    document = {
-        "status": "ready" if readiness.ready else "not-ready",
-        "checked_at": rfc3339(readiness.checked_at),
-        "conditions": conditions,
-    }
+    document = readiness_document(readiness, names=_proved())
     return answer(document, 200 if readiness.ready else SERVICE_UNAVAILABLE)
+
+
+def _proved() -> bool:
+    """Whether a credential came that proves something. Others get what strangers get, also where none can be proved."""
+    try:
+        authenticated()
+    except SignerError:
+        return False
+    return True

@@ -175,6 +175,11 @@ WORDINGS: Mapping[type[Exception], Wording] = {
         hint="set the clock of the service right",
     ),
     errors.MessageNotAllowed: Wording(status=403, detail="keys for {purpose} do not sign this"),
+    errors.ClockLeapt: Wording(
+        status=503,
+        detail="the clock was set by {seconds} seconds while the service ran, nothing is signed",
+        hint="an operator has to look at the clock: set it right, or restart the service if it is right now",
+    ),
     errors.NoActiveVersion: Wording(
         status=409, detail="key {key} has no version that signs", hint="enable one, or prepare one and rotate"
     ),

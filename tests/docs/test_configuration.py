@@ -100,7 +100,7 @@ def _default(field: FieldInfo) -> str:
     if field.default_factory is not None:
         return "empty" if field.default_factory is dict else "one per core"
     value = field.default
-    if value is None:
+    if value is None or value == ():
         return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"

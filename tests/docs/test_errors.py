@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from hsm.errors import TokenError
+from signer.domain import workers
 from signer.errors import SignerError
 from signer.services import readiness
 from signer.web.problems import UNEXPECTED, Problem, problem_of
@@ -73,7 +74,7 @@ def test_the_parser_of_http_answers_with_no_other_status() -> None:
 
 def test_the_conditions_of_readiness_are_documented() -> None:
     listed = {quoted(row[0])[0] for row in section(PAGE, READINESS).table("code").rows}
-    assert listed == {readiness.OVERDUE, readiness.FAILED}
+    assert listed == {workers.OVERDUE, workers.PENDING, workers.WORKERS_MISSING, readiness.FAILED}
 
 
 def test_codes_that_the_web_layer_writes_itself_are_documented() -> None:

@@ -134,8 +134,8 @@ class Clients:
 
 
 def readiness(installation: Installation) -> dict[str, str | None]:
-    """Names and codes of the conditions, as one worker tells them."""
-    with installation.http(headers={}) as http:
+    """Names and codes of the conditions, over all workers."""
+    with installation.http() as http:
         document = http.get("/readyz").json()
     return {condition["name"]: condition["code"] for condition in document["conditions"]}
 

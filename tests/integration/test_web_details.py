@@ -157,8 +157,9 @@ def test_head_answers_as_get_does_and_the_connection_goes_on(service: Installati
 
 
 def test_readiness_has_moments_of_the_one_form(service: Installation) -> None:
-    with service.http(headers={}) as http:
+    with service.http() as http:
         document = http.get("/readyz").json()
+    assert document["workers"] == {"ready": 1, "expected": 1}
     assert document["conditions"]
     for moment in (document["checked_at"], *(item["since"] for item in document["conditions"])):
         assert FORM.fullmatch(moment)
@@ -204,3 +205,17 @@ def _healthy(path: Path) -> bool:
 def _listening(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as connection:
         return connection.connect_ex(str(path)) == 0
+
+
+STRANGERS: dict[str, dict[str, str]] = {
+    "no credentials": {},
+    "credentials that prove nothing": {"Authorization": "Bearer as_0123456789abcdef_nothing"},
+    "credentials of another kind": {"Authorization": "Basic YTpi"},
+}
+
+
+@pytest.mark.parametrize("sentence", STRANGERS)
+def test_strangers_are_told_a_state_and_no_names(service: Installation, sentence: str) -> None:
+    with service.http(headers=STRANGERS[sentence]) as http:
+        answer = http.get("/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready"})

@@ -107,12 +107,16 @@ class House:
         return max((item.id for item in self.events()), default=0)
 
 
-def settings(url: str, directory: Path, names: tuple[str, ...], *, strict: bool = False) -> Settings:
+def settings(
+    url: str, directory: Path, names: tuple[str, ...], *, strict: bool = False, vital_keys: tuple[str, ...] = ()
+) -> Settings:
     """The least settings of a service with these tokens."""
     return Settings.model_validate(
         {
             "database": {"url": url, "timeout": databases.TIMEOUT},
             "spool": {"directory": directory},
+            "server": {"workers": 1},
+            "readiness": {"vital_keys": vital_keys},
             "signing": {"timeout": 15.0, "clock_tolerance": 5.0, "strict_adoption": strict},
             "tokens": [
                 {"name": name, "uri": f"pkcs11:token={name}?module-path=/m.so", "pin": {"env": "PIN"}} for name in names
@@ -123,12 +127,18 @@ def settings(url: str, directory: Path, names: tuple[str, ...], *, strict: bool 
 
 @contextmanager
 def open_house(
-    url: str, directory: Path, tokens: MemoryTokens, clock: Clock, *, strict: bool = False
+    url: str,
+    directory: Path,
+    tokens: MemoryTokens,
+    clock: Clock,
+    *,
+    strict: bool = False,
+    vital_keys: tuple[str, ...] = (),
 ) -> Iterator[House]:
     """A worker on this database and these tokens."""
-    chosen = settings(url, directory, tokens.names, strict=strict)
+    chosen = settings(url, directory, tokens.names, strict=strict, vital_keys=vital_keys)
     database = Database(chosen.database)
-    parts = sql_parts(chosen, database=database, tokens=tokens, clock=clock)
+    parts = sql_parts(chosen, database=database, tokens=tokens, clock=clock, monotonic=lambda: clock().timestamp())
     application = build_application(chosen, parts)
     try:
         yield House(application=application, parts=parts, database=database)

@@ -100,7 +100,7 @@ def workshop(database: Database, pool: TokenPool, clock: ManualClock) -> Worksho
     tokens: TokenAccess = Watched(pool, asked)  # type: ignore[assignment]  # the rest is the pool's
     store = SqlKeyStore(database=database, clock=clock)
     settings = house.settings("sqlite:///unused", Path(), (TOKEN,))
-    parts = sql_parts(settings, database=database, tokens=tokens, clock=clock)
+    parts = sql_parts(settings, database=database, tokens=tokens, clock=clock, monotonic=lambda: clock().timestamp())
     application = build_application(settings, parts)
     return Workshop(
         application=application,

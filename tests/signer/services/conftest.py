@@ -32,8 +32,10 @@ def open_worker(sqlite_url: str, tmp_path: Path, clock: ManualClock) -> Iterator
     """Opens workers on this test's database: ``open_worker(tokens, strict=…)``."""
     with ExitStack() as stack:
 
-        def opened(tokens: MemoryTokens, *, strict: bool = False) -> House:
-            return stack.enter_context(open_house(sqlite_url, tmp_path, tokens, clock, strict=strict))
+        def opened(tokens: MemoryTokens, *, strict: bool = False, vital_keys: tuple[str, ...] = ()) -> House:
+            return stack.enter_context(
+                open_house(sqlite_url, tmp_path, tokens, clock, strict=strict, vital_keys=vital_keys)
+            )
 
         yield opened
 

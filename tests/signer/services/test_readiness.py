@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
@@ -13,8 +14,10 @@ from sqlalchemy import text
 from hsm.errors import DeadlineExceeded, PinRejected, TokenBusy, TokenError, TokenUnavailable
 from signer.domain.keys import VersionState as S
 from signer.domain.messages import SelfCheck
+from signer.domain.workers import OVERDUE, PENDING, Readiness
 from signer.errors import CreationUnfinished
-from signer.services.readiness import OVERDUE, Readiness, ReadinessService
+from signer.services.clock import RecordedClock, SteadyClock
+from signer.services.readiness import ReadinessPlan, ReadinessService
 from signer.services.signing import MessageSigner
 from tests.support.clock import ManualClock
 from tests.support.house import ADMIN, KEY, House
@@ -24,6 +27,7 @@ from verifier import Limits, Manifest, VerificationError
 INTERVAL = 10.0
 TIMEOUT = 15.0
 PATIENCE = 20.0
+TOLERANCE = timedelta(seconds=5)
 
 
 @pytest.fixture
@@ -39,7 +43,7 @@ def broken(found: Readiness) -> dict[str, str]:
 class TestRounds:
     def test_nothing_is_ready_before_the_first_round(self, readiness: ReadinessService) -> None:
         found = readiness.current()
-        assert (found.ready, found.checked_at, found.conditions) == (False, None, ())
+        assert (found.ready, found.checked_at, broken(found)) == (False, None, {"proof": PENDING})
 
     def test_every_active_key_is_proved(self, house: House, readiness: ReadinessService, clock: ManualClock) -> None:
         for name in ("b", "a"):
@@ -139,9 +143,9 @@ class TestBreaking:
         assert broken(readiness.prove()) == {"key firmware": "version-quarantined"}
         tokens.remove(pair.key_id)
         tokens.put(pair)
-        assert not readiness.prove().ready, "it is for a person to say that all is well"
+        assert broken(readiness.prove()), "it is for a person to say that all is well"
         house.lifecycle.enable(ADMIN, KEY, 1)
-        assert readiness.prove().ready
+        assert broken(readiness.prove()) == {}
 
     def test_it_breaks_with_the_database_and_recovers_with_it(self, house: House, readiness: ReadinessService) -> None:
         house.create()
@@ -166,7 +170,7 @@ class TestBreaking:
         clock.advance(microseconds=1)
         found = readiness.current()
         assert (found.ready, broken(found)) == (False, {"proof": OVERDUE})
-        assert found.conditions[-1].since == checked
+        assert found.checked_at == checked
         assert readiness.prove().ready
 
 
@@ -195,10 +199,15 @@ def running(house: House, clock: ManualClock) -> Iterator[Running]:
         store=house.store,
         tokens=house.tokens,
         signer=MessageSigner(tokens=house.tokens, timeout=TIMEOUT),
-        clock=clock,
-        interval=0.005,
-        timeout=TIMEOUT,
+        reports=house.parts.reports,
+        clock=RecordedClock(
+            clock=SteadyClock(clock=clock, monotonic=lambda: clock().timestamp()),
+            store=house.store,
+            tolerance=TOLERANCE,
+        ),
+        monotonic=time.monotonic,
         quarantine=house.application.quarantine,
+        plan=ReadinessPlan(interval=0.005, timeout=TIMEOUT, workers=1, vital_keys=frozenset()),
     )
     yield Running(service)
     service.close()
