@@ -36,7 +36,7 @@ from hsm.parent.signature_check import SignatureCheck
 from hsm.protocol.messages import Op
 from hsm.protocol.records import unpack_record
 from hsm.protocol.signing import DIGEST_SIZE, MAX_MESSAGE
-from hsm.protocol.values import pack_values
+from hsm.protocol.values import pack_values, unpack_values
 from hsm.types import PinnedKey, TokenDescription, TokenHealth, TokenKey
 
 PAIR_CHECK = b"artifact-signer: both halves of a pair belong together"
@@ -194,6 +194,13 @@ class TokenPool:
         if not found or found[0].spki is None:
             raise KeyNotFound(token=token, key_id=key_id.hex(), reason="no public key")
         return found[0].spki
+
+    def certificates(self, token: str, key_id: bytes, *, timeout: float | None = None) -> tuple[bytes, ...]:
+        """The certificates that ``token`` holds with this CKA_ID, as they are: DER, unchecked."""
+        checked_names(key_id, None)
+        deadline = self._deadline(timeout)
+        body = self._awaited(token, deadline).call(Op.CERTIFICATES, pack_values(key_id), deadline=deadline)
+        return tuple(value for value in unpack_values(body) if isinstance(value, bytes))
 
     def has_key(self, token: str, key: PinnedKey, *, timeout: float | None = None) -> bool | None:
         """Whether ``token`` holds this very key; None where it cannot be asked now.

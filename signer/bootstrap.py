@@ -12,6 +12,7 @@ from signer.application import Application, BodyLimit, RequestLimits
 from signer.auth.api_tokens import ApiTokenAuthenticator
 from signer.config import Settings
 from signer.processes import is_alive, this_worker
+from signer.services.adoption import Adoption
 from signer.services.artifact_signing import ArtifactSigning
 from signer.services.certificates import CertificateService
 from signer.services.clock import RecordedClock, SteadyClock
@@ -168,8 +169,12 @@ def _pair_maker(settings: Settings, parts: Parts) -> KeyPairMaker:
     return KeyPairMaker(
         store=parts.store,
         tokens=parts.tokens,
-        signer=_signer(settings, parts),
-        strict_adoption=settings.signing.strict_adoption,
+        adoption=Adoption(
+            tokens=parts.tokens,
+            signer=_signer(settings, parts),
+            strict=settings.signing.strict_adoption,
+            timeout=settings.signing.timeout,
+        ),
         timeout=settings.signing.timeout,
     )
 

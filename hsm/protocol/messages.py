@@ -29,6 +29,7 @@ class Op(IntEnum):
     GENERATE = 5
     DESTROY = 6
     DESCRIBE = 7
+    CERTIFICATES = 8
 
 
 class Status(IntEnum):

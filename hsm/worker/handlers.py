@@ -17,9 +17,10 @@ from hsm.errors import KeyNotFound, TokenError, TokenUnavailable
 from hsm.protocol.messages import Op, RequestMessage, Status
 from hsm.protocol.records import Capabilities, Setup, pack_record
 from hsm.protocol.signing import PayloadKind, split_key, unpack_key, unpack_signing
-from hsm.protocol.values import WireError, unpack_values
+from hsm.protocol.values import WireError, pack_values, unpack_values
 from hsm.types import TokenKey
 from hsm.worker import key_pairs, objects, return_values, signing
+from hsm.worker.certificates import certificates
 from hsm.worker.module import Module
 from hsm.worker.reload import Budget, Reload
 from hsm.worker.sessions import Sessions, Working
@@ -81,6 +82,8 @@ class Handlers:
                 yield Status.DONE, b""
             case Op.DESCRIBE:
                 yield Status.DONE, self._describe()
+            case Op.CERTIFICATES:
+                yield Status.DONE, pack_values(*self._certificates(request.body))
             case _:
                 raise WireError("not for an open token")
 
@@ -103,6 +106,12 @@ class Handlers:
         match unpack_values(body):
             case (bytes() | None as key_id, str() | None as label):
                 return self._recovering(lambda working: list(objects.find(working.session, key_id=key_id, label=label)))
+        raise WireError("malformed search")
+
+    def _certificates(self, body: bytes) -> tuple[bytes, ...]:
+        match unpack_values(body):
+            case (bytes() as key_id,):
+                return self._recovering(lambda working: certificates(working.session, key_id))
         raise WireError("malformed search")
 
     def _generate(self, body: bytes) -> bytes:

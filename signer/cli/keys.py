@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import click
 
@@ -18,6 +18,7 @@ from signer.domain.keys import Purpose
 ALGORITHMS = tuple(algorithm.value for algorithm in Algorithm)
 PURPOSES = tuple(purpose.value for purpose in Purpose)
 SHORT_FINGERPRINT = 16
+MAX_PEM_BYTES = 32768
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -38,6 +39,12 @@ def pair_options(command: Command) -> Command:
     for option in (
         click.option("--cka-id", metavar="HEX", help="CKA_ID of the pair in the token"),
         click.option("--label", help="CKA_LABEL of the pair in the token"),
+        click.option(
+            "--public-key",
+            type=click.File("rb"),
+            metavar="FILE",
+            help="its public key or certificate, PEM, where the token shows neither",
+        ),
     ):
         command = option(command)
     return command
@@ -85,6 +92,7 @@ def adopt(
     tokens: tuple[str, ...],
     cka_id: str | None,
     label: str | None,
+    public_key: IO[bytes] | None,
     as_json: bool,
     **bounds: Any,
 ) -> None:
@@ -94,7 +102,7 @@ def adopt(
         "algorithm": algorithm,
         "purpose": purpose,
         "tokens": tokens,
-        "adopt": _selector(cka_id, label),
+        "adopt": _selector(cka_id, label, public_key),
         **_validity(bounds),
     }
     with connected() as client:
@@ -150,11 +158,19 @@ def public_key(name: str, *, number: int | None) -> None:
 @pair_options
 @validity_options
 @json_option
-def prepare(name: str, *, cka_id: str | None, label: str | None, as_json: bool, **bounds: Any) -> None:
+def prepare(
+    name: str,
+    *,
+    cka_id: str | None,
+    label: str | None,
+    public_key: IO[bytes] | None,
+    as_json: bool,
+    **bounds: Any,
+) -> None:
     """Prepare the next version of NAME: published, so that devices learn it, but not signing yet."""
     document: dict[str, Any] = _validity(bounds)
-    if cka_id or label:
-        document["adopt"] = _selector(cka_id, label)
+    if cka_id or label or public_key:
+        document["adopt"] = _selector(cka_id, label, public_key)
     with connected() as client:
         _show_key(client.ask(key_path(name, "versions"), document), as_json=as_json)
 
@@ -208,10 +224,14 @@ def destroy(name: str, *, number: int, confirm: str | None, as_json: bool) -> No
         )
 
 
-def _selector(cka_id: str | None, label: str | None) -> dict[str, str]:
+def _selector(cka_id: str | None, label: str | None, public_key: IO[bytes] | None) -> dict[str, str]:
     if (cka_id is None) == (label is None):
         raise click.UsageError("name the pair with exactly one of --cka-id and --label")
-    return {"cka_id": cka_id} if cka_id is not None else {"label": label or ""}
+    selector = {"cka_id": cka_id} if cka_id is not None else {"label": label or ""}
+    if public_key is not None:
+        # More than any public key or certificate; the service says what is wrong with it.
+        selector["public_key"] = public_key.read(MAX_PEM_BYTES).decode("ascii", "replace")
+    return selector
 
 
 def _validity(bounds: dict[str, Any]) -> dict[str, Any]:

@@ -17,12 +17,9 @@ from hsm.errors import (
     DeadlineExceeded,
     ExtraMissing,
     KeyExists,
-    KeyHalvesDiffer,
-    KeyMismatch,
     ModuleMissing,
     PinLocked,
     PinRejected,
-    SignatureMismatch,
     TokenAmbiguous,
     TokenError,
     TokenFull,
@@ -34,10 +31,9 @@ from signer.domain.consistency import as_made
 from signer.domain.events import Event, EventType
 from signer.domain.keys import Key, KeyVersion
 from signer.domain.lifecycle import Step, follow
-from signer.domain.messages import SelfCheck
 from signer.errors import CreationUnfinished, PairNotSuitable, SignerError
+from signer.services.adoption import Adoption
 from signer.services.ports import KeyStore, TokenAccess, VersionChange
-from signer.services.signing import MessageSigner, SigningKey
 
 # An RSA-4096 pair takes a token long.
 GENERATION_TIMEOUT = 120.0
@@ -61,22 +57,23 @@ CLEAN_REFUSALS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPairSelector:
-    """A pair that is in the token already: exactly one of the two is given."""
+    """A pair that is in the token already: exactly one of the first two is given.
+
+    ``unverified_public_key``: PEM of its public key or a certificate, for a pair of which the token shows none.
+    """
 
     cka_id: bytes | None = None
     label: str | None = None
+    unverified_public_key: bytes | None = None
 
 
 class KeyPairMaker:
     """Fulfils pending versions."""
 
-    def __init__(
-        self, *, store: KeyStore, tokens: TokenAccess, signer: MessageSigner, strict_adoption: bool, timeout: float
-    ) -> None:
+    def __init__(self, *, store: KeyStore, tokens: TokenAccess, adoption: Adoption, timeout: float) -> None:
         self._store = store
         self._tokens = tokens
-        self._signer = signer
-        self._strict = strict_adoption
+        self._adoption = adoption
         self._timeout = timeout
 
     def find(self, tokens: Iterable[str], selector: KeyPairSelector) -> TokenKey:
@@ -129,7 +126,9 @@ class KeyPairMaker:
             self.pin(key, version, self._generated(key, version, actor), actor, done, activate=activate)
             return ()
         try:
-            spki, warnings = self._adopted(key, version)
+            # By the recorded CKA_ID, however it was selected: a label may stand at another pair by now.
+            found = self.find(key.tokens, KeyPairSelector(cka_id=version.cka_id))
+            spki, warnings = self._adoption.examined(key, found, selector.unverified_public_key)
             self.pin(key, version, spki, actor, done, activate=activate)
         except (SignerError, TokenError) as error:
             # Where the database cannot take even this, the record stays pending.
@@ -218,27 +217,3 @@ class KeyPairMaker:
         if found.spki is None or not as_made(key, version, (found,)):
             raise unfinished from failure
         return found.spki
-
-    def _adopted(self, key: Key, version: KeyVersion) -> tuple[bytes, tuple[str, ...]]:
-        # By the recorded CKA_ID, however it was selected: a label may stand at another pair by now.
-        found = self.find(key.tokens, KeyPairSelector(cka_id=version.cka_id))
-        if found.spki is None or not (found.has_private and found.has_public):
-            raise PairNotSuitable(reason="the token holds only one half of the pair")
-        if found.algorithm is not key.algorithm:
-            kind = found.algorithm.value if found.algorithm else "of an unknown kind"
-            raise PairNotSuitable(reason=f"the pair is {kind}, the key is {key.algorithm.value}")
-        if not found.sign:
-            raise PairNotSuitable(reason="the private key may not sign (CKA_SIGN is false)")
-        warnings = []
-        if found.extractable:
-            warnings.append("the private key is extractable: whoever has the PIN can take a copy out of the token")
-        if not found.sensitive:
-            warnings.append("the private key is not sensitive: the token shows it in plain text")
-        if warnings and self._strict:
-            raise PairNotSuitable(reason="; ".join(warnings))
-        pin = PinnedKey(key_id=found.key_id, algorithm=key.algorithm, spki=found.spki)
-        try:
-            self._signer.sign_bytes(SigningKey(pin=pin, purpose=key.purpose, tokens=key.tokens), SelfCheck.ADOPTION)
-        except (KeyHalvesDiffer, KeyMismatch, SignatureMismatch) as error:
-            raise PairNotSuitable(reason="the private and the public half do not belong together") from error
-        return found.spki, tuple(warnings)

@@ -189,6 +189,9 @@ class TokenAccess(Protocol):
     def find_keys(self, token: str, *, timeout: float | None = None) -> tuple[TokenKey, ...]:
         """All pairs of a token."""
 
+    def certificates(self, token: str, key_id: bytes, *, timeout: float | None = None) -> tuple[bytes, ...]:
+        """The certificates that the token holds under a CKA_ID, DER, as they are."""
+
     def has_key(self, token: str, key: PinnedKey, *, timeout: float | None = None) -> bool | None:
         """Whether the token holds this very pair; None where it cannot be asked now.
 

@@ -13,6 +13,7 @@ from signer.domain.lifecycle import allowed_steps
 from signer.domain.requests import Signature, SigningRequest
 from signer.domain.timestamps import rfc3339
 from signer.domain.workers import Readiness
+from signer.services.key_pairs import KeyPairSelector
 from signer.web.parsing import MAX_ID, Body, Query, QueryNumber, Timestamp
 
 
@@ -46,16 +47,29 @@ def _label(value: str) -> str:
 
 
 class AdoptBody(Body):
-    """A pair that is in the token already, by CKA_ID in hexadecimal or by label."""
+    """A pair that is in the token already, by CKA_ID in hexadecimal (with colons or without) or by label.
 
-    cka_id: str | None = Field(None, pattern=r"^([0-9a-fA-F]{2}){1,255}$")
+    ``public_key``: PEM of its public key or a certificate, where the token shows neither.
+    """
+
+    cka_id: str | None = Field(None, pattern=r"^[0-9a-fA-F]{2}(:?[0-9a-fA-F]{2}){0,254}$")
     label: Annotated[str, AfterValidator(_label)] | None = None
+    public_key: str | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if (self.cka_id is None) == (self.label is None):
             raise ValueError("needs exactly one of cka_id and label")
         return self
+
+    @property
+    def selector(self) -> KeyPairSelector:
+        """The same as services take it."""
+        return KeyPairSelector(
+            cka_id=bytes.fromhex(self.cka_id.replace(":", "")) if self.cka_id else None,
+            label=self.label,
+            unverified_public_key=self.public_key.encode() if self.public_key is not None else None,
+        )
 
 
 class NewKeyBody(ValidityBody):

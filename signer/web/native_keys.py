@@ -8,11 +8,9 @@ from flask import Blueprint, Response, request
 
 from signer.domain.identity import Identity
 from signer.domain.policy import Action
-from signer.services.key_pairs import KeyPairSelector
 from signer.services.lifecycle import NewKeyRequest, Outcome
 from signer.web.context import answer, authenticated, authorised, json_body, service
 from signer.web.documents import (
-    AdoptBody,
     DestroyBody,
     EventsQuery,
     NewKeyBody,
@@ -43,7 +41,7 @@ def create_key() -> Response:
     lifecycle = service().lifecycle
     if body.adopt is None:
         return _outcome(lifecycle.create(identity, new), CREATED)
-    return _outcome(lifecycle.adopt(identity, new, _selector(body.adopt)), CREATED)
+    return _outcome(lifecycle.adopt(identity, new, body.adopt.selector), CREATED)
 
 
 @blueprint.get("/keys")
@@ -69,7 +67,7 @@ def prepare_version(key: str) -> Response:
     """Prepare the next version."""
     identity = authorised(Action.ADMINISTER)
     body = parsed(PrepareBody, json_body())
-    selector = _selector(body.adopt) if body.adopt else None
+    selector = body.adopt.selector if body.adopt else None
     outcome = service().lifecycle.prepare(identity, key, validity=body.validity, selector=selector)
     return _outcome(outcome, CREATED)
 
@@ -127,7 +125,3 @@ def _step(step: Callable[[Identity, str, int], Outcome], key: str, number: int) 
 
 def _outcome(outcome: Outcome, status: int = 200) -> Response:
     return answer({**key_document(outcome.key), "warnings": list(outcome.warnings)}, status)
-
-
-def _selector(body: AdoptBody) -> KeyPairSelector:
-    return KeyPairSelector(cka_id=bytes.fromhex(body.cka_id) if body.cka_id else None, label=body.label)

@@ -246,7 +246,12 @@ WORDINGS: Mapping[type[Exception], Wording] = {
         hint="restore the pair from the backup of the token, or rotate to another version",
     ),
     hsm_errors.KeyExists: Wording(status=409, detail="the token holds such a pair already"),
-    hsm_errors.KeyAmbiguous: Wording(status=409, detail="the token holds more than one such pair"),
+    hsm_errors.KeyAmbiguous: Wording(
+        status=409,
+        detail="the token holds more than one such pair",
+        hint="name the pair by its CKA_ID (--cka-id) instead of its label; where pairs share one, the tools of the "
+        "token's maker have to give each its own",
+    ),
     hsm_errors.KeyHalvesDiffer: Wording(status=409, detail="the two halves of the pair do not belong together"),
     hsm_errors.AlgorithmUnsupported: Wording(status=409, detail="the token does not offer this algorithm"),
     hsm_errors.TokenFull: Wording(status=507, detail="the token has no room for another key pair"),

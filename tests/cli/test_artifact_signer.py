@@ -119,8 +119,20 @@ FAILURES = {
     "adopting a pair that is not there": Session(
         arguments=("keys", "adopt", "b", "--algorithm", "rsa-3072", "--label", "none"), code=1, stderr=("pair",)
     ),
+    "adopting with an empty file as public key": Session(
+        arguments=(
+            "keys", "adopt", "b", "--algorithm", "ecdsa-p256", "--label", "firmware-v1", "--public-key", "/dev/null"
+        ),
+        code=1,
+        stderr=("no public key or certificate in PEM",),
+    ),
+    "adopting with a public key that is not there": Session(
+        arguments=("keys", "adopt", "b", "--algorithm", "rsa-3072", "--label", "x", "--public-key", "/nowhere.pem"),
+        code=2,
+        stderr=("/nowhere.pem",),
+    ),
     "signing a file that is not there": Session(
-        arguments=("sign", "/nowhere.mender", "--key", "firmware", "-o", "/tmp/x"), code=2, stderr=("does not exist",)
+        arguments=("sign", "/nowhere.mender", "--key", "firmware", "-o", "/nowhere/x"), code=2, stderr=("does not exist",)
     ),
 }  # fmt: skip
 

@@ -231,3 +231,8 @@ def test_pairs_that_share_a_label_are_ambiguous(token: Candidate) -> None:
         token.pool.find_key(token.name, key_id=b"twin 2", label="twin")
     with pytest.raises((KeyNotFound, KeyAmbiguous)):
         token.pool.find_key(token.name, label="tw")
+
+
+def test_there_is_no_certificate_beside_a_new_pair(token: Candidate) -> None:
+    key = token.key(key_id=b"without a certificate")
+    assert token.pool.certificates(token.name, key.key_id) == ()

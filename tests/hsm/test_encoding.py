@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -74,9 +74,49 @@ def test_an_unused_size_of_rsa_has_a_key_but_no_algorithm() -> None:
     assert rsa_spki(modulus, b"\1\0\1") == (None, spki(key))
 
 
-def test_unused_curves_are_nothing() -> None:
-    assert ec_spki(P384_PARAMETERS, EC_POINT) == (None, None)
-    assert edwards_spki(bytes.fromhex("06032b6571"), bytes(57)) == (None, None)
+UNUSED = {
+    "P-384": (ec.SECP384R1(), P384_PARAMETERS),
+    "P-521": (ec.SECP521R1(), bytes.fromhex("06052b81040023")),
+    "secp256k1": (ec.SECP256K1(), bytes.fromhex("06052b8104000a")),
+    "brainpoolP256r1": (ec.BrainpoolP256R1(), bytes.fromhex("06092b2403030208010107")),
+}
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("name", UNUSED)
+def test_an_unused_curve_has_a_key_but_no_algorithm(name: str, wrapped: bool) -> None:
+    curve, parameters = UNUSED[name]
+    key = ec.generate_private_key(curve)
+    point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    length = bytes([len(point)]) if len(point) < 128 else bytes([0x81, len(point)])
+    assert ec_spki(parameters, b"\x04" + length + point if wrapped else point) == (None, spki(key))
+
+
+def test_an_unused_edwards_curve_has_a_key_but_no_algorithm() -> None:
+    key = ed448.Ed448PrivateKey.generate()
+    point = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    for parameters in (bytes.fromhex("06032b6571"), b"\x13\x0aedwards448"):
+        for form in (point, b"\x04\x39" + point):
+            assert edwards_spki(parameters, form) == (
+                None,
+                key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+            )
+
+
+STRANGE = {
+    "a point of another curve": (P384_PARAMETERS, EC_POINT),
+    "explicit parameters": (bytes.fromhex("3003020101"), EC_POINT),
+    "a curve that nobody knows": (bytes.fromhex("06032a0304"), EC_POINT),
+    "no parameters": (b"", EC_POINT),
+    "no object identifier": (b"\x06\xff\x2a", EC_POINT),
+    "no point": (P384_PARAMETERS, b"\x00"),
+}
+
+
+@pytest.mark.parametrize("sentence", STRANGE)
+def test_what_is_on_no_known_curve_is_nothing(sentence: str) -> None:
+    assert ec_spki(*STRANGE[sentence]) == (None, None)
+    assert edwards_spki(*STRANGE[sentence]) == (None, None)
 
 
 REFUSED_KEYS = {

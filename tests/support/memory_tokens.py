@@ -73,6 +73,7 @@ class Pair:
     sensitive: bool = True
     sign: bool = True
     local: bool = True
+    certificates: tuple[bytes, ...] = ()
 
     def shown(self) -> TokenKey:
         """The pair as a search shows it."""
@@ -246,6 +247,11 @@ class MemoryTokens:
         """All pairs."""
         with self._asked("find_keys", token) as pairs:
             return tuple(pair.shown() for pair in pairs)
+
+    def certificates(self, token: str, key_id: bytes, *, timeout: float | None = None) -> tuple[bytes, ...]:
+        """The certificates beside a pair, DER."""
+        with self._asked("certificates", token) as pairs:
+            return tuple(found for pair in pairs if pair.key_id == key_id for found in pair.certificates)
 
     def has_key(self, token: str, key: PinnedKey, *, timeout: float | None = None) -> bool | None:
         """Whether the token holds this very pair; None where it cannot be asked."""

@@ -23,14 +23,14 @@ def _token() -> Any:
     return pkcs11.lib(str(module)).get_token(token_label=TOKEN_LABEL)
 
 
-def _make(pin: str, cka_id: str, label: str, *, extractable: bool) -> None:
+def _make(pin: str, cka_id: str, label: str, *, extractable: bool, curve: str = CURVE) -> None:
     with _token().open(rw=True, user_pin=pin) as session:
         attributes = {
             pkcs11.Attribute.EXTRACTABLE: extractable,
             pkcs11.Attribute.SENSITIVE: not extractable,
         }
         parameters = session.create_domain_parameters(
-            pkcs11.KeyType.EC, {pkcs11.Attribute.EC_PARAMS: encode_named_curve_parameters(CURVE)}, local=True
+            pkcs11.KeyType.EC, {pkcs11.Attribute.EC_PARAMS: encode_named_curve_parameters(curve)}, local=True
         )
         parameters.generate_keypair(id=bytes.fromhex(cka_id), label=label, store=True, private_template=attributes)
 
@@ -43,6 +43,25 @@ def make(pin: str, cka_id: str, label: str) -> None:
 def make_extractable(pin: str, cka_id: str, label: str) -> None:
     """A pair that the token gives away."""
     _make(pin, cka_id, label, extractable=True)
+
+
+def make_curve(pin: str, cka_id: str, label: str, curve: str) -> None:
+    """A pair on another curve."""
+    _make(pin, cka_id, label, extractable=False, curve=curve)
+
+
+def certify(pin: str, cka_id: str, certificate: str) -> None:
+    """Place a certificate, in hexadecimal, beside a pair."""
+    attributes = {
+        pkcs11.Attribute.CLASS: pkcs11.ObjectClass.CERTIFICATE,
+        pkcs11.Attribute.CERTIFICATE_TYPE: pkcs11.CertificateType.X_509,
+        pkcs11.Attribute.TOKEN: True,
+        pkcs11.Attribute.ID: bytes.fromhex(cka_id),
+        pkcs11.Attribute.SUBJECT: b"",
+        pkcs11.Attribute.VALUE: bytes.fromhex(certificate),
+    }
+    with _token().open(rw=True, user_pin=pin) as session:
+        session.create_object(attributes)
 
 
 def remove(pin: str, cka_id: str, *kinds: str) -> None:
@@ -73,6 +92,8 @@ def mistype(_pin: str) -> None:
 ACTIONS: dict[str, Callable[..., None]] = {
     "make": make,
     "make-extractable": make_extractable,
+    "make-curve": make_curve,
+    "certify": certify,
     "remove": remove,
     "replace": replace,
     "mistype": mistype,

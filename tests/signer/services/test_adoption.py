@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.x509.oid import NameOID
 
 from hsm.algorithms import Algorithm
 from hsm.errors import (
@@ -24,8 +29,8 @@ from signer.errors import (
     PairNotSuitable,
 )
 from signer.services.key_pairs import KeyPairSelector
-from tests.support.house import ADMIN, KEY, SIGNER, House
-from tests.support.memory_tokens import MemoryTokens, Pair, make_key, spki_of
+from tests.support.house import ADMIN, KEY, REQUEST, SIGNER, House
+from tests.support.memory_tokens import MemoryTokens, Pair, PrivateKey, make_key, spki_of
 
 from .steps import asked
 
@@ -119,18 +124,99 @@ UNFIT = {
     "no such pair": Unfit(pairs=({"label": "another"},), error=KeyNotInToken),
     "two pairs of one label": Unfit(pairs=({}, {"key_id": b"\x77"}), error=KeyAmbiguous),
     "the halves do not belong together": Unfit(pairs=({"spki": OTHER_PUBLIC},), error=KeyHalvesDiffer),
-    "the public half is missing": Unfit(pairs=({"spki": None},), error=PairNotSuitable, says="one half"),
-    "the private half is missing": Unfit(pairs=({"private": None},), error=PairNotSuitable, says="one half"),
+    "the public half is missing": Unfit(pairs=({"spki": None},), error=PairNotSuitable, says="--public-key"),
+    "the private half is missing": Unfit(pairs=({"private": None},), error=PairNotSuitable, says="no private half"),
     "another algorithm": Unfit(
         pairs=({"private": RSA, "spki": spki_of(RSA)},), error=PairNotSuitable, says="rsa-2048, the key is ecdsa-p256"
     ),
     "an algorithm that is not used here": Unfit(
-        pairs=({"private": P384, "spki": spki_of(P384)},), error=PairNotSuitable, says="of an unknown kind"
+        pairs=({"private": P384, "spki": spki_of(P384)},),
+        error=PairNotSuitable,
+        says="the pair is EC P-384, the key is ecdsa-p256",
     ),
     "a private half that may not sign": Unfit(pairs=({"sign": False},), error=PairNotSuitable, says="CKA_SIGN"),
     "no CKA_ID": Unfit(pairs=({"key_id": b""},), error=PairNotSuitable, says="CKA_ID"),
     "a CKA_ID that is too long": Unfit(pairs=({"key_id": bytes(256)},), error=PairNotSuitable, says="CKA_ID"),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hidden:
+    """A pair whose public half the token does not show, what is known of it, and what becomes of the adoption.
+
+    ``given``: PEM. ``certificates``: DER, beside the pair. ``says``: why it is refused; None: it is adopted.
+    """
+
+    given: bytes | None = None
+    certificates: tuple[bytes, ...] = ()
+    says: str | None = None
+    private: PrivateKey | ec.EllipticCurvePrivateKey = field(default_factory=lambda: MINE)
+    shown: bool = False
+
+
+def pem(key: PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def certificate(key: PrivateKey | ec.EllipticCurvePrivateKey, encoding: Encoding = Encoding.DER) -> bytes:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")])
+    begin = datetime(2020, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder(issuer_name=name, subject_name=name, public_key=key.public_key())
+    builder = builder.serial_number(1).not_valid_before(begin).not_valid_after(begin + timedelta(days=1))
+    return builder.sign(MINE, hashes.SHA256()).public_bytes(encoding)
+
+
+MINE, OTHER = make_key(P256), make_key(P256)
+ELSEWHERE = "does not belong to the private half"
+HIDDEN = {
+    "its public key is given": Hidden(given=pem(MINE)),
+    "its public key is given in a certificate": Hidden(given=certificate(MINE, Encoding.PEM)),
+    "a certificate is beside it": Hidden(certificates=(certificate(MINE),)),
+    "a certificate of another key is beside it too": Hidden(certificates=(certificate(OTHER), certificate(MINE))),
+    "two certificates of it are beside it": Hidden(certificates=(certificate(MINE), certificate(MINE))),
+    "a certificate that cannot be read is beside it too": Hidden(certificates=(b"0", b"", certificate(MINE))),
+    "what is given counts before what is beside it": Hidden(given=pem(MINE), certificates=(certificate(OTHER),)),
+    "its public key is given although it is shown": Hidden(given=pem(MINE), shown=True),
+    "nothing tells of it": Hidden(says="--public-key"),
+    "only what cannot be read is beside it": Hidden(certificates=(b"0",), says="--public-key"),
+    "another public key is given": Hidden(given=pem(OTHER), says=ELSEWHERE),
+    "another public key is given although it is shown": Hidden(given=pem(OTHER), shown=True, says="shows another"),
+    "only a certificate of another key is beside it": Hidden(certificates=(certificate(OTHER),), says=ELSEWHERE),
+    "a public key of another algorithm is given": Hidden(given=pem(RSA), says="the pair is rsa-2048"),
+    "a certificate of another algorithm is beside it": Hidden(
+        certificates=(certificate(RSA),), says="the pair is rsa-2048"
+    ),
+    "a public key that is not used here is given": Hidden(given=pem(P384), private=P384, says="the pair is EC P-384"),
+    "what is given is no key": Hidden(given=b"hello", says="no public key"),
+    "what is given is empty": Hidden(given=b"", says="no public key"),
+    "what is given is a private key": Hidden(
+        given=MINE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), says="no public key"
+    ),
+    "what is given is DER": Hidden(given=spki_of(MINE), says="no public key"),
+    "what is given is a broken certificate": Hidden(
+        given=b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", says="no public key"
+    ),
+}
+
+
+class TestHiddenPublicHalf:
+    """The public key of a pair may come from elsewhere; a signature proves that it belongs to the pair."""
+
+    @pytest.mark.parametrize("sentence", HIDDEN)
+    def test_a_pair_without_its_public_half(self, house: House, tokens: MemoryTokens, sentence: str) -> None:
+        row = HIDDEN[sentence]
+        spki = spki_of(MINE) if row.shown else None
+        tokens.put(some_pair(private=row.private, spki=spki, certificates=row.certificates))
+        selector = KeyPairSelector(label="legacy", unverified_public_key=row.given)
+        if row.says is not None:
+            with pytest.raises(PairNotSuitable) as refusal:
+                house.lifecycle.adopt(ADMIN, asked(), selector)
+            assert row.says in refusal.value.reason
+            assert_name_is_free(house)
+            return
+        version = house.lifecycle.adopt(ADMIN, asked(), selector).key.version(1)
+        assert (version.spki, version.state) == (spki_of(MINE), VersionState.ACTIVE)
+        assert house.signing.sign(SIGNER, KEY, REQUEST).fingerprint == version.fingerprint
 
 
 class TestUnfitPairs:

@@ -137,6 +137,12 @@ VALUES: dict[str, Value] = {
     "a CKA_ID of an odd number of digits": adopted('"cka_id": "abc"', "cka_id"),
     "a CKA_ID too long": adopted(f'"cka_id": "{"ab" * 256}"', "cka_id"),
     "a CKA_ID in other digits": adopted('"cka_id": "\u0661\u0662"', "cka_id"),
+    "a CKA_ID with a colon at its end": adopted('"cka_id": "ab:"', "cka_id"),
+    "a CKA_ID with a colon at its beginning": adopted('"cka_id": ":ab"', "cka_id"),
+    "a CKA_ID with two colons": adopted('"cka_id": "ab::cd"', "cka_id"),
+    "a CKA_ID with a colon within a byte": adopted('"cka_id": "a:b"', "cka_id"),
+    "a public key that is a number": adopted('"label": "a", "public_key": 1', "public_key"),
+    "a public key alone": adopted('"public_key": "PEM"', "exactly one"),
     "a CKA_ID with a newline at its end": adopted('"cka_id": "ab\\n"', "cka_id"),
 }
 
