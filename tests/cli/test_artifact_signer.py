@@ -132,7 +132,8 @@ FAILURES = {
         stderr=("/nowhere.pem",),
     ),
     "signing a file that is not there": Session(
-        arguments=("sign", "/nowhere.mender", "--key", "firmware", "-o", "/nowhere/x"), code=2, stderr=("does not exist",)
+        arguments=("sign", "/nowhere.mender", "--key", "firmware", "-o", "/nowhere/x"), code=2,
+        stderr=("does not exist",),
     ),
 }  # fmt: skip
 
