@@ -1,8 +1,7 @@
 # Each step runs a script of scripts/ that runs, and is tested, outside of a container too.
 FROM debian:bookworm-slim AS build
 COPY . /source
-RUN /source/scripts/install-system-packages python
-RUN /source/scripts/make-venv /opt/artifact-signer service,postgres
+RUN /source/scripts/make-venv /opt/artifact-signer service
 
 FROM debian:bookworm-slim
 COPY scripts/install-system-packages /usr/local/share/artifact-signer/install-system-packages

@@ -47,20 +47,20 @@ bench-token: $(VENV)/dev ## the token alone, through its process, and over HTTP
 clean: ## remove everything that was made here
 	rm -rf build dist $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
 
-# One environment; each stamp says which extras it has.
-$(VENV)/service: pyproject.toml scripts/make-venv
+# One environment; each stamp says what it is made for. What is in it, by hash, is in requirements/; scripts/lock writes it.
+$(VENV)/service: pyproject.toml requirements/build.lock requirements/service.lock scripts/make-venv
 	@PYTHON=$(PYTHON) scripts/make-venv $(VENV) service --editable
 	@touch $@
 
-$(VENV)/dev: pyproject.toml scripts/make-venv
+$(VENV)/dev: pyproject.toml requirements/build.lock requirements/dev.lock scripts/make-venv
 	@PYTHON=$(PYTHON) scripts/make-venv $(VENV) dev --editable
 	@touch $@ $(VENV)/service
 
 # As devices and release engineers install it: an editable installation starts more slowly.
-build/installed/done: $(wildcard verifier/*.py verifier/*/*.py) pyproject.toml
+build/installed/done: $(wildcard verifier/*.py verifier/*/*.py) pyproject.toml requirements/fast.lock scripts/make-venv
 	@PYTHON=$(PYTHON) scripts/make-venv build/installed fast
 	@touch $@
 
-$(VENV)/fuzz: $(VENV)/dev
-	@PYTHON=$(PYTHON) scripts/make-venv $(VENV) dev,fuzz --editable
-	@touch $@
+$(VENV)/fuzz: pyproject.toml requirements/build.lock requirements/fuzz.lock scripts/make-venv
+	@PYTHON=$(PYTHON) scripts/make-venv $(VENV) fuzz --editable
+	@touch $@ $(VENV)/dev $(VENV)/service
