@@ -5,18 +5,21 @@
 """
 
 from hsm.algorithms import Algorithm
+from hsm.async_signer import AsyncSigner
 from hsm.config import PinSource, RestartPolicy, TokenConfig, TokenUri
 from hsm.errors import TokenError
 from hsm.inspection import inspect, list_slots
 from hsm.parent.pin_source import sealed_pin_source
 from hsm.pool import TokenPool
-from hsm.types import PinnedKey, TokenDescription, TokenHealth, TokenKey, TokenState
+from hsm.types import PinnedKey, SignRequest, TokenDescription, TokenHealth, TokenKey, TokenState
 
 __all__ = [
     "Algorithm",
+    "AsyncSigner",
     "PinSource",
     "PinnedKey",
     "RestartPolicy",
+    "SignRequest",
     "TokenConfig",
     "TokenDescription",
     "TokenError",

@@ -9,16 +9,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 from hsm import inspection
 from hsm.algorithms import Algorithm
 from hsm.config import RestartPolicy, TokenConfig
 from hsm.errors import (
-    AlgorithmUnsupported,
     ConfigurationError,
     DeadlineExceeded,
     KeyAmbiguous,
@@ -26,18 +23,19 @@ from hsm.errors import (
     KeyNotFound,
     SignatureMismatch,
     TokenBusy,
+    TokenError,
     TokenNotFound,
     TokenUnavailable,
 )
+from hsm.parent.batches import BatchRunner
 from hsm.parent.client import TokenClient
-from hsm.parent.requests import checked_names, packed, payload_for
+from hsm.parent.jobs import Job, checked_names, packed
 from hsm.parent.routing import Router
 from hsm.parent.signature_check import SignatureCheck
 from hsm.protocol.messages import Op
 from hsm.protocol.records import unpack_record
-from hsm.protocol.signing import DIGEST_SIZE, MAX_MESSAGE
 from hsm.protocol.values import pack_values, unpack_values
-from hsm.types import PinnedKey, TokenDescription, TokenHealth, TokenKey
+from hsm.types import PinnedKey, SignRequest, TokenDescription, TokenHealth, TokenKey
 
 PAIR_CHECK = b"artifact-signer: both halves of a pair belong together"
 GENERATE_TIMEOUT = 120.0
@@ -58,15 +56,15 @@ class TokenPool:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._policy = policy or RestartPolicy()
-        self._clock = clock
+        self.clock = clock
         self._timeout = timeout
-        self._check = SignatureCheck()
         self._router = Router(max_wait=self._policy.max_wait, clock=clock)
         self._clients: dict[str, TokenClient] = {}
         for config in configs:
             if config.name in self._clients:
                 raise ConfigurationError(token=config.name, setting="name", reason="is used twice")
             self._clients[config.name] = TokenClient(config, policy=self._policy, clock=clock)
+        self._runner = BatchRunner(self.clients, SignatureCheck())
         if not self._clients:
             raise ConfigurationError(setting="tokens", reason="there is none")
 
@@ -89,7 +87,7 @@ class TokenPool:
 
     def wait_ready(self, timeout: float) -> bool:
         """Wait until every token takes requests; False if one does not in time, or was refused."""
-        deadline = self._clock() + timeout
+        deadline = self.clock() + timeout
         # A list: every token is waited for, although one said no.
         answers = [client.status.wait_ready(deadline, keep_waiting=True) for client in self._clients.values()]
         return all(answers)
@@ -112,11 +110,7 @@ class TokenPool:
 
         ``tokens``: names of those that may be used; None: all. For Ed25519 at most 64 KiB.
         """
-        if key.algorithm is Algorithm.ED25519:
-            if len(message) > MAX_MESSAGE:
-                raise AlgorithmUnsupported(algorithm=key.algorithm, reason=f"longer than {MAX_MESSAGE} bytes")
-            return self._sign(key, message, None, tokens, timeout)
-        return self._sign(key, message, hashlib.sha256(message).digest(), tokens, timeout)
+        return self._signed(self._job(key, message, None, self._selected(tokens), self._deadline(timeout)))
 
     def sign_digest(
         self,
@@ -127,9 +121,30 @@ class TokenPool:
         timeout: float | None = None,
     ) -> bytes:
         """As ``sign`` for a SHA-256 digest of 32 bytes; not for Ed25519."""
-        if key.algorithm is Algorithm.ED25519 or len(digest) != DIGEST_SIZE:
-            raise AlgorithmUnsupported(algorithm=key.algorithm, reason="signs no such digest")
-        return self._sign(key, None, digest, tokens, timeout)
+        return self._signed(self._job(key, None, digest, self._selected(tokens), self._deadline(timeout)))
+
+    def sign_many(self, requests: Sequence[SignRequest], *, timeout: float | None = None) -> list[bytes | TokenError]:
+        """An outcome for each request, in order: a signature as ``sign`` gives it, or why there is none.
+
+        They travel together, up to 256 to a message, are spread over the sessions of each token's process, and fail
+        over one by one. Raises nothing that concerns a request; ``timeout`` holds for all of them.
+        """
+        deadline = self._deadline(timeout)
+        jobs = [self.job(request, deadline) for request in requests]
+        self._runner.run([job for job in jobs if isinstance(job, Job)])
+        return [self._outcome(job) for job in jobs]
+
+    @property
+    def clients(self) -> tuple[TokenClient, ...]:
+        """The tokens in the order of configuration, for who drives jobs himself."""
+        return tuple(self._clients.values())
+
+    def job(self, request: SignRequest, deadline: float) -> Job | TokenError:
+        """A request on its way, for who drives it; an error where it cannot be one."""
+        try:
+            return self._job(request.key, request.message, None, self._selected(request.tokens), deadline)
+        except TokenError as error:
+            return error
 
     def generate(
         self,
@@ -147,7 +162,7 @@ class TokenPool:
         """
         checked_names(key_id, label)
         allowed = GENERATE_TIMEOUT if timeout is None else timeout
-        deadline = self._clock() + allowed
+        deadline = self.clock() + allowed
         body = pack_values(algorithm.value, key_id, label)
         hung_after = max(allowed, GENERATE_TIMEOUT)  # a caller who gives up early is no reason to end the process
         spki = self._awaited(token, deadline).call(Op.GENERATE, body, deadline=deadline, hung_after=hung_after)
@@ -156,7 +171,7 @@ class TokenPool:
         try:
             self._check_pair(key, token, deadline)
         except KeyHalvesDiffer:
-            self.destroy(token, key_id, timeout=deadline - self._clock())
+            self.destroy(token, key_id, timeout=deadline - self.clock())
             raise
         return spki
 
@@ -228,46 +243,41 @@ class TokenPool:
         client = self._named(token)
         deadline = self._deadline(timeout)
         if not client.status.ready:
-            return inspection.inspect(client.config, timeout=deadline - self._clock(), clock=self._clock)
+            return inspection.inspect(client.config, timeout=deadline - self.clock(), clock=self.clock)
         return unpack_record(TokenDescription, client.call(Op.DESCRIBE, b"", deadline=deadline))
 
     def health(self) -> tuple[TokenHealth, ...]:
         """The state of every token, in the order of configuration."""
         return tuple(client.status.health() for client in self._clients.values())
 
-    def _sign(
+    def _job(
         self,
         key: PinnedKey,
         message: bytes | None,
         digest: bytes | None,
-        tokens: Sequence[str] | None,
-        timeout: float | None,
-    ) -> bytes:
-        deadline = self._deadline(timeout)
-        candidates = self._router.candidates(key, self._selected(tokens))
+        clients: Sequence[TokenClient],
+        deadline: float,
+    ) -> Job:
+        return Job(key, message, digest, self._router.route(key, clients, deadline=deadline))
 
-        def ask(client: TokenClient, until: float) -> bytes:
-            return self._signed_by(client, key, message, digest, until)
+    def _signed(self, job: Job) -> bytes:
+        self._runner.run([job])
+        outcome = self._outcome(job)
+        if isinstance(outcome, TokenError):
+            raise outcome
+        return outcome
 
-        return self._router.first_answer(candidates, key, ask, deadline=deadline)
-
-    def _signed_by(
-        self, client: TokenClient, key: PinnedKey, message: bytes | None, digest: bytes | None, deadline: float
-    ) -> bytes:
-        """One attempt with one token."""
-        kind, payload = payload_for(client, key.algorithm, message, digest)
-        raw = client.sign(packed(key), kind, payload, deadline=deadline)
-        signed = digest if digest is not None else message
-        try:
-            return self._check.verified(key, signed=signed or b"", signature=raw)
-        except SignatureMismatch as error:
-            raise replace(error, token=client.config.name) from None
+    @staticmethod
+    def _outcome(job: Job | TokenError) -> bytes | TokenError:
+        if isinstance(job, TokenError):
+            return job
+        assert job.outcome is not None  # noqa: S101  (the runner returns when there is one)
+        return job.outcome
 
     def _check_pair(self, key: PinnedKey, token: str, deadline: float) -> None:
         """The pair signs, and its public half agrees; else ``KeyHalvesDiffer``."""
-        digest = None if key.algorithm is Algorithm.ED25519 else hashlib.sha256(PAIR_CHECK).digest()
         try:
-            self._signed_by(self._awaited(token, deadline), key, PAIR_CHECK, digest, deadline)
+            self._signed(self._job(key, PAIR_CHECK, None, [self._awaited(token, deadline)], deadline))
         except SignatureMismatch as error:
             raise KeyHalvesDiffer(token=token, key_id=error.key_id) from None
 
@@ -280,7 +290,7 @@ class TokenPool:
         """``token``, after a wait of at most ``max_wait`` for it to be ready."""
         client = self._named(token)
         if not client.status.ready:
-            client.status.wait_ready(min(deadline, self._clock() + self._policy.max_wait), keep_waiting=False)
+            client.status.wait_ready(min(deadline, self.clock() + self._policy.max_wait), keep_waiting=False)
         return client
 
     def _forget_lacking(self) -> None:
@@ -303,4 +313,4 @@ class TokenPool:
         return chosen
 
     def _deadline(self, timeout: float | None) -> float:
-        return self._clock() + (self._timeout if timeout is None else timeout)
+        return self.clock() + (self._timeout if timeout is None else timeout)

@@ -34,6 +34,15 @@ class PinnedKey:
         return self.digest.hex()
 
 
+@dataclass(frozen=True, slots=True)
+class SignRequest:
+    """One signature that is asked for. ``tokens``: names of those that may be used; None: all."""
+
+    key: PinnedKey
+    message: bytes = field(repr=False)
+    tokens: tuple[str, ...] | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenKey:
     """A key pair, or one half of it, as found in a token.

@@ -7,6 +7,7 @@ Who may close what:
    may: the kernel gives the number of a closed descriptor to the next socket, and the borrower would read from that.
 3. A channel that was left behind is the supervisor's. It is lent again only after its late answer was thrown away,
    since the next borrower would take that answer for its own.
+4. The channel of an event loop is the pool's until it is claimed, and then the loop's, for the life of its process.
 
 All lists, ``load`` and the current process are guarded by the token's one lock, ``TokenStatus.lock``.
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hsm.errors import DeadlineExceeded
 from hsm.parent.child import Channel, Child
@@ -25,11 +26,16 @@ from hsm.protocol.records import Capabilities
 
 @dataclass(slots=True, eq=False)
 class Lease:
-    """A borrowed channel. ``hung_at``: when the process counts as hung if it has not answered by then."""
+    """A borrowed channel. ``hung_at``: when the process counts as hung if it has not answered by then.
 
+    ``weight``: how many requests it stands for.
+    """
+
+    owner: ChannelPool
     child: Child
     channel: Channel
     control: bool
+    weight: int = 1
     hung_at: float = 0.0
 
 
@@ -38,8 +44,9 @@ class Published:
     """A process that takes requests, with its free channels."""
 
     child: Child
-    control: list[Channel] = field(default_factory=list)
-    free: list[Channel] = field(default_factory=list)
+    for_loop: Channel | None
+    control: list[Channel]
+    free: list[Channel]
 
 
 class ChannelPool:
@@ -54,28 +61,29 @@ class ChannelPool:
         self._freed = {control: threading.Condition(self._lock) for control in (False, True)}
         self._current: Published | None = None
         self._left: list[Lease] = []
+        self._watchers: list[Callable[[], None]] = []
         self.load = 0  # requests that are being answered or wait for a channel
 
-    def borrow(self, *, control: bool, deadline: float) -> Lease:
+    def borrow(self, *, control: bool, deadline: float, weight: int = 1) -> Lease:
         """A channel of the current process; raises what the token's state says, or that it is busy too long."""
         with self._lock:
-            self.load += 1
+            self.load += weight
             self._freed[control].wait_for(
                 lambda: self._current is None or self._channels(self._current, control), deadline - self._clock()
             )
             if self._current is None:
-                self.load -= 1
+                self.load -= weight
                 raise self._status.unavailable()
             channels = self._channels(self._current, control)
             if not channels:
-                self.load -= 1
+                self.load -= weight
                 raise DeadlineExceeded(token=self._status.name, reason="all channels are in use")
-            return Lease(self._current.child, channels.pop(), control)
+            return Lease(self, self._current.child, channels.pop(), control, weight)
 
     def give_back(self, lease: Lease) -> None:
         """The channel is free again."""
         with self._lock:
-            self.load -= 1
+            self.load -= lease.weight
             if self._current is None or self._current.child is not lease.child:
                 lease.channel.close()
                 return
@@ -86,7 +94,7 @@ class ChannelPool:
         """Nobody waits for this answer any more; the supervisor decides what it means that there was none."""
         with self._lock:
             if self._current is None or self._current.child is not lease.child:
-                self.load -= 1
+                self.load -= lease.weight
                 lease.channel.close()
                 return
             self._left.append(lease)
@@ -106,11 +114,41 @@ class ChannelPool:
 
     def publish(self, child: Child, capabilities: Capabilities) -> None:
         """The process is ready for requests: in the same moment, the token is."""
-        control, *free = child.channels
+        control, for_loop, *free = child.channels
         with self._lock:
-            self._current = Published(child, control=[control], free=free)
+            self._current = Published(child, for_loop=for_loop, control=[control], free=free)
             self._status.opened(capabilities, child.popen.pid)
             self._tell_all()
+
+    def claim(self) -> tuple[Child, Channel] | None:
+        """The current process and its channel for an event loop, which is the caller's from now on; only once."""
+        with self._lock:
+            if self._current is None or self._current.for_loop is None:
+                return None
+            channel, self._current.for_loop = self._current.for_loop, None
+            return self._current.child, channel
+
+    def unclaim(self, child: Child, channel: Channel) -> None:
+        """The event loop needs it no more, and waits for no answer."""
+        with self._lock:
+            if self._current is not None and self._current.child is child:
+                self._current.for_loop = channel
+            else:
+                channel.close()
+
+    def forsake(self, child: Child, channel: Channel) -> None:
+        """The event loop waited too long for answers: its channel is the supervisor's now, and the process hung."""
+        self.leave(Lease(self, child, channel, control=False, weight=0, hung_at=self._clock()))
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Call ``watcher`` when a process is published or withdrawn: with the lock held, so it only tells others."""
+        with self._lock:
+            self._watchers.append(watcher)
+
+    def unwatch(self, watcher: Callable[[], None]) -> None:
+        """Call it no more."""
+        with self._lock:
+            self._watchers.remove(watcher)
 
     def drop(self, child: Child) -> None:
         """The process was seen to be dead, or makes no sense: nobody else is to try it."""
@@ -131,20 +169,23 @@ class ChannelPool:
             self._close_free()
             for lease in self._left:
                 lease.channel.close()
-            self.load -= len(self._left)
+            self.load -= sum(lease.weight for lease in self._left)
             self._left = []
 
     def _close_free(self) -> None:
         # Borrowed channels stay open: rule 2.
         if self._current is not None:
-            for channel in (*self._current.control, *self._current.free):
-                channel.close()
+            for channel in (*self._current.control, *self._current.free, self._current.for_loop):
+                if channel is not None:
+                    channel.close()
         self._current = None
         self._tell_all()
 
     def _tell_all(self) -> None:
         for condition in self._freed.values():
             condition.notify_all()
+        for watcher in self._watchers:
+            watcher()
 
     @staticmethod
     def _channels(current: Published, control: bool) -> list[Channel]:

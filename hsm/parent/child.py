@@ -60,6 +60,28 @@ class Channel:
         except OSError:
             raise ChannelClosed from None
 
+    def post(self, op: Op, body: bytes) -> int | None:
+        """Send one of several requests; returns its number, None while there is no room. Raises ``ChannelClosed``."""
+        number = (self._last + 1) & 0xFFFFFFFF
+        try:
+            self._socket.send(request(op, number, body))
+        except BlockingIOError:
+            return None
+        except OSError:
+            raise ChannelClosed from None
+        self._last = number
+        return number
+
+    def arrived(self) -> ReplyMessage | None:
+        """The next message to whichever request, None while there is none. Raises ``ChannelClosed``."""
+        try:
+            size = self._socket.recv_into(self._buffer)
+            return parse_reply(bytes(self._buffer[:size]))
+        except BlockingIOError:
+            return None
+        except (OSError, WireError):
+            raise ChannelClosed from None
+
     def receive(self, timeout: float) -> ReplyMessage:
         """One reply to the request that was sent; raises ``ChannelTimeout`` or ``ChannelClosed``."""
         reply = self.event_within(timeout)

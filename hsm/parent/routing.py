@@ -1,11 +1,16 @@
-"""Which token is asked, and which next when it fails."""
+"""Which token is asked, and which next when it fails. Decides only: asking and waiting are done by who drives a route.
+
+1. The ready token with the least to do comes first; equally busy ones take turns.
+2. What is neither absence nor failure ends the request: a wrong signature or another key is for people to look at, not
+   for another token to hide.
+3. When all have failed, a token that is about to be back is waited for, at most ``max_wait`` seconds, once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
-from typing import TypeVar
 
 from hsm.errors import AlgorithmUnsupported, DeadlineExceeded, KeyNotFound, TokenBusy, TokenError, TokenUnavailable
 from hsm.parent.client import TokenClient
@@ -13,78 +18,118 @@ from hsm.types import PinnedKey
 
 ROUNDS = 2
 
-Answer = TypeVar("Answer")
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask this token next, and wait for it until then at most."""
+
+    client: TokenClient
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait until this token is ready, until then at most; then say so by ``Route.waited``."""
+
+    client: TokenClient
+    until: float
 
 
 class Router:
-    """Spreads requests over the ready tokens. Keeps no state of a token: that is ``TokenStatus``'s. Thread-safe."""
+    """Makes routes. Keeps no state of a token: that is ``TokenStatus``'s."""
 
     def __init__(self, *, max_wait: float, clock: Callable[[], float]) -> None:
         self._max_wait = max_wait
         self._clock = clock
         self._turn = count()
 
-    def candidates(self, key: PinnedKey, clients: Sequence[TokenClient]) -> Sequence[TokenClient]:
-        """Those that may hold ``key``: all, where each is said to lack it."""
-        if len(clients) == 1:
-            return clients
-        return [item for item in clients if not item.status.lacks(key.digest)] or clients
+    def route(self, key: PinnedKey, clients: Sequence[TokenClient], *, deadline: float) -> Route:
+        """A way over those of ``clients`` that may hold ``key``: all, where each is said to lack it."""
+        if len(clients) > 1:
+            clients = [item for item in clients if not item.status.lacks(key.digest)] or clients
+            turn = next(self._turn) % len(clients)
+            clients = [*clients[turn:], *clients[:turn]]
+        wait_until = min(deadline, self._clock() + self._max_wait)
+        return Route(key.digest, clients, deadline=deadline, wait_until=wait_until, clock=self._clock)
 
-    def first_answer(
+
+class Route:
+    """One request's way from token to token; for one thread. ``clients``: in the order of taking turns."""
+
+    __slots__ = ("_clients", "_clock", "_deadline", "_digest", "_failed", "_round", "_wait_until", "_waiting")
+
+    def __init__(
         self,
-        candidates: Sequence[TokenClient],
-        key: PinnedKey,
-        ask: Callable[[TokenClient, float], Answer],
+        digest: bytes,
+        clients: Sequence[TokenClient],
         *,
         deadline: float,
-    ) -> Answer:
-        """Ask the ready candidates in turn; if all failed, those that come back in time once more.
+        wait_until: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._digest = digest
+        self._clients = clients
+        self._deadline = deadline
+        self._wait_until = wait_until
+        self._clock = clock
+        self._failed: dict[str, TokenError] = {}
+        self._round = 0
+        self._waiting: list[TokenClient] | None = None
 
-        ``ask`` gets a token and its share of the time. What is neither absence nor failure ends the request.
-        """
-        wait_until = min(deadline, self._clock() + self._max_wait)
-        failed: dict[str, TokenError] = {}
-        for _ in range(ROUNDS):
-            waiting = [item for item in self._by_load(candidates) if item.status.ready and _worthwhile(item, failed)]
-            for position, client in enumerate(waiting):
-                now = self._clock()
-                try:
-                    return ask(client, now + (deadline - now) / (len(waiting) - position))
-                except KeyNotFound as error:
-                    client.status.note_lacking(key.digest)
-                    failed[client.config.name] = error
-                except (TokenUnavailable, TokenBusy, DeadlineExceeded, AlgorithmUnsupported) as error:
-                    failed[client.config.name] = error
-            if not self._one_comes_back([item for item in candidates if _worthwhile(item, failed)], wait_until):
-                break
-        raise self._summary(candidates, failed)
+    def step(self) -> Ask | Wait | TokenError:
+        """What to do next, again and again the same until ``failed`` or ``waited`` is said; an error: give up."""
+        if self._waiting is None:
+            self._round += 1
+            self._waiting = [item for item in self._worthwhile() if item.status.ready]
+            if len(self._waiting) > 1:
+                self._waiting.sort(key=lambda item: item.load)
+        if self._waiting:
+            now = self._clock()
+            return Ask(self._waiting[0], now + (self._deadline - now) / len(self._waiting))
+        soonest = None if self._round >= ROUNDS else self._soonest()
+        return self._summary() if soonest is None else Wait(soonest, self._wait_until)
 
-    def _by_load(self, candidates: Sequence[TokenClient]) -> list[TokenClient]:
-        """The least busy first; equally busy ones take turns."""
-        if len(candidates) == 1:
-            return list(candidates)
-        start = next(self._turn) % len(candidates)
-        return sorted([*candidates[start:], *candidates[:start]], key=lambda item: item.load)
+    def failed(self, client: TokenClient, error: TokenError) -> TokenError | None:
+        """``client`` failed with ``error``; returns it where that ends the request."""
+        if isinstance(error, KeyNotFound):
+            client.status.note_lacking(self._digest)
+        elif not isinstance(error, TokenUnavailable | TokenBusy | DeadlineExceeded | AlgorithmUnsupported):
+            return error
+        self._failed[client.config.name] = error
+        if self._waiting and self._waiting[0] is client:
+            del self._waiting[0]
+        return None
 
-    def _one_comes_back(self, candidates: list[TokenClient], until: float) -> bool:
-        expected = [
-            (when, position)
-            for position, item in enumerate(candidates)
-            if (when := item.status.expected_at()) is not None and when < until
+    def waited(self, *, ready: bool) -> None:
+        """The wait is over."""
+        if ready:
+            self._waiting = None
+        else:
+            self._round = ROUNDS
+
+    def _worthwhile(self) -> list[TokenClient]:
+        """Not asked yet, or failed in a way that a new process may mend."""
+        if not self._failed:
+            return list(self._clients)
+        return [
+            item for item in self._clients if isinstance(self._failed.get(item.config.name), TokenUnavailable | None)
         ]
-        return bool(expected) and candidates[min(expected)[1]].status.wait_ready(until, keep_waiting=False)
 
-    def _summary(self, candidates: Sequence[TokenClient], failed: dict[str, TokenError]) -> TokenError:
+    def _soonest(self) -> TokenClient | None:
+        """The token that may be back first, if any may in time."""
+        expected = [
+            (when, position, item)
+            for position, item in enumerate(self._worthwhile())
+            if (when := item.status.expected_at()) is not None and when < self._wait_until
+        ]
+        return min(expected)[2] if expected else None
+
+    def _summary(self) -> TokenError:
         """One error for all: a token that may hold the key and could not answer matters more than one without it."""
-        errors = [failed.get(item.config.name) or item.status.unavailable() for item in candidates]
+        errors = [self._failed.get(item.config.name) or item.status.unavailable() for item in self._clients]
         for kinds in ((TokenUnavailable, TokenBusy), DeadlineExceeded, AlgorithmUnsupported, KeyNotFound, TokenError):
             some = [error for error in errors if isinstance(error, kinds)]
             if some:
                 soonest = min(some, key=lambda error: error.retry_after or 0.0)
-                return soonest if len(candidates) == 1 else replace(soonest, token="")
+                return soonest if len(self._clients) == 1 else replace(soonest, token="")
         raise LookupError("no candidates")
-
-
-def _worthwhile(client: TokenClient, failed: dict[str, TokenError]) -> bool:
-    """Not asked yet, or failed in a way that a new client may mend."""
-    return isinstance(failed.get(client.config.name), TokenUnavailable | None)

@@ -14,6 +14,8 @@ from hsm.types import PinnedKey
 
 MAX_CACHED = 4096
 PREHASHED = utils.Prehashed(SHA256())
+ECDSA = ec.ECDSA(PREHASHED)
+PKCS1 = padding.PKCS1v15()
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
@@ -34,9 +36,9 @@ class SignatureCheck:
             signature = normalised(key.algorithm, signature)
             match public:
                 case rsa.RSAPublicKey():
-                    public.verify(signature, signed, padding.PKCS1v15(), PREHASHED)
+                    public.verify(signature, signed, PKCS1, PREHASHED)
                 case ec.EllipticCurvePublicKey():
-                    public.verify(_der(signature), signed, ec.ECDSA(PREHASHED))
+                    public.verify(_der(signature), signed, ECDSA)
                 case ed25519.Ed25519PublicKey():
                     public.verify(signature, signed)
         except (InvalidSignature, EncodingError):

@@ -111,13 +111,19 @@ class TokenStatus:
         ``keep_waiting``: also through failure after failure.
         """
 
-        def over() -> bool:
-            ended = self._state in (TokenState.READY, TokenState.REFUSED, TokenState.CLOSED)
-            return ended or not (keep_waiting or self._restart_expected)
-
         with self.lock:
-            self._changed.wait_for(over, deadline - self._clock())
+            self._changed.wait_for(lambda: not self._coming(keep_waiting), deadline - self._clock())
             return self.ready
+
+    @property
+    def coming(self) -> bool:
+        """Whether it is not ready, but may soon be by itself."""
+        with self.lock:
+            return self._coming(keep_waiting=False)
+
+    def _coming(self, keep_waiting: bool) -> bool:
+        ended = self._state in (TokenState.READY, TokenState.REFUSED, TokenState.CLOSED)
+        return not ended and (keep_waiting or self._restart_expected)
 
     def expected_at(self) -> float | None:
         """When the token may be back; None: not soon. In the past where it is ready."""

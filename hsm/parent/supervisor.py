@@ -25,10 +25,11 @@ from hsm.parent.status import TokenStatus
 from hsm.protocol.messages import Op, ReplyMessage, Status
 from hsm.protocol.records import Capabilities, Setup, unpack_record
 from hsm.protocol.refusals import unpack_error
-from hsm.protocol.signing import PayloadKind, pack_signing, unpack_key
+from hsm.protocol.signing import Outcome, PayloadKind, pack_batch, unpack_answers, unpack_key
 from hsm.protocol.values import WireError
 
 PROBE = b"\x5a" * 32
+OTHER_CHANNELS = 2  # for what is not a signature, and for an event loop
 IDLE_LOOK = 60.0  # seconds after which the thread looks around although nothing happened
 
 
@@ -91,7 +92,9 @@ class Supervisor:
     def _one_life(self) -> tuple[Child | None, TokenError]:
         """Start a process and stay with it to its end; returns it, dismissed, and why."""
         try:
-            child = spawn(self._setup, channels=self._config.sessions + 1, environment=self._config.environment)
+            child = spawn(
+                self._setup, channels=self._config.sessions + OTHER_CHANNELS, environment=self._config.environment
+            )
         except OSError as failed:
             return None, self._unavailable(os.strerror(failed.errno or 0))
         published = False
@@ -143,11 +146,12 @@ class Supervisor:
         if last_key is None or not self.status.failed_before:
             return
         digest = unpack_key(last_key).algorithm in capabilities.by_digest
+        kind = PayloadKind.DIGEST if digest else PayloadKind.MESSAGE
         channel = child.channels[-1]
-        channel.send(Op.SIGN, pack_signing(last_key, PayloadKind.DIGEST if digest else PayloadKind.MESSAGE, PROBE))
-        reply = channel.receive(self._config.sign_timeout)
-        if reply.status is not Status.DONE and not isinstance(error := _error(reply), KeyProblem):
-            raise error
+        channel.send(Op.SIGN, pack_batch([last_key], [(0, kind, PROBE)]))
+        ((_, outcome),) = _answers(channel.receive(self._config.sign_timeout))
+        if isinstance(outcome, TokenError) and not isinstance(outcome, KeyProblem):
+            raise outcome
 
     def _watch(self, child: Child) -> None:
         """Returns when the token is closed; raises when the process ends, leaves or hangs."""
@@ -209,6 +213,16 @@ def _parsed(event: ReplyMessage) -> Capabilities:
         return unpack_record(Capabilities, event.body)
     except WireError:
         raise ChannelClosed from None
+
+
+def _answers(reply: ReplyMessage) -> list[tuple[int, Outcome]]:
+    try:
+        answers = unpack_answers(reply.body)
+    except WireError:
+        raise ChannelClosed from None
+    if len(answers) != 1:
+        raise ChannelClosed
+    return answers
 
 
 def _error(reply: ReplyMessage) -> TokenError:

@@ -13,7 +13,7 @@ from enum import IntEnum
 
 from hsm.protocol.values import WireError
 
-VERSION = 1
+VERSION = 2
 MAX_FRAME = 98304  # below the smallest default socket buffer of Linux, with room for the kernel's own
 
 _HEAD = struct.Struct("!BI")

@@ -25,15 +25,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from hsm.errors import ExtraMissing, ModuleMissing, TokenError, TokenUnavailable
-from hsm.protocol.messages import MAX_FRAME, VERSION, Op, RequestMessage, Status, parse_request, reply
+from hsm.protocol.messages import MAX_FRAME, VERSION, Op, Status, parse_request, reply
 from hsm.protocol.records import Setup, pack_record, unpack_record
 from hsm.protocol.refusals import pack_error
 from hsm.protocol.values import WireError
 from hsm.worker.exit_guard import ExitGuard
 
 if TYPE_CHECKING:
-    from hsm.worker.handlers import Handlers
     from hsm.worker.module import Module
+    from hsm.worker.responder import Responder
     from hsm.worker.token_lock import TokenLock
 
 PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38
@@ -96,6 +96,7 @@ def _setup(life: socket.socket) -> Setup:
 
 
 def _serve(setup: Setup, life: socket.socket, channels: list[socket.socket], guard: ExitGuard) -> None:
+    """``channels``: first the one for all that is not a signature, then the event loop's, then those of callers."""
     from hsm.worker.token_lock import TokenLock
 
     try:
@@ -106,17 +107,20 @@ def _serve(setup: Setup, life: socket.socket, channels: list[socket.socket], gua
     if setup.inspect_only:
         _inspect(setup, life, lock)
         return
-    handlers = _opened(setup, life, lock, guard)
-    life.send(reply(Status.READY, 0, pack_record(handlers.capabilities())))
-    for channel in channels[1:]:
-        threading.Thread(target=_answer, args=(handlers, life, channel, guard), daemon=True).start()
-    _answer(handlers, life, channels[0], guard)
+    responder = _opened(setup, life, lock, guard)
+    first, loops, *others = channels
+    for channel in (*[loops] * setup.sessions, *others):
+        threading.Thread(target=responder.serve, args=(channel,), daemon=True).start()
+    responder.serve(first)
 
 
-def _opened(setup: Setup, life: socket.socket, lock: TokenLock, guard: ExitGuard) -> Handlers:
+def _opened(setup: Setup, life: socket.socket, lock: TokenLock, guard: ExitGuard) -> Responder:
+    from hsm.worker.batches import BatchSigner
     from hsm.worker.handlers import Handlers
     from hsm.worker.login import Login
+    from hsm.worker.recovery import Recovery
     from hsm.worker.reload import Reload
+    from hsm.worker.responder import Responder
     from hsm.worker.sessions import Sessions
 
     with lock.held():
@@ -125,7 +129,18 @@ def _opened(setup: Setup, life: socket.socket, lock: TokenLock, guard: ExitGuard
         login = Login(setup=setup, module=module, lock=lock, guard=guard)
         sessions = Sessions(login, most=setup.sessions, timeout=setup.timeout, clock=time.monotonic)
         sessions.open()
-    return Handlers(setup, module, sessions, Reload(sessions, timeout=setup.timeout, clock=time.monotonic))
+    recovery = Recovery(sessions, Reload(sessions, timeout=setup.timeout, clock=time.monotonic))
+    signer = BatchSigner(recovery, clock=time.monotonic)
+    handlers = Handlers(setup, module, recovery, signer)
+    responder = Responder(handlers, signer, helpers=setup.sessions - 1, leave=lambda error: _end(guard, life, error))
+    life.send(reply(Status.READY, 0, pack_record(handlers.capabilities())))
+    return responder
+
+
+def _end(guard: ExitGuard, life: socket.socket, error: TokenError | None) -> NoReturn:
+    if error is None:
+        guard.leave(EXIT_PROTOCOL)
+    leave(guard, life, error)
 
 
 def _inspect(setup: Setup, life: socket.socket, lock: TokenLock) -> None:
@@ -144,38 +159,6 @@ def _module(setup: Setup) -> Module:
     if not Path(setup.module_path).is_file():
         raise ModuleMissing(path=setup.module_path, reason="no such file")
     return Module(Path(setup.module_path))
-
-
-def _answer(handlers: Handlers, life: socket.socket, channel: socket.socket, guard: ExitGuard) -> None:
-    """Answer the requests of one channel until the parent closes it."""
-    from hsm.worker.handlers import TokenLost
-
-    buffer = memoryview(bytearray(MAX_FRAME + 1))
-    with suppress(OSError):  # the parent is gone; the end of life is noticed elsewhere
-        while size := channel.recv_into(buffer):
-            try:
-                _reply(handlers, channel, parse_request(bytes(buffer[:size])))
-            except TokenLost as lost:
-                leave(guard, life, lost.error)
-            except WireError:
-                guard.leave(EXIT_PROTOCOL)
-
-
-def _reply(handlers: Handlers, channel: socket.socket, request: RequestMessage) -> None:
-    from hsm.worker.handlers import TokenLost
-
-    try:
-        for status, body in handlers.answers(request):
-            channel.send(reply(status, request.id, body))
-    except TokenLost as lost:
-        channel.send(reply(Status.ERROR, request.id, pack_error(lost.answer)))
-        raise
-    except TokenError as error:
-        channel.send(reply(Status.ERROR, request.id, pack_error(error)))
-    except (WireError, OSError):
-        raise
-    except Exception as fault:  # noqa: BLE001  (rule 5)
-        channel.send(reply(Status.ERROR, request.id, pack_error(_internal(fault))))
 
 
 def _internal(fault: BaseException) -> TokenUnavailable:

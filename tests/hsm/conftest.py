@@ -11,6 +11,7 @@ import pytest
 from hsm import Algorithm, PinnedKey, RestartPolicy, TokenConfig, TokenPool
 from tests.hsm.shim import Shim, compiled, make_shim
 from tests.hsm.softhsm import SoftHsm, make_softhsm
+from tests.hsm.twins import Twins, make_twins
 
 READY_SECONDS = 30.0
 QUICK = RestartPolicy(initial=0.02, maximum=0.5, healthy_after=5.0, max_wait=2.0)
@@ -71,3 +72,9 @@ def make_key(
     """A new pair, pinned."""
     spki = pool.generate(algorithm, key_id=key_id, label=label, token=token)
     return PinnedKey(key_id=key_id, algorithm=algorithm, spki=spki)
+
+
+@pytest.fixture
+def twins(shim: Shim, open_pool: OpenPool, tmp_path: Path) -> Twins:
+    """Two tokens with the same key; the first can be made to misbehave."""
+    return make_twins(shim, tmp_path, open_pool, make_key)

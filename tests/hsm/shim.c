@@ -14,6 +14,7 @@
  *     C_OpenSession limit 3    CKR_SESSION_COUNT above so many sessions
  *     C_GetTokenInfo flags 0x40000   add these flags
  *     C_GetMechanismList hide 0x1    leave this mechanism out
+ *     C_Sign stuck 51          never return for data of this many bytes
  * SHIM_LOG      file to which each C_Login appends one byte
  * SHIM_CALLS    file to which each C_Sign appends S and each C_FindObjectsInit F; may be missing
  *
@@ -217,6 +218,9 @@ static ulong_t Sign(ulong_t session, void *data, ulong_t length, unsigned char *
         return result;
     if (command("C_Sign", verb, &argument) && !strcmp(verb, "broken") && length == argument)
         return DEVICE_ERROR;
+    if (command("C_Sign", verb, &argument) && !strcmp(verb, "stuck") && length == argument)
+        for (;;)
+            pause();
     result = ((ulong_t (*)(ulong_t, void *, ulong_t, void *, ulong_t *))real->entry[SIGN])(
         session, data, length, signature, size);
     if (result || !signature || !command("C_Sign", verb, &argument))

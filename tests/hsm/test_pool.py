@@ -8,12 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from hsm import Algorithm, PinnedKey, TokenPool, TokenState
+from hsm import Algorithm, PinnedKey, TokenState
 from hsm.errors import (
     AlgorithmUnsupported,
     KeyHalvesDiffer,
@@ -27,34 +26,10 @@ from tests.hsm.children import ended
 from tests.hsm.conftest import OpenPool, make_key
 from tests.hsm.load import GRACE, Load
 from tests.hsm.shim import Shim
-from tests.hsm.softhsm import SoftHsm, cloned, make_softhsm
+from tests.hsm.softhsm import SoftHsm, make_softhsm
+from tests.hsm.twins import Twins
 
 DEADLINE = 3.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Twins:
-    """Two tokens with the same key; the first can be made to misbehave."""
-
-    pool: TokenPool
-    key: PinnedKey
-    first: Shim
-    second: Shim
-
-
-@pytest.fixture
-def twins(shim: Shim, open_pool: OpenPool, tmp_path: Path) -> Twins:
-    """Both tokens open, in one pool."""
-    alone = open_pool(shim.hsm.config)
-    key = make_key(alone)
-    alone.close()
-    second = cloned(shim.hsm, tmp_path, name="second")
-    # The second one must not follow the commands that are meant for the first.
-    control, calls = tmp_path / "never", tmp_path / "second.calls"
-    environment = {**second.config.environment, "SHIM_CONTROL": str(control), "SHIM_CALLS": str(calls)}
-    second = replace(second, config=second.with_(environment=environment))
-    pool = open_pool(shim.hsm.with_(sign_timeout=0.5), second.config)
-    return Twins(pool=pool, key=key, first=shim, second=Shim(hsm=second, control=control, log=shim.log, calls=calls))
 
 
 def test_requests_are_spread_over_both(twins: Twins) -> None:

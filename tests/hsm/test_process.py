@@ -57,7 +57,7 @@ def test_it_inherits_sockets_and_nothing_else(softhsm: SoftHsm, open_pool: OpenP
         pid = pid_of(open_pool(softhsm.config))
         held = [str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()]
     assert str(secret) not in held
-    assert len([path for path in held if path.startswith("socket:")]) == softhsm.config.sessions + 2
+    assert len([path for path in held if path.startswith("socket:")]) == softhsm.config.sessions + 3
 
 
 @only_root_sees

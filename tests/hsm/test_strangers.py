@@ -17,7 +17,7 @@ from tests.hsm.softhsm import SoftHsm
 
 BEGIN = "import sys, os, socket; life, *others = [socket.socket(fileno=int(n)) for n in sys.argv[3:]]; life.recv(9999);"
 READY = r"""
-from hsm.protocol import messages as w, records as r, values as v
+from hsm.protocol import messages as w, records as r, signing as s, values as v
 capabilities = r.Capabilities(by_digest=("ecdsa-p256",), by_message=())
 life.send(w.reply(w.Status.OPENING, 0))
 life.send(w.reply(w.Status.READY, 0, r.pack_record(capabilities)))
@@ -64,6 +64,11 @@ ANSWERS = {
     "an answer to another question": "others[-1].send(w.reply(w.Status.DONE, 77)); life.recv(1)",
     "a status that does not belong there": "others[-1].send(w.reply(w.Status.READY, 1)); life.recv(1)",
     "an error of an unknown code": "others[-1].send(w.reply(w.Status.ERROR, 1, v.pack_values('x'))); life.recv(1)",
+    "an answer to an item that was not asked": (
+        "others[-1].send(w.reply(w.Status.DONE, 1, s.pack_answers([(9, b'x')]))); life.recv(1)"
+    ),
+    "no answers at all": "others[-1].send(w.reply(w.Status.DONE, 1)); life.recv(1)",
+    "an end that is none": "others[-1].send(w.reply(w.Status.ITEM, 1, s.pack_answers([(0, b'x')]))); life.recv(1)",
     "silence and the end": "pass",
 }
 

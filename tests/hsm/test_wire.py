@@ -10,16 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hsm import Algorithm, TokenKey
+from hsm.errors import KeyNotFound
 from hsm.protocol.messages import MAX_FRAME, Op, RequestMessage, Status, parse_reply, parse_request, reply, request
 from hsm.protocol.records import Capabilities, Setup, pack_record, unpack_record
 from hsm.protocol.signing import (
     MAX_MESSAGE,
+    Batch,
     KeyReference,
     PayloadKind,
+    pack_answers,
+    pack_batch,
     pack_key,
-    pack_signing,
+    unpack_answers,
+    unpack_batch,
     unpack_key,
-    unpack_signing,
 )
 from hsm.protocol.values import WireError, pack_values, unpack_values
 
@@ -32,6 +36,7 @@ VALUES = st.recursive(
     max_leaves=10,
 )
 KEY = pack_key(KeyReference(Algorithm.RSA_3072, bytes(32), b"id"))
+ITEM = (0, PayloadKind.DIGEST, bytes(32))
 RECORD = TokenKey(
     key_id=b"\1",
     label="ключ",
@@ -52,10 +57,26 @@ def test_a_request_arrives(op: Op, number: int, body: bytes) -> None:
     assert parse_request(request(op, number, body)) == RequestMessage(op, number, body)
 
 
-@given(KEYS, st.sampled_from(PayloadKind), st.binary(min_size=32, max_size=32))
-def test_a_signing_request_arrives(key: KeyReference, kind: PayloadKind, payload: bytes) -> None:
-    packed, kind_there, payload_there = unpack_signing(pack_signing(pack_key(key), kind, payload))
-    assert (unpack_key(packed), kind_there, payload_there) == (key, kind, payload)
+@given(KEYS)
+def test_a_key_arrives(key: KeyReference) -> None:
+    assert unpack_key(pack_key(key)) == key
+
+
+@given(st.lists(KEYS, min_size=1, max_size=5), st.data())
+def test_a_batch_arrives(keys: list[KeyReference], data: st.DataObject) -> None:
+    packed = tuple(pack_key(key) for key in keys)
+    digests = st.tuples(st.integers(0, len(keys) - 1), st.just(PayloadKind.DIGEST), st.binary(min_size=32, max_size=32))
+    messages = st.tuples(st.integers(0, len(keys) - 1), st.just(PayloadKind.MESSAGE), st.binary(max_size=100))
+    items = tuple(data.draw(st.lists(digests | messages, min_size=1, max_size=20)))
+    assert unpack_batch(pack_batch(packed, items)) == Batch(packed, items)
+
+
+def test_answers_arrive() -> None:
+    refused = KeyNotFound(key_id="01")
+    answers = unpack_answers(pack_answers([(7, b"signature"), (0, refused)]))
+    assert answers[0] == (7, b"signature")
+    number, error = answers[1]
+    assert (number, type(error), str(error)) == (0, KeyNotFound, str(refused))
 
 
 @given(st.lists(VALUES))
@@ -101,15 +122,29 @@ REFUSED = {
     "a message above the limit": lambda: parse_reply(bytes(MAX_FRAME + 1)),
     "a request above the limit is not even packed": lambda: request(Op.SIGN, 1, bytes(MAX_FRAME)),
     "a reply above the limit is not even packed": lambda: reply(Status.DONE, 1, bytes(MAX_FRAME)),
-    "a signing request without a key": lambda: unpack_signing(b""),
-    "a signing request with half a key": lambda: unpack_signing(KEY[:-1]),
-    "a signing request without a kind": lambda: unpack_signing(KEY),
-    "a signing request of an unknown kind": lambda: unpack_signing(KEY + b"\2" + bytes(32)),
-    "a digest of 31 bytes": lambda: unpack_signing(pack_signing(KEY, PayloadKind.DIGEST, bytes(31))),
-    "a digest of 33 bytes": lambda: unpack_signing(pack_signing(KEY, PayloadKind.DIGEST, bytes(33))),
-    "a message of 64 KiB and a byte": lambda: unpack_signing(
-        pack_signing(KEY, PayloadKind.MESSAGE, bytes(MAX_MESSAGE + 1))
+    "a batch of nothing": lambda: unpack_batch(b""),
+    "a batch without items": lambda: unpack_batch(pack_batch([KEY], [])),
+    "a batch without keys": lambda: unpack_batch(pack_batch([], [ITEM])),
+    "a batch with half a key": lambda: unpack_batch(pack_batch([KEY], [ITEM])[:20]),
+    "a batch whose key is longer than the batch": lambda: unpack_batch(b"\1\0\1" + bytes(33) + b"\xff"),
+    "a batch with half an item": lambda: unpack_batch(pack_batch([KEY], [ITEM])[:-1]),
+    "a batch with something behind it": lambda: unpack_batch(pack_batch([KEY], [ITEM]) + b"\0"),
+    "a batch of more items than it has": lambda: unpack_batch(b"\1\0\2" + pack_batch([KEY], [ITEM])[3:]),
+    "a batch of 257 items": lambda: unpack_batch(pack_batch([KEY], [ITEM] * 257)),
+    "an item of a key that is not there": lambda: unpack_batch(pack_batch([KEY], [(1, *ITEM[1:])])),
+    "an item of an unknown kind": lambda: unpack_batch(pack_batch([KEY], [(0, 2, bytes(32))])),
+    "a digest of 31 bytes": lambda: unpack_batch(pack_batch([KEY], [(0, PayloadKind.DIGEST, bytes(31))])),
+    "a digest of 33 bytes": lambda: unpack_batch(pack_batch([KEY], [(0, PayloadKind.DIGEST, bytes(33))])),
+    "a message of 64 KiB and a byte": lambda: unpack_batch(
+        pack_batch([KEY], [(0, PayloadKind.MESSAGE, bytes(MAX_MESSAGE + 1))])
     ),
+    "no answers": lambda: unpack_answers(b""),
+    "a cut head of an answer": lambda: unpack_answers(pack_answers([(1, b"x")])[:4]),
+    "a cut answer": lambda: unpack_answers(pack_answers([(1, b"signature")])[:-1]),
+    "an answer of an unknown kind": lambda: unpack_answers(b"\0\1\2\0\0"),
+    "an answer whose error is of an unknown code": lambda: unpack_answers(b"\0\1\1\0\0"),
+    "a cut key": lambda: unpack_key(KEY[:-1]),
+    "a key of three bytes": lambda: unpack_key(KEY[:3]),
     "a key of an unknown algorithm": lambda: unpack_key(b"\x09" + KEY[1:]),
     "a key without an identifier": lambda: unpack_key(KEY[:33] + b"\0"),
     "a cut value": lambda: unpack_values(pack_values("text")[:-1]),
@@ -143,7 +178,9 @@ def test_noise_is_refused_and_nothing_else_is_raised(noise: bytes) -> None:
     for parse in (
         parse_request,
         parse_reply,
-        unpack_signing,
+        unpack_batch,
+        unpack_answers,
+        unpack_key,
         unpack_values,
         lambda data: unpack_record(TokenKey, data),
     ):

@@ -1,0 +1,275 @@
+"""A token's process as an event loop reaches it: no thread between a request and its answer.
+
+1. Everything here runs on the loop's thread; only ``_told`` is called by others, and it only calls the loop.
+2. What is asked for in one turn of the loop goes out in one message, and no more than ``MAX_ITEMS`` are under way: what
+   comes meanwhile gathers and goes together.
+3. An answer that comes after its caller has gone is thrown away; it still has to come, or the process counts as hung.
+4. The channel is this link's from ``claim`` on: given back or closed here, or the supervisor's with a hung process.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from hsm.errors import DeadlineExceeded, TokenError, TokenUnavailable
+from hsm.parent.batches import Parcel
+from hsm.parent.child import Channel, ChannelClosed, Child
+from hsm.parent.client import TokenClient
+from hsm.parent.jobs import Job
+from hsm.parent.signature_check import SignatureCheck
+from hsm.protocol.messages import Op, ReplyMessage, Status
+from hsm.protocol.signing import MAX_ITEMS, unpack_answers
+from hsm.protocol.values import WireError
+
+if TYPE_CHECKING:  # it takes longer to import than all the rest, and most who import this have no event loop
+    import asyncio
+
+GROUPS_PER_TURN = 4  # verified before the loop turns to others: about a millisecond
+
+
+class Pending:
+    """A job that was given to this token. ``done`` is set when the job was settled, or has failed here."""
+
+    __slots__ = ("done", "job", "timer", "until")
+
+    def __init__(self, job: Job, until: float, done: asyncio.Future[None], timer: asyncio.TimerHandle) -> None:
+        self.job = job
+        self.until = until
+        self.done = done
+        self.timer = timer
+
+    def finish(self) -> None:
+        """Wake who waits, if he still does."""
+        self.timer.cancel()
+        _finish(self.done)
+
+
+class Message:
+    """A batch that was sent. ``hung_at``: when the process counts as hung if it has not answered again by then."""
+
+    __slots__ = ("hung_at", "pending")
+
+    def __init__(self, pending: dict[int, Pending], hung_at: float) -> None:
+        self.pending = pending
+        self.hung_at = hung_at
+
+
+class LoopLink:
+    """One for each token; ``close`` ends it."""
+
+    def __init__(
+        self,
+        client: TokenClient,
+        check: SignatureCheck,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        clock: Callable[[], float],
+    ) -> None:
+        self._client = client
+        self._name = client.config.name
+        self._sign_timeout = client.config.sign_timeout
+        self._channels = client.channels
+        self._check = check
+        self._loop = loop
+        self._clock = clock
+        self._child: Child | None = None
+        self._channel: Channel | None = None
+        self._queue: deque[Pending] = deque()
+        self._messages: dict[int, Message] = {}
+        self._under_way = 0
+        self._flushing = False
+        self._look_out: asyncio.TimerHandle | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+        self._channels.watch(self._told)
+        self._look()
+
+    def submit(self, job: Job, until: float) -> asyncio.Future[None]:
+        """Give ``job`` to this token. The future is done when the job was settled here, or failed here."""
+        done = self._loop.create_future()
+        if self._channel is None:
+            self._look()  # it may have been published in this very moment
+        if self._channel is None:
+            job.failed(self._client, self._client.status.unavailable())
+            done.set_result(None)
+            return done
+        allowed = until - self._clock()
+        pending = Pending(job, until, done, self._loop.call_later(allowed, self._late, job, done, allowed))
+        self._queue.append(pending)
+        self._client.loop_load += 1
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+        return done
+
+    async def wait_ready(self, until: float) -> bool:
+        """Wait for a process; False at ``until``, or at once where none will come by itself."""
+        self._look()
+        while self._channel is None:
+            left = until - self._clock()
+            if left <= 0 or not self._client.status.coming:
+                return False
+            changed = self._loop.create_future()
+            self._waiters.append(changed)
+            timer = self._loop.call_later(left, _finish, changed)
+            await changed
+            timer.cancel()
+        return True
+
+    def close(self) -> None:
+        """Everything that is under way ends as unavailable."""
+        self._channels.unwatch(self._told)
+        self._let_go(TokenUnavailable(token=self._name, reason="closed"))
+
+    # --- who serves ------------------------------------------------------------------------------------------------
+
+    def _told(self) -> None:
+        """From another thread, which holds the token's lock: a process was published or withdrawn."""
+        with suppress(RuntimeError):  # the loop was closed: nobody waits
+            self._loop.call_soon_threadsafe(self._changed)
+
+    def _changed(self) -> None:
+        self._look()
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            _finish(waiter)
+
+    def _look(self) -> None:
+        """Find out who serves now."""
+        if self._child is not None and not self._channels.serves(self._child):
+            self._let_go(self._ended())
+        if self._channel is None and (claimed := self._channels.claim()) is not None:
+            self._child, self._channel = claimed
+            self._loop.add_reader(self._channel.fileno(), self._readable)
+
+    def _let_go(self, error: TokenError, *, hung: bool = False) -> None:
+        """The process serves no more; everything given to it has failed with ``error``."""
+        child, channel = self._child, self._channel
+        self._child = self._channel = None
+        idle = not self._messages  # no answer can come any more that the next owner would take for its own
+        if self._look_out is not None:
+            self._look_out.cancel()
+            self._look_out = None
+        if child is not None and channel is not None:
+            with suppress(RuntimeError):  # the loop was closed before
+                self._loop.remove_reader(channel.fileno())
+            if hung:
+                self._channels.forsake(child, channel)
+            elif idle and self._channels.serves(child):
+                self._channels.unclaim(child, channel)
+            else:
+                channel.close()
+        failed = [*self._queue, *(item for message in self._messages.values() for item in message.pending.values())]
+        self._queue.clear()
+        self._messages.clear()
+        self._under_way = 0
+        self._client.loop_load = 0
+        for pending in failed:
+            if not pending.done.done():
+                pending.job.failed(self._client, error)
+            pending.finish()
+
+    def _ended(self) -> TokenError:
+        return TokenUnavailable(token=self._name, reason="process ended", retry_after=1.0)
+
+    def _gone(self) -> None:
+        """The process has ended or makes no sense: nobody else is to try it."""
+        child = self._child
+        self._let_go(self._ended())
+        if child is not None:
+            self._channels.drop(child)
+
+    # --- messages --------------------------------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        """Send what has gathered."""
+        self._flushing = False
+        while self._queue and self._channel is not None and self._under_way < MAX_ITEMS:
+            parcel, taken = Parcel(self._client), list[Pending]()
+            while self._queue and self._under_way + len(taken) < MAX_ITEMS:
+                pending = self._queue[0]
+                if not pending.done.done():
+                    before = len(parcel.jobs)
+                    if not parcel.add(pending.job, pending.until):
+                        break
+                    if len(parcel.jobs) > before:
+                        taken.append(self._queue.popleft())
+                        continue
+                    pending.finish()  # this token cannot do it, and the job knows
+                self._queue.popleft()
+                self._client.loop_load -= 1
+            if taken and not self._sent(parcel, taken):
+                return
+
+    def _sent(self, parcel: Parcel, taken: list[Pending]) -> bool:
+        assert self._channel is not None  # noqa: S101  (looked at by the caller)
+        try:
+            number = self._channel.post(Op.SIGN, parcel.body())
+        except ChannelClosed:
+            self._queue.extendleft(reversed(taken))
+            self._gone()
+            return False
+        if number is None:  # no room: answers are on their way, and after them there is
+            self._queue.extendleft(reversed(taken))
+            return False
+        self._messages[number] = Message(dict(enumerate(taken)), self._clock() + self._sign_timeout)
+        self._under_way += len(taken)
+        if self._look_out is None:
+            self._look_out = self._loop.call_later(self._sign_timeout, self._look_for_hang)
+        return True
+
+    def _readable(self) -> None:
+        try:
+            for _ in range(GROUPS_PER_TURN):
+                reply = None if self._channel is None else self._channel.arrived()
+                if reply is None:
+                    break
+                self._answered(reply)
+        except (ChannelClosed, WireError):
+            self._gone()
+            return
+        if self._queue and not self._flushing:
+            self._flush()
+
+    def _answered(self, reply: ReplyMessage) -> None:
+        message = self._messages.get(reply.id)
+        if message is None or reply.status not in (Status.ITEM, Status.DONE):
+            raise WireError("an answer to what was not asked")
+        message.hung_at = self._clock() + self._sign_timeout
+        for number, outcome in unpack_answers(reply.body):
+            pending = message.pending.pop(number, None)
+            if pending is None:
+                raise WireError("an answer to what was not asked")
+            self._under_way -= 1
+            self._client.loop_load -= 1
+            if not pending.done.done():
+                pending.job.settle(self._client, outcome, self._check)
+            pending.finish()
+        if (reply.status is Status.DONE) is bool(message.pending):
+            raise WireError("an end that is none")
+        if not message.pending:
+            del self._messages[reply.id]
+
+    # --- deadlines -------------------------------------------------------------------------------------------------
+
+    def _late(self, job: Job, done: asyncio.Future[None], allowed: float) -> None:
+        if not done.done():
+            job.failed(self._client, DeadlineExceeded(token=self._name, timeout=allowed))
+            done.set_result(None)
+
+    def _look_for_hang(self) -> None:
+        self._look_out = None
+        if not self._messages:
+            return
+        left = min(message.hung_at for message in self._messages.values()) - self._clock()
+        if left > 0:
+            self._look_out = self._loop.call_later(left, self._look_for_hang)
+        else:
+            self._let_go(TokenUnavailable(token=self._name, reason="hung", retry_after=1.0), hung=True)
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
