@@ -52,9 +52,13 @@ LIBRARIES_WITH_ONE_ROOM = {
     "what runs beside the token's process is reached through hsm alone": Room(
         targets=("hsm.parent",),
         rooms=("hsm.parent",),
-        exceptions=dict.fromkeys(
-            ("hsm", "hsm.pool", "hsm.inspection", "hsm.initialisation"), "gives callers what the room does"
-        ),
+        exceptions={
+            "hsm": "names for callers what the room holds",
+            "hsm.pool": "the verbs over all tokens",
+            "hsm.async_signer": "the verb of an event loop over all tokens",
+            "hsm.inspection": "looks into a process that ends afterwards",
+            "hsm.initialisation": "works in a process that ends afterwards",
+        },
     ),
     "Flask is known to the web layer alone": Room(targets=("flask", "werkzeug"), rooms=("signer.web",), exceptions={}),
     "SQL is known to the storage alone": Room(

@@ -1,11 +1,14 @@
 """Signatures per second: the module alone, through the token's process, and over HTTP, in turns, in one run.
 
+Through the process in three ways: threads that each ask for one signature, one thread that asks for many at once, and
+tasks of one event loop.
+
 `python -m tests.bench.bench_token [--seconds 1.0] [--rounds 5] [--no-http | --url URL --client-env FILE]`
 
 Every round measures each way once, one after the other; a figure is the best round, which other work on the machine
-disturbed least. Ratios are to the module alone with as many threads as do it best; a ratio of costs is what is left of
-the module's rate when all processors are busy. The load generator runs on the
-same processors. With `--url`, keys named `bench-ALGORITHM` are used in a service that runs elsewhere.
+disturbed least. Ratios are to the module alone with as many threads or processes as do it best; a ratio of costs is
+what is left of the module's rate when all processors are busy. The load generator runs on the same processors. With
+`--url`, keys named `bench-ALGORITHM` are used in a service that runs elsewhere.
 """
 
 from __future__ import annotations
@@ -22,12 +25,24 @@ from tests.hsm.softhsm import make_softhsm
 from tests.integration import running
 
 from .measure import machine
-from .token_columns import Figure, ModuleAlone, Service, over_http, through_process
+from .token_columns import (
+    Figure,
+    ModuleAlone,
+    Service,
+    in_processes,
+    many_to_a_message,
+    on_an_event_loop,
+    over_http,
+    through_process,
+)
 
 ALGORITHMS = (Algorithm.ECDSA_P256, Algorithm.RSA_3072, Algorithm.ED25519)
 HTTP_ALGORITHMS = (Algorithm.ECDSA_P256, Algorithm.RSA_3072)
 MODULE_THREADS = (1, 2, 4)
+MODULE_PROCESSES = 2
 PROCESS_THREADS = (1, 2, 4, 8)
+BATCHES = (4, 32, 256)
+CALLERS = (1, 8, 32)
 CONNECTIONS = (8, 16)
 SESSIONS = 4
 READY_SECONDS = 60.0
@@ -85,17 +100,18 @@ def main() -> None:
         pool.start()
         pool.require_ready("demo", timeout=READY_SECONDS)
         keys = {algorithm: _key(pool, algorithm) for algorithm in ALGORITHMS}
-        alone = ModuleAlone(hsm.config)
+        alone = [ModuleAlone(hsm.config) for _ in range(MODULE_PROCESSES)]
         for _ in range(options.rounds):
             _round(table, alone, pool, keys, service, options.seconds)
-        alone.close()
+        for module in alone:
+            module.close()
         pool.close()
     table.show()
 
 
 def _round(
     table: Table,
-    alone: ModuleAlone,
+    alone: list[ModuleAlone],
     pool: TokenPool,
     keys: dict[Algorithm, PinnedKey],
     service: Service | None,
@@ -103,9 +119,14 @@ def _round(
 ) -> None:
     for algorithm, key in keys.items():
         for threads in MODULE_THREADS:
-            table.note(algorithm, f"module, {threads} threads", alone.measured(key, threads, seconds))
+            table.note(algorithm, f"module, {threads} threads", alone[0].measured(key, threads, seconds))
+        table.note(algorithm, f"module, {MODULE_PROCESSES} processes", in_processes(alone, key, seconds))
         for threads in PROCESS_THREADS:
             table.note(algorithm, f"process, {threads} threads", through_process(pool, key, threads, seconds))
+        for count in BATCHES:
+            table.note(algorithm, f"process, {count} to a message", many_to_a_message(pool, key, count, seconds))
+        for callers in CALLERS:
+            table.note(algorithm, f"event loop, {callers} callers", on_an_event_loop(pool, key, callers, seconds))
         for connections in CONNECTIONS if service and algorithm in service.keys else ():
             assert service is not None
             table.note(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import multiprocessing
@@ -18,7 +19,7 @@ from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hsm import Algorithm, PinnedKey, TokenConfig, TokenPool
+from hsm import Algorithm, AsyncSigner, PinnedKey, SignRequest, TokenConfig, TokenPool
 
 DIGEST = hashlib.sha256(b"what is signed").digest()
 MESSAGE = b"what is signed" * 20
@@ -113,6 +114,14 @@ class ModuleAlone:
         self._process.close()
 
 
+def in_processes(modules: list[ModuleAlone], key: PinnedKey, seconds: float) -> Figure:
+    """One thread in each process, all at the same time."""
+    with ThreadPoolExecutor(len(modules)) as callers:
+        found = list(callers.map(lambda module: module.measured(key, 1, seconds), modules))
+    costs = [figure.cost for figure in found if figure.cost is not None]
+    return Figure(rate=sum(figure.rate for figure in found), cost=sum(costs) / len(costs))
+
+
 def _module_worker(pipe: Pipe, module: str, label: str, environment: dict[str, str], pin_file: str) -> None:
     os.environ.update(environment)
     from pkcs11 import Attribute, Mechanism, ObjectClass
@@ -141,8 +150,8 @@ def _module_worker(pipe: Pipe, module: str, label: str, environment: dict[str, s
     os._exit(0)
 
 
-def through_process(pool: TokenPool, key: PinnedKey, threads: int, seconds: float) -> Figure:
-    """Through the token's process, each verified before it is returned; costs are those of both processes."""
+def _spent(pool: TokenPool) -> Callable[[], float]:
+    """Processor seconds of both processes so far."""
     pid = pool.health()[0].pid
     ticks = os.sysconf("SC_CLK_TCK")
 
@@ -151,12 +160,60 @@ def through_process(pool: TokenPool, key: PinnedKey, threads: int, seconds: floa
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return time.process_time() + (int(fields[11]) + int(fields[12])) / ticks
 
+    return spent
+
+
+def through_process(pool: TokenPool, key: PinnedKey, threads: int, seconds: float) -> Figure:
+    """Through the token's process, each verified before it is returned; costs are those of both processes."""
+
     def sign() -> Sign:
         if key.algorithm is Algorithm.ED25519:
             return lambda: pool.sign(key, MESSAGE)
         return lambda: pool.sign_digest(key, DIGEST)
 
-    return measured([sign] * threads, seconds, spent)
+    return measured([sign] * threads, seconds, _spent(pool))
+
+
+def many_to_a_message(pool: TokenPool, key: PinnedKey, count: int, seconds: float) -> Figure:
+    """One thread that asks for so many signatures at a time, each verified as in ``through_process``."""
+    requests = [SignRequest(key, MESSAGE)] * count
+    spent = _spent(pool)
+
+    def sign() -> int:
+        outcomes = pool.sign_many(requests, timeout=ANSWER_SECONDS)
+        assert all(isinstance(outcome, bytes) for outcome in outcomes), outcomes
+        return count
+
+    sign()  # what is done once for a key and a session is not measured
+    begun, before, done = time.perf_counter(), spent(), 0
+    while time.perf_counter() - begun < seconds:
+        done += sign()
+    return Figure(rate=done / (time.perf_counter() - begun), cost=(spent() - before) / done * MICROSECONDS)
+
+
+def on_an_event_loop(pool: TokenPool, key: PinnedKey, callers: int, seconds: float) -> Figure:
+    """So many tasks of one loop that ask for one signature after the other."""
+    spent = _spent(pool)
+
+    async def ask() -> Figure:
+        signer = AsyncSigner(pool)
+        signer.start(asyncio.get_running_loop())
+        await signer.sign(key, MESSAGE, timeout=ANSWER_SECONDS)
+        begun, before = time.perf_counter(), spent()
+
+        async def caller() -> int:
+            done = 0
+            while time.perf_counter() - begun < seconds:
+                await signer.sign(key, MESSAGE, timeout=ANSWER_SECONDS)
+                done += 1
+            return done
+
+        done = sum(await asyncio.gather(*(caller() for _ in range(callers))))
+        found = Figure(rate=done / (time.perf_counter() - begun), cost=(spent() - before) / done * MICROSECONDS)
+        signer.close()
+        return found
+
+    return asyncio.run(ask())
 
 
 def over_http(service: Service, algorithm: Algorithm, connections: int, seconds: float) -> Figure:

@@ -11,9 +11,6 @@ import time
 from collections.abc import Sequence
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from hsm import Algorithm, PinnedKey, SignRequest, TokenError, TokenPool
 from hsm.errors import (
@@ -30,6 +27,7 @@ from hsm.protocol.signing import MAX_GROUP, MAX_MESSAGE, Batch, PayloadKind, unp
 from hsm.worker.responder import _Work
 from tests.hsm.children import ended, pid_of
 from tests.hsm.conftest import OpenPool, make_key
+from tests.hsm.judging import verify
 from tests.hsm.load import GRACE
 from tests.hsm.shim import Shim
 from tests.hsm.softhsm import SoftHsm
@@ -41,21 +39,6 @@ TIMEOUT = 20.0
 def requests(key: PinnedKey, count: int, *, tokens: tuple[str, ...] | None = None) -> list[SignRequest]:
     """So many requests that differ."""
     return [SignRequest(key, b"message %d" % number, tokens) for number in range(count)]
-
-
-def verify(request: SignRequest, outcome: bytes | TokenError) -> None:
-    """Judge by another way than the code under test does."""
-    assert isinstance(outcome, bytes), outcome
-    match load_der_public_key(request.key.spki):
-        case rsa.RSAPublicKey() as public:
-            public.verify(outcome, request.message, padding.PKCS1v15(), SHA256())
-        case ec.EllipticCurvePublicKey() as public:
-            r, s = (int.from_bytes(part, "big") for part in (outcome[:32], outcome[32:]))
-            public.verify(utils.encode_dss_signature(r, s), request.message, ec.ECDSA(SHA256()))
-        case ed25519.Ed25519PublicKey() as public:
-            public.verify(outcome, request.message)
-        case other:
-            raise AssertionError(other)
 
 
 def all_verify(asked: Sequence[SignRequest], outcomes: Sequence[bytes | TokenError]) -> None:
