@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from verifier.evidence import Evidence, Inspection, VerifiedPayload
     from verifier.findings import Finding, FindingCode
+    from verifier.head import Head, read_head
     from verifier.header import Header
     from verifier.keys import KeyAlgorithm, TrustStore, VerificationKey
     from verifier.limits import Limits
@@ -48,6 +49,7 @@ __all__ = [
     "Evidence",
     "Finding",
     "FindingCode",
+    "Head",
     "Header",
     "HeaderRead",
     "Inspection",
@@ -71,6 +73,7 @@ __all__ = [
     "decode_signature",
     "errors",
     "inspect",
+    "read_head",
     "verify",
     "verify_manifest_signature",
 ]
@@ -91,6 +94,7 @@ _HOMES = {
     ),
     "evidence": ("Evidence", "Inspection", "VerifiedPayload"),
     "findings": ("Finding", "FindingCode"),
+    "head": ("Head", "read_head"),
     "header": ("Header",),
     "keys": ("KeyAlgorithm", "TrustStore", "VerificationKey"),
     "limits": ("Limits",),

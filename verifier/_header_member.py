@@ -91,13 +91,18 @@ class HeaderMember:
         tar.finish()
 
     def _archive(self, tar: TarReader, piece: memoryview) -> None:
-        for item in tar.feed(piece):
+        at = tar.offset
+        for member, contents, padded_with_zeros in tar.plain_members(piece):
+            self._file_starts(member)
+            self._file_data(contents)
+            self._file_ends(padded_with_zeros)
+        for item in tar.feed(piece[tar.offset - at :]):
             if isinstance(item, Member):
                 self._file_starts(item)
             elif isinstance(item, memoryview):
                 self._file_data(item)
-            elif isinstance(item, MemberEnd) and not item.padded_with_zeros:
-                self._report(Finding(code=FindingCode.HIDDEN_BYTES, subject=self._name))
+            elif isinstance(item, MemberEnd):
+                self._file_ends(item.padded_with_zeros)
 
     def _file_starts(self, member: Member) -> None:
         allowed = self._limits.header_uncompressed_bytes
@@ -127,6 +132,10 @@ class HeaderMember:
         if not member.mode & _ANY_EXECUTABLE:
             self._report(Finding(code=FindingCode.SCRIPT_NOT_EXECUTABLE, subject=member.name, value=member.mode))
         self._scripts.append(name)
+
+    def _file_ends(self, padded_with_zeros: bool) -> None:
+        if not padded_with_zeros:
+            self._report(Finding(code=FindingCode.HIDDEN_BYTES, subject=self._name))
 
     def _file_data(self, data: memoryview) -> None:
         if self._current is not None:

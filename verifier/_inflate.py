@@ -28,6 +28,8 @@ from verifier.limits import KIB, Limits
 # A decoder is given the same slices of a member however the caller cuts it: what comes out before an error,
 # and which error it is, must not depend on the caller.
 _SLICE = 128 * 1024
+# What is asked for at once of less than a slice: making room for a whole chunk takes as long as inflating a header.
+_PIECE_OF_LITTLE = 64 * 1024
 
 
 _MAGIC = {
@@ -126,8 +128,11 @@ class Inflater:
         return self._zero_padding
 
     def _drained(self, decoder: Decoder, data: memoryview | bytes) -> Iterator[memoryview]:
+        most = self._limits.chunk_bytes
+        if len(data) < _SLICE:
+            most = min(most, _PIECE_OF_LITTLE)
         while True:
-            piece = self._decompress(decoder, data)
+            piece = self._decompress(decoder, data, most)
             if piece:
                 self._bytes_out += len(piece)
                 self._check_ratio()
@@ -136,9 +141,9 @@ class Inflater:
                 return
             data = b""
 
-    def _decompress(self, decoder: Decoder, data: bytes | memoryview) -> bytes:
+    def _decompress(self, decoder: Decoder, data: bytes | memoryview, most: int) -> bytes:
         try:
-            return decoder.decompress(data, self._limits.chunk_bytes)
+            return decoder.decompress(data, most)
         except DecoderMemoryRefusedError:
             allowed = self._limits.decompression_memory_bytes
             raise LimitExceeded(part=self._member, limit="decompression_memory_bytes", allowed=allowed) from None

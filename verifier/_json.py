@@ -27,6 +27,7 @@ from verifier.limits import Limits
 _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _ESCAPE = b"\\u"
+_BLANKS = " \t\n\r"
 
 _TYPE_NAMES: dict[type, str] = {dict: "object", list: "array", str: "string"}
 
@@ -39,7 +40,10 @@ def parse_object(raw: bytes, *, document: str, limits: Limits) -> dict[str, Any]
     try:
         text = raw.decode("utf-8")
         # Only an escape makes half of a surrogate pair, so a document without any is not searched for them.
-        value = (_WITH_ESCAPES if _ESCAPE in raw else _WITHOUT_ESCAPES).decode(text)
+        decoder = _WITH_ESCAPES if _ESCAPE in raw else _WITHOUT_ESCAPES
+        value, end = decoder.raw_decode(text, len(text) - len(text.lstrip(_BLANKS)))
+        if end != len(text) and text[end:].strip(_BLANKS):
+            raise JsonInvalid(document=document)
     except _RepeatedError as error:
         raise JsonKeyRepeated(document=document, key=error.key) from None
     except (ValueError, RecursionError):

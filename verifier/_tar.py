@@ -90,9 +90,9 @@ class TarReader:
             if self.ended:
                 self._after_end(data)
                 return
-            if not (self._block or self._in_member or self._zero_block_seen or self._extension):
+            if self._is_between_members:
                 at = self.offset
-                yield from self._plain_members(data)
+                yield from self._plain_items(data)
                 data = data[self.offset - at :]
                 if not len(data):
                     return
@@ -122,11 +122,14 @@ class TarReader:
             if self._in_member and not self._data_left and not self._padding_left:
                 yield from self._member_complete()
 
-    def _plain_members(self, data: memoryview) -> Iterator[Item]:
-        """The members at the start of ``data`` that are whole in it, and plain; the others take the way of ``feed``.
+    def plain_members(self, data: memoryview) -> Iterator[tuple[Member, memoryview, bool]]:
+        """Consume the members at the start of ``data`` that are whole in it, and plain; the others are for ``feed``.
 
-        What comes of them is the same both ways. This way makes no state for each block.
+        Yields each with its contents and whether it is padded with zeros. ``offset`` says how much was consumed.
+        This is what ``feed`` does with such members too; it makes no state for each block.
         """
+        if not self._is_between_members:
+            return
         at, offset = 0, self.offset
         while (start := at + BLOCK) <= len(data):
             plain = plain_block(bytes(data[at:start]))
@@ -134,22 +137,24 @@ class TarReader:
                 return
             name, size, mode = plain
             end = start + size
-            at = end + -size % BLOCK
-            if at > len(data):
+            padded_end = end + -size % BLOCK
+            if padded_end > len(data):
                 return
-            yield Member(
-                name=name,
-                size=size,
-                mode=mode,
-                typeflag=_REGULAR,
-                start_offset=self.offset,
-                data_offset=self.offset + BLOCK,
-            )
-            if size:
-                yield data[start:end]
-            self.offset = offset + at
-            padding = bytes(data[end:at])
-            yield MemberEnd(padded_with_zeros=padding.count(0) == len(padding))
+            padded_with_zeros = end == padded_end or not bytes(data[end:padded_end]).strip(b"\0")
+            self.offset = offset + padded_end
+            yield Member(name, size, mode, _REGULAR, offset + at, offset + start), data[start:end], padded_with_zeros
+            at = padded_end
+
+    def _plain_items(self, data: memoryview) -> Iterator[Item]:
+        for member, contents, padded_with_zeros in self.plain_members(data):
+            yield member
+            if len(contents):
+                yield contents
+            yield MemberEnd(padded_with_zeros=padded_with_zeros)
+
+    @property
+    def _is_between_members(self) -> bool:
+        return not (self._block or self._in_member or self._zero_block_seen or self._extension is not None)
 
     def finish(self) -> None:
         """Say that no more bytes come; an archive without its end is refused."""

@@ -74,7 +74,7 @@ class Extension:
         size = member.size if self.size is None else self.size
         if member.size not in (0, size, _LARGEST_OCTAL):
             raise TarFieldInvalid(part=self._part, offset=member.data_offset - BLOCK, field="size")
-        return member.__replace__(name=name, size=size, start_offset=self.offset)
+        return member._replace(name=name, size=size, start_offset=self.offset)
 
 
 def _pax_records(data: bytes, *, part: str, offset: int) -> dict[bytes, bytes]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
-from verifier._record import Record
 from verifier.errors import SecondArchive, TarChecksumInvalid, TarFieldInvalid
 
 BLOCK = 512
@@ -40,7 +40,7 @@ _OCTAL = re.compile(rb" *([0-7]*)[ \0]*")
 _BASE_256 = 0x80
 
 
-class Member(Record):
+class Member(NamedTuple):
     """A file in an archive; offsets in bytes from the archive's start."""
 
     name: str

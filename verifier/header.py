@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from verifier import _json
@@ -186,8 +187,6 @@ def _depends(depends: dict[str, Any], field: str, limits: Limits) -> tuple[str, 
 
 
 def _of_the_payload(type_info: dict[str, Any], field: str) -> Mapping[str, str]:
-    from types import MappingProxyType
-
     values = _json.string_map(type_info.get(field, {}), document=TYPE_INFO, field=field)
     for key in values:
         if _json.folded(key) in _RESERVED:

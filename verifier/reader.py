@@ -24,6 +24,9 @@ from verifier.events import ArtifactFinished, Event, PayloadData
 from verifier.findings import Finding
 from verifier.limits import Limits
 
+OUTER_ARCHIVE = "artifact"
+"""The outermost archive's name in errors."""
+
 
 class ArtifactReader:
     """Reads one artifact that is fed to it in chunks of any size.
@@ -50,7 +53,7 @@ class ArtifactReader:
     ) -> None:
         self._limits = limits or Limits()
         self._events: list[Event] = []
-        self._tar = TarReader(part="artifact", limits=self._limits)
+        self._tar = TarReader(part=OUTER_ARCHIVE, limits=self._limits)
         self._members = Members(
             limits=self._limits,
             emit=self._emit,
@@ -108,7 +111,14 @@ class ArtifactReader:
         allowed = self._limits.artifact_bytes
         allowance = len(chunk) if allowed is None else allowed - self._bytes_fed
         self._bytes_fed += len(chunk)
-        for item in self._tar.feed(chunk[:allowance]):
+        taken = chunk if allowed is None else chunk[:allowance]
+        at = self._tar.offset
+        for member, contents, padded_with_zeros in self._tar.plain_members(taken):
+            self._member = member
+            self._members.starts(member)
+            self._members.data(contents)
+            self._members.ends(member, padded_with_zeros=padded_with_zeros)
+        for item in self._tar.feed(taken[self._tar.offset - at :]):
             if isinstance(item, memoryview):
                 self._members.data(item)
             elif isinstance(item, Member):
@@ -119,7 +129,7 @@ class ArtifactReader:
             else:
                 self._members.archive_ends()
         if allowed is not None and len(chunk) > allowance:
-            raise LimitExceeded(part="artifact", limit="artifact_bytes", allowed=allowed)
+            raise LimitExceeded(part=OUTER_ARCHIVE, limit="artifact_bytes", allowed=allowed)
 
     def _end(self) -> None:
         if not self._bytes_fed:
