@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Tests run on as many processes as there are cores.
 JOBS ?= auto
 
-.PHONY: demo serve test test-slow lint types fuzz bench-verify bench-token clean help
+.PHONY: demo serve test test-slow lint types fuzz bench-verify bench-head bench-token clean help
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -39,6 +39,10 @@ fuzz: $(VENV)/fuzz ## coverage-guided fuzzing of the verifier, for ten minutes
 bench-verify: build/installed/done ## artifact-verify beside mender-artifact and a bare SHA-256
 	@scripts/install-system-packages test
 	build/installed/bin/python -m tests.bench.bench_verify
+
+bench-head: $(VENV)/dev ## reading a head, part by part
+	@scripts/install-system-packages test
+	$(BIN)/python -m tests.bench.bench_head
 
 bench-token: $(VENV)/dev ## the token alone, through its process, and over HTTP
 	@scripts/install-system-packages test

@@ -15,11 +15,14 @@ _TEXT_BYTES = 512
 LARGEST_HEADER_BYTES = _FIXED_BYTES + 2 + 0xFFFF + 2 * _TEXT_BYTES
 
 
-def is_complete(begun: bytes) -> bool:
-    """Whether the header, which ``begun`` starts with, is all there; raises ``DecoderFieldRefusedError``."""
-    if len(begun) < _FIXED_BYTES:
+def is_complete(data: memoryview) -> bool:
+    """Whether the header, which ``data`` starts with, is all there; raises ``DecoderFieldRefusedError``."""
+    if len(data) < _FIXED_BYTES:
         return False
-    flags = begun[_FLAGS]
+    flags = data[_FLAGS]
+    if not flags & (_FHCRC | _FEXTRA | _FNAME | _FCOMMENT):
+        return True
+    begun = bytes(data[:LARGEST_HEADER_BYTES])
     if flags & _FHCRC and flags & (_FEXTRA | _FNAME | _FCOMMENT):
         raise DecoderFieldRefusedError("header checksum")
     end = _FIXED_BYTES

@@ -167,10 +167,10 @@ class Inflater:
         return True
 
     def _gzip_header_complete(self, data: memoryview) -> bool:
-        from verifier._gzip_header import LARGEST_HEADER_BYTES, is_complete
+        from verifier._gzip_header import is_complete
 
         try:
-            return is_complete(bytes(data[:LARGEST_HEADER_BYTES]))
+            return is_complete(data)
         except DecoderFieldRefusedError as error:
             raise CompressionFieldRefused(member=self._member, field=str(error)) from None
 
