@@ -1,6 +1,7 @@
 """Decompression with bounds: pieces in, pieces out, never more memory or output than ``Limits`` allows.
 
-1. The suffix of a member must agree with its first bytes.
+1. The suffix of a member must agree with its first bytes; what begins compressed data and is a tar header all the same
+   is a second archive.
 2. gzip may have several members, and zeros after the last one; zstd may have several frames, and an xz container has
    one stream.
 3. Nothing else follows the compressed data.
@@ -13,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from verifier._decoder import Decoder, DecoderError, DecoderFieldRefusedError, DecoderMemoryRefusedError
+from verifier._tar_header import BLOCK, checksum_holds
 from verifier.compression import Compression
 from verifier.errors import (
     CompressedTrailingData,
@@ -21,6 +23,7 @@ from verifier.errors import (
     CompressionMismatch,
     FastExtraMissing,
     LimitExceeded,
+    SecondArchive,
     Truncated,
 )
 from verifier.limits import KIB, Limits
@@ -156,10 +159,10 @@ class Inflater:
         """Whether a stream's first bytes are known, and right; holds them back while they are too few."""
         if self._head_checked:
             return True
-        if len(data) < _HEAD:
+        if len(data) < (BLOCK if self._compression is Compression.NONE else _HEAD):
             self._head = bytes(data)
             return False
-        self._check_head(bytes(data[:_HEAD]))
+        self._check_head(bytes(data[:BLOCK]))
         if self._compression is Compression.GZIP and not self._gzip_header_complete(data):
             self._head = bytes(data)
             return False
@@ -180,8 +183,10 @@ class Inflater:
         if self._streams and not (another_stream_allowed and found is self._compression):
             raise CompressedTrailingData(member=self._member)
         if found is not self._compression:
+            if self._compression is Compression.NONE and len(head) == BLOCK and checksum_holds(head):
+                raise SecondArchive(part=self._member)
             raise CompressionMismatch(member=self._member, promised=self._compression.label, found=found.label)
-        if found is Compression.GZIP and len(head) == _HEAD:
+        if found is Compression.GZIP and len(head) >= _HEAD:
             method, flags = head[2], head[3]
             if method != _GZIP_DEFLATE or flags & _GZIP_RESERVED_FLAGS:
                 raise self._corrupt()

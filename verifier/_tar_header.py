@@ -67,7 +67,7 @@ def parse_block(block: bytes, *, part: str, offset: int) -> Member:
             raise TarFieldInvalid(part=part, offset=offset, field=field)
         return value
 
-    if not _checksum_holds(block):
+    if not checksum_holds(block):
         raise TarChecksumInvalid(part=part, offset=offset)
     if offset == 0 and _COMPRESSED.match(block):
         raise SecondArchive(part=part)
@@ -112,7 +112,8 @@ def text(raw: bytes) -> str:
     return raw.decode("ascii", "backslashreplace")
 
 
-def _checksum_holds(block: bytes) -> bool:
+def checksum_holds(block: bytes) -> bool:
+    """Whether a block of 512 bytes is a tar header by its checksum."""
     stated = _OCTAL.fullmatch(block[_CHECKSUM])
     if stated is None:
         return False

@@ -24,6 +24,7 @@ TEXT_LENGTH = "Go tools before 4.1.1 look at no length and no character of these
 EMPTY_LIST = "Go takes an empty list for none, C++ clients fail when they match it"
 CASE_ONLY = "Go tells keys apart by case in maps, for C++ clients the last of them wins"
 RESERVED = "Go refuses these keys only where header-info has them too, for C++ clients they override it"
+XZ_FILTER = "these versions read xz with a C library, later ones with a reader in Go that knows no filter but LZMA2"
 TYPE_PATH = "Go joins a payload type to the modules' folder whatever it is"
 NO_PARTITION = "this device has no partitions to install a root file system on"
 DATA_ABSENT = "Go does not miss a data member where there is no payload, C++ clients do"

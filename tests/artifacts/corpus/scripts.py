@@ -39,7 +39,8 @@ CASES: tuple[Case, ...] = (
         "a script's name has 256 bytes",
         script("ArtifactInstall_Enter_00_" + "n" * 231),
         "script-name-invalid",
-        SCRIPT_NAME,
+        SCRIPT_FILE,
+        go=Go.ONLY_TOOL_ACCEPTS,
     ),
     lax(
         "a script's name is not ASCII",

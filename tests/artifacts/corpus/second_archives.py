@@ -66,16 +66,10 @@ OTHER = ArtifactBuilder(name="older-release", scripts=(Script(name="ArtifactInst
 def _row(place: str, kind: KeyKind, compression: Compression, how: str, magic: str) -> Case:
     make, extension = PLACES[place], EXTENSIONS[how]
     recipe = make(place, signed(kind).compressed(compression), lambda name: begun(extension(name), MAGICS[magic]))
-    plain = compression is Compression.NONE and place != "the artifact"
-    # Where the archive is stored as it is, its first bytes are looked at already to see how it is compressed.
-    code = "compression-mismatch" if plain and magic != "skippable zstd" else "second-archive"
     name = f"{how} at the start of {place} ({compression.name.lower()}, {kind.value}) begins like {magic}"
     if compression is Compression.ZSTD:
-        return Case(name=name, recipe=recipe, code=code, trusted=kind, go=Go.REFUSE)
-    judged = Go.REFUSE if plain and magic in {"gzip", "xz"} else Go.ACCEPT
-    return Case(
-        name=name, recipe=recipe, code=code, trusted=kind, go=judged, why=SECOND_ARCHIVE if judged is Go.ACCEPT else ""
-    )
+        return Case(name=name, recipe=recipe, code="second-archive", trusted=kind, go=Go.REFUSE)
+    return Case(name=name, recipe=recipe, code="second-archive", trusted=kind, go=Go.ACCEPT, why=SECOND_ARCHIVE)
 
 
 BEGUN = tuple(

@@ -10,7 +10,7 @@ from tests.artifacts.builder import ArtifactBuilder, Edit, Stage
 from tests.artifacts.tarwriter import Member
 
 from .case import Case, Go, accepted, lax, refused, signed
-from .reasons import CASE_ONLY, HEADER_ORDER, JSON_LENIENT, JSON_TAIL, NO_PARTITION, RESERVED, TYPE_DIFFERS
+from .reasons import CASE_ONLY, DEPENDS, HEADER_ORDER, JSON_LENIENT, JSON_TAIL, NO_PARTITION, RESERVED, TYPE_DIFFERS
 
 TYPE_INFO = "headers/0000/type-info"
 
@@ -34,6 +34,21 @@ def meta(text: bytes) -> ArtifactBuilder:
     """The usual artifact with meta-data."""
     return replace(signed(), meta_data=text)
 
+
+COMPARED = Go.ONLY_TOOL_ACCEPTS, f"{RESERVED}; {DEPENDS}"
+"""The client compares what is depended on with its device, and the tool does not."""
+RESERVED_KEYS = {
+    ("provides", "artifact_name"): (Go.ONLY_TOOL_ACCEPTS, RESERVED),
+    ("provides", "artifact_group"): (Go.ACCEPT, RESERVED),
+    ("provides", "device_type"): (Go.ACCEPT, RESERVED),
+    ("provides", "Device_Type"): (Go.ACCEPT, RESERVED),
+    ("provides", "ARTIFACT_NAME"): (Go.ACCEPT, RESERVED),
+    ("depends", "artifact_name"): COMPARED,
+    ("depends", "artifact_group"): COMPARED,
+    ("depends", "device_type"): (Go.ONLY_TOOL_ACCEPTS, RESERVED),
+    ("depends", "Device_Type"): COMPARED,
+    ("depends", "ARTIFACT_NAME"): COMPARED,
+}
 
 TYPE = (
     accepted("type-info has an unknown field", type_info(colour="red"), "field-ignored"),
@@ -61,18 +76,21 @@ TYPE = (
         why=NO_PARTITION,
     ),
     *(
-        lax(f"type-info {part} {key}", type_info(**{f"artifact_{part}": {key: "x"}}), "reserved-key", RESERVED)
-        for part in ("provides", "depends")
-        for key in ("artifact_name", "artifact_group", "device_type", "Device_Type", "ARTIFACT_NAME")
+        lax(f"type-info {part} {key}", type_info(**{f"artifact_{part}": {key: "x"}}), "reserved-key", why, go=go)
+        for (part, key), (go, why) in RESERVED_KEYS.items()
     ),
     *(
         lax(
             f"keys of type-info's {part} differ in case only",
             type_info(**{f"artifact_{part}": {"rootfs": "x", "RootFS": "y"}}),
             "json-key-repeated",
-            CASE_ONLY,
+            why,
+            go=go,
         )
-        for part in ("provides", "depends")
+        for part, go, why in (
+            ("provides", Go.ACCEPT, CASE_ONLY),
+            ("depends", Go.ONLY_TOOL_ACCEPTS, f"{CASE_ONLY}; {DEPENDS}"),
+        )
     ),
     accepted(
         "keys of type-info differ in the case of other letters", type_info(artifact_provides={"ä": "x", "Ä": "y"})
@@ -171,4 +189,4 @@ CASE = (
     accepted("keys of meta-data differ in the case of other letters", meta('{"ä":1,"Ä":2}'.encode())),
 )
 
-CASES: tuple[Case, ...] = (*TYPE, *META)
+CASES: tuple[Case, ...] = (*TYPE, *META, *CASE)
