@@ -121,6 +121,16 @@ def signing_key(headers: Mapping[str, str]) -> SigningKey:
     return SigningKey(version=int(version), fingerprint=fingerprint)
 
 
+def signing_key_of(document: Document) -> SigningKey:
+    """The key that signed, from the document of a signature; raises ``ClientError``."""
+    version, fingerprint = document["version"], document["fingerprint"]
+    if type(version) is not int or version < 1 or not isinstance(fingerprint, str):
+        raise not_the_service("a signature without the key that made it")
+    if not FINGERPRINT.fullmatch(fingerprint):
+        raise not_the_service("a signature without the key that made it")
+    return SigningKey(version=version, fingerprint=fingerprint)
+
+
 def media_type(content_type: str) -> str:
     """``application/json`` of ``Application/JSON; charset=utf-8`` (RFC 9110 section 8.3.1)."""
     return content_type.partition(";")[0].strip().lower()

@@ -115,6 +115,11 @@ class UploadReader:
         return self._finished_artifact()
 
     @property
+    def manifest(self) -> Manifest:
+        """What is signed; known once it was read, and so wherever the header is."""
+        return self._read_manifest
+
+    @property
     def header(self) -> Header | None:
         """What the artifact is; known once its header was read and has the manifest's digest."""
         return self._header

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import httpx
 
 from signer import __version__
+from signer.addresses import is_loopback
 from signer.answers import (
     ARTIFACT_MEDIA_TYPE,
     JSON_MEDIA_TYPE,
@@ -116,8 +117,17 @@ class Client:
     def __init__(self, settings: ClientSettings) -> None:
         trust = _trust(settings.ca_file)
         with _translated():
+            url = httpx.URL(settings.url)
+            plain = url.scheme == "http"
+            if plain and not is_loopback(url.host):
+                raise ClientError(
+                    sentence=f"ARTIFACT_SIGNER_URL would send the API token to {url.host} in plain text",
+                    hint="use https://; http:// is for this machine only",
+                )
             self._http = httpx.Client(
-                base_url=settings.url,
+                base_url=url,
+                # A proxy of the environment would get the API token in plain text.
+                trust_env=not plain,
                 headers={
                     "Authorization": f"Bearer {settings.api_token}",
                     "User-Agent": f"artifact-signer/{__version__}",
@@ -148,6 +158,10 @@ class Client:
         """GET a PEM document."""
         with self._answer("GET", path, PEM_MEDIA_TYPE) as response:
             return ascii_text(collected(response.iter_bytes()))
+
+    def public_key(self, key: str, version: int) -> bytes:
+        """GET the public key of a version, PEM."""
+        return self.text(key_path(key, "versions", version, "public-key")).encode("ascii")
 
     @contextmanager
     def sign_artifact(

@@ -7,7 +7,6 @@ the files, variables or descriptors that the settings name.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from signer.addresses import is_loopback
 from signer.errors import ConfigurationInvalid
 
 ENVIRONMENT_PREFIX = "ARTIFACT_SIGNER_"
@@ -89,16 +89,6 @@ class ServerSettings(Section):
         if self.tls is Tls.OFF and self.unix_socket is None and not is_loopback(self.host):
             raise ValueError('tls = "off" is accepted only on a loopback address or a Unix socket')
         return self
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` names this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class DatabaseSettings(Section):

@@ -157,7 +157,9 @@ LAYERS = {
         name="signer.application",
         allowed=("signer.services", "signer.domain", "signer.artifacts", "signer.spool", "verifier"),
     ),
-    "the settings know nothing but the errors": Layer(name="signer.config", allowed=("signer.errors",)),
+    "the settings know nothing but the errors and addresses": Layer(
+        name="signer.config", allowed=("signer.errors", "signer.addresses")
+    ),
     "the errors know nothing": Layer(name="signer.errors", allowed=("signer.errors",)),
 }
 

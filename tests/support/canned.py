@@ -1,11 +1,11 @@
-"""A server that gives every request the same bytes for an answer, and notes what it was asked."""
+"""A server that answers with bytes that are made up beforehand, and notes what it was asked."""
 
 from __future__ import annotations
 
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -23,9 +23,15 @@ class Canned:
     heads: list[str] = field(default_factory=list)
 
 
+Answer = bytes | Callable[[str], bytes]
+
+
 @contextmanager
-def answering(answer: bytes) -> Iterator[Canned]:
-    """The server, on a port of this machine; ``answer`` is sent as it is and the connection ends."""
+def answering(answer: Answer) -> Iterator[Canned]:
+    """The server, on a port of this machine; an answer is sent as it is and the connection ends.
+
+    ``answer``: the same for every request, or made from the request's line and headers.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         served = Canned(url=f"http://127.0.0.1:{listener.getsockname()[1]}")
         thread = threading.Thread(target=_serve, args=(listener, answer, served))
@@ -39,7 +45,7 @@ def answering(answer: bytes) -> Iterator[Canned]:
             assert not thread.is_alive()
 
 
-def _serve(listener: socket.socket, answer: bytes, served: Canned) -> None:
+def _serve(listener: socket.socket, answer: Answer, served: Canned) -> None:
     with suppress(OSError):
         while True:
             connection, _ = listener.accept()
@@ -47,7 +53,7 @@ def _serve(listener: socket.socket, answer: bytes, served: Canned) -> None:
                 connection.settimeout(PATIENCE_SECONDS)
                 with suppress(OSError):
                     served.heads.append(_read_request(connection))
-                    connection.sendall(answer)
+                    connection.sendall(answer if isinstance(answer, bytes) else answer(served.heads[-1]))
 
 
 def _read_request(connection: socket.socket) -> str:
