@@ -20,19 +20,32 @@ MAX_AGE_SECONDS = 366 * 86400
 @click.option("--repair", is_flag=True, help="end what a crash left between token and database")
 @click.option("--mend", is_flag=True, hidden=True, help="the former name of --repair")
 @click.option(
+    "--clock-is-right",
+    metavar="REASON",
+    help="with --repair: let a record that is ahead of the clock go on from now; how you know that the clock is right",
+)
+@click.option(
     "--pending-age",
     type=click.IntRange(0, MAX_AGE_SECONDS),
     metavar="SECONDS",
     help="age from which on a version that is being made counts as interrupted",
 )
 @click.option("--json", "as_json", is_flag=True, help="write a JSON document")
-def doctor(config: Path, *, repair: bool, mend: bool, pending_age: int | None, as_json: bool) -> int:
+def doctor(
+    config: Path, *, repair: bool, mend: bool, clock_is_right: str | None, pending_age: int | None, as_json: bool
+) -> int:
     """Look at every part of an installation; exit status 1 if anything failed, 2 if it has no usable configuration."""
     from signer.doctor import Request, examine
     from signer.services.reconciliation import DEFAULT_PENDING_AGE
 
     age = DEFAULT_PENDING_AGE if pending_age is None else timedelta(seconds=pending_age)
-    report = examine(Request(config=config, environment=os.environ, repair=repair or mend, pending_age=age))
+    repair = repair or mend
+    if clock_is_right is not None and not (repair and clock_is_right.strip()):
+        raise click.UsageError("--clock-is-right needs --repair and a reason")
+    request = Request(
+        config=config, environment=os.environ, repair=repair, clock_is_right=clock_is_right, pending_age=age
+    )
+    report = examine(request)
     if as_json:
         show_json(report.document())
         return report.exit_status

@@ -10,8 +10,9 @@ from types import MappingProxyType
 
 from signer.bootstrap import utc_now
 from signer.config import Settings
+from signer.doctor.clock import clock, follows_a_time_server
 from signer.doctor.consistency import consistency
-from signer.doctor.database import clock, database
+from signer.doctor.database import database
 from signer.doctor.examination import Examination, Request, Surroundings, configuration, opened
 from signer.doctor.files import free_bytes, secret_files, spool
 from signer.doctor.keys import extractable, key_certificates, keys, validity
@@ -69,7 +70,9 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
 
 def real_surroundings() -> Surroundings:
     """This machine, now."""
-    return Surroundings(clock=utc_now, user_id=os.geteuid(), free_bytes=free_bytes)
+    return Surroundings(
+        clock=utc_now, user_id=os.geteuid(), follows_a_time_server=follows_a_time_server, free_bytes=free_bytes
+    )
 
 
 def examine(

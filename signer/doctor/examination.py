@@ -38,11 +38,13 @@ class Surroundings:
     Attributes:
         clock: the wall clock, aware UTC.
         user_id: whose files the secrets should be.
+        follows_a_time_server: whether the machine's clock does, as far as is known.
         free_bytes: what may still be written to the disk of a directory.
     """
 
     clock: Clock
     user_id: int
+    follows_a_time_server: Callable[[], bool]
     free_bytes: Callable[[Path], int]
 
 
@@ -54,12 +56,14 @@ class Request:
         config: path of the configuration file.
         environment: variables that may override settings.
         repair: end what a crash left, instead of only naming it.
+        clock_is_right: why a person knows that the clock is right and the record ahead of it; None: nobody says so.
         pending_age: the age below which a pending version may be under way in a worker.
     """
 
     config: Path
     environment: Mapping[str, str]
     repair: bool = False
+    clock_is_right: str | None = None
     pending_age: timedelta = DEFAULT_PENDING_AGE
 
 
@@ -111,11 +115,11 @@ class Examination:
     @cached_property
     def store(self) -> SqlKeyStore:
         """The key records; raises ``Unchecked`` where the database cannot be used."""
-        return storage_parts(self.settings, self._usable_database(), self.surroundings.clock)[0]
+        return storage_parts(self.settings, self.usable_database(), self.surroundings.clock)[0]
 
     def worker_reports(self) -> tuple[WorkerReport, ...]:
         """What the living workers of this machine last put on record; raises ``Unchecked``."""
-        found = reports_of(self._usable_database(), this_worker().machine)
+        found = reports_of(self.usable_database(), this_worker().machine)
         return tuple(report for report in found if is_alive(report.worker))
 
     @cached_property
@@ -147,7 +151,7 @@ class Examination:
     def reconciliation(self) -> ReconciliationService:
         """What finds and repairs what crashes left; raises ``Unchecked``."""
         clock = self.surroundings.clock
-        parts = sql_parts(self.settings, database=self._usable_database(), tokens=self.pool, clock=clock)
+        parts = sql_parts(self.settings, database=self.usable_database(), tokens=self.pool, clock=clock)
         names = tuple(token.settings.name for token in self.tokens if token.openable)
         return build_reconciliation(self.settings, parts, build_application(self.settings, parts), token_names=names)
 
@@ -161,7 +165,8 @@ class Examination:
         """Something was repaired."""
         self._survey = None
 
-    def _usable_database(self) -> Database:
+    def usable_database(self) -> Database:
+        """The database, open; raises ``Unchecked`` where it cannot be used."""
         condition = self.database
         if self._database is None or isinstance(condition, SignerError):
             raise Unchecked(reason="the database cannot be used")

@@ -29,6 +29,7 @@ class EventType(StrEnum):
     CERTIFICATE_ISSUED = "certificate-issued"
     REQUEST_ISSUED = "certificate-request-issued"
     CERTIFICATE_IMPORTED = "certificate-imported"
+    CLOCK_CORRECTED = "clock-corrected"
     API_TOKEN_CREATED = "api-token-created"  # noqa: S105  (a name, no secret)
     API_TOKEN_REVOKED = "api-token-revoked"  # noqa: S105  (the same)
 

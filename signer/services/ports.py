@@ -90,7 +90,10 @@ class KeyStore(Protocol):
         """Events with an id greater than ``after``, oldest first."""
 
     def newest_timestamp(self) -> datetime | None:
-        """The newest time on record, of an event or a signature."""
+        """The newest time on record, of an event or a signature; after a correction of the clock, since then."""
+
+    def correct_clock(self, *, actor: str, reason: str) -> datetime | None:
+        """Let the record go on from the present time where it is ahead; returns the newest time that was on record."""
 
     def check(self) -> None:
         """Raises ``DatabaseUnavailable`` or ``DatabaseRevisionMismatch``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from signer.errors import DatabaseDamaged
 from signer.storage.database import Database
@@ -42,3 +43,12 @@ def _sqlite(database: Database) -> bool:
     if damage:
         raise DatabaseDamaged(damage=damage)
     return bool(mode == WRITE_AHEAD)
+
+
+def server_time(database: Database) -> datetime | None:
+    """The clock of the database's server, aware UTC; None where the database is a file of this machine."""
+    if database.dialect != "postgresql":
+        return None
+    with database.reading() as connection:
+        now: datetime = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
+    return now.astimezone(UTC)

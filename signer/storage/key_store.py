@@ -7,12 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from hsm.algorithms import Algorithm
 from signer.domain.events import Event, EventType, RecordedEvent
 from signer.domain.keys import Key, KeyVersion, Origin, Purpose, Validity, VersionState, is_name
+from signer.domain.timestamps import rfc3339
 from signer.errors import (
     ActiveVersionExists,
     CertificateNotFound,
@@ -164,13 +165,38 @@ class SqlKeyStore:
             return tuple(_event(row) for row in connection.execute(query))
 
     def newest_timestamp(self) -> datetime | None:
-        """The newest time on record, of an event or a signature."""
+        """The newest time on record, of an event or a signature; after a correction of the clock, since then."""
         with self._database.reading() as connection:
-            timestamps = (
-                connection.execute(select(func.max(events.c.at))).scalar(),
-                connection.execute(select(func.max(versions.c.last_signed_at))).scalar(),
+            return _newest(connection)
+
+    @retried
+    def correct_clock(self, *, actor: str, reason: str) -> datetime | None:
+        """Let the record go on from the present time, which a person vouches for, where it is ahead of it.
+
+        Returns the newest time that was on record; None where it is not ahead, and nothing was done.
+        """
+        with self._database.writing() as connection:
+            ahead = connection.execute(_AHEAD, {"now": self._clock()}).all()
+            now, newest = self._clock(), _newest(connection)
+            if newest is None or newest <= now:
+                return None
+            # What was put on record stays; how late a version signed last is only drawn from it.
+            connection.execute(
+                update(versions).where(versions.c.id.in_([row.id for row in ahead])).values(last_signed_at=now)
             )
-        return max((timestamp for timestamp in timestamps if timestamp is not None), default=None)
+            event = Event(
+                type=EventType.CLOCK_CORRECTED,
+                actor=actor,
+                key=None,
+                version=None,
+                before={
+                    "newest": rfc3339(newest),
+                    "signed": {f"{row.name}/{row.number}": rfc3339(row.last_signed_at) for row in ahead},
+                },
+                after={"newest": rfc3339(now), "reason": reason},
+            )
+            insert_event(connection, event, now)
+        return newest
 
     def check(self) -> None:
         """Raises ``DatabaseUnavailable`` or ``DatabaseRevisionMismatch``."""
@@ -213,23 +239,47 @@ class SqlKeyStore:
 
 
 def insert_event(connection: Connection, event: Event, timestamp: datetime) -> None:
-    """Write an event at the end of the caller's transaction; nothing but events may follow."""
+    """Write an event at the end of the caller's transaction; nothing but events may follow.
+
+    Times on record never go back but in an event that says so. What has to be possible while the clock is behind (a
+    version is switched off) has the time of the event before it, and tells what the clock said.
+    """
     if connection.dialect.name == "postgresql":
         # One writer at a time until the commit: whoever reads on from an id must never miss a lower one that was
         # committed later. Always the last lock of a transaction, so that two cannot wait for each other.
         connection.execute(text("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE"))
+    last, at, after = connection.execute(_LAST_EVENT).one_or_none(), timestamp, dict(event.after)
+    if last is not None and timestamp < last.at and event.type is not EventType.CLOCK_CORRECTED:
+        at, after["clock"] = last.at, rfc3339(timestamp)
     connection.execute(
         insert(events).values(
-            id=select(func.coalesce(func.max(events.c.id), 0) + 1).scalar_subquery(),
-            at=timestamp,
+            id=1 if last is None else last.id + 1,
+            at=at,
             type=event.type.value,
             actor=event.actor,
             key=event.key,
             version=event.version,
             before=dict(event.before),
-            after=dict(event.after),
+            after=after,
         )
     )
+
+
+_LAST_EVENT = select(events.c.id, events.c.at).order_by(events.c.id.desc()).limit(1)
+# By id, as every transaction locks the rows of versions.
+_AHEAD = (
+    select(versions.c.id, keys.c.name, versions.c.number, versions.c.last_signed_at)
+    .join_from(versions, keys)
+    .where(versions.c.last_signed_at > bindparam("now", type_=versions.c.last_signed_at.type))
+    .order_by(versions.c.id)
+    .with_for_update(of=versions)
+)
+
+
+def _newest(connection: Connection) -> datetime | None:
+    last = connection.execute(_LAST_EVENT).one_or_none()
+    signed = connection.execute(select(func.max(versions.c.last_signed_at))).scalar()
+    return max((at for at in (last.at if last is not None else None, signed) if at is not None), default=None)
 
 
 def _forget_unborn(connection: Connection, name: str) -> None:

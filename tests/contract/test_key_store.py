@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import timedelta
 from enum import StrEnum
 
 import pytest
@@ -291,39 +291,6 @@ class TestEvents:
         )
         store.record(odd)
         assert store.events(after=0, limit=1, key=None)[0].event == odd
-
-
-class TestMoments:
-    def test_there_is_none_at_first(self, store: SqlKeyStore) -> None:
-        assert store.newest_timestamp() is None
-
-    def test_the_newest_event_counts(self, store: SqlKeyStore, clock: ManualClock) -> None:
-        store.record(event())
-        newest = clock.advance(days=1)
-        store.record(event())
-        clock.advance(days=-30)
-        store.record(event())
-        assert store.newest_timestamp() == newest
-
-    def test_the_newest_signature_counts(self, store: SqlKeyStore, clock: ManualClock) -> None:
-        key = add_pinned(store)
-        later = clock.now + timedelta(days=3, microseconds=1)
-        store.change(key, [swap(key.versions[0], VersionState.ACTIVE, last_signed_at=later)], [])
-        assert store.newest_timestamp() == later
-
-    def test_moments_are_utc_whatever_zone_they_came_in(self, store: SqlKeyStore) -> None:
-        tokyo = timezone(timedelta(hours=9))
-        moment = datetime(2031, 1, 1, 3, 0, 0, 123456, tzinfo=tokyo)
-        key = store.add_key(new_key(), new_version(validity=Validity(not_after=moment)), event())
-        kept = key.versions[0].validity.not_after
-        assert kept == moment
-        assert kept.tzinfo is UTC
-
-    def test_a_moment_without_a_zone_is_refused(self, store: SqlKeyStore) -> None:
-        naive = Validity(not_after=datetime(2031, 1, 1))  # noqa: DTZ001  (what is refused here)
-        with pytest.raises(Exception, match="without zone"):
-            store.add_key(new_key(), new_version(validity=naive), event())
-        assert store.all_keys() == ()
 
 
 class TestCertificates:

@@ -121,11 +121,18 @@ class Patient:
         *,
         environment: Mapping[str, str] | None = None,
         repair: bool = False,
+        clock_is_right: str | None = None,
         pending_age: timedelta = timedelta(0),
         **surroundings: Any,
     ) -> Report:
         """What doctor finds; ``surroundings`` replace those of this machine."""
-        request = Request(config=self.config, environment=environment or {}, repair=repair, pending_age=pending_age)
+        request = Request(
+            config=self.config,
+            environment=environment or {},
+            repair=repair,
+            clock_is_right=clock_is_right,
+            pending_age=pending_age,
+        )
         return examine(request, surroundings=replace(real_surroundings(), **surroundings))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -155,14 +155,6 @@ DATABASE = {
 }
 
 CLOCK = {
-    "a clock behind the newest record": Row(
-        breaks=nothing,
-        check="clock",
-        severity=FAILED,
-        says="is on record already: nothing is signed",
-        hint="time server",
-        surroundings=at(datetime(2020, 1, 1, tzinfo=UTC)),
-    ),
     "a clock before the certificate begins": Row(
         breaks=certificate(starts=timedelta(days=1)),
         check="clock",
