@@ -33,6 +33,7 @@ def header(**changes: Any) -> Header:
         "scripts": (),
         "meta_data": None,
         "ignored_fields": (),
+        "type_left_empty": False,
     }
     return Header(**{**members, **changes})
 
