@@ -41,7 +41,7 @@ class ClientError(Exception):
 
 
 @dataclass(eq=False, kw_only=True)
-class Refused(ClientError):
+class ServiceRefusal(ClientError):
     """The service answered with a problem document. ``code`` is its stable code, ``status`` the HTTP status."""
 
     code: str
@@ -57,7 +57,7 @@ class Document(dict[str, Any]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SigningKey:
+class SignedBy:
     """Which key version signed an artifact: its number, and the SHA-256 of its SubjectPublicKeyInfo in hex."""
 
     version: int
@@ -75,12 +75,12 @@ def collected(chunks: Iterable[bytes]) -> bytes:
 
 
 def refusal(status: int, content_type: str, content: bytes) -> ClientError:
-    """The error that an answer means which is no success; ``Refused`` where the service itself refuses."""
+    """The error that an answer means which is no success; ``ServiceRefusal`` where the service itself refuses."""
     document = _object(content) if media_type(content_type) == PROBLEM_MEDIA_TYPE else None
     if document is not None:
         code, detail, hint = (document.get(name) for name in ("code", "detail", "hint"))
         if isinstance(code, str) and isinstance(detail, str) and isinstance(hint, str | None):
-            return Refused(sentence=detail, hint=hint, code=code, status=status, document=document)
+            return ServiceRefusal(sentence=detail, hint=hint, code=code, status=status, document=document)
     if status in REDIRECTS:
         return ClientError(
             sentence=f"HTTP status {status} redirects to elsewhere, which the service never does", hint=HINT
@@ -112,23 +112,23 @@ def ascii_text(content: bytes) -> str:
         raise not_the_service("text that is not ASCII") from error
 
 
-def signing_key(headers: Mapping[str, str]) -> SigningKey:
+def signing_key(headers: Mapping[str, str]) -> SignedBy:
     """The key that signed, from the headers of a signed artifact; raises ``ClientError``."""
     version = headers.get("X-Signing-Key-Version", "")
     fingerprint = headers.get("X-Signing-Key-Fingerprint", "")
     if not VERSION.fullmatch(version) or not FINGERPRINT.fullmatch(fingerprint):
         raise not_the_service("an artifact without its X-Signing-Key headers")
-    return SigningKey(version=int(version), fingerprint=fingerprint)
+    return SignedBy(version=int(version), fingerprint=fingerprint)
 
 
-def signing_key_of(document: Document) -> SigningKey:
+def signing_key_of(document: Document) -> SignedBy:
     """The key that signed, from the document of a signature; raises ``ClientError``."""
     version, fingerprint = document["version"], document["fingerprint"]
     if type(version) is not int or version < 1 or not isinstance(fingerprint, str):
         raise not_the_service("a signature without the key that made it")
     if not FINGERPRINT.fullmatch(fingerprint):
         raise not_the_service("a signature without the key that made it")
-    return SigningKey(version=version, fingerprint=fingerprint)
+    return SignedBy(version=version, fingerprint=fingerprint)
 
 
 def media_type(content_type: str) -> str:

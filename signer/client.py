@@ -23,7 +23,7 @@ from signer.answers import (
     SUCCESSES,
     ClientError,
     Document,
-    SigningKey,
+    SignedBy,
     ascii_text,
     collected,
     json_object,
@@ -44,10 +44,10 @@ TOKEN_CHARACTERS = re.compile(r"[A-Za-z0-9._~+/=-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SignedArtifact:
+class IncomingArtifact:
     """A signed artifact on its way: ``chunks`` can be read once; ``key`` made the signature."""
 
-    key: SigningKey
+    key: SignedBy
     chunks: Iterator[bytes]
 
 
@@ -166,7 +166,7 @@ class Client:
     @contextmanager
     def sign_artifact(
         self, key: str, artifact: BinaryIO, size: int | None, *, replace: bool
-    ) -> Iterator[SignedArtifact]:
+    ) -> Iterator[IncomingArtifact]:
         """POST a whole artifact; the signed one, to be read inside the context."""
         headers = {"Content-Type": ARTIFACT_MEDIA_TYPE}
         if size is not None:
@@ -179,7 +179,7 @@ class Client:
             headers=headers,
             params={"replace": str(replace).lower()},
         ) as response:
-            yield SignedArtifact(key=signing_key(response.headers), chunks=response.iter_bytes())
+            yield IncomingArtifact(key=signing_key(response.headers), chunks=response.iter_bytes())
 
     def sign_head(self, key: str, head: bytes, *, replace: bool) -> Document:
         """POST a manifest or the head of an artifact; the signature as a JSON document."""

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from signer.answers import ClientError, SigningKey, not_the_service
+from signer.answers import ClientError, SignedBy, not_the_service
 from verifier import ArtifactReader, Limits, Manifest, SignatureRead, TrustStore, VerificationKey
 from verifier import VerificationError as Refusal
 from verifier.events import Event, ManifestRead
@@ -17,7 +17,7 @@ from verifier.wording import explain
 DROPPED = "what came was dropped; look at the service and at what stands between here and it"
 
 
-def trust_in(pem: bytes, signing: SigningKey) -> TrustStore:
+def trust_in(pem: bytes, signing: SignedBy) -> TrustStore:
     """The public key ``pem`` of the version that is said to have signed; raises ``ClientError``."""
     try:
         key = VerificationKey.from_pem(pem)

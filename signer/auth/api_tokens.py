@@ -59,6 +59,7 @@ class ApiTokenAuthenticator:
             raise CredentialsRejected
         known = self._lookup(match[1])
         presented = hashlib.sha256(match[2].encode("ascii")).digest()
+        # Compared also where there is no such token: how long the answer takes tells nobody which ids exist.
         expected = known.secret_sha256 if known else bytes(len(presented))
         if not hmac.compare_digest(presented, expected) or known is None:
             raise CredentialsRejected

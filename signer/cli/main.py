@@ -106,11 +106,11 @@ def _explained(error: Exception) -> int:
         problem = problem_of(error)
         complain(problem.detail, hint=problem.hint)
         return REFUSED
-    from signer.answers import ClientError, Refused
+    from signer.answers import ClientError, ServiceRefusal
 
     if isinstance(error, ClientError):
         complain(error.sentence, hint=error.hint)
-        return REFUSED if isinstance(error, Refused) else UNREACHABLE
+        return REFUSED if isinstance(error, ServiceRefusal) else UNREACHABLE
     if isinstance(error, OSError):
         complain(f"{error.filename or 'the system'}: {(error.strerror or type(error).__name__).lower()}")
         return REFUSED

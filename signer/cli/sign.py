@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 
 import click
 
-from signer.answers import Refused, encoded_signature, signing_key_of
+from signer.answers import ServiceRefusal, encoded_signature, signing_key_of
 from signer.artifacts import Form, UploadReader
 from signer.cli.connection import connected, json_option
 from signer.cli.output import note, show_json, terminal
@@ -39,7 +39,7 @@ def sign(artifact: Path, *, key: str, output: Path, head_only: bool, replace: bo
         try:
             document = (_sign_by_head if head_only else _sign_whole)(source, key, output, replace=replace)
         except SignedAlready as error:
-            raise Refused(
+            raise ServiceRefusal(
                 sentence="the artifact is signed already",
                 hint="--replace drops that signature for the new one",
                 code=SignedAlready.code,

@@ -124,6 +124,7 @@ class CertificateService:
         builder = builder.add_extension(NO_CA, critical=True).add_extension(SIGNATURES_ONLY, critical=True)
         if names := checked_names(parameters.unverified_names):
             builder = builder.add_extension(names, critical=False)
+        # The builder puts the content together; nothing that a caller sent reaches the token as it is.
         with self._key_in_token(key, version, CertificateRequestContent) as private_key:
             made = builder.sign(private_key, builder_hash(private_key))
             if not made.is_signature_valid:

@@ -144,6 +144,8 @@ class KeyPairMaker:
             state = follow(state, Step.ROTATE, key=key.name, version=version.number)
         fingerprint = hashlib.sha256(spki).hexdigest()
         holders = self._holders(key, PinnedKey(key_id=version.cka_id, algorithm=key.algorithm, spki=spki))
+        # The public key and the state change together: no version that signs or is published is without its pin, and of
+        # two that complete the same version the store lets one.
         change = VersionChange(
             version_id=version.id,
             expected=version.state,

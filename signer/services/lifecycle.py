@@ -59,7 +59,7 @@ class NewKeyRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class StepResult:
     """The key after a step, and what the person should know about it, as sentences."""
 
     key: Key
@@ -92,17 +92,17 @@ class LifecycleService:
 
     # --- new keys and versions ---------------------------------------------------------------------------------
 
-    def create(self, identity: Identity, request: NewKeyRequest) -> Outcome:
+    def create(self, identity: Identity, request: NewKeyRequest) -> StepResult:
         """A key whose first version is generated in the token and signs at once."""
         return self._first_version(identity, request, selector=None)
 
-    def adopt(self, identity: Identity, request: NewKeyRequest, selector: KeyPairSelector) -> Outcome:
+    def adopt(self, identity: Identity, request: NewKeyRequest, selector: KeyPairSelector) -> StepResult:
         """A key whose first version is a pair that is in the token already."""
         return self._first_version(identity, request, selector=selector)
 
     def prepare(
         self, identity: Identity, name: str, *, validity: Validity, selector: KeyPairSelector | None = None
-    ) -> Outcome:
+    ) -> StepResult:
         """The next version, generated or adopted: published so that devices learn it, not signing yet."""
         require(identity, Action.ADMINISTER)
         self._clock.now()
@@ -114,11 +114,11 @@ class LifecycleService:
             key, key.versions[-1], selector, identity.name, EventType.VERSION_PREPARED, activate=False
         )
         warnings += self._certify(identity.name, name, key.versions[-1].number)
-        return Outcome(key=self._store.key(name), warnings=warnings)
+        return StepResult(key=self._store.key(name), warnings=warnings)
 
     def _first_version(
         self, identity: Identity, request: NewKeyRequest, *, selector: KeyPairSelector | None
-    ) -> Outcome:
+    ) -> StepResult:
         require(identity, Action.ADMINISTER)
         name = checked_name(request.unverified_name)
         algorithm = checked_algorithm(request.unverified_algorithm, request.purpose)
@@ -132,11 +132,13 @@ class LifecycleService:
             tokens=tokens,
             created_by=identity.name,
         )
+        # On record before the token is asked: from here on a crash leaves something that is named and can be repaired,
+        # and no pair that nobody knows of.
         key = self._store.add_key(new, version, _started(identity, name, 1, version))
         done = EventType.KEY_ADOPTED if selector else EventType.KEY_CREATED
         warnings = self._pairs.fulfil(key, key.versions[0], selector, identity.name, done, activate=True)
         warnings += self._certify(identity.name, name, key.versions[0].number)
-        return Outcome(key=self._store.key(name), warnings=warnings)
+        return StepResult(key=self._store.key(name), warnings=warnings)
 
     def _new_version(self, tokens: tuple[str, ...], validity: Validity, selector: KeyPairSelector | None) -> NewVersion:
         cka_id = secrets.token_bytes(CKA_ID_BYTES)
@@ -154,7 +156,7 @@ class LifecycleService:
 
     # --- steps of a version ------------------------------------------------------------------------------------
 
-    def rotate(self, identity: Identity, name: str) -> Outcome:
+    def rotate(self, identity: Identity, name: str) -> StepResult:
         """The next version signs from now on; the one that signed verifies on."""
         require(identity, Action.ADMINISTER)
         self._clock.now()
@@ -163,6 +165,7 @@ class LifecycleService:
         if following is None:
             raise NoNextVersion(key=name)
         holders = self._require_in_every_token(key, following)
+        # In this order, in one transaction: the database refuses a second active version even for a moment.
         changes = [_change(key, active, Step.SUPERSEDE)] if active else []
         changes.append(_change(key, following, Step.ROTATE, fields={"tokens": list(holders)}))
         event = Event(
@@ -173,17 +176,17 @@ class LifecycleService:
             before={"active": active.number if active else None},
             after={"active": following.number},
         )
-        return Outcome(key=self._store.change(key, changes, [event]))
+        return StepResult(key=self._store.change(key, changes, [event]))
 
-    def retire(self, identity: Identity, name: str, number: int) -> Outcome:
+    def retire(self, identity: Identity, name: str, number: int) -> StepResult:
         """Devices need not trust the version any more; it is published no longer."""
         return self._step(identity, name, number, Step.RETIRE, EventType.VERSION_RETIRED)
 
-    def disable(self, identity: Identity, name: str, number: int) -> Outcome:
+    def disable(self, identity: Identity, name: str, number: int) -> StepResult:
         """The version neither signs nor is published, until it is enabled again."""
         return self._step(identity, name, number, Step.DISABLE, EventType.VERSION_DISABLED)
 
-    def enable(self, identity: Identity, name: str, number: int) -> Outcome:
+    def enable(self, identity: Identity, name: str, number: int) -> StepResult:
         """Back to where it was; a version that would sign proves itself first.
 
         Where another version took its place in the meantime, it comes back as a previous one.
@@ -196,15 +199,16 @@ class LifecycleService:
         target = version.disabled_from or usual
         if _occupied(key, version, target):
             target = VersionState.PREVIOUS
+        # Whoever had the token meanwhile may have put another key there: what will sign proves itself now.
         if target in {VersionState.ACTIVE, VersionState.NEXT} or version.state is VersionState.QUARANTINED:
             self._signer.sign_bytes(signing_key(key, version), SelfCheck.ENABLING)
         change = VersionChange(
             version_id=version.id, expected=version.state, state=target, fields={"disabled_from": None}
         )
         event = _stepped(EventType.VERSION_ENABLED, identity.name, name, version, target)
-        return Outcome(key=self._store.change(key, [change], [event]))
+        return StepResult(key=self._store.change(key, [change], [event]))
 
-    def destroy(self, identity: Identity, name: str, number: int, *, confirmation: str) -> Outcome:
+    def destroy(self, identity: Identity, name: str, number: int, *, confirmation: str) -> StepResult:
         """Remove the pair from every token, for ever. ``confirmation`` is the key's name again.
 
         May be repeated where a token did not answer: the version stays ``destroying`` until all have.
@@ -216,12 +220,13 @@ class LifecycleService:
         state = follow(version.state, Step.DESTROY, key=name, version=number)
         if confirmation != name:
             raise ConfirmationMismatch(key=name)
+        # Recorded first: from here on nothing signs with it or publishes it, whatever becomes of the tokens.
         if version.state is not state:
             event = _stepped(EventType.DESTRUCTION_STARTED, identity.name, name, version, state)
             key = self._store.change(key, [_change(key, version, Step.DESTROY)], [event])
         return self.finish_destruction(identity.name, key, number)
 
-    def finish_destruction(self, actor: str, key: Key, number: int) -> Outcome:
+    def finish_destruction(self, actor: str, key: Key, number: int) -> StepResult:
         """The second half of ``destroy``: the tokens forget, then the record says so."""
         version = key.version(number)
         warnings = []
@@ -230,11 +235,12 @@ class LifecycleService:
                 self._forget_pair(token, key, version)
             else:
                 warnings.append(f"token {token} is not configured any more: the pair was not removed from it")
+        # When every token has forgotten: one that does not answer raises above and leaves ``destroying``.
         change = _change(key, version, Step.FINISH_DESTRUCTION, fields={"tokens": []})
         event = _stepped(EventType.VERSION_DESTROYED, actor, key.name, version, VersionState.DESTROYED)
-        return Outcome(key=self._store.change(key, [change], [event]), warnings=tuple(warnings))
+        return StepResult(key=self._store.change(key, [change], [event]), warnings=tuple(warnings))
 
-    def _step(self, identity: Identity, name: str, number: int, step: Step, done: EventType) -> Outcome:
+    def _step(self, identity: Identity, name: str, number: int, step: Step, done: EventType) -> StepResult:
         require(identity, Action.ADMINISTER)
         if step is not Step.DISABLE:
             # Whatever the clock says, a key can be switched off at once.
@@ -247,7 +253,7 @@ class LifecycleService:
             quarantined = version.state is VersionState.QUARANTINED
             fields["disabled_from"] = (version.disabled_from if quarantined else version.state) or version.state
         change = _change(key, version, step, fields=fields)
-        return Outcome(
+        return StepResult(
             key=self._store.change(key, [change], [_stepped(done, identity.name, name, version, change.state)])
         )
 

@@ -34,6 +34,7 @@ class Quarantine:
             before={"state": version.state.value},
             after={"state": state.value},
         )
+        # Expects the state in which the version was asked to sign: a person who disabled it meanwhile is not overruled.
         try:
             self._store.change(key, [change], [event])
         except StateChanged:

@@ -108,7 +108,8 @@ class ReconciliationService:
                 held[token] = self._tokens.find_keys(token, timeout=self._timeout)
             except TokenError as error:
                 unreachable[token] = error
-        keys = self._store.all_keys()  # after the tokens, as ``compare`` wants it
+        # After the tokens: a record is always older than its pair, so what is being made meanwhile is on record here.
+        keys = self._store.all_keys()
         discrepancies = compare(keys, held, now=self._clock(), pending_age=pending_age)
         return Survey(key_pairs=held, keys=keys, discrepancies=discrepancies, unreachable=unreachable)
 
@@ -117,6 +118,8 @@ class ReconciliationService:
         if discrepancy.key is None or discrepancy.version is None:
             return Repair(discrepancy=discrepancy)
         try:
+            # Read anew: a worker may have ended it between the survey and now. The store's compare-and-swap decides
+            # between the two if that happens after this line.
             key = self._store.key(discrepancy.key)
             version = key.version(discrepancy.version)
             return Repair(discrepancy=discrepancy, ending=self._end(discrepancy, key, version, pending_age))

@@ -49,5 +49,7 @@ class MessageSigner:
 
         Raises ``MessageNotAllowed`` or a ``hsm.errors.TokenError``, at the latest after the timeout.
         """
+        # The one place through which the service's keys sign: what the table does not give this purpose is refused
+        # here, whoever asks.
         content = signable(message, key.purpose)
         return self._tokens.sign(key.pin, content, tokens=key.tokens, timeout=self._timeout)

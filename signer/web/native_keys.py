@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 
 from signer.domain.identity import Identity
 from signer.domain.policy import Action
-from signer.services.lifecycle import NewKeyRequest, Outcome
+from signer.services.lifecycle import NewKeyRequest, StepResult
 from signer.web.context import answer, authenticated, authorised, json_body, service
 from signer.web.documents import (
     DestroyBody,
@@ -119,9 +119,9 @@ def list_events() -> Response:
     )
 
 
-def _step(step: Callable[[Identity, str, int], Outcome], key: str, number: int) -> Response:
+def _step(step: Callable[[Identity, str, int], StepResult], key: str, number: int) -> Response:
     return _outcome(step(authenticated(), key, number))
 
 
-def _outcome(outcome: Outcome, status: int = 200) -> Response:
+def _outcome(outcome: StepResult, status: int = 200) -> Response:
     return answer({**key_document(outcome.key), "warnings": list(outcome.warnings)}, status)

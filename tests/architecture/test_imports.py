@@ -204,6 +204,18 @@ class TestComposition:
         assert upward == []
 
 
+def test_the_web_layer_reads_records_through_services_only() -> None:
+    """So that who may read what is decided in one place."""
+    stores = [
+        str(item)
+        for item in imports("signer")
+        if inside(item.module, "signer.web")
+        and item.within("signer.services.ports")
+        and item.target.endswith(("Store", "Ledger", "Reader", "Recorder"))
+    ]
+    assert stores == []
+
+
 class TestTheRulesThemselves:
     """The rules would say nothing if the imports were not seen."""
 

@@ -15,7 +15,7 @@ from signer.bootstrap import build_application, sql_parts
 from signer.domain.identity import Identity, Role
 from signer.domain.keys import UNBOUNDED, Key, Purpose, Validity, VersionState
 from signer.services.certificates import CertificateService
-from signer.services.lifecycle import LifecycleService, NewKeyRequest, Outcome
+from signer.services.lifecycle import LifecycleService, NewKeyRequest, StepResult
 from signer.services.ports import TokenAccess
 from signer.services.publication import PublicationService
 from signer.storage.database import Database
@@ -50,7 +50,7 @@ class Workshop:
         algorithm: Algorithm = Algorithm.ECDSA_P256,
         validity: Validity = UNBOUNDED,
         purpose: Purpose = Purpose.ARTIFACT,
-    ) -> Outcome:
+    ) -> StepResult:
         """A key through the lifecycle, as a person makes it."""
         request = NewKeyRequest(
             unverified_name=name, unverified_algorithm=algorithm.value, purpose=purpose, validity=validity
