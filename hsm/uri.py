@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 from hsm.errors import ConfigurationError
+from hsm.types import TokenDescription
 
 SCHEME = "pkcs11:"
 MAX_URI = 4096
@@ -42,6 +43,17 @@ class TokenUri:
     slot_id: int | None = None
     module_path: Path | None = None
     pin_file: Path | None = None
+
+    def matches(self, token: TokenDescription) -> bool:
+        """Whether it means this token (RFC 7512 section 2.5: an attribute that is absent matches all)."""
+        wanted = (
+            (self.token, token.label),
+            (self.serial, token.serial),
+            (self.manufacturer, token.manufacturer),
+            (self.model, token.model),
+            (self.slot_id, token.slot_id),
+        )
+        return token.initialized and all(expected in (None, actual) for expected, actual in wanted)
 
     @classmethod
     def parse(cls, text: str) -> TokenUri:

@@ -14,7 +14,7 @@ from signer.doctor.clock import clock, follows_a_time_server
 from signer.doctor.consistency import consistency
 from signer.doctor.database import database
 from signer.doctor.examination import Examination, Request, Surroundings, configuration, opened
-from signer.doctor.files import free_bytes, secret_files, spool
+from signer.doctor.files import disks, free_bytes, secret_files, spool
 from signer.doctor.keys import extractable, key_certificates, keys, validity
 from signer.doctor.report import Finding, Line, Report, Unchecked, failed, warning
 from signer.doctor.service import tls_certificate, workers
@@ -51,6 +51,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "configuration": Check(look=configuration),
         "secrets": Check(look=secret_files),
         "database": Check(look=database),
+        "disks": Check(look=disks),
         "clock": Check(look=clock),
         "tls": Check(look=tls_certificate),
         "module": Check(look=modules, asks_tokens=True),

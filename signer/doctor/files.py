@@ -20,6 +20,9 @@ OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 SOFTHSM_CONFIGURATION = "SOFTHSM2_CONF"
 SOFTHSM_DIRECTORY = "directories.tokendir"
 MEBIBYTE = 1 << 20
+# A transaction, or a key pair in SoftHSM's form, takes a few KiB.
+LEAST_BYTES = MEBIBYTE
+SPACE = "make disk space; SoftHSM writes a token anew at each login, and one that is cut off there is lost"
 MAX_CONFIGURATION_BYTES = 1 << 16
 
 
@@ -141,6 +144,33 @@ def judged_space(directory: Path, free: int, largest: int) -> Finding:
             "make disk space, move spool.directory to a larger disk, or lower limits.artifact_bytes",
         )
     return ok(f"{space}, enough for the largest artifact")
+
+
+def disks(examination: Examination) -> Iterator[Finding]:
+    """The disks that the database and SoftHSM's tokens are written to have space left."""
+    places = dict.fromkeys(_token_directories(examination.settings), "SoftHSM's tokens in")
+    if examination.sqlite_file is not None:
+        places[examination.sqlite_file.parent] = "the database in"
+    for directory, what in places.items():
+        try:
+            read_only = bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
+            free = examination.surroundings.free_bytes(directory)
+        except OSError:
+            continue  # told with the database, or with the token that is in it
+        yield judged_disk(what, directory, free, read_only=read_only)
+    if not places:
+        yield ok("neither a database nor a token is kept in files here")
+
+
+def judged_disk(what: str, directory: Path, free: int, *, read_only: bool) -> Finding:
+    """What ``free`` bytes mean for files that are written with each signature, or with each login."""
+    if read_only:
+        return failed(f"the disk of {what} {directory} is mounted read-only", "mount it so that it can be written")
+    if free < LEAST_BYTES:
+        return failed(f"the disk of {what} {directory} is full: nothing is signed, or no key can be made", SPACE)
+    if free < RESERVE_BYTES:
+        return warning(f"the disk of {what} {directory} has {free // MEBIBYTE} MiB left", SPACE)
+    return ok(f"the disk of {what} {directory} has {free // MEBIBYTE} MiB left")
 
 
 def free_bytes(directory: Path) -> int:

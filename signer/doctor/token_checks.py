@@ -18,21 +18,12 @@ from hsm.errors import (
     TokenError,
     TokenNotFound,
 )
+from hsm.mechanisms import can_generate, can_sign
 from signer.doctor.examination import Examination
 from signer.doctor.report import Finding, Unchecked, failed, ok, warning
 from signer.doctor.tokens import TokenCondition, configured
 from signer.errors import SignerError
 
-# Any one of a row's mechanisms is enough to sign; the one after it makes new pairs.
-SIGNING: dict[Algorithm, frozenset[str]] = {
-    algorithm: frozenset({"RSA_PKCS", "SHA256_RSA_PKCS"}) for algorithm in Algorithm if algorithm.modulus_bits
-} | {Algorithm.ECDSA_P256: frozenset({"ECDSA", "ECDSA_SHA256"}), Algorithm.ED25519: frozenset({"EDDSA"})}
-MAKING: dict[Algorithm, frozenset[str]] = {
-    algorithm: frozenset({"RSA_PKCS_KEY_PAIR_GEN"}) for algorithm in Algorithm if algorithm.modulus_bits
-} | {
-    Algorithm.ECDSA_P256: frozenset({"EC_KEY_PAIR_GEN", "ECDSA_KEY_PAIR_GEN"}),
-    Algorithm.ED25519: frozenset({"EC_EDWARDS_KEY_PAIR_GEN"}),
-}
 LOCKED = "the security officer of the token has to set the PIN anew"
 FINAL_TRY = "find out who tries PINs; then log in once with the right one, with the tools of the token's maker"
 CORRECT_PIN = "correct the PIN where the setting pin of the token says it is; a source that changed is tried once"
@@ -97,8 +88,8 @@ def mechanisms(examination: Examination) -> Iterator[Finding]:
             continue
         name, offered = token.settings.name, frozenset(token.description.mechanisms)
         used = {key.algorithm for key in keys if name in key.tokens}
-        lacking = sorted(algorithm for algorithm in used if not SIGNING[algorithm] & offered)
-        unmakeable = sorted(algorithm for algorithm in used if not MAKING[algorithm] & offered)
+        lacking = sorted(algorithm for algorithm in used if not can_sign(algorithm, offered))
+        unmakeable = sorted(algorithm for algorithm in used if not can_generate(algorithm, offered))
         if lacking:
             yield failed(
                 f"token {name} has no mechanism to sign with {', '.join(lacking)}",
@@ -110,7 +101,7 @@ def mechanisms(examination: Examination) -> Iterator[Finding]:
                 "make the pair for the next version with the tools of the token's maker, and adopt it",
             )
         else:
-            able = ", ".join(algorithm for algorithm in Algorithm if SIGNING[algorithm] & offered)
+            able = ", ".join(algorithm for algorithm in Algorithm if can_sign(algorithm, offered))
             yield ok(f"token {name} signs with {able or 'no algorithm of this service'}")
 
 

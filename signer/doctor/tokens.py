@@ -70,19 +70,6 @@ def _condition(settings: Settings, token: TokenSettings) -> TokenCondition:
     return TokenCondition(settings=token, description=description, pin_obstacle=obstacle)
 
 
-def matches(config: TokenConfig, found: TokenDescription) -> bool:
-    """Whether the token's URI means this one (RFC 7512 section 2.5: an attribute that is absent matches all)."""
-    uri = config.uri
-    wanted = (
-        (uri.token, found.label),
-        (uri.serial, found.serial),
-        (uri.manufacturer, found.manufacturer),
-        (uri.model, found.model),
-        (uri.slot_id, found.slot_id),
-    )
-    return found.initialized and all(expected in (None, actual) for expected, actual in wanted)
-
-
 def slots(config: TokenConfig) -> tuple[TokenDescription, ...]:
     """All that the module of a token shows, without login; raises ``hsm.errors.TokenError``."""
     return list_slots(
@@ -91,7 +78,7 @@ def slots(config: TokenConfig) -> tuple[TokenDescription, ...]:
 
 
 def _only(config: TokenConfig) -> TokenDescription:
-    found = [description for description in slots(config) if matches(config, description)]
+    found = [description for description in slots(config) if config.uri.matches(description)]
     if not found:
         raise TokenNotFound(token=config.name, reason="no slot holds it")
     if len(found) > 1:
@@ -160,4 +147,4 @@ def _module(module: Path, configs: list[TokenConfig]) -> ModuleListing:
 
 
 def _name(found: TokenDescription, configs: list[TokenConfig]) -> str | None:
-    return next((config.name for config in configs if matches(config, found)), None)
+    return next((config.name for config in configs if config.uri.matches(found)), None)

@@ -46,7 +46,7 @@ class Discrepancy:
         state: state of the version; None with ``key``.
         token: configured name of the token concerned; None where it is not one.
         cka_id: the CKA_ID concerned.
-        label: CKA_LABEL of an unrecorded pair, as the token gives it.
+        pair: an unrecorded pair, or half of one, as the token gives it; None for the others.
         age: time since the version was recorded; None with ``key``.
         unreachable: tokens of the key that could not be read.
     """
@@ -57,7 +57,7 @@ class Discrepancy:
     state: VersionState | None = None
     token: str | None = None
     cka_id: bytes
-    label: str = ""
+    pair: TokenKey | None = None
     age: timedelta | None = None
     unreachable: tuple[str, ...] = ()
 
@@ -140,7 +140,7 @@ def _unrecorded(keys: Iterable[Key], pairs: HeldKeyPairs) -> Iterator[Discrepanc
     for token, held in pairs.items():
         for pair in held:
             if pair.key_id not in recorded:
-                yield Discrepancy(kind=DiscrepancyKind.UNRECORDED, token=token, cka_id=pair.key_id, label=pair.label)
+                yield Discrepancy(kind=DiscrepancyKind.UNRECORDED, token=token, cka_id=pair.key_id, pair=pair)
 
 
 def _under(cka_id: bytes, held: Iterable[TokenKey]) -> tuple[TokenKey, ...]:

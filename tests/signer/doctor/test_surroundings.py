@@ -13,7 +13,7 @@ from cryptography import x509
 
 from signer.bootstrap import utc_now
 from signer.doctor import Severity, Verdict
-from signer.doctor.files import judged_space
+from signer.doctor.files import LEAST_BYTES, judged_disk, judged_space
 from signer.spool import RESERVE_BYTES
 from tests.signer.doctor.certificates import write_certificate, write_other_key
 from tests.signer.doctor.patient import Patient, findings
@@ -229,7 +229,32 @@ SPOOL = {
     ),
 }
 
-ROWS = {**SECRETS, **DATABASE, **CLOCK, **TLS, **SPOOL}
+DISKS = {
+    "a disk without space for the database": Row(
+        breaks=nothing,
+        check="disks",
+        severity=FAILED,
+        says="the database in",
+        surroundings=lambda: {"free_bytes": lambda _directory: LEAST_BYTES - 1},
+    ),
+    "a disk without space for the tokens of SoftHSM": Row(
+        breaks=nothing,
+        check="disks",
+        severity=FAILED,
+        says="SoftHSM's tokens in",
+        hint="is lost",
+        surroundings=lambda: {"free_bytes": lambda _directory: LEAST_BYTES - 1},
+    ),
+    "a disk that is nearly full": Row(
+        breaks=nothing,
+        check="disks",
+        severity=WARNING,
+        says="the database in",
+        surroundings=lambda: {"free_bytes": lambda _directory: RESERVE_BYTES - 1},
+    ),
+}
+
+ROWS = {**DISKS, **SECRETS, **DATABASE, **CLOCK, **TLS, **SPOOL}
 
 
 @pytest.mark.parametrize("sentence", ROWS)
@@ -278,6 +303,11 @@ SPACE = {
 def test_disk_space_is_judged(sentence: str) -> None:
     free, largest, severity = SPACE[sentence]
     assert judged_space(Path("spool"), free, largest).severity is severity
+
+
+def test_a_disk_that_is_mounted_read_only_is_told() -> None:
+    finding = judged_disk("the database in", Path("/srv"), RESERVE_BYTES, read_only=True)
+    assert (finding.severity, finding.sentence) == (FAILED, "the disk of the database in /srv is mounted read-only")
 
 
 CONFIGURATION: dict[str, tuple[Callable[[Patient], object], dict[str, str], str]] = {
