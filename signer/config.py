@@ -7,6 +7,7 @@ the files, variables or descriptors that the settings name.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -60,8 +61,16 @@ class ServerSettings(Section):
     certificate: Path = Field(Path("cert.crt"), description="PEM certificate chain of the service")
     private_key: Path = Field(Path("private.key"), description="PEM private key of the certificate")
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64, description="worker processes")
-    threads: int = Field(8, ge=1, le=256, description="requests that one worker serves at once")
+    threads: int = Field(8, ge=1, le=256, description="threads of a worker for requests that are not signatures")
+    connections: int | None = Field(None, ge=16, description="most open connections of all workers together")
+    handshake_timeout: float = Field(
+        10.0, gt=0, le=600, description="longest wait for a first byte, then for TLS, seconds"
+    )
+    head_timeout: float = Field(10.0, gt=0, le=600, description="longest wait for a complete request head, seconds")
     read_timeout: float = Field(30.0, gt=0, le=600, description="longest silence of a client, seconds")
+    body_rate: int = Field(1024, ge=0, le=MEBIBYTE, description="least rate of a body on average, bytes per second")
+    keep_alive: float = Field(15.0, gt=0, le=600, description="longest wait for another request, seconds")
+    request_timeout: float = Field(60.0, gt=0, le=600, description="longest wait for an answer, seconds")
     graceful_timeout: float = Field(30.0, gt=0, le=600, description="time for requests under way at a stop, seconds")
 
     @property
@@ -82,6 +91,10 @@ class ServerSettings(Section):
         host, _, port = bind.rpartition(":")
         if not host or not (port.isascii() and port.isdecimal()) or int(port) not in range(1 << 16):
             raise ValueError("must be HOST:PORT, [IPV6]:PORT or unix:PATH")
+        bracketed = host.startswith("[") and host.endswith("]")
+        if bracketed != (":" in host) or (bracketed and not _is_ipv6(host[1:-1])):
+            # Without brackets, where the address ends and the port begins would be a guess.
+            raise ValueError("must have its IPv6 address in brackets: [IPV6]:PORT")
         return bind
 
     @model_validator(mode="after")
@@ -89,6 +102,14 @@ class ServerSettings(Section):
         if self.tls is Tls.OFF and self.unix_socket is None and not is_loopback(self.host):
             raise ValueError('tls = "off" is accepted only on a loopback address or a Unix socket')
         return self
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 class DatabaseSettings(Section):

@@ -1,4 +1,4 @@
-"""Runs the service under gunicorn: workers that each own their token processes, TLS, and a graceful stop."""
+"""Runs the service under gunicorn: one listener, workers that each own their token processes, TLS, a graceful stop."""
 
 from __future__ import annotations
 
@@ -6,35 +6,69 @@ import logging
 import math
 import ssl
 from pathlib import Path
+from signal import SIGHUP
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 
+from signer.asgi import web_application
 from signer.bootstrap import Runtime
 from signer.config import ServerSettings, Settings, Tls
 from signer.errors import ConfigurationInvalid
 from signer.logs import configure_logging
 from signer.storage.database import Database
 from signer.token import with_sealed_pins
-from signer.web.worker import DeadlineSocket, DeadlineTlsSocket, LineLogger, Worker
-from signer.wsgi import web_application
+from signer.web.connections.limits import ConnectionLimits, most_connections, raise_descriptor_limit
+from signer.web.connections.shares import Shares
+from signer.web.worker import LineLogger, Worker
 
 logger = logging.getLogger("artifact-signer.server")
 
-KEEP_ALIVE_SECONDS = 15
 HEADER_FIELDS = 64
 HEADER_FIELD_BYTES = 8190
 # Owner and group may connect (mode 0660), whatever the umask of whoever starts the service.
 SOCKET_UMASK = 0o117
+# A worker that is being replaced sits beside its successor for a moment.
+SPARE_SEATS = 2
+
+
+class ServiceArbiter(Arbiter):  # type: ignore[misc]  # gunicorn carries no types
+    """gunicorn's arbiter, with the signals that this service has a meaning for."""
+
+    def handle_hup(self) -> None:
+        """A renewed certificate, for all workers; a broken one is refused here and reaches none."""
+        server: Server = self.app
+        if server.tls is None:
+            logger.info("SIGHUP does nothing: there is no certificate to read again")
+        elif server.renew_certificate():
+            self.kill_workers(SIGHUP)
+
+    def handle_usr1(self) -> None:
+        """There are no log files to open again."""
+
+    def handle_usr2(self) -> None:
+        """A second arbiter on the same port would answer beside this one."""
+        logger.info("SIGUSR2 does nothing here")
+
+    def handle_ttin(self) -> None:
+        """The number of workers is a setting."""
+        logger.info("SIGTTIN does nothing here")
+
+    def handle_ttou(self) -> None:
+        """The number of workers is a setting."""
+        logger.info("SIGTTOU does nothing here")
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
     """gunicorn, configured from the settings alone."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, descriptors: int) -> None:
         self.settings = settings
         # Before gunicorn reads its configuration: it would tell of an error in its own way.
         self.tls = tls_context(settings.server) if settings.server.tls is Tls.ON else None
+        self.limits = connection_limits(settings.server, descriptors=descriptors)
+        self.shares = Shares(settings.server.workers + SPARE_SEATS)
         self.runtime: Runtime | None = None
         super().__init__()
 
@@ -44,11 +78,12 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
         options: dict[str, Any] = {
             "bind": server.bind,
             "workers": server.workers,
-            "threads": server.threads,
             "worker_class": Worker,
             "logger_class": LineLogger,
             "http_parser": "fast",
-            "keepalive": KEEP_ALIVE_SECONDS,
+            "asgi_lifespan": "off",
+            # Only whether connections are kept at all; how long is the register's affair.
+            "keepalive": math.ceil(server.keep_alive),
             # gunicorn counts whole seconds, and would stop at once for less than one.
             "graceful_timeout": math.ceil(server.graceful_timeout),
             "limit_request_fields": HEADER_FIELDS,
@@ -57,44 +92,70 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
             "control_socket_disable": True,
             # Behind a proxy the client's address is the proxy's: no header may say otherwise.
             "forwarded_allow_ips": "",
+            "pre_fork": self._seat,
+            "child_exit": self._free_seat,
             "worker_exit": self._close_runtime,
         }
         if server.unix_socket is not None:
             options["umask"] = SOCKET_UMASK
         if self.tls is not None:
-            self._reload_certificate()
-            options |= {
-                "certfile": str(server.certificate),
-                "keyfile": str(server.private_key),
-                "do_handshake_on_connect": False,
-                "ssl_context": lambda _config, _default: self.tls,
-            }
+            options |= {"certfile": str(server.certificate), "keyfile": str(server.private_key)}
         for name, value in options.items():
             self.cfg.set(name, value)
 
-    def _reload_certificate(self) -> None:
-        """After SIGHUP gunicorn comes here again: a renewed certificate is taken, a broken one is not."""
+    def renew_certificate(self) -> bool:
+        """Read the certificate again; a broken one is logged, and the old one stays."""
         try:
             self.tls = tls_context(self.settings.server)
         except ConfigurationInvalid as error:
             logger.error("the certificate stays as it was: %s", "; ".join(error.problems))  # noqa: TRY400
+            return False
+        return True
 
     def load(self) -> Any:
         """Called in each worker after the fork: the application, with its tokens starting."""
         self.runtime = Runtime(self.settings)
         self.runtime.start()
-        return web_application(self.runtime)
+        return web_application(self.runtime, self.settings.server)
+
+    def run(self) -> None:
+        """Serve until a signal ends it."""
+        ServiceArbiter(self).run()
+
+    def _seat(self, _arbiter: Any, worker: Any) -> None:
+        worker.seat = self.shares.take_seat(worker)
+
+    def _free_seat(self, _arbiter: Any, worker: Any) -> None:
+        self.shares.free_seat(worker)
 
     def _close_runtime(self, _arbiter: Any, _worker: Any) -> None:
         if self.runtime is not None:
             self.runtime.close()
 
 
+def connection_limits(server: ServerSettings, *, descriptors: int) -> ConnectionLimits:
+    """The limits of one worker that may open ``descriptors`` files."""
+    # The setting is for all workers together.
+    wanted = None if server.connections is None else -(-server.connections // server.workers)
+    return ConnectionLimits(
+        connections=most_connections(descriptors=descriptors, wanted=wanted),
+        handshake_timeout=server.handshake_timeout,
+        head_timeout=server.head_timeout,
+        read_timeout=server.read_timeout,
+        keep_alive=server.keep_alive,
+        body_rate=server.body_rate,
+    )
+
+
 def tls_context(server: ServerSettings) -> ssl.SSLContext:
-    """TLS 1.2 or later with the configured certificate; one context serves all connections of a worker."""
+    """TLS 1.2 or later with the configured certificate; one context serves all new connections of a worker.
+
+    No session is resumed: a connection that shows a certificate of its own shows it each time.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.sslsocket_class = DeadlineTlsSocket
+    context.options |= ssl.OP_NO_TICKET
+    context.num_tickets = 0
     try:
         context.load_cert_chain(server.certificate, server.private_key)
     except (OSError, ssl.SSLError) as error:
@@ -109,14 +170,16 @@ def tls_context(server: ServerSettings) -> ssl.SSLContext:
 def serve(settings: Settings) -> None:
     """Run until a signal ends it. Raises a ``SignerError`` where it cannot start."""
     configure_logging(settings.logging)
-    DeadlineSocket.deadline = DeadlineTlsSocket.deadline = settings.server.read_timeout
     _check_database(settings)
     settings.spool.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if settings.server.unix_socket is not None:
         Path(settings.server.unix_socket).parent.mkdir(parents=True, exist_ok=True)
     scheme = "https" if settings.server.tls is Tls.ON else "http"
-    logger.info("serving %s on %s", scheme, settings.server.bind)
-    Server(with_sealed_pins(settings)).run()
+    server = Server(with_sealed_pins(settings), descriptors=raise_descriptor_limit())
+    logger.info(
+        "serving %s on %s, up to %d connections per worker", scheme, settings.server.bind, server.limits.connections
+    )
+    server.run()
 
 
 def _check_database(settings: Settings) -> None:

@@ -70,3 +70,33 @@ class SpoolUnusable(SignerError):
 
     code = "spool-unusable"
     reason: str
+
+
+@dataclass(eq=False, kw_only=True)
+class RouteNotFound(SignerError):
+    """No route has this path, in this spelling."""
+
+    code = "route-not-found"
+
+
+@dataclass(eq=False, kw_only=True)
+class MethodNotAllowed(SignerError):
+    """The route does not take this method. ``allowed``: those it takes."""
+
+    code = "method-not-allowed"
+    allowed: tuple[str, ...]
+
+
+@dataclass(eq=False, kw_only=True)
+class EncodingNotSupported(SignerError):
+    """The body came with a content coding. ``encoding``: its name."""
+
+    code = "encoding-not-supported"
+    encoding: str
+
+
+@dataclass(eq=False, kw_only=True)
+class ServiceBusy(SignerError):
+    """The request was read, and could not be served in time."""
+
+    code = "service-busy"

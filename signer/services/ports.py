@@ -140,6 +140,9 @@ class ApiTokenStore(Protocol):
 class Authenticator(Protocol):
     """Turns credentials into an identity."""
 
+    def remembered(self, authorization: str | None) -> Identity | None:
+        """The identity, where it is known without asking anybody; None says nothing about the credentials."""
+
     def authenticate(self, authorization: str | None) -> Identity:
         """Raises ``CredentialsMissing`` or ``CredentialsRejected``."""
 

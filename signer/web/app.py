@@ -1,33 +1,30 @@
-"""The application: every request gets an id, an answer or a problem document, and one log line."""
+"""The Flask application: what the front hands on, answered by the services or refused with a problem document."""
 
 from __future__ import annotations
 
-import logging
 import secrets
-import time
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import BaseConverter
 
-from hsm.errors import TokenError
+from signer import errors
 from signer.application import Application
-from signer.errors import SignerError
-from signer.logs import origin
-from signer.web import native_certificates, native_keys, native_signing, ops
-from signer.web.connection import close_after_answer
+from signer.web import native_certificates, native_keys
 from signer.web.context import EXTENSION
-from signer.web.problems import MEDIA_TYPE, Problem, problem_of
-from verifier import VerificationError
+from signer.web.environ import PROBLEM, REQUEST_ID
+from signer.web.problems import MEDIA_TYPE
+from signer.web.refusals import printable, refused
+from signer.web.routes import NUMBER_PATTERN, ROUTES, Route
 
-logger = logging.getLogger("artifact-signer.request")
 REQUEST_ID_BYTES = 8
+MODULES = (native_keys, native_certificates)
 
 
 class VersionConverter(BaseConverter):
     """The number of a key version: one spelling, and no more than the database counts."""
 
-    regex = "[1-9][0-9]{0,8}"
+    regex = NUMBER_PATTERN
 
     def to_python(self, value: str) -> int:
         """The number."""
@@ -49,20 +46,22 @@ def create_app(application: Application) -> Flask:
     app.url_map.redirect_defaults = False
     app.url_map.converters["version"] = VersionConverter
     app.extensions[EXTENSION] = application
-    app.register_blueprint(native_signing.blueprint)
-    app.register_blueprint(native_keys.blueprint)
-    app.register_blueprint(native_certificates.blueprint)
-    app.register_blueprint(ops.blueprint)
+    for route in ROUTES:
+        if not route.in_front:
+            _add(app, route)
     app.before_request(_begin)
     app.after_request(_end)
     app.register_error_handler(Exception, _refuse)
     return app
 
 
+def _add(app: Flask, route: Route) -> None:
+    view = next(getattr(module, route.name) for module in MODULES if hasattr(module, route.name))
+    app.add_url_rule(route.flask_rule, endpoint=route.name, view_func=view, methods=[route.method])
+
+
 def _begin() -> None:
-    g.request_id = secrets.token_hex(REQUEST_ID_BYTES)
-    g.started = time.monotonic()
-    g.problem = None
+    g.request_id = request.environ.get(REQUEST_ID) or secrets.token_hex(REQUEST_ID_BYTES)
     if request.environ["PATH_INFO"].startswith("//"):
         # The router drops slashes at the beginning; a proxy that guards paths reads them as part of the path.
         raise NotFound
@@ -70,64 +69,25 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
-    problem: Problem | None = g.problem
-    identity = g.get("identity")
-    logger.log(
-        logging.INFO if problem is None else logging.WARNING,
-        "%s %s %d",
-        request.method,
-        # The path is the client's; its control characters must not make lines of their own.
-        request.path.encode("unicode_escape").decode("ascii"),
-        response.status_code,
-        extra={
-            "request_id": g.request_id,
-            "code": problem.code if problem else None,
-            "identity": identity.name if identity else None,
-            "client": request.remote_addr,
-            "milliseconds": round((time.monotonic() - g.started) * 1000, 1),
-        },
-    )
     return response
 
 
 def _refuse(error: Exception) -> Response:
-    if isinstance(error, HTTPException):
-        problem = _http_problem(error)
-    else:
-        problem = problem_of(error)
-        if not isinstance(error, SignerError | TokenError | VerificationError):
-            logger.error(
-                "%s in %s %s",
-                origin(error),
-                request.method,
-                request.path.encode("unicode_escape").decode("ascii"),
-                extra={"request_id": g.request_id},
-            )
-    g.problem = problem
-    response = Response(problem.document(g.request_id), status=problem.status, content_type=MEDIA_TYPE)
-    if problem.status == 401:  # noqa: PLR2004  (RFC 9110 section 15.5.2 asks for the header with it)
-        response.headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, MethodNotAllowed):  # RFC 9110 section 15.5.6 asks for the header with it
-        response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
-    if _body_is_left():
-        close_after_answer()
-    if problem.retry_after is not None:
-        response.headers["Retry-After"] = str(problem.retry_after)
+    refusal = refused(_known(error), method=request.method, path=printable(request.path), request_id=g.request_id)
+    request.environ[PROBLEM] = refusal.problem
+    response = Response(refusal.problem.document(g.request_id), status=refusal.problem.status, content_type=MEDIA_TYPE)
+    response.headers.extend(refusal.headers)
     return response
 
 
-def _body_is_left() -> bool:
-    body = g.get("body")
-    announced = bool(request.content_length) or "Transfer-Encoding" in request.headers
-    return announced and not (body is not None and body.read_to_end)
-
-
-def _http_problem(error: HTTPException) -> Problem:
-    """What the router refuses: no such route, no such method."""
-    name = error.name.lower()
-    return Problem(
-        status=error.code or 500,
-        code={404: "route-not-found", 405: "method-not-allowed"}.get(error.code or 500, name.replace(" ", "-")),
-        detail={404: "there is no such route", 405: "the route does not take this method"}.get(error.code or 500, name),
-        facts={},
-    )
+def _known(error: Exception) -> Exception:
+    """What the router refuses, in the service's own terms."""
+    match error:
+        case MethodNotAllowed():
+            return errors.MethodNotAllowed(allowed=tuple(sorted(error.valid_methods or ())))
+        case NotFound():
+            return errors.RouteNotFound()
+        case HTTPException():
+            return errors.InvalidRequest(problems=(error.name.lower(),))
+        case _:
+            return error

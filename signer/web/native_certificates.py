@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Response, request
 
 from signer.domain.policy import Action
 from signer.services.ports import Certificate
@@ -17,13 +17,10 @@ from signer.web.context import answer, authorised, json_body, service
 from signer.web.native_keys import PEM_MEDIA_TYPE
 from signer.web.parsing import parsed
 
-blueprint = Blueprint("certificates", __name__, url_prefix="/v1/keys/<key>")
-
 JSON_MEDIA_TYPE = "application/json"
 CREATED = 201
 
 
-@blueprint.get("/public-keys")
 def public_keys(key: str) -> Response:
     """What a device should trust now: JSON, or with ``Accept: application/x-pem-file`` a PEM bundle."""
     authorised(Action.READ)
@@ -33,14 +30,12 @@ def public_keys(key: str) -> Response:
     return _pem(b"".join(item.pem for item in publication.versions))
 
 
-@blueprint.get("/versions/<version:number>/certificate")
 def show_certificate(key: str, number: int) -> Response:
     """The certificate with its chain."""
     authorised(Action.READ)
     return _certificate(key, number, service().certificates.current(key, number))
 
 
-@blueprint.post("/versions/<version:number>/certificate")
 def issue_certificate(key: str, number: int) -> Response:
     """Make a self-signed certificate."""
     identity = authorised(Action.ADMINISTER)
@@ -48,14 +43,12 @@ def issue_certificate(key: str, number: int) -> Response:
     return _certificate(key, number, service().certificates.issue(identity, key, number, body.parameters), CREATED)
 
 
-@blueprint.put("/versions/<version:number>/certificate")
 def import_certificate(key: str, number: int) -> Response:
     """Body: the certificate that a CA returned in PEM, then its issuers in order."""
     identity = authorised(Action.ADMINISTER)
     return _certificate(key, number, service().certificates.take(identity, key, number, json_body()))
 
 
-@blueprint.post("/versions/<version:number>/csr")
 def request_certificate(key: str, number: int) -> Response:
     """Make a certificate signing request."""
     identity = authorised(Action.ADMINISTER)

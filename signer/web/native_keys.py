@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, Response, request
+from flask import Response, request
 
 from signer.domain.identity import Identity
 from signer.domain.policy import Action
@@ -20,13 +20,10 @@ from signer.web.documents import (
 )
 from signer.web.parsing import parsed, parsed_query
 
-blueprint = Blueprint("keys", __name__, url_prefix="/v1")
-
 PEM_MEDIA_TYPE = "application/x-pem-file"
 CREATED = 201
 
 
-@blueprint.post("/keys")
 def create_key() -> Response:
     """Create a key, or adopt a pair as its first version."""
     identity = authorised(Action.ADMINISTER)
@@ -44,25 +41,21 @@ def create_key() -> Response:
     return _outcome(lifecycle.adopt(identity, new, body.adopt.selector), CREATED)
 
 
-@blueprint.get("/keys")
 def list_keys() -> Response:
     """All keys by name."""
     return answer({"keys": [key_document(key) for key in service().queries.keys(authenticated())]})
 
 
-@blueprint.get("/keys/<key>")
 def show_key(key: str) -> Response:
     """One key with its versions."""
     return answer(key_document(service().queries.key(authenticated(), key)))
 
 
-@blueprint.get("/keys/<key>/versions/<version:number>/public-key")
 def public_key(key: str, number: int) -> Response:
     """The public key as PEM SubjectPublicKeyInfo, the form that devices read."""
     return Response(service().queries.public_key(authenticated(), key, number), content_type=PEM_MEDIA_TYPE)
 
 
-@blueprint.post("/keys/<key>/versions")
 def prepare_version(key: str) -> Response:
     """Prepare the next version."""
     identity = authorised(Action.ADMINISTER)
@@ -72,31 +65,26 @@ def prepare_version(key: str) -> Response:
     return _outcome(outcome, CREATED)
 
 
-@blueprint.post("/keys/<key>/rotate")
 def rotate_key(key: str) -> Response:
     """The next version becomes the active one."""
     return _outcome(service().lifecycle.rotate(authenticated(), key))
 
 
-@blueprint.post("/keys/<key>/versions/<version:number>/retire")
 def retire_version(key: str, number: int) -> Response:
     """Publish the version no longer."""
     return _step(service().lifecycle.retire, key, number)
 
 
-@blueprint.post("/keys/<key>/versions/<version:number>/disable")
 def disable_version(key: str, number: int) -> Response:
     """Switch the version off."""
     return _step(service().lifecycle.disable, key, number)
 
 
-@blueprint.post("/keys/<key>/versions/<version:number>/enable")
 def enable_version(key: str, number: int) -> Response:
     """Switch the version on again."""
     return _step(service().lifecycle.enable, key, number)
 
 
-@blueprint.post("/keys/<key>/versions/<version:number>/destroy")
 def destroy_version(key: str, number: int) -> Response:
     """Remove the pair from the tokens, for ever."""
     identity = authorised(Action.ADMINISTER)
@@ -105,7 +93,6 @@ def destroy_version(key: str, number: int) -> Response:
     return _outcome(outcome)
 
 
-@blueprint.get("/events")
 def list_events() -> Response:
     """What happened, oldest first, a page at a time."""
     identity = authorised(Action.READ)

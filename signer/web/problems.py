@@ -63,6 +63,16 @@ class Problem:
 
 WORDINGS: Mapping[type[Exception], Wording] = {
     errors.InvalidRequest: Wording(status=400, detail="the request cannot be read: {problems}"),
+    errors.RouteNotFound: Wording(status=404, detail="there is no such route"),
+    errors.MethodNotAllowed: Wording(status=405, detail="the route does not take this method"),
+    errors.EncodingNotSupported: Wording(
+        status=415,
+        detail="the body has the content coding {encoding}, the service takes none",
+        hint="send the body as it is, without Content-Encoding",
+    ),
+    errors.ServiceBusy: Wording(
+        status=503, transient=True, detail="the request could not be served in time", hint="try again"
+    ),
     errors.EmptyBody: Wording(
         status=400,
         detail="the request has no body",

@@ -1,69 +1,59 @@
-"""gunicorn's threaded worker, with what this service promises of every connection.
+"""A worker process: gunicorn's ASGI worker, which accepts, sweeps, and stops as this service promises.
 
-1. Every wait on a client has a deadline, the TLS handshake included.
-2. What the HTTP parser refuses is answered with a problem document.
-3. Plain HTTP on the TLS port is told so, at once.
-4. Answers name the service, not the software that it runs on.
+1. It takes its connections from the one listener of the arbiter, in turns with the other workers.
+2. SIGHUP takes a renewed certificate for new connections; those that are open go on.
+3. At a stop the port is free at once, what was read is answered, and nothing else is begun.
+4. It does not outlive its arbiter: a restart finds the port free.
 """
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
 import logging
-import secrets
+import os
+import signal
 import socket
 import ssl
-from typing import Any
+import time
+from typing import Any, Protocol
 
+from gunicorn.asgi import protocol as gunicorn_protocol
 from gunicorn.glogging import Logger
-from gunicorn.http import errors as http_errors
-from gunicorn.http import wsgi
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gasgi import ASGIWorker
 
-from signer.web.connection import offer_close
-from signer.web.problems import MEDIA_TYPE, Problem
+from signer.logs import origin
+from signer.web.connections.door import Door
+from signer.web.connections.guest import Guest
+from signer.web.connections.limits import ConnectionLimits
+from signer.web.connections.protocol import Connection
+from signer.web.connections.refusals import SERVER_NAME, reason
+from signer.web.connections.register import Register
+from signer.web.connections.shares import ABSENT, Shares
 
 logger = logging.getLogger("artifact-signer.server")
 
-HELLO_TIMEOUT = 5.0
-SERVER_NAME = "artifact-signer"
-PEEKED_BYTES = 8
-DRAINED_BYTES = 1 << 16
-# TLS record type "handshake" (RFC 8446 section 5.1); every TLS client begins with it.
-TLS_HANDSHAKE = 0x16
-
-PLAIN_HTTP = Problem(
-    status=400,
-    code="https-required",
-    detail="this port speaks https only, and the request came as plain http",
-    hint="use https:// in the URL",
-    facts={},
-)
-STATUS_OF_PARSER_ERRORS = {
-    http_errors.LimitRequestLine: 414,
-    http_errors.LimitRequestHeaders: 431,
-    http_errors.ExpectationFailed: 417,
-    http_errors.UnsupportedTransferCoding: 501,
-}
-REASONS = {400: "Bad Request", 414: "URI Too Long", 417: "Expectation Failed", 431: "Header Fields Too Large",
-           500: "Internal Server Error", 501: "Not Implemented"}  # fmt: skip
+SWEEP_SECONDS = 0.25
+# At a stop: time for requests that are on their way through the system, before idle connections are closed.
+LAST_LOOK_SECONDS = 0.1
+# At a stop: time in which a connection that was just made may still ask something.
+GRACE_SECONDS = 1.0
+PR_SET_PDEATHSIG = 1
+IGNORED_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU, signal.SIGWINCH)
+SIGNALS_OF_THE_ARBITER = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+# Statuses that gunicorn has no words for.
+STATUSES = (408, 409, 413, 414, 415, 417, 422, 431, 501, 507)
 
 
-class DeadlineMixin:
-    """Turns "blocking" into "blocking, but no longer than ``deadline`` seconds"."""
+class Host(Protocol):
+    """What a worker is given by the server that starts it."""
 
-    deadline: float = 30.0
+    shares: Shares
+    limits: ConnectionLimits
+    tls: ssl.SSLContext | None
 
-    def setblocking(self, flag: bool) -> None:
-        """As the base, with the deadline."""
-        self.settimeout(self.deadline if flag else 0.0)  # type: ignore[attr-defined]
-
-
-class DeadlineSocket(DeadlineMixin, socket.socket):
-    """A plain connection that cannot be waited on for ever."""
-
-
-class DeadlineTlsSocket(DeadlineMixin, ssl.SSLSocket):
-    """A TLS connection that cannot be waited on for ever."""
+    def renew_certificate(self) -> bool:
+        """Read the certificate again; whether it can be used."""
 
 
 class LineLogger(Logger):  # type: ignore[misc]  # gunicorn carries no types
@@ -82,66 +72,131 @@ class LineLogger(Logger):  # type: ignore[misc]  # gunicorn carries no types
         """Nothing: there are no files."""
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
+class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn carries no types
     """The worker that ``server`` configures."""
+
+    seat: int
+    register: Register
+    limits: ConnectionLimits
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        """Nothing: ``threads`` are for what the front hands on."""
 
     def init_process(self) -> None:
         """In the new process, before it serves."""
+        # Until its own handlers are set, this process has those of the arbiter, which would swallow a signal.
+        for number in SIGNALS_OF_THE_ARBITER:
+            signal.signal(number, signal.SIG_DFL)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != self.ppid:
+            return
         # Each answer begins with a Server header of this value; there is no setting for it.
-        wsgi.SERVER = SERVER_NAME
+        gunicorn_protocol._CACHED_SERVER_HEADER = f"Server: {SERVER_NAME}\r\n".encode()
+        gunicorn_protocol._REASON_PHRASES.update({status: reason(status) for status in STATUSES})
+        # What gunicorn finds out here, it keeps with the class that it asks, and looks for with its own.
+        gunicorn_protocol.ASGIProtocol._check_h1c_protocol_available()
         super().init_process()
 
-    def handle(self, conn: Any) -> Any:
-        """Serve one request of a connection, in a thread of the pool."""
-        if not conn.initialized and not isinstance(conn.sock, DeadlineSocket):
-            conn.sock = DeadlineSocket(fileno=conn.sock.detach())
-        if self.cfg.is_ssl and not conn.initialized and _plain_http(conn):
-            logger.warning("plain http on the https port from %s", _client(conn.client))
-            conn.sock.setblocking(True)
-            conn.sock.recv(DRAINED_BYTES)
-            _send(conn.sock, PLAIN_HTTP)
-            return False
-        return super().handle(conn)
+    def init_signals(self) -> None:
+        """gunicorn's, and: HUP renews the certificate, the signals of its process manager do nothing."""
+        super().init_signals()
+        for number in IGNORED_SIGNALS:
+            self.loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+        self.loop.add_signal_handler(signal.SIGHUP, self._renew_certificate)
 
-    def handle_request(self, req: Any, conn: Any) -> Any:
-        """Call the application, which may end the connection with its answer."""
-        offer_close(req.force_close)
-        return super().handle_request(req, conn)
+    def handle_exit_signal(self) -> None:
+        """SIGTERM: stop gracefully."""
+        super().handle_exit_signal()
+        self._stopping.set()
 
-    def handle_error(self, _req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Answer what never became a request."""
-        if isinstance(exc, ssl.SSLError):
-            logger.warning("tls handshake refused from %s: %s", _client(addr), exc.reason)
-            return
-        status = next(
-            (status for kind, status in STATUS_OF_PARSER_ERRORS.items() if isinstance(exc, kind)),
-            400 if isinstance(exc, http_errors.ParseException) else 500,
+    def handle_quit_signal(self) -> None:
+        """SIGINT, SIGQUIT: stop."""
+        super().handle_quit_signal()
+        self._stopping.set()
+
+    @property
+    def host(self) -> Host:
+        """The server that started this worker."""
+        host: Host = self.app
+        return host
+
+    def load_wsgi(self) -> None:
+        """Build the application and what its connections need."""
+        self._stopping = asyncio.Event()
+        self.limits = self.host.limits
+        self.register = Register(
+            bound=self.limits.connections,
+            seconds=self.limits.phases,
+            monotonic=time.monotonic,
+            counted=lambda count: self.host.shares.set(self.seat, count),
         )
-        logger.warning("http refused from %s: %s", _client(addr), type(exc).__name__)
-        _send(
-            client,
-            Problem(status=status, code="malformed-http", detail="the request is not proper HTTP/1.1", facts={}),
+        super().load_wsgi()
+
+    def _renew_certificate(self) -> None:
+        if self.host.tls is not None:
+            self.host.renew_certificate()
+
+    def _welcome(self, connection: socket.socket) -> None:
+        Guest(
+            connection,
+            loop=self.loop,
+            register=self.register,
+            limits=self.limits,
+            tls=lambda: self.host.tls,
+            protocol=lambda guest: Connection(self, guest),
         )
 
+    async def _serve(self) -> None:
+        self.loop.set_exception_handler(_log_unforeseen)
+        await self.asgi.startup()
+        doors = [
+            Door(
+                loop=self.loop,
+                listener=listener.sock,
+                register=self.register,
+                shares=self.host.shares,
+                seat=self.seat,
+                welcome=self._welcome,
+            )
+            for listener in self.sockets
+        ]
+        self.host.shares.set(self.seat, 0)
+        for door in doors:
+            door.open()
+        while self.alive and self.ppid == os.getppid():
+            await self._beat()
+        for door in doors:
+            door.close()
+        self.host.shares.set(self.seat, ABSENT)
+        await self._finish()
+        await self.asgi.shutdown()
 
-def _plain_http(conn: Any) -> bool:
-    if not conn.wait_for_data(HELLO_TIMEOUT):
-        return False
-    start = conn.sock.recv(PEEKED_BYTES, socket.MSG_PEEK)
-    return bool(start) and start[0] != TLS_HANDSHAKE and start[:1].isalpha()
+    async def _beat(self) -> None:
+        self.notify()
+        self.register.sweep()
+        try:
+            async with asyncio.timeout(SWEEP_SECONDS):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+
+    async def _finish(self) -> None:
+        """Answer what was read, within the graceful timeout; nothing new is begun."""
+        self.alive = False
+        until = time.monotonic() + self.cfg.graceful_timeout
+        await asyncio.sleep(LAST_LOOK_SECONDS)
+        while self.register.open and time.monotonic() < until and not self._quick_shutdown:
+            self.notify()
+            self.register.sweep()
+            self.register.close_silent(grace=GRACE_SECONDS)
+            await asyncio.sleep(LAST_LOOK_SECONDS)
+        if self.register.open:
+            logger.warning("%d connections are closed with requests under way", self.register.open)
 
 
-def _client(address: Any) -> str:
-    return str(address[0]) if address else "a unix socket"
-
-
-def _send(connection: socket.socket, problem: Problem) -> None:
-    body = problem.document(secrets.token_hex(8))
-    head = (
-        f"HTTP/1.1 {problem.status} {REASONS[problem.status]}\r\nContent-Type: {MEDIA_TYPE}\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    )
-    try:
-        connection.sendall(head.encode("ascii") + body)
-    except OSError as error:
-        logger.info("the client left before it was refused: %s", error.strerror)
+def _log_unforeseen(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """One line for what no handler foresaw; never a traceback."""
+    error = context.get("exception")
+    logger.error("%s: %s", context.get("message"), origin(error) if error is not None else "no exception")

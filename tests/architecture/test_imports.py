@@ -65,7 +65,7 @@ LIBRARIES_WITH_ONE_ROOM = {
         targets=("sqlalchemy", "alembic", "psycopg", "sqlite3"), rooms=("signer.storage",), exceptions={}
     ),
     "gunicorn is known to the server and its workers alone": Room(
-        targets=("gunicorn",), rooms=("signer.server", "signer.web.worker"), exceptions={}
+        targets=("gunicorn",), rooms=("signer.server", "signer.web.worker", "signer.web.connections"), exceptions={}
     ),
     "the HTTP client is known to the command line's client alone": Room(
         targets=("httpx",), rooms=("signer.client",), exceptions={}
@@ -179,7 +179,7 @@ class TestComposition:
         "signer.bootstrap": "puts the service together",
         "signer.installation": "makes a database before there is a service",
         "signer.server": "checks the database's revision before workers are forked",
-        "signer.wsgi": "puts the web application over the service",
+        "signer.asgi": "puts the web application over the service",
         "signer.cli": "commands on a local installation open what they look at",
         "signer.doctor": "looks at each part of an installation by itself, also where the whole cannot be started",
     }

@@ -21,17 +21,28 @@ from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
 from signer.token import open_tokens
 from signer.web.app import create_app
+from signer.web.front.application import Front
+from signer.web.front.bridge import Bridge
+from signer.web.front.rooms import Rooms
+from tests.support.asking import Reply, ask
 
 KEY = "documented"
+TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
-    """The WSGI application; ``credentials`` has an ``Authorization`` header for each role."""
+    """The front, and Flask behind it; ``credentials`` has an ``Authorization`` header for each role."""
 
+    front: Front
     app: Flask
     credentials: dict[Role, str]
     close: Callable[[], None]
+
+    def ask(self, method: str, target: str, authorization: str | None = None, body: bytes = b"") -> Reply:
+        """One request to the front."""
+        headers = {} if authorization is None else {"Authorization": authorization}
+        return ask(self.front, method, target, headers=headers, body=body)
 
 
 def application(directory: Path) -> Application:
@@ -44,12 +55,15 @@ def application(directory: Path) -> Application:
     tokens = cast("TokenAccess", open_tokens(settings))
     parts = sql_parts(settings, database=database, tokens=tokens, clock=_now)
     _record_key(store)
+    services = build_application(settings, parts)
+    app, rooms = create_app(services), Rooms(threads=1, timeout=TIMEOUT)
     return Application(
-        app=create_app(build_application(settings, parts)),
+        front=Front(services, rooms=rooms, bridge=Bridge(app)),
+        app=app,
         credentials={
             role: f"Bearer {issue_api_token(api_tokens, name=role.value, role=role, actor='test')}" for role in Role
         },
-        close=database.close,
+        close=lambda: (rooms.close(), database.close())[1],
     )
 
 

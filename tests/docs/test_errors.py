@@ -11,8 +11,9 @@ from hsm.errors import TokenError
 from signer.domain import workers
 from signer.errors import SignerError
 from signer.services import readiness
+from signer.web.connections.protocol import STATUS_OF_PARSER_ERRORS
+from signer.web.connections.refusals import HEAD_TIMEOUT, PLAIN_HTTP
 from signer.web.problems import UNEXPECTED, Problem, problem_of
-from signer.web.worker import PLAIN_HTTP, REASONS, STATUS_OF_PARSER_ERRORS
 from tests.docs.pages import ROOT, quoted, section, sections
 
 PAGE = "api/errors.md"
@@ -29,8 +30,8 @@ def _tree(kind: type[Exception]) -> Iterator[type[Exception]]:
 def _statuses() -> dict[str, set[int]]:
     """Every code that a problem document may have, with its statuses."""
     found = {UNEXPECTED.code: {UNEXPECTED.status}, PLAIN_HTTP.code: {PLAIN_HTTP.status}}
-    found["malformed-http"] = {*STATUS_OF_PARSER_ERRORS.values(), 400, 500}
-    found |= {"route-not-found": {404}, "method-not-allowed": {405}}
+    found["malformed-http"] = {*STATUS_OF_PARSER_ERRORS.values(), 400}
+    found[HEAD_TIMEOUT.code] = {HEAD_TIMEOUT.status}
     for kind in (*_tree(SignerError), TokenError, *_tree(TokenError)):
         found[kind.code] = {_problem(kind).status}  # type: ignore[attr-defined]
     return found
@@ -69,7 +70,7 @@ def test_no_code_belongs_to_two_errors() -> None:
 
 
 def test_the_parser_of_http_answers_with_no_other_status() -> None:
-    assert DOCUMENTED["malformed-http"] <= set(REASONS)
+    assert DOCUMENTED["malformed-http"] == {*STATUS_OF_PARSER_ERRORS.values(), 400}
 
 
 def test_the_conditions_of_readiness_are_documented() -> None:
@@ -81,7 +82,7 @@ def test_codes_that_the_web_layer_writes_itself_are_documented() -> None:
     """Wherever a problem is built with a fixed code, that code is on the page."""
     written = {
         keyword.value.value
-        for path in (ROOT / "signer" / "web").glob("*.py")
+        for path in (ROOT / "signer" / "web").rglob("*.py")
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(call, ast.Call) and getattr(call.func, "id", None) == "Problem"
         for keyword in call.keywords

@@ -43,7 +43,7 @@ REFUSALS = {
     "not a tar, asked for a signature": Row(body=b"<html>", path=SIGN, status=422, code="manifest-line-invalid"),
     "an empty body": Row(body=b"", status=400, code="empty-body"),
     "an empty body, asked for a signature": Row(body=b"", path=SIGN, status=400, code="empty-body"),
-    "a manifest where an artifact is needed": Row(body=MANIFEST, status=422, code="truncated"),
+    "a manifest where an artifact is needed": Row(body=MANIFEST, status=422, code="not-an-artifact"),
     "an artifact cut in its version": Row(body=ARTIFACT[:520], status=422, code="truncated"),
     "an artifact cut in its manifest": Row(body=ARTIFACT[:1600], status=422, code="truncated"),
     "an artifact cut in its manifest, asked for a signature": Row(

@@ -13,7 +13,7 @@ from signer.server import Server
 def server(**settings: object) -> Server:
     """Not started."""
     token = {"name": "t", "uri": "pkcs11:token=t?module-path=/m.so", "pin": {"env": "PIN"}}
-    return Server(Settings.model_validate({"server": {"tls": "off", **settings}, "tokens": [token]}))
+    return Server(Settings.model_validate({"server": {"tls": "off", **settings}, "tokens": [token]}), descriptors=1024)
 
 
 @pytest.mark.parametrize(

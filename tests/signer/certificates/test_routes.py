@@ -31,6 +31,9 @@ CSR = "/v1/keys/firmware/versions/1/csr"
 class ByName:
     """Whoever says the name of a role has it."""
 
+    def remembered(self, authorization: str | None) -> Identity | None:
+        return None
+
     def authenticate(self, authorization: str | None) -> Identity:
         return Identity(name="somebody", role=Role(authorization or ""))
 
@@ -162,7 +165,6 @@ def test_a_lone_surrogate_is_refused_as_such(client: FlaskClient) -> None:
 IMPORTS = {
     "nothing": (b"", 400, "certificate-rejected"),
     "garbage": (b"\xff" * 1000, 400, "certificate-rejected"),
-    "too much": (b"x" * (JSON_BYTES + 1), 413, "body-too-large"),
 }
 
 

@@ -56,8 +56,8 @@ def moments(document: object) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", ["/v1/keys", f"/v1/keys/{KEY}", "/v1/events"])
 def test_the_documents_of_the_routes_have_that_form(site: Application, path: str) -> None:
-    answer = site.app.test_client().get(path, headers={"Authorization": site.credentials[Role.READER]})
-    found = list(moments(answer.get_json()))
+    answer = site.ask("GET", path, site.credentials[Role.READER])
+    found = list(moments(answer.json()))
     assert found
     assert [text for text in found if not FORM.fullmatch(text)] == []
 

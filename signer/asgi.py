@@ -1,0 +1,39 @@
+"""The ASGI application of one worker process, built after the fork."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any
+
+from signer.bootstrap import Runtime
+from signer.config import ServerSettings
+from signer.web.app import create_app
+from signer.web.front.application import Front
+from signer.web.front.bridge import Bridge
+from signer.web.front.messages import Receive, Send
+from signer.web.front.rooms import Rooms
+
+
+class WebApplication:
+    """The front over a runtime's services, with its threads."""
+
+    def __init__(self, runtime: Runtime, server: ServerSettings) -> None:
+        self._rooms = Rooms(threads=server.threads, timeout=server.request_timeout)
+        bridge = Bridge(create_app(runtime.application))
+        self._front = Front(runtime.application, rooms=self._rooms, bridge=bridge)
+
+    async def startup(self) -> None:
+        """On the worker's loop, before the first connection."""
+
+    async def shutdown(self) -> None:
+        """After the last one."""
+        self._rooms.close()
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        await self._front(scope, receive, send)
+
+
+def web_application(runtime: Runtime, server: ServerSettings) -> WebApplication:
+    """The routes over a runtime's services."""
+    return WebApplication(runtime, server)

@@ -1,0 +1,9 @@
+"""What the front and Flask tell each other about a request, beside what WSGI has names for."""
+
+from __future__ import annotations
+
+REQUEST_ID = "artifact_signer.request_id"
+# The caller, proved by the front before it read the body.
+IDENTITY = "artifact_signer.identity"
+# Set by Flask where it refused: the front writes the log line.
+PROBLEM = "artifact_signer.problem"

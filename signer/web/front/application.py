@@ -1,0 +1,117 @@
+"""The front as an ASGI application: every request gets an id, an answer or a problem document, and one log line.
+
+1. A request is authenticated, and its action allowed, before a byte of its body is read or asked for.
+2. Nothing here waits for a thread but through ``Rooms``; what is not served in time is refused, not forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from signer.application import Application
+from signer.domain.identity import Identity
+from signer.errors import EncodingNotSupported, MethodNotAllowed, RouteNotFound
+from signer.services.access import require
+from signer.web.front.bridge import Bridge
+from signer.web.front.messages import Answer, Receive, Request, Send
+from signer.web.front.operations import Operations
+from signer.web.front.rooms import Rooms
+from signer.web.front.signing import SigningHandlers
+from signer.web.problems import MEDIA_TYPE
+from signer.web.refusals import refused
+from signer.web.routes import RouteTable
+
+logger = logging.getLogger("artifact-signer.request")
+
+Handler = Callable[..., Awaitable[Answer]]
+
+
+class Front:
+    """The routes over a running application, for one event loop."""
+
+    def __init__(self, application: Application, *, rooms: Rooms, bridge: Bridge) -> None:
+        self._application = application
+        self._rooms = rooms
+        self._bridge = bridge
+        self._table = RouteTable()
+        signing = SigningHandlers(application, rooms=rooms)
+        operations = Operations(application, authenticate=self._authenticated)
+        self._handlers: Mapping[str, Handler] = {
+            "sign": signing.sign,
+            "sign_artifact": signing.sign_artifact,
+            "healthz": operations.healthz,
+            "readyz": operations.readyz,
+        }
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        started = time.monotonic()
+        request = Request(scope, receive)
+        try:
+            answer = await self._answer(request)
+        except asyncio.CancelledError:
+            _log(request, started, status=None, code="client-gone")
+            raise
+        except Exception as error:  # noqa: BLE001  (the one place that answers for all of them)
+            answer = _refusal(request, error)
+        _log(request, started, status=answer.status, code=answer.problem.code if answer.problem else None)
+        await answer.send(send, request.request_id)
+
+    async def _answer(self, request: Request) -> Answer:
+        match = self._table.match(request.raw_path)
+        if match is None:
+            raise RouteNotFound
+        if request.method == "OPTIONS":
+            return Answer(headers=(("Allow", ", ".join(match.allowed)),))
+        route = match.route(request.method)
+        if route is None:
+            raise MethodNotAllowed(allowed=match.allowed)
+        if route.action is not None:
+            request.identity = await self._authenticated(request.header(b"authorization"))
+            require(request.identity, route.action)
+        encoding = request.header(b"content-encoding")
+        if encoding is not None and encoding.strip().lower() not in ("", "identity"):
+            raise EncodingNotSupported(encoding=encoding)
+        if route.in_front:
+            return await self._handlers[route.name](request, *match.values)
+        body = await request.body.whole(self._application.limits.json)
+        return await self._rooms.requests.run(self._bridge.call, request, body)
+
+    async def _authenticated(self, authorization: str | None) -> Identity:
+        authenticator = self._application.authenticator
+        known = authenticator.remembered(authorization)
+        if known is not None:
+            return known
+        return await self._rooms.requests.run(authenticator.authenticate, authorization)
+
+
+def _refusal(request: Request, error: Exception) -> Answer:
+    refusal = refused(error, method=request.method, path=request.path, request_id=request.request_id)
+    return Answer(
+        status=refusal.problem.status,
+        content_type=MEDIA_TYPE,
+        body=refusal.problem.document(request.request_id),
+        headers=refusal.headers,
+        problem=refusal.problem,
+    )
+
+
+def _log(request: Request, started: float, *, status: int | None, code: str | None) -> None:
+    logger.log(
+        logging.INFO if code is None else logging.WARNING,
+        "%s %s %s",
+        request.method,
+        request.path,
+        status if status is not None else "unanswered",
+        extra={
+            "request_id": request.request_id,
+            "code": code,
+            "identity": request.identity.name if request.identity else None,
+            "client": request.client,
+            "milliseconds": round((time.monotonic() - started) * 1000, 1),
+        },
+    )

@@ -1,0 +1,130 @@
+"""A request and an answer, as the handlers of the front see them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from signer.application import BodyLimit
+from signer.domain.identity import Identity
+from signer.errors import BodyInterrupted, BodyTooLarge
+from signer.web.documents import encoded
+from signer.web.problems import Problem
+from signer.web.refusals import printable
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+REQUEST_ID_BYTES = 8
+JSON_MEDIA_TYPE = "application/json"
+
+
+class Body:
+    """The body of one request, to be read once."""
+
+    def __init__(self, receive: Receive, *, length: int | None) -> None:
+        self._receive = receive
+        self.length = length
+        """The declared size in bytes; None where the body comes in chunks."""
+
+    def chunks(self, limit: BodyLimit) -> AsyncIterator[bytes]:
+        """The bytes as they come; raises ``BodyTooLarge``, at once where declared, or ``BodyInterrupted``."""
+        if self.length is not None and self.length > limit.octets:
+            raise BodyTooLarge(limit=limit.octets, setting=limit.setting)
+        return self._chunks(limit)
+
+    async def whole(self, limit: BodyLimit) -> bytes:
+        """All bytes of a small body."""
+        return b"".join([chunk async for chunk in self.chunks(limit)])
+
+    async def _chunks(self, limit: BodyLimit) -> AsyncIterator[bytes]:
+        received = 0
+        while True:
+            message = await self._receive()
+            if message["type"] != "http.request":
+                raise BodyInterrupted(received=received, expected=self.length)
+            chunk: bytes = message["body"]
+            received += len(chunk)
+            if received > limit.octets:
+                raise BodyTooLarge(limit=limit.octets, setting=limit.setting)
+            if chunk:
+                yield chunk
+            if not message["more_body"]:
+                return
+
+
+class Request:
+    """One request: its head, its caller once that is proved, and its body unread."""
+
+    __slots__ = ("_headers", "_scope", "body", "identity", "method", "raw_path", "request_id")
+
+    def __init__(self, scope: MutableMapping[str, Any], receive: Receive) -> None:
+        self._scope = scope
+        self._headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.method: str = scope["method"]
+        self.raw_path: bytes = scope["raw_path"]
+        self.request_id = secrets.token_hex(REQUEST_ID_BYTES)
+        self.identity: Identity | None = None
+        length = self._headers.get(b"content-length")
+        chunked = b"transfer-encoding" in self._headers
+        self.body = Body(receive, length=None if chunked else int(length or 0))
+
+    @property
+    def path(self) -> str:
+        """The path for log lines."""
+        return printable(self.raw_path.decode("latin-1"))
+
+    @property
+    def client(self) -> str | None:
+        """The address of the peer; None on a Unix socket."""
+        address = self._scope.get("client")
+        return str(address[0]) if address else None
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """The parameters, as names and values."""
+        return parse_qsl(self._scope["query_string"].decode("latin-1"), keep_blank_values=True)
+
+    @property
+    def scope(self) -> MutableMapping[str, Any]:
+        """All that the server knows of the request."""
+        return self._scope
+
+    def header(self, name: bytes) -> str | None:
+        """A header field, by its name in lower case."""
+        value = self._headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+
+@dataclass(slots=True, kw_only=True)
+class Answer:
+    """An answer. ``stream`` stands in for ``body`` where that is large; ``length`` is its size in bytes."""
+
+    status: int = 200
+    content_type: str | None = None
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+    stream: AsyncIterator[bytes] | None = None
+    length: int | None = None
+    problem: Problem | None = field(default=None)
+
+    async def send(self, send: Send, request_id: str) -> None:
+        """Give it to the connection, which makes whoever streams wait for the client."""
+        length = len(self.body) if self.length is None else self.length
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers]
+        if self.content_type is not None:
+            headers.append((b"content-type", self.content_type.encode("latin-1")))
+        headers.append((b"content-length", b"%d" % length))
+        headers.append((b"x-request-id", request_id.encode("ascii")))
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        if self.stream is not None:
+            async for chunk in self.stream:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": self.body, "more_body": False})
+
+
+def json_answer(document: object, status: int = 200) -> Answer:
+    """A JSON answer."""
+    return Answer(status=status, content_type=JSON_MEDIA_TYPE, body=encoded(document))

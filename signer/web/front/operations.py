@@ -1,0 +1,42 @@
+"""Operations: is the process alive, and can the service sign?"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from signer.application import Application
+from signer.domain.identity import Identity
+from signer.errors import SignerError
+from signer.web.documents import readiness_document
+from signer.web.front.messages import Answer, Request, json_answer
+
+SERVICE_UNAVAILABLE = 503
+
+
+class Operations:
+    """The routes of probes; without credentials they ask nothing of the database or the token."""
+
+    def __init__(self, application: Application, *, authenticate: Callable[[str | None], Awaitable[Identity]]) -> None:
+        self._application = application
+        self._authenticate = authenticate
+
+    async def healthz(self, _request: Request) -> Answer:
+        """The process answers. Says nothing of the token."""
+        return json_answer({"status": "ok"})
+
+    async def readyz(self, request: Request) -> Answer:
+        """Whether a signature that is asked for now would be made; what is broken is for those with credentials."""
+        readiness = self._application.readiness.current()
+        document = readiness_document(readiness, names=await self._proved(request))
+        return json_answer(document, 200 if readiness.ready else SERVICE_UNAVAILABLE)
+
+    async def _proved(self, request: Request) -> bool:
+        """Whether a credential came that proves something. Others get what strangers get, also where none can be."""
+        authorization = request.header(b"authorization")
+        if authorization is None:
+            return False
+        try:
+            request.identity = await self._authenticate(authorization)
+        except SignerError:
+            return False
+        return True

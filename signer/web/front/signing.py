@@ -1,0 +1,132 @@
+"""``/v1/keys/{key}/signatures`` and ``/artifacts``: something to sign comes in, a signature goes out.
+
+Small bodies are read on the loop; the rest, and every disk, is worked on in steps off it while the next bytes come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import BinaryIO
+
+from signer.application import Application
+from signer.artifacts import Form, UploadReader
+from signer.domain.identity import Identity
+from signer.domain.requests import Signature, SigningRequest
+from signer.errors import CredentialsMissing
+from signer.spool import SpooledFile
+from signer.web.documents import SignQuery, signature_document
+from signer.web.front.messages import Answer, Request, json_answer
+from signer.web.front.negotiation import wants_text
+from signer.web.front.rooms import Rooms
+from signer.web.parsing import parsed_query
+
+ARTIFACT_MEDIA_TYPE = "application/vnd.mender-artifact"
+TEXT_MEDIA_TYPE = "text/plain; charset=us-ascii"
+# What costs less to read on the loop than the way to a thread and back, even where it was made to be slow.
+LOOP_BYTES = 32 << 10
+# How much is worked on in one step off the loop.
+STEP_BYTES = 256 << 10
+
+
+class SigningHandlers:
+    """The two routes."""
+
+    def __init__(self, application: Application, *, rooms: Rooms) -> None:
+        self._application = application
+        self._rooms = rooms
+
+    async def sign(self, request: Request, key: str) -> Answer:
+        """Body: a manifest, the head of an artifact, or a whole artifact. Answer: JSON, or manifest.sig as text."""
+        identity = await self._authorised(request, key)
+        upload = self._application.upload_reader(form=Form.ANY, replace=_replace(request))
+        seen = await self._read(request, upload)
+        signature = await self._signed(identity, key, seen)
+        if wants_text(request.header(b"accept")):
+            return Answer(content_type=TEXT_MEDIA_TYPE, body=signature.encoded, headers=_about(signature))
+        return json_answer(signature_document(signature, seen))
+
+    async def sign_artifact(self, request: Request, key: str) -> Answer:
+        """Body: a whole artifact. Answer: the signed artifact."""
+        identity = await self._authorised(request, key)
+        upload = self._application.upload_reader(form=Form.ARTIFACT, replace=_replace(request))
+        chunks = request.body.chunks(self._application.limits.artifact)
+        file = await self._rooms.uploads.run(self._application.spool.open, request.body.length)
+        try:
+            seen = await self._spooled(chunks, upload, file)
+            signature = await self._signed(identity, key, seen)
+            content = await self._rooms.uploads.run(file.finish)
+        except BaseException:
+            # In a thread: giving back gigabytes takes a disk its time.
+            self._rooms.uploads.submit(file.close)
+            raise
+        return Answer(
+            content_type=ARTIFACT_MEDIA_TYPE,
+            headers=_about(signature),
+            length=upload.splice.size(upload.received, signature.encoded),
+            stream=self._joined(upload, content, signature),
+        )
+
+    async def _authorised(self, request: Request, key: str) -> Identity:
+        identity = request.identity
+        if identity is None:
+            raise CredentialsMissing
+        await self._rooms.signatures.run(self._application.artifact_signing.authorise, identity, key)
+        return identity
+
+    async def _signed(self, identity: Identity, key: str, seen: SigningRequest) -> Signature:
+        return await self._rooms.signatures.run(self._application.artifact_signing.sign, identity, key, seen)
+
+    async def _read(self, request: Request, upload: UploadReader) -> SigningRequest:
+        gathered, size, step, off_loop = [], 0, LOOP_BYTES, False
+        async for chunk in request.body.chunks(self._application.limits.artifact):
+            gathered.append(chunk)
+            size += len(chunk)
+            if size > step:
+                await self._rooms.uploads.run(upload.feed, b"".join(gathered))
+                gathered, size, step, off_loop = [], 0, STEP_BYTES, True
+        if off_loop:
+            return await self._rooms.uploads.run(_finished, upload, b"".join(gathered))
+        return _finished(upload, b"".join(gathered))
+
+    async def _spooled(self, chunks: AsyncIterator[bytes], upload: UploadReader, file: SpooledFile) -> SigningRequest:
+        gathered, size = [], 0
+        async for chunk in chunks:
+            gathered.append(chunk)
+            size += len(chunk)
+            if size > STEP_BYTES:
+                await self._rooms.uploads.run(_keep, upload, file, b"".join(gathered))
+                gathered, size = [], 0
+        await self._rooms.uploads.run(_keep, upload, file, b"".join(gathered))
+        return await self._rooms.uploads.run(upload.finish)
+
+    async def _joined(self, upload: UploadReader, content: BinaryIO, signature: Signature) -> AsyncIterator[bytes]:
+        chunks = upload.splice.join(content, signature.encoded)
+        try:
+            while chunk := await self._rooms.uploads.run(next, chunks, b""):
+                yield chunk
+        finally:
+            self._rooms.uploads.submit(content.close)
+
+
+def _finished(upload: UploadReader, rest: bytes) -> SigningRequest:
+    if rest:
+        upload.feed(rest)
+    return upload.finish()
+
+
+def _keep(upload: UploadReader, file: SpooledFile, data: bytes) -> None:
+    if data:
+        upload.feed(data)
+        file.write(data)
+
+
+def _about(signature: Signature) -> tuple[tuple[str, str], ...]:
+    return (
+        ("X-Signing-Key-Version", str(signature.version)),
+        ("X-Signing-Key-Fingerprint", signature.fingerprint),
+    )
+
+
+def _replace(request: Request) -> bool:
+    query = request.query
+    return bool(query) and parsed_query(SignQuery, query).replace == "true"

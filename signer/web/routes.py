@@ -1,0 +1,154 @@
+"""Every route, once: what the front serves, what Flask serves, and what a path may look like.
+
+1. A path is matched as the bytes that were sent. Literal parts have one spelling; a parameter is one part, without a
+   slash, encoded or not. Whatever else a proxy might take for the same path is no route.
+2. HEAD is answered where GET is; OPTIONS tells the methods.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
+
+from signer.domain.policy import Action
+
+KEYS = "/v1/keys"
+KEY = f"{KEYS}/{{key}}"
+VERSIONS = f"{KEY}/versions"
+VERSION = f"{VERSIONS}/{{number}}"
+AUTOMATIC = frozenset({"HEAD", "OPTIONS"})
+# One spelling, and no more than the database counts.
+NUMBER_PATTERN = "[1-9][0-9]{0,8}"
+_NUMBER = re.compile(NUMBER_PATTERN.encode("ascii"))
+_PARAMETER = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A method on a path. ``action``: what its caller must be allowed to do; None asks for no credentials."""
+
+    method: str
+    path: str
+    name: str
+    action: Action | None
+    in_front: bool = False
+
+    @property
+    def flask_rule(self) -> str:
+        """The path in Flask's words."""
+        return self.path.replace("{number}", "<version:number>").replace("{key}", "<key>")
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the path's parameters."""
+        return tuple(_PARAMETER.findall(self.path))
+
+
+def _front(method: str, path: str, name: str, action: Action | None) -> Route:
+    return Route(method=method, path=path, name=name, action=action, in_front=True)
+
+
+def _flask(method: str, path: str, name: str, action: Action | None) -> Route:
+    return Route(method=method, path=path, name=name, action=action)
+
+
+ROUTES: tuple[Route, ...] = (
+    _front("POST", f"{KEY}/signatures", "sign", Action.SIGN),
+    _front("POST", f"{KEY}/artifacts", "sign_artifact", Action.SIGN),
+    _front("GET", "/healthz", "healthz", None),
+    _front("GET", "/readyz", "readyz", None),
+    _flask("GET", KEYS, "list_keys", Action.READ),
+    _flask("POST", KEYS, "create_key", Action.ADMINISTER),
+    _flask("GET", KEY, "show_key", Action.READ),
+    _flask("GET", f"{KEY}/public-keys", "public_keys", Action.READ),
+    _flask("POST", f"{KEY}/rotate", "rotate_key", Action.ADMINISTER),
+    _flask("POST", VERSIONS, "prepare_version", Action.ADMINISTER),
+    _flask("GET", f"{VERSION}/public-key", "public_key", Action.READ),
+    _flask("POST", f"{VERSION}/retire", "retire_version", Action.ADMINISTER),
+    _flask("POST", f"{VERSION}/disable", "disable_version", Action.ADMINISTER),
+    _flask("POST", f"{VERSION}/enable", "enable_version", Action.ADMINISTER),
+    _flask("POST", f"{VERSION}/destroy", "destroy_version", Action.ADMINISTER),
+    _flask("GET", f"{VERSION}/certificate", "show_certificate", Action.READ),
+    _flask("POST", f"{VERSION}/certificate", "issue_certificate", Action.ADMINISTER),
+    _flask("PUT", f"{VERSION}/certificate", "import_certificate", Action.ADMINISTER),
+    _flask("POST", f"{VERSION}/csr", "request_certificate", Action.ADMINISTER),
+    _flask("GET", "/v1/events", "list_events", Action.READ),
+)
+
+
+@dataclass(slots=True)
+class _Node:
+    literals: dict[bytes, _Node] = field(default_factory=dict)
+    number: _Node | None = None
+    name: _Node | None = None
+    routes: dict[str, Route] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A path that leads somewhere: its route for each method, and its parameters in the order of the path."""
+
+    routes: Mapping[str, Route]
+    values: tuple[str, ...]
+
+    def route(self, method: str) -> Route | None:
+        """The route for a method; HEAD has that of GET."""
+        return self.routes.get("GET" if method == "HEAD" else method)
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """The methods that an ``Allow`` header names."""
+        automatic = AUTOMATIC if "GET" in self.routes else AUTOMATIC - {"HEAD"}
+        return tuple(sorted(self.routes.keys() | automatic))
+
+
+class RouteTable:
+    """Finds routes by the raw bytes of a path."""
+
+    def __init__(self, routes: tuple[Route, ...] = ROUTES) -> None:
+        self._root = _Node()
+        for route in routes:
+            self._add(route)
+
+    def match(self, raw_path: bytes) -> Match | None:
+        """Where a path leads, or None."""
+        if raw_path[:1] != b"/":
+            return None
+        node, values = self._root, []
+        for part in raw_path[1:].split(b"/"):
+            following = node.literals.get(part)
+            if following is None:
+                following, value = _parameter(node, part)
+                if following is None:
+                    return None
+                values.append(value)
+            node = following
+        return Match(routes=node.routes, values=tuple(values)) if node.routes else None
+
+    def _add(self, route: Route) -> None:
+        node = self._root
+        for part in route.path[1:].split("/"):
+            if part == "{number}":
+                node.number = node.number or _Node()
+                node = node.number
+            elif part.startswith("{"):
+                node.name = node.name or _Node()
+                node = node.name
+            else:
+                node = node.literals.setdefault(part.encode("ascii"), _Node())
+        node.routes[route.method] = route
+
+
+def _parameter(node: _Node, part: bytes) -> tuple[_Node | None, str]:
+    if node.number is not None and _NUMBER.fullmatch(part):
+        return node.number, part.decode("ascii")
+    if node.name is None or not part:
+        return None, ""
+    decoded = unquote_to_bytes(part) if b"%" in part else part
+    try:
+        value = decoded.decode("utf-8")
+    except UnicodeDecodeError:
+        return None, ""
+    return (None, "") if "/" in value else (node.name, value)
