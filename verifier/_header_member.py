@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from functools import cache
 
 from verifier._inflate import Inflater
 from verifier._tar import MemberEnd, TarReader
-from verifier._tar_header import Member
+from verifier._tar_member import Member
 from verifier.compression import Compression
 from verifier.errors import (
     DigestMismatch,
@@ -23,7 +24,7 @@ from verifier.header import HEADER_INFO, META_DATA, TYPE_INFO, Header, parse_hea
 from verifier.limits import Limits
 
 _SCRIPTS = "scripts/"
-_SCRIPT_NAME = re.compile(
+_SCRIPT_NAME = (
     r"Artifact(Install|Reboot|Commit|Rollback|RollbackReboot|Failure)_(Enter|Leave|Error)_[0-9]{2}"
     r"(_[!-.0-~]+)?"
 )
@@ -123,7 +124,7 @@ class HeaderMember:
 
     def _script_starts(self, member: Member) -> None:
         name = member.name.removeprefix(_SCRIPTS)
-        if not _SCRIPT_NAME.fullmatch(name) or len(name) > self._limits.file_name_bytes:
+        if not _script_name().fullmatch(name) or len(name) > self._limits.file_name_bytes:
             raise ScriptNameInvalid(name=member.name)
         if name in self._scripts:
             raise ScriptRepeated(name=member.name)
@@ -140,3 +141,9 @@ class HeaderMember:
     def _file_data(self, data: memoryview) -> None:
         if self._current is not None:
             self._current += data
+
+
+@cache
+def _script_name() -> re.Pattern[str]:
+    """Compiled when the first script comes, since most artifacts have none."""
+    return re.compile(_SCRIPT_NAME)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from verifier._decoder import Decoder, DecoderError, DecoderFieldRefusedError, DecoderMemoryRefusedError
-from verifier._tar_header import BLOCK, checksum_holds
+from verifier._tar_member import BLOCK
 from verifier.compression import Compression
 from verifier.errors import (
     CompressedTrailingData,
@@ -25,6 +25,7 @@ from verifier.errors import (
     LimitExceeded,
     SecondArchive,
     Truncated,
+    VerificationError,
 )
 from verifier.limits import KIB, Limits
 
@@ -183,13 +184,18 @@ class Inflater:
         if self._streams and not (another_stream_allowed and found is self._compression):
             raise CompressedTrailingData(member=self._member)
         if found is not self._compression:
-            if self._compression is Compression.NONE and len(head) == BLOCK and checksum_holds(head):
-                raise SecondArchive(part=self._member)
-            raise CompressionMismatch(member=self._member, promised=self._compression.label, found=found.label)
+            raise self._found_another(head, found)
         if found is Compression.GZIP and len(head) >= _HEAD:
             method, flags = head[2], head[3]
             if method != _GZIP_DEFLATE or flags & _GZIP_RESERVED_FLAGS:
                 raise self._corrupt()
+
+    def _found_another(self, head: bytes, found: Compression) -> VerificationError:
+        from verifier._tar_header import checksum_holds
+
+        if self._compression is Compression.NONE and len(head) == BLOCK and checksum_holds(head):
+            return SecondArchive(part=self._member)
+        return CompressionMismatch(member=self._member, promised=self._compression.label, found=found.label)
 
     def _corrupt(self) -> CompressionCorrupt:
         return CompressionCorrupt(member=self._member, compression=self._compression.label)

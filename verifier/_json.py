@@ -24,7 +24,7 @@ from verifier.errors import (
 from verifier.limits import Limits
 
 # A string, to the end of the document where it does not end, or a bracket. Possessive: nothing is looked at twice.
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_STRING_OR_BRACKET = rb'(?s)"(?:[^"\\]++|\\.)*+"?|[\[\]{}]'
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _ESCAPE = b"\\u"
 _BLANKS = " \t\n\r"
@@ -163,7 +163,7 @@ def _check_depth(raw: bytes, *, document: str, limits: Limits) -> None:
     if raw.count(b"[") + raw.count(b"{") <= limits.json_depth:
         return
     depth = 0
-    for token in _STRING_OR_BRACKET.finditer(raw):
+    for token in re.finditer(_STRING_OR_BRACKET, raw):
         first = raw[token.start()]
         if first in b"[{":
             depth += 1

@@ -9,7 +9,7 @@ from verifier import version as version_file
 from verifier._header_member import HeaderMember
 from verifier._order import MemberKind, Order
 from verifier._payload_member import PayloadMember
-from verifier._tar_header import Member
+from verifier._tar_member import Member
 from verifier.compression import Compression
 from verifier.errors import (
     DigestMismatch,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from verifier._inflate import Inflater
 from verifier._tar import MemberEnd, TarReader
-from verifier._tar_header import Member
+from verifier._tar_member import Member
 from verifier.compression import Compression
 from verifier.errors import (
     DigestMismatch,

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from verifier._tar_header import BLOCK, Member, parse_block
+from verifier._tar_member import BLOCK, Member
 from verifier._tar_plain import plain_block
 from verifier.errors import (
     LimitExceeded,
@@ -177,6 +177,8 @@ class TarReader:
             return
         if self._zero_block_seen:
             raise TarEndIncomplete(part=self._part, offset=start)
+        from verifier._tar_header import parse_block  # not needed where all blocks are plain
+
         try:
             member = parse_block(block, part=self._part, offset=start)
         except TarChecksumInvalid:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from verifier._tar_header import BLOCK, LARGEST_NUMBER, Member, text
+from verifier._tar_header import LARGEST_NUMBER, text
+from verifier._tar_member import BLOCK, Member
 from verifier.errors import PaxRecordInvalid, PaxRecordUnsupported, TarExtensionInvalid, TarFieldInvalid
 
 PAX = "x"

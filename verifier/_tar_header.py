@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
+from verifier._tar_member import BLOCK, Member
 from verifier.errors import SecondArchive, TarChecksumInvalid, TarFieldInvalid
 
-BLOCK = 512
 LARGEST_NUMBER = (1 << 63) - 1
 
 _CHECKSUM = slice(148, 156)
@@ -38,24 +37,6 @@ _IGNORED_NUMBERS = {
 }
 _OCTAL = re.compile(rb" *([0-7]*)[ \0]*")
 _BASE_256 = 0x80
-
-
-class Member(NamedTuple):
-    """A file in an archive; offsets in bytes from the archive's start."""
-
-    name: str
-    size: int
-    mode: int
-    typeflag: str
-    """One character; ``0`` for a regular file."""
-    start_offset: int
-    """Of its first header block, extensions included."""
-    data_offset: int
-
-    @property
-    def end_offset(self) -> int:
-        """Just after the padding."""
-        return self.data_offset + self.size + -self.size % BLOCK
 
 
 def parse_block(block: bytes, *, part: str, offset: int) -> Member:

@@ -13,6 +13,7 @@ import hashlib
 import re
 
 from verifier._record import Record
+from verifier.compression import Compression
 from verifier.errors import (
     LimitExceeded,
     ManifestEntryMissing,
@@ -26,7 +27,7 @@ PAYLOAD_DIRECTORY = "data/0000/"
 PAYLOAD_NAME = re.compile(r"[A-Za-z0-9_\-.,]+")
 
 _LINE = re.compile(rb"([0-9a-f]{64})  ([\x21-\x7e]+)")
-_HEADER = re.compile(r"header\.tar(\.gz|\.xz|\.zst)?")
+_HEADERS = frozenset("header.tar" + compression.value for compression in Compression)
 _VERSION = "version"
 
 
@@ -63,7 +64,7 @@ class Manifest(Record):
         if len(raw) > limits.manifest_bytes:
             raise LimitExceeded(part="manifest", limit="manifest_bytes", allowed=limits.manifest_bytes)
         digests = _digests(raw, limits)
-        headers = [name for name in digests if _HEADER.fullmatch(name)]
+        headers = [name for name in digests if name in _HEADERS]
         for name, found in ((_VERSION, _VERSION in digests), ("header.tar", bool(headers))):
             if not found:
                 raise ManifestEntryMissing(name=name)
@@ -93,7 +94,7 @@ def _digests(raw: bytes, limits: Limits) -> dict[str, str]:
         if number > most_lines:
             raise LimitExceeded(part="manifest", limit="payload_files", allowed=limits.payload_files)
         name = match[2].decode("ascii")
-        is_header = _HEADER.fullmatch(name) is not None
+        is_header = name in _HEADERS
         if not (is_header or name == _VERSION or _is_payload(name, limits)):
             raise ManifestNameInvalid(line=number, name=name)
         if name in digests or (is_header and header_seen):

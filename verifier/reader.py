@@ -17,7 +17,7 @@ from collections.abc import Callable
 from verifier._members import Gate, Members
 from verifier._order import MemberKind
 from verifier._tar import MemberEnd, TarReader
-from verifier._tar_header import Member
+from verifier._tar_member import Member
 from verifier.compression import Compression
 from verifier.errors import EmptyInput, LimitExceeded
 from verifier.events import ArtifactFinished, Event, PayloadData

@@ -122,7 +122,7 @@ def test_an_honest_head_is_read_in_whole_blocks(
     def fail(*_: object, **__: object) -> None:
         raise AssertionError("a block was read by the rules")
 
-    monkeypatch.setattr("verifier._tar.parse_block", fail)
+    monkeypatch.setattr("verifier._tar_header.parse_block", fail)
     assert verdict(head) == expected
 
 

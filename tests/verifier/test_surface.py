@@ -71,6 +71,7 @@ NOT_FOR_A_SMALL_ARTIFACT = (
     "verifier._hasher",
     "verifier._sentences",
     "verifier._tar_extension",
+    "verifier._tar_header",
     "verifier.log",
 )
 

@@ -24,7 +24,7 @@ from tests.artifacts.tarwriter import (
 from tests.artifacts.tarwriter import Member as Written
 from verifier import Limits, VerificationError
 from verifier._tar import ArchiveEnd, MemberEnd, TarReader
-from verifier._tar_header import Member
+from verifier._tar_member import Member
 
 GIB = 1024**3
 

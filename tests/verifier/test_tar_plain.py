@@ -10,8 +10,9 @@ import pytest
 from tests.artifacts.tarwriter import Field, Member, tar_bytes
 from verifier import Limits, VerificationError
 from verifier._tar import ArchiveEnd, MemberEnd, TarReader
-from verifier._tar_header import BLOCK, parse_block
 from verifier._tar_header import Member as ReadMember
+from verifier._tar_header import parse_block
+from verifier._tar_member import BLOCK
 from verifier._tar_plain import plain_block
 
 ORDINARY = Member(name="manifest", content=b"x" * 700)
@@ -130,5 +131,5 @@ def test_plain_members_are_not_read_by_the_rules(monkeypatch: pytest.MonkeyPatch
     def fail(*_: object, **__: object) -> ReadMember:
         raise AssertionError("a plain block was parsed")
 
-    monkeypatch.setattr("verifier._tar.parse_block", fail)
+    monkeypatch.setattr("verifier._tar_header.parse_block", fail)
     assert items(tar_bytes([ORDINARY, ORDINARY]), 10_000)[1] is None
