@@ -5,6 +5,9 @@
 2. A module that answers ``CKR_CANT_LOCK`` is initialised for one thread, and ``threads`` is False: its users take
    one lock around every call.
 3. Initialising is ours, so finalising is ours too.
+4. There is one function list, the library's. Some modules give an instance of their own to everyone who asks for a list
+   (p11-kit's proxy and its client for remote modules): one that was initialised would not be the one that is used. The
+   library does not show its list, so it is read where the library keeps it, after a check that it is there.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from typing import Any
 
 import pkcs11
 import pkcs11._pkcs11
+from pkcs11 import exceptions as p11
 
 from hsm.errors import ModuleMissing, TokenUnavailable
 
@@ -25,6 +29,7 @@ CKR_CRYPTOKI_NOT_INITIALIZED = 0x190
 CKR_CRYPTOKI_ALREADY_INITIALIZED = 0x191
 UNAVAILABLE_INFORMATION = ctypes.c_ulong(-1).value
 EFFECTIVELY_INFINITE = 0
+LISTS = 3  # the fields of the library's base class: one list for each version of the standard
 
 
 class _InitializeArguments(ctypes.Structure):
@@ -84,18 +89,18 @@ class Module:
 
     def __init__(self, path: Path) -> None:
         self.threads = True
-        try:
-            library = ctypes.CDLL(str(path))
-            self._functions = _function_list(library)
-        except (OSError, AttributeError):
-            raise ModuleMissing(path=str(path), reason="cannot be loaded") from None
+        self._functions: _FunctionList
         module = self
 
         class _Library(pkcs11._pkcs11.lib):
             def initialize(self) -> None:
+                module._functions = _function_list(self)
                 module.initialize()
 
-        self.library: Any = _Library(str(path))
+        try:
+            self.library: Any = _Library(str(path))
+        except p11.PKCS11Error:
+            raise ModuleMissing(path=str(path), reason="cannot be loaded") from None
 
     def initialize(self) -> None:
         """``C_Initialize`` with operating system locks, or for one thread where the module has none."""
@@ -125,9 +130,14 @@ def counter(value: int) -> int | None:
     return None if value == UNAVAILABLE_INFORMATION else value
 
 
-def _function_list(library: ctypes.CDLL) -> _FunctionList:
-    pointer = ctypes.POINTER(_FunctionList)()
-    result = library.C_GetFunctionList(ctypes.byref(pointer))
-    if result != CKR_OK or not pointer:
-        raise OSError("no function list")
+def _function_list(library: Any) -> _FunctionList:
+    """The CK_FUNCTION_LIST that ``library`` calls: the first field of its base class, behind the head of any object."""
+    binding: Any = pkcs11._pkcs11  # which declares less than it has
+    base = binding.HasFuncList
+    fields = base.__basicsize__ - object.__basicsize__
+    if not isinstance(library, base) or fields != LISTS * ctypes.sizeof(ctypes.c_void_p):
+        raise TokenUnavailable(reason="python-pkcs11 keeps its function list elsewhere")
+    pointer = ctypes.POINTER(_FunctionList).from_address(id(library) + object.__basicsize__)
+    if not pointer:
+        raise TokenUnavailable(reason="no function list")
     return pointer.contents
