@@ -52,7 +52,7 @@ class ExitGuard:
         try:
             yield
         finally:
-            self._change(-1)
+            self._leave_critical()
 
     def _enter(self) -> None:
         with self._state:
@@ -61,6 +61,12 @@ class ExitGuard:
             if self._leaving or self._armed:
                 self._change(-1)
                 raise TokenUnavailable(reason="process is leaving")
+
+    def _leave_critical(self) -> None:
+        """Returns when the kernel's signal is on again: what follows may rely on it, such as saying "ready"."""
+        with self._state:
+            self._change(-1)
+            self._state.wait_for(lambda: self._leaving or self._armed or self._critical > 0, ARMING_TIMEOUT)
 
     def _change(self, difference: int) -> None:
         with self._state:
