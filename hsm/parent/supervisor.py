@@ -30,6 +30,7 @@ from hsm.protocol.values import WireError
 
 PROBE = b"\x5a" * 32
 OTHER_CHANNELS = 2  # for what is not a signature, and for an event loop
+INTERPRETER_START = 2.0  # seconds from the start of a process to its first wait
 IDLE_LOOK = 60.0  # seconds after which the thread looks around although nothing happened
 
 
@@ -120,9 +121,12 @@ class Supervisor:
         return child, error
 
     def _opened(self, child: Child) -> Capabilities:
-        """Wait for the lock and then for the token, each for as long as a start may take."""
-        for _ in range(2):
-            event = self._event(child.life, self._config.start_timeout)
+        """Wait for the lock and then for the token, each for as long as a start may take.
+
+        The process itself gives the lock up in that time and says so: for that it is given a little more.
+        """
+        for allowed in (self._config.start_timeout + INTERPRETER_START, self._config.start_timeout):
+            event = self._event(child.life, allowed)
             if event.status is Status.READY:
                 return _parsed(event)
         raise ChannelClosed

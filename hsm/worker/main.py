@@ -103,7 +103,7 @@ def _serve(setup: Setup, life: socket.socket, channels: list[socket.socket], gua
         import pkcs11._pkcs11  # noqa: F401
     except ImportError:
         raise ExtraMissing from None
-    lock = TokenLock(Path(setup.lock_directory), group=setup.lock_group)
+    lock = TokenLock(Path(setup.lock_directory), group=setup.lock_group, clock=time.monotonic)
     if setup.inspect_only:
         _inspect(setup, life, lock)
         return
@@ -123,7 +123,7 @@ def _opened(setup: Setup, life: socket.socket, lock: TokenLock, guard: ExitGuard
     from hsm.worker.responder import Responder
     from hsm.worker.sessions import Sessions
 
-    with lock.held():
+    with lock.opening(setup.grace):
         life.send(reply(Status.OPENING, 0))
         module = _module(setup)
         login = Login(setup=setup, module=module, lock=lock, guard=guard)
@@ -146,7 +146,7 @@ def _end(guard: ExitGuard, life: socket.socket, error: TokenError | None) -> NoR
 def _inspect(setup: Setup, life: socket.socket, lock: TokenLock) -> None:
     from hsm.worker.slots import descriptions
 
-    with lock.held():
+    with lock.opening(setup.grace):
         life.send(reply(Status.OPENING, 0))
         for found in descriptions(_module(setup), setup):
             life.send(reply(Status.ITEM, 0, pack_record(found)))

@@ -5,8 +5,8 @@
 2. A module that cannot lock gets one session and with it one call at a time.
 3. A working session is closed by its borrower alone, and only after the token failed in it. The session that holds the
    login is never closed, although it may be borrowed where the token has no other: closing it logs everybody out.
-4. Lock order: a session is borrowed before the lock that processes share is taken, never after; so a reload, which
-   waits for all sessions and then for that lock, waits for nobody who waits for it.
+4. Lock order: a session is borrowed before a lock that processes share is taken, never after; so a reload, which waits
+   for all sessions and then for the opening lock, waits for nobody who waits for it.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Sessions:
         try:
             self._wait_for_all()
             # C_Finalize ends the sessions: none is closed one by one, and nobody holds one.
-            with self._login.lock.held():
+            with self._login.lock.opening(self._timeout):
                 self._login.module.finalize()
                 self._login.module.initialize()
                 self.open()
@@ -110,11 +110,12 @@ class Sessions:
 
     @contextmanager
     def writing(self) -> Iterator[Any]:
-        """A read-write session under the lock that processes share, so that looking and making is one step.
+        """A read-write session under the writing lock that processes share, so that looking and making is one step.
 
         Critical for the exit guard: a token that is cut off while it is written may be lost as a whole.
         """
-        with self.borrow(), self._login.lock.held(), self._login.guard.critical():
+        waits = self._login.setup.grace
+        with self.borrow(), self._login.lock.writing(waits), self._login.guard.critical():
             session = self.found.token.open(rw=True)
             try:
                 yield session

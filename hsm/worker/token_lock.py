@@ -1,9 +1,12 @@
 """Processes agree who opens a token, and remember together which PIN source was refused.
 
 1. Processes that open the same token at the same moment disturb each other in some modules, so opening (initialise,
-   login, first look-up) and writing happen under one file lock per module and environment. The lock ends with its
-   process, however it ends.
-2. A refused PIN leaves a marker beside the lock, made under the lock: the next process finds it before it tries, so
+   login, first look-up) happens under one file lock per module and environment. The lock ends with its process,
+   however it ends.
+2. Looking whether a name is free and making a key under it is one step, under a lock of its own: making may take
+   minutes, and nobody who opens the token is to wait for it.
+3. Every wait has an end: then it is said that another process keeps the lock, and not that the token hangs.
+4. A refused PIN leaves a marker beside the lock, made under the lock: the next process finds it before it tries, so
    any number of processes with the same wrong PIN spend one attempt. The marker holds the identity of the PIN
    *source* (device, inode and times of the file), nothing of the PIN. A changed source is tried once.
 """
@@ -13,13 +16,16 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from hsm.errors import ConfigurationError
+from hsm.errors import ConfigurationError, TokenBusy
 
 MAX_MARKER = 1024
+ASK_AGAIN = 0.01  # seconds
+RETRY_AFTER = 1.0
 
 
 class TokenLock:
@@ -28,23 +34,43 @@ class TokenLock:
     A token is named by its own description of itself, however the configuration selects it.
     """
 
-    def __init__(self, directory: Path, *, group: str) -> None:
+    def __init__(self, directory: Path, *, group: str, clock: Callable[[], float]) -> None:
         self._directory = directory
         self._group = group
-        self._lock = directory / f"{group}.lock"
+        self._clock = clock
+
+    def opening(self, timeout: float) -> AbstractContextManager[None]:
+        """Nobody else opens the token meanwhile. Waits at most ``timeout`` seconds; raises ``TokenBusy``."""
+        return self._held("lock", "another process keeps the opening lock", timeout)
+
+    def writing(self, timeout: float) -> AbstractContextManager[None]:
+        """Nobody else makes or removes keys meanwhile; as ``opening``."""
+        return self._held("writing", "another process makes or removes a key", timeout)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Wait for the lock and keep it. The wait is bounded by the parent, which ends a process that starts late."""
+    def _held(self, suffix: str, reason: str, timeout: float) -> Iterator[None]:
+        path = self._directory / f"{self._group}.{suffix}"
         try:
-            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
         except OSError as error:
             raise unusable(error) from None
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self._take(descriptor, reason, self._clock() + timeout)
             yield
         finally:
             os.close(descriptor)
+
+    def _take(self, descriptor: int, reason: str, deadline: float) -> None:
+        # The kernel has no lock with a deadline: it is asked again and again, often enough for a start of many.
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if self._clock() >= deadline:
+                    raise TokenBusy(reason=reason, retry_after=RETRY_AFTER) from None
+                time.sleep(ASK_AGAIN)
+            else:
+                return
 
     def refused(self, token: str) -> str | None:
         """The identity of the PIN source that the token refused last; None where it refused none."""

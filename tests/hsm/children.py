@@ -6,7 +6,9 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -103,3 +105,11 @@ def status(pid: int) -> dict[str, str]:
     """``/proc/PID/status`` by name."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def wait_until(reached: Callable[[], bool]) -> None:
+    """Wait for something that happens in another process."""
+    pause, deadline = threading.Event(), time.monotonic() + END_SECONDS
+    while not reached():
+        assert time.monotonic() < deadline
+        pause.wait(0.005)

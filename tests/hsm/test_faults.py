@@ -261,6 +261,19 @@ def test_a_key_that_was_deleted_behind_our_back(softhsm: SoftHsm, open_pool: Ope
     assert pool.has_key("demo", key) is False
 
 
+def test_a_key_that_is_missing_reloads_the_token_once_and_not_again_and_again(shim: Shim, open_pool: OpenPool) -> None:
+    pool, other = open_pool(shim.hsm.config), open_pool(shim.hsm.config)
+    gone, sound = make_key(pool), make_key(pool, key_id=b"\2", label="sound")
+    pool.sign(gone, b"")
+    other.destroy("demo", gone.key_id)
+    logins, began = shim.logins, time.monotonic()
+    while time.monotonic() - began < 1.5:
+        with pytest.raises(KeyNotFound):
+            pool.sign(gone, b"")
+        assert pool.sign(sound, b"")
+    assert shim.logins - logins == 1
+
+
 def test_a_key_that_was_replaced_is_refused(softhsm: SoftHsm, open_pool: OpenPool) -> None:
     pool, other = open_pool(softhsm.config), open_pool(softhsm.config)
     key = make_key(pool)

@@ -6,23 +6,29 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from hsm.errors import ConfigurationError
+from hsm.errors import ConfigurationError, TokenBusy
 from hsm.parent.lock_location import lock_directory, lock_group
 from hsm.worker.token_lock import TokenLock
 
 HOLDER = """
-import sys
+import sys, time
 from pathlib import Path
 from hsm.worker.token_lock import TokenLock
-with TokenLock(Path(sys.argv[1]), group="g").held():
+with TokenLock(Path(sys.argv[1]), group="g", clock=time.monotonic).opening(5):
     print("held", flush=True)
     sys.stdin.read()
 """
+
+
+def lock_in(directory: Path, group: str = "g") -> TokenLock:
+    """The lock of a group of tokens."""
+    return TokenLock(directory, group=group, clock=time.monotonic)
 
 
 def open_to_others(directory: Path) -> None:
@@ -68,7 +74,7 @@ def test_a_configured_directory_that_cannot_be_is_refused(tmp_path: Path) -> Non
 
 def test_a_lock_that_is_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "g.lock").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(ConfigurationError), TokenLock(tmp_path, group="g").held():
+    with pytest.raises(ConfigurationError), lock_in(tmp_path).opening(10):
         pass
 
 
@@ -80,17 +86,34 @@ def test_one_process_holds_the_lock_and_its_end_frees_it(tmp_path: Path) -> None
         got = threading.Event()
 
         def take() -> None:
-            with TokenLock(tmp_path, group="g").held():
+            with lock_in(tmp_path).opening(10):
                 got.set()
 
         taker = threading.Thread(target=take, daemon=True)
         taker.start()
         assert not got.wait(0.3)
-        with TokenLock(tmp_path, group="another").held():
+        with lock_in(tmp_path, "another").opening(0):
             pass
         holder.kill()
         assert got.wait(10)
         taker.join(10)
+
+
+def test_the_wait_for_the_lock_has_an_end(tmp_path: Path) -> None:
+    with lock_in(tmp_path).opening(0):
+        started = time.monotonic()
+        with pytest.raises(TokenBusy) as refused, lock_in(tmp_path).opening(0.2):
+            pass
+        assert 0.2 <= time.monotonic() - started < 5
+    assert refused.value.reason == "another process keeps the opening lock"
+    assert refused.value.retry_after is not None
+
+
+def test_who_makes_a_key_keeps_nobody_from_opening(tmp_path: Path) -> None:
+    another = lock_in(tmp_path)
+    with lock_in(tmp_path).writing(0), another.opening(0), pytest.raises(TokenBusy) as refused, another.writing(0.05):
+        pass
+    assert refused.value.reason == "another process makes or removes a key"
 
 
 def test_what_is_opened_together_is_named_by_module_and_environment() -> None:
@@ -101,11 +124,11 @@ def test_what_is_opened_together_is_named_by_module_and_environment() -> None:
 
 
 def test_a_refused_source_is_remembered_for_its_token_alone(tmp_path: Path) -> None:
-    lock = TokenLock(tmp_path, group="g")
+    lock = lock_in(tmp_path)
     assert lock.refused("a") is None
     lock.refuse("a", "file 1 2 3")
     assert (lock.refused("a"), lock.refused("b")) == ("file 1 2 3", None)
-    assert TokenLock(tmp_path, group="h").refused("a") is None
+    assert lock_in(tmp_path, "h").refused("a") is None
     lock.refuse("a", "file 4 5 6")
     assert lock.refused("a") == "file 4 5 6"
     lock.accept("a")

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from hsm.errors import (
 )
 from hsm.parent.status import LACKING_FOR
 from hsm.protocol.signing import MAX_MESSAGE
-from tests.hsm.children import ended
+from tests.hsm.children import ended, wait_until
 from tests.hsm.conftest import OpenPool, make_key
 from tests.hsm.load import GRACE, Load
 from tests.hsm.shim import Shim
@@ -155,14 +155,6 @@ def test_a_key_that_was_made_meanwhile_is_looked_for_again(
 def softhsm_beside(tmp_path: Path) -> SoftHsm:
     """Another token, with other keys."""
     return make_softhsm(tmp_path, label="beside")
-
-
-def wait_until(reached: Callable[[], bool]) -> None:
-    """Wait for something that happens in another process."""
-    pause, deadline = threading.Event(), time.monotonic() + 10
-    while not reached():
-        assert time.monotonic() < deadline
-        pause.wait(0.005)
 
 
 def test_a_key_of_no_token_is_not_found(softhsm: SoftHsm, open_pool: OpenPool, tmp_path: Path) -> None:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
+from hsm import Algorithm
+from hsm.protocol.signing import KeyReference, pack_key
+from hsm.worker import signing
+from hsm.worker.absences import FIRST_BELIEF, LAST_BELIEF, Absences
+from hsm.worker.batches import BatchSigner
 from hsm.worker.reload import FIRST_INTERVAL, LAST_INTERVAL_LOSS, Budget
+from hsm.worker.sessions import Working
 
 
 class Clock:
@@ -53,3 +62,33 @@ def test_a_reload_that_helped_begins_anew(budget: Budget, clock: Clock) -> None:
         budget.note(helped=False)
     budget.note(helped=True)
     assert interval(budget, clock) == pytest.approx(FIRST_INTERVAL, abs=0.11)
+
+
+def test_a_missing_key_is_believed_in_ever_longer(clock: Clock) -> None:
+    absences, lasting = Absences(clock), []
+    for _ in range(9):
+        absences.note(b"key")
+        began = clock.now
+        while absences.known(b"key"):
+            clock.now += FIRST_BELIEF / 2
+        lasting.append(clock.now - began)
+    assert lasting[:3] == [FIRST_BELIEF, 2 * FIRST_BELIEF, 4 * FIRST_BELIEF]
+    assert lasting[-1] == LAST_BELIEF
+    assert not absences.known(b"another")
+
+
+def test_a_key_that_was_found_is_news_when_it_vanishes(clock: Clock) -> None:
+    absences = Absences(clock)
+    absences.note(b"key")
+    absences.found(b"key")
+    assert not absences.known(b"key")
+
+
+def test_a_key_that_is_loaded_is_missing_no_more(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = pack_key(KeyReference(Algorithm.ECDSA_P256, bytes(32), b"id"))
+    recovery: Any = SimpleNamespace(sessions=SimpleNamespace(found=SimpleNamespace(mechanisms=frozenset())))
+    signer = BatchSigner(recovery, clock=clock)
+    signer._absences.note(packed)
+    monkeypatch.setattr(signing, "load", lambda *_: object())
+    signer.load(Working(session=None, edition=0), packed)
+    assert not signer._absences.known(packed)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 
 from hsm import PinnedKey, TokenPool
+from hsm.errors import TokenBusy
+from hsm.parent.lock_location import lock_group
+from hsm.worker.token_lock import TokenLock
+from tests.hsm.children import wait_until
 from tests.hsm.conftest import QUICK, READY_SECONDS, OpenPool, make_key
+from tests.hsm.shim import Shim
 from tests.hsm.softhsm import SoftHsm
 
 WORKERS = 8
@@ -46,3 +54,52 @@ def test_keys_made_by_one_worker_are_known_to_all(softhsm: SoftHsm, open_pool: O
         for pool in pools:
             assert pool.sign(key, b"made elsewhere")
     assert [pool.health()[0].restarts for pool in pools] == [0] * 4
+
+
+def test_workers_start_while_keys_are_made_and_removed(softhsm: SoftHsm, open_pool: OpenPool) -> None:
+    maker = open_pool(softhsm.with_(sessions=1))
+    key = make_key(maker)
+    stop, made = threading.Event(), []
+
+    def make() -> None:
+        while not stop.is_set():
+            made.append(make_key(maker, key_id=b"again", label="again"))
+            maker.destroy("demo", b"again")
+
+    making = threading.Thread(target=make)
+    making.start()
+    try:
+        for _ in range(3):
+            start_together(softhsm, key)
+    finally:
+        stop.set()
+        making.join(60)
+    assert not making.is_alive()
+    assert made
+    assert maker.health()[0].restarts == 0
+
+
+def test_a_key_that_is_long_in_the_making_keeps_no_worker_from_starting(shim: Shim, open_pool: OpenPool) -> None:
+    maker = open_pool(shim.hsm.config)
+    key = make_key(maker)
+    shim.say("C_GenerateKeyPair hold")
+    making = threading.Thread(target=lambda: make_key(maker, key_id=b"slow", label="slow"))
+    making.start()
+    try:
+        assert open_pool(shim.hsm.config).sign(key, b"meanwhile")
+    finally:
+        shim.say()
+        making.join(60)
+    assert not making.is_alive()
+
+
+def test_a_lock_that_somebody_keeps_is_named(softhsm: SoftHsm, open_pool: OpenPool) -> None:
+    directory = softhsm.config.lock_directory
+    assert directory is not None
+    group = lock_group(softhsm.config.module_path, softhsm.config.environment)
+    lock = TokenLock(directory, group=group, clock=time.monotonic)
+    with lock.opening(0):
+        pool = open_pool(softhsm.with_(start_timeout=0.5), ready=None)
+        wait_until(lambda: pool.health()[0].last_error is not None)
+        assert pool.health()[0].last_error == TokenBusy.code
+    assert pool.wait_ready(READY_SECONDS)

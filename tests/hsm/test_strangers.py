@@ -52,7 +52,7 @@ def test_a_stranger_at_the_start(
     started_as(monkeypatch, STRANGERS[row])
     pool = open_pool(softhsm.with_(start_timeout=0.5), ready=None)
     with pytest.raises(TokenUnavailable) as refused:
-        pool.require_ready("demo", timeout=2)
+        pool.require_ready("demo", timeout=4)
     assert refused.value.reason == TokenUnavailable.code
     monkeypatch.undo()
     assert pool.wait_ready(10)
