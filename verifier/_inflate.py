@@ -163,7 +163,7 @@ class Inflater:
         if len(data) < (BLOCK if self._compression is Compression.NONE else _HEAD):
             self._head = bytes(data)
             return False
-        self._check_head(bytes(data[:BLOCK]))
+        self._check_head(bytes(data[: BLOCK if self._compression is Compression.NONE else _HEAD]))
         if self._compression is Compression.GZIP and not self._gzip_header_complete(data):
             self._head = bytes(data)
             return False
@@ -179,7 +179,9 @@ class Inflater:
             raise CompressionFieldRefused(member=self._member, field=str(error)) from None
 
     def _check_head(self, head: bytes) -> None:
-        found = next((kind for kind, magic in _MAGIC.items() if head.startswith(magic)), Compression.NONE)
+        found = self._compression
+        if found is Compression.NONE or not head.startswith(_MAGIC[found]):
+            found = next((kind for kind, magic in _MAGIC.items() if head.startswith(magic)), Compression.NONE)
         another_stream_allowed = self._compression is not Compression.XZ
         if self._streams and not (another_stream_allowed and found is self._compression):
             raise CompressedTrailingData(member=self._member)
