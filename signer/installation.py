@@ -2,6 +2,8 @@
 
 1. Secrets are files of mode 0600 in a directory of mode 0700; none is ever shown.
 2. The configuration is written last: a directory without one is not an installation, and ``init`` may be repeated.
+3. The directory, and what is in it already, belongs to the user who runs ``init``, and nobody else can put another in
+   its place. No link is followed in it: who planted one would choose where the secrets go.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ import ipaddress
 import os
 import secrets
 import shlex
+import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -82,18 +86,17 @@ def create_installation(directory: Path, *, bind: str) -> Installation:
     Raises ``ConfigurationInvalid`` where an installation exists, ``bind`` makes no sense or SoftHSM is missing,
     and ``hsm.errors.TokenError`` where the token cannot be made.
     """
-    directory = directory.resolve()
+    directory = Path(os.path.abspath(directory))  # noqa: PTH100  (``resolve`` would follow the link that is refused)
     config = directory / CONFIG_NAME
     server = _checked_server(config, bind)
     module = _softhsm_module(config)
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    directory.chmod(0o700)
+    _take(directory)
     softhsm_conf = _make_token(directory, module)
     _make_certificate(directory, server.host, utc_now())
     url = _client_url(bind)
     text = CONFIG_TEMPLATE.format(bind=bind, label=TOKEN_LABEL, module=module, softhsm_conf=softhsm_conf)
     draft = directory / f"{CONFIG_NAME}.new"
-    draft.write_text(text, encoding="utf-8")
+    write_file(draft, text)
     _make_database(directory, draft)
     client_env = _write_client_env(directory, url)
     draft.rename(config)
@@ -108,15 +111,54 @@ def create_installation(directory: Path, *, bind: str) -> Installation:
 
 def write_secret(path: Path, content: str | bytes) -> None:
     """Write a file that only its owner can read, from its first byte on."""
+    write_file(path, content, mode=0o600)
+
+
+def write_file(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:
+    """Write a new file in the place of whatever has its name; a link is replaced and not followed."""
     raw = content.encode() if isinstance(content, str) else content
     path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(raw)
 
 
+def _take(directory: Path) -> None:
+    """Make the directory, or take one that is this user's own; raises ``ConfigurationInvalid``."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    _require_safe_parent(directory)
+    with suppress(FileExistsError):
+        directory.mkdir(mode=0o700)
+    status = directory.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise _refused(directory, "is a link or a file: name the directory itself")
+    if status.st_uid != os.geteuid():
+        raise _refused(
+            directory, f"belongs to user {status.st_uid}: run init as that user, or choose another directory"
+        )
+    directory.chmod(0o700)
+    for found in directory.iterdir():
+        inside = found.lstat()
+        if inside.st_uid != os.geteuid():
+            raise _refused(found, f"belongs to user {inside.st_uid}, who could have put it there for init to write to")
+        if stat.S_ISLNK(inside.st_mode):
+            raise _refused(found, "is a link, init follows none")
+
+
+def _require_safe_parent(directory: Path) -> None:
+    mode = directory.parent.stat().st_mode
+    if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
+        raise _refused(
+            directory.parent, "can be written by others, who could put another directory in the place of this"
+        )
+
+
+def _refused(path: Path, sentence: str) -> ConfigurationInvalid:
+    return ConfigurationInvalid(path=str(path), problems=(sentence,))
+
+
 def _checked_server(config: Path, bind: str) -> ServerSettings:
-    if config.exists():
+    if os.path.lexists(config):
         raise ConfigurationInvalid(path=str(config), problems=("exists already, init makes new installations only",))
     try:
         server = ServerSettings(bind=bind)  # type: ignore[call-arg]
@@ -139,13 +181,13 @@ def _softhsm_module(config: Path) -> Path:
 def _make_token(directory: Path, module: Path) -> Path:
     tokens = directory / "tokens"
     conf = directory / "softhsm2.conf"
-    if tokens.exists():
+    if os.path.lexists(tokens):
         # Left by an init that did not finish; no key was ever made in it.
         tokens.rename(directory / f"tokens.unfinished-{secrets.token_hex(4)}")
     tokens.mkdir(mode=0o700)
-    conf.write_text(
+    write_file(
+        conf,
         f"directories.tokendir = {tokens}\nobjectstore.backend = file\nobjectstore.umask = 0077\nlog.level = ERROR\n",
-        encoding="utf-8",
     )
     officer_pin, user_pin = secrets.token_urlsafe(PIN_BYTES), secrets.token_urlsafe(PIN_BYTES)
     initialise_token(
@@ -178,7 +220,7 @@ def _make_certificate(directory: Path, host: str, now: datetime) -> None:
         .sign(key, hashes.SHA256())
     )
     write_secret(directory / "private.key", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    (directory / "cert.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
+    write_file(directory / "cert.crt", certificate.public_bytes(Encoding.PEM))
 
 
 def _alternative_names(host: str) -> Iterable[x509.GeneralName]:
@@ -217,8 +259,5 @@ def _write_client_env(directory: Path, url: str) -> Path:
         "ARTIFACT_SIGNER_CA_FILE": str(directory / "cert.crt"),
     }
     path = directory / "client.env"
-    path.write_text(
-        "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()),
-        encoding="utf-8",
-    )
+    write_file(path, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()))
     return path
