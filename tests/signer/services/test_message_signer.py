@@ -1,0 +1,55 @@
+"""The one way from a message to a signature: what a key is not for never reaches the token."""
+
+from __future__ import annotations
+
+import pytest
+
+from hsm.errors import SignatureMismatch, TokenUnavailable
+from signer.domain.keys import Purpose, VersionState
+from signer.domain.messages import ArtifactManifest, SelfCheck
+from signer.errors import MessageNotAllowed, VersionHasNoPair
+from signer.services.signing import MessageSigner, signing_key
+from tests.support.house import MANIFEST, House
+from tests.support.memory_tokens import MemoryTokens, verify
+
+from .steps import assert_nobody_asks_the_token
+
+
+def signer(tokens: MemoryTokens) -> MessageSigner:
+    return MessageSigner(tokens=tokens, timeout=5.0)
+
+
+def test_a_message_is_signed_by_the_pinned_key(house: House, tokens: MemoryTokens) -> None:
+    key = house.create()
+    signed = signing_key(key, key.version(1))
+    raw = signer(tokens).sign_bytes(signed, ArtifactManifest(MANIFEST))
+    verify(signed.pin.spki, raw, MANIFEST.raw)
+
+
+@pytest.mark.parametrize("purpose", sorted(set(Purpose) - {Purpose.ARTIFACT}))
+def test_no_key_of_another_purpose_signs_an_artifact(house: House, tokens: MemoryTokens, purpose: Purpose) -> None:
+    key = house.create(purpose=Purpose(purpose))
+    signed = signing_key(key, key.version(1))
+    with assert_nobody_asks_the_token(tokens), pytest.raises(MessageNotAllowed) as refusal:
+        signer(tokens).sign_bytes(signed, ArtifactManifest(MANIFEST))
+    assert refusal.value.facts == {"message": "ArtifactManifest", "purpose": purpose}
+
+
+def test_a_version_without_its_pair_signs_nothing(house: House) -> None:
+    key = house.create()
+    version = key.version(1)
+    object.__setattr__(version, "spki", None)
+    with pytest.raises(VersionHasNoPair):
+        signing_key(key, version)
+
+
+@pytest.mark.parametrize(
+    "error", [TokenUnavailable(token="one"), SignatureMismatch(token="one")], ids=lambda error: error.code
+)
+def test_what_the_token_refuses_is_told_as_it_is_and_changes_nothing(
+    house: House, tokens: MemoryTokens, error: Exception
+) -> None:
+    key = house.create()
+    with tokens.failing("sign", error), pytest.raises(type(error)):  # type: ignore[arg-type]
+        signer(tokens).sign_bytes(signing_key(key, key.version(1)), SelfCheck.READINESS)
+    assert house.states() == [VersionState.ACTIVE]
