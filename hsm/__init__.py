@@ -9,6 +9,7 @@ from hsm.async_signer import AsyncSigner
 from hsm.config import PinSource, RestartPolicy, TokenConfig, TokenUri
 from hsm.errors import TokenError
 from hsm.inspection import inspect, list_slots
+from hsm.parent.interpreter import isolated
 from hsm.parent.pin_source import sealed_pin_source
 from hsm.pool import TokenPool
 from hsm.types import PinnedKey, SignRequest, TokenDescription, TokenHealth, TokenKey, TokenState
@@ -29,6 +30,7 @@ __all__ = [
     "TokenState",
     "TokenUri",
     "inspect",
+    "isolated",
     "list_slots",
     "sealed_pin_source",
 ]

@@ -32,6 +32,7 @@ from signer.domain.records import (
     document,
 )
 from signer.domain.requests import Checked
+from verifier.errors import LeafMalformed
 
 
 @dataclass(slots=True, kw_only=True)
@@ -144,16 +145,20 @@ class Batch:
         if reason is not None:
             return Refused(reason=reason)
         found = self.on_record.get((entry.version_id, entry.manifest_sha256))
-        return self._first(entry, version) if found is None else self._again(entry, found)
+        try:
+            return self._first(entry, version) if found is None else self._again(entry, found)
+        except LeafMalformed:
+            return Refused(reason=Refusal.NOT_RECORDABLE)
 
     def _first(self, entry: SignatureEntry, version: VersionNow) -> Outcome:
         limit = version.validity.signature_limit
         if limit is not None and version.signature_count >= limit:
             return Refused(reason=Refusal.LIMIT_REACHED)
+        new = SignatureOnRecord(id=self.size, signature=entry.signature, records=[])
+        self._write(entry, RecordType.SIGNATURE, new)
         version.signature_count += 1
         version.last_signed_at = max(self.now, version.last_signed_at or self.now)
         self.signed.add(entry.version_id)
-        new = SignatureOnRecord(id=self.size, signature=entry.signature, records=[])
         self.new_signatures.append(
             NewSignature(
                 id=new.id,
@@ -163,7 +168,6 @@ class Batch:
             )
         )
         self.on_record[entry.version_id, entry.manifest_sha256] = new
-        self._write(entry, RecordType.SIGNATURE, new)
         return _answer(new, repeated=False)
 
     def _again(self, entry: SignatureEntry, found: SignatureOnRecord) -> Outcome:
@@ -177,6 +181,8 @@ class Batch:
         return _answer(found, repeated=True)
 
     def _write(self, entry: SignatureEntry, kind: RecordType, signature: SignatureOnRecord) -> None:
+        # Before anything is counted: an entry that has no form as a record leaves no trace.
+        text = document(entry, kind, signature=signature.signature, at=self.now)
         index, self.size = self.size, self.size + 1
         facts = RecordFacts(
             index=index,
@@ -196,7 +202,7 @@ class Batch:
                 checked=entry.checked,
                 identity=entry.identity,
                 at=self.now,
-                document=document(entry, kind, signature=signature.signature, at=self.now),
+                document=text,
             )
         )
 

@@ -37,6 +37,7 @@ class Refusal(StrEnum):
     EXPIRED = "expired"
     LIMIT_REACHED = "limit-reached"
     CLOCK_BEHIND = "clock-behind"
+    NOT_RECORDABLE = "not-recordable"  # what was sent has no form as a record; no caller builds such
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

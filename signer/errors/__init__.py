@@ -24,6 +24,8 @@ from signer.errors.installation import (
     DatabaseReadOnly,
     DatabaseRevisionMismatch,
     DatabaseUnavailable,
+    InstallationInUse,
+    RecorderUnavailable,
 )
 from signer.errors.keys import (
     ActiveVersionExists,
@@ -98,6 +100,7 @@ __all__ = [
     "DatabaseUnavailable",
     "EmptyBody",
     "EncodingNotSupported",
+    "InstallationInUse",
     "InvalidName",
     "InvalidRequest",
     "KeyNameTaken",
@@ -111,6 +114,7 @@ __all__ = [
     "NotInEveryToken",
     "PairInUse",
     "PairNotSuitable",
+    "RecorderUnavailable",
     "RouteNotFound",
     "ServiceBusy",
     "SignatureLimitReached",

@@ -54,6 +54,21 @@ class DatabaseRevisionMismatch(SignerError):
 
 
 @dataclass(eq=False, kw_only=True)
+class RecorderUnavailable(SignerError):
+    """The recorder did not answer in time: whether a signature is on record is not known, so none is given out."""
+
+    code = "recorder-unavailable"
+
+
+@dataclass(eq=False, kw_only=True)
+class InstallationInUse(SignerError):
+    """A service runs on this installation already, or its recorder has not ended yet. ``lock``: the file it holds."""
+
+    code = "installation-in-use"
+    lock: str
+
+
+@dataclass(eq=False, kw_only=True)
 class ConfigurationInvalid(SignerError):
     """The configuration cannot be used. ``problems``: one sentence per setting."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -12,7 +12,9 @@ from hsm.algorithms import Algorithm
 from signer.domain.events import Event, RecordedEvent
 from signer.domain.identity import Identity
 from signer.domain.keys import Key, Origin, Purpose, Validity, VersionState
+from signer.domain.records import Outcome, SignatureEntry
 from signer.domain.workers import Worker, WorkerReport
+from signer.errors import SignerError
 
 Clock = Callable[[], datetime]
 
@@ -111,6 +113,27 @@ class SignatureLedger(Protocol):
 
     def release(self, version_id: int) -> None:
         """Take back one reservation whose signature was not made."""
+
+
+class Recorder(Protocol):
+    """Records signatures, so that nothing leaves before its record is durable."""
+
+    async def record_many(self, entries: Sequence[SignatureEntry], *, deadline: float) -> list[Outcome | SignerError]:
+        """What became of each entry, in order, at the latest at ``deadline`` (seconds of the monotonic clock).
+
+        An error says that it is not known: ``RecorderUnavailable``, ``DatabaseUnavailable``, ``DatabaseFull``,
+        ``DatabaseReadOnly``, ``DatabaseFileLost`` or ``DatabaseDamaged``.
+        """
+
+
+class SignaturesOnRecord(Protocol):
+    """Looks up what is on record, and under which revision of access."""
+
+    async def find(self, manifests: Collection[tuple[int, str]]) -> Mapping[tuple[int, str], bytes]:
+        """The signatures on record, by version id and lowercase hex SHA-256 of the manifest: bytes of manifest.sig."""
+
+    async def access_revision(self) -> int:
+        """The present revision of keys and access."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

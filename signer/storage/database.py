@@ -32,6 +32,7 @@ from signer.errors import (
     SignerError,
 )
 from signer.storage.sqlite import MILLISECONDS, SqliteFile, attach
+from signer.storage.write_ahead import WriteAheadLog
 
 MIGRATION_LOCK = 0x61727473  # any number that other programs on the same server do not lock
 PRIMARY_CODE = 0xFF  # of SQLite's extended result codes
@@ -83,6 +84,10 @@ class Database:
     def dialect(self) -> str:
         """``sqlite`` or ``postgresql``."""
         return self._engine.dialect.name
+
+    def write_ahead_log(self) -> WriteAheadLog | None:
+        """What copies the log of an SQLite database back; None for other databases."""
+        return None if self._file is None else WriteAheadLog(self._file)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

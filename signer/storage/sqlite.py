@@ -24,8 +24,9 @@ from signer.errors import DatabaseFileLost, DatabaseUnavailable
 MILLISECONDS = 1000
 LOCK_LOOK_SECONDS = 0.0003
 OWNER_ONLY = 0o600
-# Durable commits, readers that never wait for writers, and references that are kept.
-PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+# Durable commits, readers that never wait for writers, references that are kept, and a log that one process alone
+# copies back (see write_ahead).
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "wal_autocheckpoint=0")
 
 Identity = tuple[int, int]
 
@@ -80,6 +81,13 @@ class SqliteFile:
             _require(self._log_identity, self._log, "write-ahead log")
             if self._connections and self._log_identity is None:
                 self._log_identity = _identity(self._log)
+
+    def log_size(self) -> int:
+        """Bytes of the write-ahead log; 0 where there is none."""
+        try:
+            return self._log.stat().st_size
+        except OSError:
+            return 0
 
     def closed(self) -> None:
         """One connection is gone; with the last one of all processes SQLite removes the log."""

@@ -249,6 +249,17 @@ WORDINGS: Mapping[type[Exception], Wording] = {
         detail="the database is at revision {found}, this release needs {expected}",
         hint="run artifact-signer database upgrade",
     ),
+    errors.RecorderUnavailable: Wording(
+        status=503,
+        transient=True,
+        detail="the recorder did not answer, so the signature was not given out",
+        hint="try again: what was recorded meanwhile is answered with the same signature",
+    ),
+    errors.InstallationInUse: Wording(
+        status=503,
+        detail="a service runs on this installation already, it holds {lock}",
+        hint="stop it first, or give this one a spool directory and a database of its own",
+    ),
     errors.ConfigurationInvalid: Wording(status=500, detail="the configuration cannot be used"),
     hsm_errors.KeyNotFound: Wording(
         status=503,

@@ -160,6 +160,20 @@ LAYERS = {
     "the settings know nothing but the errors and addresses": Layer(
         name="signer.config", allowed=("signer.errors", "signer.addresses")
     ),
+    "the recorder's ways know the domain and the errors": Layer(
+        name="signer.recorder",
+        allowed=(
+            "signer.recorder",
+            "signer.domain",
+            "signer.errors",
+            "signer.logs",
+            "signer.config",
+            "hsm.isolated",
+            # main.py alone, as a composition point
+            "signer.storage.database.Database",
+            "signer.storage.signature_records.SqlSignatureRecords",
+        ),
+    ),
     "the errors know nothing": Layer(name="signer.errors", allowed=("signer.errors",)),
 }
 
@@ -178,6 +192,7 @@ class TestComposition:
     POINTS: ClassVar[dict[str, str]] = {
         "signer.bootstrap": "puts the service together",
         "signer.installation": "makes a database before there is a service",
+        "signer.recorder.main": "puts the recorder's process together",
         "signer.server": "checks the database's revision before workers are forked",
         "signer.asgi": "puts the web application over the service",
         "signer.cli": "commands on a local installation open what they look at",

@@ -157,6 +157,20 @@ class TestRefusals:
         assert send(book, now_entry(book, version, "late")) == [Refused(reason=Refusal.CLOCK_BEHIND)]
         assert recorded(send(book, now_entry(book, book.version(), 0))[0]).at == clock.now
 
+    UNFIT: ClassVar[dict[str, dict[str, Any]]] = {
+        "a fraction": {"seen": {"devices": [1.5]}},
+        "half of a surrogate pair": {"seen": {"artifact": "\ud800"}},
+        "more than a leaf holds": {"seen": {"artifact": "a" * 16384}},
+    }
+
+    @pytest.mark.parametrize("sentence", UNFIT)
+    def test_what_has_no_form_as_a_record(self, book: Book, sentence: str) -> None:
+        version = book.version()
+        unfit, fit = now_entry(book, version, "a", **self.UNFIT[sentence]), now_entry(book, version, "b")
+        refused, answered = send(book, unfit, fit)
+        assert refused == Refused(reason=Refusal.NOT_RECORDABLE)
+        assert (recorded(answered).index, book.signed(version)[0]) == (0, 1)
+
     def test_one_refusal_does_not_touch_the_others(self, book: Book) -> None:
         good, bad = book.version(), book.version(state=VersionState.DISABLED)
         outcomes = send(book, now_entry(book, good, "a"), now_entry(book, bad, "b"), now_entry(book, good, "c"))

@@ -1,0 +1,166 @@
+"""A worker's way to the recorder, on the worker's event loop, without a thread.
+
+1. What is asked in one turn of the loop goes out in one message.
+2. A connection that is lost is made again, and everything that has no answer yet is sent again, under the same ids:
+   the recorder knows what it has recorded.
+3. Whoever has no answer at the deadline gets ``RecorderUnavailable``: it may be on record, so nothing is given out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from signer.domain.records import SignatureEntry
+from signer.errors import RecorderUnavailable
+from signer.recorder.addresses import connected
+from signer.recorder.protocol import (
+    MAX_ENTRIES,
+    Answer,
+    FrameError,
+    FrameReader,
+    Ping,
+    frame,
+    packed_entry,
+    parsed_answers,
+)
+
+FIRST_DELAY = 0.01
+LONGEST_DELAY = 0.5
+
+
+class _Question:
+    """An entry that waits for its answer."""
+
+    __slots__ = ("answer", "packed")
+
+    def __init__(self, packed: list[Any], answer: asyncio.Future[Answer]) -> None:
+        self.packed = packed
+        self.answer = answer
+
+
+class RecorderClient:
+    """``services.ports.Recorder`` over the recorder's socket. For one event loop; not for threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._questions: dict[bytes, _Question] = {}
+        self._unsent: list[_Question] = []
+        self._transport: asyncio.Transport | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._delay = FIRST_DELAY
+        self._flush_planned = False
+        self._closed = False
+
+    async def record_many(self, entries: Sequence[SignatureEntry], *, deadline: float) -> list[Answer]:
+        """What became of each entry, in order, at the latest at ``deadline``."""
+        loop = asyncio.get_running_loop()
+        questions = [self._ask(loop, entry, deadline) for entry in entries]
+        timer = loop.call_later(max(0.0, deadline - loop.time()), _give_up, questions)
+        try:
+            return [await question.answer for question in questions]
+        finally:
+            timer.cancel()
+            for entry in entries:
+                self._questions.pop(entry.record_id, None)
+
+    def close(self) -> None:
+        """Close the connection; who still waits gets ``RecorderUnavailable``."""
+        self._closed = True
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self._transport is not None:
+            self._transport.close()
+        _give_up(list(self._questions.values()))
+
+    def _ask(self, loop: asyncio.AbstractEventLoop, entry: SignatureEntry, deadline: float) -> _Question:
+        question = _Question(packed_entry(entry, deadline), loop.create_future())
+        self._questions[entry.record_id] = question
+        self._unsent.append(question)
+        if not self._flush_planned:
+            self._flush_planned = True
+            loop.call_soon(self._flush)
+        return question
+
+    def _flush(self) -> None:
+        """Send what was asked in this turn of the loop."""
+        self._flush_planned = False
+        if self._closed:
+            _give_up(self._unsent)
+        elif self._transport is None:
+            # All of it goes out as soon as there is a connection.
+            self._connect()
+        else:
+            self._send(self._transport, self._unsent)
+        self._unsent = []
+
+    def _send(self, transport: asyncio.Transport, questions: Sequence[_Question]) -> None:
+        waiting = [question.packed for question in questions if not question.answer.done()]
+        for start in range(0, len(waiting), MAX_ENTRIES):
+            transport.write(frame({"record": waiting[start : start + MAX_ENTRIES]}))
+
+    def _connect(self) -> None:
+        if self._connecting is None or self._connecting.done():
+            self._connecting = asyncio.get_running_loop().create_task(self._connect_until_done())
+
+    async def _connect_until_done(self) -> None:
+        while self._questions and not self._closed:
+            try:
+                made = connected(self._path)
+            except OSError:
+                await asyncio.sleep(self._delay)
+                self._delay = min(2 * self._delay, LONGEST_DELAY)
+                continue
+            loop = asyncio.get_running_loop()
+            self._transport, _ = await loop.create_unix_connection(lambda: _Connection(self), sock=made)
+            self._send(self._transport, list(self._questions.values()))
+            return
+
+    def _answered(self, unverified_frame: bytes) -> None:
+        answers = parsed_answers(unverified_frame)
+        if isinstance(answers, Ping):
+            raise FrameError
+        self._delay = FIRST_DELAY
+        for record_id, answer in answers:
+            question = self._questions.get(record_id)
+            if question is not None and not question.answer.done():
+                question.answer.set_result(answer)
+
+    def _lost(self) -> None:
+        self._transport = None
+        if self._questions and not self._closed:
+            self._connect()
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, for as long as it lasts."""
+
+    def __init__(self, client: RecorderClient) -> None:
+        self._client = client
+        self._reader = FrameReader()
+        self._transport: asyncio.BaseTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """As the base."""
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """As the base; what cannot be understood ends the connection."""
+        try:
+            for body in self._reader.feed(data):
+                self._client._answered(body)
+        except FrameError:
+            if self._transport is not None:
+                self._transport.close()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """As the base."""
+        self._client._lost()
+
+
+def _give_up(questions: Sequence[_Question]) -> None:
+    for question in questions:
+        if not question.answer.done():
+            question.answer.set_result(RecorderUnavailable())

@@ -1,0 +1,206 @@
+"""What workers and the recorder say to each other: frames of bounded length, each one JSON document.
+
+1. A frame is its length in four bytes, big-endian, and that many bytes. A longer one than ``MAX_FRAME_BYTES``, or one
+   that cannot be understood, ends the connection: nothing that follows could be trusted to begin where it seems to.
+2. A worker sends ``{"record": [entry…]}`` or ``{"ping": number}``. The recorder answers ``{"outcomes": [[id, …]…]}``,
+   in whatever order and portions, and ``{"pong": number}``.
+3. An entry is a list in the order of ``_MEMBERS`` and its deadline, seconds of the machine's monotonic clock: whoever
+   comes too late is neither recorded nor answered.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from signer.domain.records import (
+    RECORD_ID_BYTES,
+    Outcome,
+    Recorded,
+    Refusal,
+    Refused,
+    SignatureEntry,
+    Stale,
+)
+from signer.domain.requests import Checked
+from signer.errors import (
+    DatabaseDamaged,
+    DatabaseFileLost,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    RecorderUnavailable,
+    SignerError,
+)
+
+LENGTH = struct.Struct(">I")
+MAX_ENTRIES = 256
+# As many entries as a frame may have, each of the longest.
+MAX_FRAME_BYTES = MAX_ENTRIES * 16 * 1024
+
+Answer = Outcome | SignerError
+
+_ID = re.compile(rf"[0-9a-f]{{{2 * RECORD_ID_BYTES}}}")
+_TEXTS = ("request_id", "key", "algorithm", "fingerprint", "rule", "manifest_sha256", "identity")
+_NUMBERS = ("version_id", "version", "access_revision")
+_MEMBERS = (*_TEXTS, *_NUMBERS)
+_BIGINT = 1 << 63
+_FAILURES: dict[str, type[SignerError]] = {
+    kind.code: kind for kind in (DatabaseUnavailable, DatabaseFull, DatabaseReadOnly, DatabaseFileLost, DatabaseDamaged)
+}
+
+
+class FrameError(Exception):
+    """The other side said something that it cannot have meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """An entry on its way, and until when its sender waits."""
+
+    entry: SignatureEntry
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """A question whether the recorder still answers."""
+
+    number: int
+
+
+class FrameReader:
+    """Takes bytes as they come and gives whole frames. After a ``FrameError`` it is of no use."""
+
+    def __init__(self, *, max_bytes: int = MAX_FRAME_BYTES) -> None:
+        self._buffer = bytearray()
+        self._max_bytes = max_bytes
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The frames that are complete with ``data``; raises ``FrameError``."""
+        self._buffer += data
+        start, end = 0, len(self._buffer)
+        try:
+            while end - start >= LENGTH.size:
+                (length,) = LENGTH.unpack_from(self._buffer, start)
+                if length > self._max_bytes:
+                    raise FrameError
+                stop = start + LENGTH.size + length
+                if stop > end:
+                    break
+                yield bytes(self._buffer[start + LENGTH.size : stop])
+                start = stop
+        finally:
+            del self._buffer[:start]
+
+
+def frame(document: object) -> bytes:
+    """A document as a frame."""
+    body = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    return LENGTH.pack(len(body)) + body
+
+
+def packed_entry(entry: SignatureEntry, deadline: float) -> list[Any]:
+    """An entry as part of a frame."""
+    plain = [getattr(entry, name) for name in _MEMBERS]
+    signature = entry.signature.decode("ascii")
+    return [entry.record_id.hex(), *plain, entry.checked.value, entry.seen, signature, deadline]
+
+
+def parsed_message(unverified_frame: bytes) -> list[Posted] | Ping:
+    """What a worker says; raises ``FrameError``."""
+    match _document(unverified_frame):
+        case {"record": list(entries), **others} if not others and len(entries) <= MAX_ENTRIES:
+            return [_posted(entry) for entry in entries]
+        case {"ping": int(number), **others} if not others:
+            return Ping(number)
+    raise FrameError
+
+
+def packed_answer(record_id: bytes, answer: Answer) -> list[Any]:
+    """An answer as part of a frame."""
+    said: list[Any]
+    match answer:
+        case Recorded():
+            signature = answer.signature.decode("ascii")
+            said = ["recorded", signature, answer.index, answer.at.isoformat(), answer.repeated]
+        case Stale():
+            said = ["stale", answer.access_revision]
+        case Refused():
+            said = ["refused", answer.reason.value]
+        case _:
+            known = answer.code in _FAILURES
+            said = ["failed", answer.code, answer.facts] if known else ["failed", RecorderUnavailable.code, {}]
+    return [record_id.hex(), *said]
+
+
+def parsed_answers(unverified_frame: bytes) -> list[tuple[bytes, Answer]] | Ping:
+    """What the recorder says; raises ``FrameError``."""
+    match _document(unverified_frame):
+        case {"outcomes": list(outcomes)}:
+            return [_answer(outcome) for outcome in outcomes]
+        case {"pong": int(number)}:
+            return Ping(number)
+    raise FrameError
+
+
+def _document(unverified_frame: bytes) -> Any:
+    try:
+        return json.loads(unverified_frame)
+    except (ValueError, RecursionError):
+        raise FrameError from None
+
+
+def _posted(unverified: Any) -> Posted:
+    try:
+        record_id, *plain, checked, seen, signature, deadline = unverified
+        members = dict(zip(_MEMBERS, plain, strict=True))
+        if not _well_formed(record_id, members) or not isinstance(seen, dict):
+            raise FrameError
+        entry = SignatureEntry(
+            record_id=bytes.fromhex(record_id),
+            checked=Checked(checked),
+            seen=seen,
+            signature=signature.encode("ascii"),
+            **members,
+        )
+        return Posted(entry, float(deadline))
+    except (TypeError, ValueError, AttributeError):
+        raise FrameError from None
+
+
+def _well_formed(record_id: object, members: dict[str, Any]) -> bool:
+    return (
+        isinstance(record_id, str)
+        and _ID.fullmatch(record_id) is not None
+        and all(isinstance(members[name], str) for name in _TEXTS)
+        and all(type(members[name]) is int and abs(members[name]) < _BIGINT for name in _NUMBERS)
+    )
+
+
+def _answer(outcome: Sequence[Any]) -> tuple[bytes, Answer]:
+    try:
+        record_id = bytes.fromhex(outcome[0])
+        match outcome[1:]:
+            case ["recorded", str(signature), int(index), str(at), bool(repeated)]:
+                when = datetime.fromisoformat(at)
+                return record_id, Recorded(signature=signature.encode(), index=index, at=when, repeated=repeated)
+            case ["stale", int(revision)]:
+                return record_id, Stale(access_revision=revision)
+            case ["refused", str(reason)]:
+                return record_id, Refused(reason=Refusal(reason))
+            case ["failed", str(code), dict(facts)]:
+                return record_id, _failure(code, facts)
+    except (TypeError, ValueError, LookupError):
+        pass
+    raise FrameError
+
+
+def _failure(code: str, facts: dict[str, Any]) -> SignerError:
+    kind = _FAILURES.get(code, RecorderUnavailable)
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()})

@@ -1,0 +1,182 @@
+"""What is said between workers and the recorder: it comes back as it was, and nothing else is understood."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from signer.domain.records import Recorded, Refusal, Refused, Stale
+from signer.domain.requests import Checked
+from signer.errors import (
+    DatabaseDamaged,
+    DatabaseFileLost,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    KeyNotFound,
+    RecorderUnavailable,
+    SignerError,
+)
+from signer.recorder.protocol import (
+    LENGTH,
+    MAX_ENTRIES,
+    MAX_FRAME_BYTES,
+    FrameError,
+    FrameReader,
+    Ping,
+    Posted,
+    frame,
+    packed_answer,
+    packed_entry,
+    parsed_answers,
+    parsed_message,
+)
+from tests.support.books import entry
+
+AT = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+SENT = entry(7, checked=Checked.HEAD, seen={"artifact": "release ü", "devices": ["a", "b"], "devices_bytes": 9})
+PACKED = packed_entry(SENT, 12.5)
+
+
+def bodies(data: bytes) -> list[bytes]:
+    return list(FrameReader().feed(data))
+
+
+class TestThereAndBack:
+    def test_an_entry(self) -> None:
+        (body,) = bodies(frame({"record": [PACKED, PACKED]}))
+        assert parsed_message(body) == [Posted(SENT, 12.5)] * 2
+
+    ANSWERS = (
+        Recorded(signature=b"c2ln", index=5, at=AT, repeated=True),
+        Stale(access_revision=9),
+        *(Refused(reason=reason) for reason in Refusal),
+    )
+
+    @pytest.mark.parametrize("answer", ANSWERS, ids=repr)
+    def test_an_answer(self, answer: Any) -> None:
+        (body,) = bodies(frame({"outcomes": [packed_answer(SENT.record_id, answer)]}))
+        assert parsed_answers(body) == [(SENT.record_id, answer)]
+
+    FAILURES: tuple[SignerError, ...] = (
+        DatabaseUnavailable(),
+        DatabaseFull(),
+        DatabaseReadOnly(),
+        DatabaseFileLost(found="file missing"),
+        DatabaseDamaged(damage=("one", "two")),
+        RecorderUnavailable(),
+    )
+
+    @pytest.mark.parametrize("error", FAILURES, ids=lambda error: error.code)
+    def test_a_failure_comes_with_its_facts(self, error: SignerError) -> None:
+        (body,) = bodies(frame({"outcomes": [packed_answer(SENT.record_id, error)]}))
+        ((_, answer),) = parsed_answers(body)  # type: ignore[misc]
+        assert (type(answer), answer.facts) == (type(error), error.facts)  # type: ignore[union-attr]
+
+    def test_another_failure_tells_nothing(self) -> None:
+        (body,) = bodies(frame({"outcomes": [packed_answer(SENT.record_id, KeyNotFound(key="secret"))]}))
+        ((_, answer),) = parsed_answers(body)  # type: ignore[misc]
+        assert isinstance(answer, RecorderUnavailable)
+
+    def test_a_ping(self) -> None:
+        assert parsed_message(bodies(frame({"ping": 3}))[0]) == Ping(3)
+        assert parsed_answers(bodies(frame({"pong": 3}))[0]) == Ping(3)
+
+
+class TestFrames:
+    def test_the_same_frames_come_out_however_the_bytes_come_in(self) -> None:
+        data = b"".join(frame({"ping": number}) for number in range(50))
+        whole = bodies(data)
+        assert len(whole) == 50
+        byte_by_byte, reader = [], FrameReader()
+        for position in range(len(data)):
+            byte_by_byte += reader.feed(data[position : position + 1])
+        assert byte_by_byte == whole
+
+    def test_half_a_frame_is_none(self) -> None:
+        assert bodies(frame({"ping": 1})[:-1]) == []
+
+    def test_the_longest_frame_is_taken_and_a_longer_one_is_not_waited_for(self) -> None:
+        assert len(FrameReader(max_bytes=8)._buffer) == 0
+        assert list(FrameReader(max_bytes=8).feed(LENGTH.pack(8) + b"x" * 8)) == [b"x" * 8]
+        with pytest.raises(FrameError):
+            list(FrameReader(max_bytes=8).feed(LENGTH.pack(9)))
+        with pytest.raises(FrameError):
+            list(FrameReader().feed(LENGTH.pack(MAX_FRAME_BYTES + 1)))
+
+    def test_as_many_entries_as_a_frame_may_have_fit_into_it(self) -> None:
+        large = entry(1, seen=dict.fromkeys("abcd", "a" * 2048), signature=b"s" * 2732, identity="i" * 200)
+        assert len(frame({"record": [packed_entry(large, 1.0)] * MAX_ENTRIES})) < MAX_FRAME_BYTES
+
+
+def changed(position: int, value: Any) -> list[Any]:
+    """The entry with one member changed."""
+    copy = list(PACKED)
+    copy[position] = value
+    return copy
+
+
+class TestWhatIsNotUnderstood:
+    HOSTILE: dict[str, bytes] = {  # noqa: RUF012  (a table)
+        "nothing": b"",
+        "no JSON": b"\xff\xfe",
+        "no object": b"[]",
+        "nothing that is asked": b"{}",
+        "another question": b'{"delete": []}',
+        "two questions": b'{"record": [], "ping": 1}',
+        "a ping that is no number": b'{"ping": "1"}',
+        "entries that are none": b'{"record": {}}',
+        "an entry that is a number": b'{"record": [1]}',
+        "deep nesting": b"[" * 100_000,
+        "a number that is none": b'{"ping": NaN}',
+        "too many entries": json.dumps({"record": [PACKED] * (MAX_ENTRIES + 1)}).encode(),
+        "a member too few": json.dumps({"record": [PACKED[1:]]}).encode(),
+        "a member too many": json.dumps({"record": [[*PACKED, 1]]}).encode(),
+        "an id that is too short": json.dumps({"record": [changed(0, "00")]}).encode(),
+        "an id in capitals": json.dumps({"record": [changed(0, "AB" * 16)]}).encode(),
+        "an id with an end of line": json.dumps({"record": [changed(0, "ab" * 16 + "\n")]}).encode(),
+        "a version that is text": json.dumps({"record": [changed(8, "7")]}).encode(),
+        "a version that is true": json.dumps({"record": [changed(8, True)]}).encode(),
+        "a version beyond the database": json.dumps({"record": [changed(8, 1 << 63)]}).encode(),
+        "an identity that is a list": json.dumps({"record": [changed(7, [])]}).encode(),
+        "an amount that nobody can see": json.dumps({"record": [changed(11, "everything")]}).encode(),
+        "a signature that is no text": json.dumps({"record": [changed(13, 5)]}).encode(),
+        "a signature that is not ASCII": json.dumps({"record": [changed(13, "ü")]}).encode(),
+        "what was seen as text": json.dumps({"record": [changed(12, "seen")]}).encode(),
+        "a deadline that is no number": json.dumps({"record": [changed(14, None)]}).encode(),
+    }
+
+    @pytest.mark.parametrize("sentence", HOSTILE)
+    def test_a_worker_s_message(self, sentence: str) -> None:
+        with pytest.raises(FrameError):
+            parsed_message(self.HOSTILE[sentence])
+
+    ANSWERS: dict[str, object] = {  # noqa: RUF012  (a table)
+        "an unknown kind": {"outcomes": [["ab" * 16, "perhaps"]]},
+        "an unknown reason": {"outcomes": [["ab" * 16, "refused", "mood"]]},
+        "no id": {"outcomes": [["zz", "stale", 1]]},
+        "nothing": {"outcomes": [[]]},
+        "a time that is none": {"outcomes": [["ab" * 16, "recorded", "s", 1, "noon", True]]},
+        "facts of another error": {"outcomes": [["ab" * 16, "failed", "database-full", {"found": "x"}]]},
+    }
+
+    @pytest.mark.parametrize("sentence", ANSWERS)
+    def test_the_recorder_s_answer(self, sentence: str) -> None:
+        with pytest.raises(FrameError):
+            parsed_answers(json.dumps(self.ANSWERS[sentence]).encode())
+
+    def test_changed_bytes_raise_nothing_else(self) -> None:
+        body = frame({"record": [PACKED]})[LENGTH.size :]
+        numbers = random.Random(1)
+        for _ in range(5000):
+            changed_body = bytearray(body)
+            for _ in range(numbers.randint(1, 4)):
+                changed_body[numbers.randrange(len(body))] = numbers.randrange(256)
+            try:
+                parsed_message(bytes(changed_body))
+            except FrameError:
+                continue
