@@ -17,6 +17,8 @@ from signer.bootstrap import Runtime
 from signer.config import ServerSettings, Settings, Tls
 from signer.errors import ConfigurationInvalid
 from signer.logs import configure_logging
+from signer.recorder.setup import Setup
+from signer.recorder.supervision import RecorderSupervisor
 from signer.storage.database import Database
 from signer.token import with_sealed_pins
 from signer.web.connections.limits import ConnectionLimits, most_connections, raise_descriptor_limit
@@ -31,10 +33,32 @@ HEADER_FIELD_BYTES = 8190
 SOCKET_UMASK = 0o117
 # A worker that is being replaced sits beside its successor for a moment.
 SPARE_SEATS = 2
+# What a recorder without workers may still take for its last commit, at a stop.
+RECORDER_SECONDS = 5.0
 
 
 class ServiceArbiter(Arbiter):  # type: ignore[misc]  # gunicorn carries no types
-    """gunicorn's arbiter, with the signals that this service has a meaning for."""
+    """gunicorn's arbiter, with a recorder beside the workers and the signals that this service has a meaning for."""
+
+    def start(self) -> None:
+        """Take the installation before anything of it is touched, and have the recorder there before the workers."""
+        self.app.recorder.start()
+        super().start()
+
+    def reap_workers(self) -> None:
+        """Called when a child has ended, and all the time during a stop."""
+        super().reap_workers()
+        self.app.recorder.look()
+
+    def manage_workers(self) -> None:
+        """Called about once a second."""
+        self.app.recorder.look()
+        super().manage_workers()
+
+    def stop(self, graceful: bool = True) -> None:
+        """Stop the workers, and when they are gone the recorder."""
+        super().stop(graceful)
+        self.app.recorder.close(wait=RECORDER_SECONDS)
 
     def handle_hup(self) -> None:
         """A renewed certificate, for all workers; a broken one is refused here and reaches none."""
@@ -69,6 +93,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
         self.tls = tls_context(settings.server) if settings.server.tls is Tls.ON else None
         self.limits = connection_limits(settings.server, descriptors=descriptors)
         self.shares = Shares(settings.server.workers + SPARE_SEATS)
+        self.recorder = recorder_supervisor(settings)
         self.runtime: Runtime | None = None
         super().__init__()
 
@@ -131,6 +156,15 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
     def _close_runtime(self, _arbiter: Any, _worker: Any) -> None:
         if self.runtime is not None:
             self.runtime.close()
+
+
+def recorder_supervisor(settings: Settings) -> RecorderSupervisor:
+    """The recorder of this installation, not started."""
+    setup = Setup(
+        database=settings.database, logging=settings.logging, clock_tolerance=settings.signing.clock_tolerance
+    )
+    pins = {token.pin.env for token in settings.tokens if token.pin.env is not None}
+    return RecorderSupervisor(directory=settings.spool.directory, setup=setup.line(), hidden=pins)
 
 
 def connection_limits(server: ServerSettings, *, descriptors: int) -> ConnectionLimits:

@@ -6,7 +6,6 @@ installation. The first line of the lifeline is its set-up. Nothing that it star
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
@@ -14,13 +13,11 @@ import socket
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from signer.config import DatabaseSettings, LoggingSettings
 from signer.logs import configure_logging
 from signer.recorder.server import RecorderServer
+from signer.recorder.setup import Setup
 from signer.storage.database import Database
 from signer.storage.signature_records import SqlSignatureRecords
 
@@ -29,34 +26,6 @@ logger = logging.getLogger("artifact-signer.recorder")
 MAX_SETUP_BYTES = 1 << 16
 # What stops services is not for the recorder: it ends when those are gone that it works for.
 IGNORED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
-    """What a recorder has to know. It holds no secret."""
-
-    database: DatabaseSettings
-    logging: LoggingSettings
-    clock_tolerance: float
-
-    def line(self) -> bytes:
-        """As the first line of the lifeline."""
-        document = {
-            "database": self.database.model_dump(mode="json"),
-            "logging": self.logging.model_dump(mode="json"),
-            "clock_tolerance": self.clock_tolerance,
-        }
-        return json.dumps(document).encode() + b"\n"
-
-    @classmethod
-    def parse(cls, line: bytes) -> Setup:
-        """What ``line`` says; raises ``ValueError``."""
-        document: dict[str, Any] = json.loads(line)
-        return cls(
-            database=DatabaseSettings.model_validate(document["database"]),
-            logging=LoggingSettings.model_validate(document["logging"]),
-            clock_tolerance=float(document["clock_tolerance"]),
-        )
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -34,10 +34,10 @@ PATIENCE_SECONDS = 5.0
 # A process has to be loaded before it answers for the first time, on a machine that may be busy.
 START_SECONDS = 60.0
 RECEIVED_BYTES = 1 << 12
-FIRST_DELAY = 0.05
+SHORTEST_DELAY = 0.05
 LONGEST_DELAY = 5.0
-# After so long without an end, the next end is a new trouble and not the old one.
-SETTLED_SECONDS = 30.0
+# After so long without an end, the next end is a new trouble and not the old one: it is made good at once.
+SETTLED_SECONDS = 5.0
 LOCK_WAIT_SECONDS = 10.0
 LOCK_LOOK_SECONDS = 0.05
 
@@ -86,20 +86,22 @@ class RecorderSupervisor:
 
     def look(self) -> None:
         """See how the recorder fares, and do what is to be done now; to be called about once a second, or oftener."""
+        if self._process is not None and self._process.poll() is not None:
+            self._gone()
         if self._process is None:
             if self._listener is not None and self._monotonic() >= self._due:
                 self._spawn()
-            return
-        if self._process.poll() is not None:
-            self._gone()
         elif self._ping is not None and not self._ping.answers():
             logger.error("the recorder does not answer and is killed")
             self._process.kill()
             self._ping.close()
             self._ping = None
 
-    def close(self) -> None:
-        """Let the recorder end as soon as no worker is connected to it. It may outlive this process."""
+    def close(self, *, wait: float = 0.0) -> None:
+        """Let the recorder end as soon as no worker is connected to it, and wait for that for ``wait`` seconds.
+
+        It may outlive this process.
+        """
         self._cut_lifeline()
         if self._ping is not None:
             self._ping.close()
@@ -108,6 +110,9 @@ class RecorderSupervisor:
         if self._lock is not None:
             os.close(self._lock)
         self._listener = self._lock = self._ping = None
+        if self._process is not None and wait:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(wait)
 
     def _spawn(self) -> None:
         if self._listener is None or self._lock is None:
@@ -141,7 +146,7 @@ class RecorderSupervisor:
         """Plan the next one: soon after the first end, later and later where ends follow each other."""
         now = self._monotonic()
         settled = now - self._started_at > SETTLED_SECONDS
-        self._delay = FIRST_DELAY if settled or not self._delay else min(2 * self._delay, LONGEST_DELAY)
+        self._delay = 0.0 if settled else min(max(2 * self._delay, SHORTEST_DELAY), LONGEST_DELAY)
         self._due = now + self._delay
         logger.error("the recorder has ended, the next one starts in %.2f s", self._delay)
         self._process = None

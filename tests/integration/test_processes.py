@@ -30,7 +30,7 @@ def installation(tmp_path: Path) -> Installation:
 
 def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return [int(child) for child in children]
+    return [int(child) for child in children if b"signer.recorder" not in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def peak_mib(pid: int) -> float:
