@@ -147,10 +147,9 @@ def _take(directory: Path) -> None:
 
 def _require_safe_parent(directory: Path) -> None:
     mode = directory.parent.stat().st_mode
-    if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
-        raise _refused(
-            directory.parent, "can be written by others, who could put another directory in the place of this"
-        )
+    # A group of one's own may write, as some systems have it by default.
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        raise _refused(directory.parent, "can be written by others, who could replace what init makes in it")
 
 
 def _refused(path: Path, sentence: str) -> ConfigurationInvalid:

@@ -88,6 +88,11 @@ def test_what_belongs_to_another_user_is_refused(tmp_path: Path, whose: str) -> 
     assert tree(tmp_path) == before
 
 
+def test_a_parent_that_a_group_can_write_is_taken(tmp_path: Path) -> None:
+    tmp_path.chmod(0o775)
+    init(tmp_path / "installation")
+
+
 def test_a_directory_of_ones_own_is_taken_and_closed_to_others(tmp_path: Path) -> None:
     directory = tmp_path / "installation"
     directory.mkdir(mode=0o755)
