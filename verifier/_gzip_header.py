@@ -19,10 +19,8 @@ def is_complete(data: memoryview) -> bool:
     """Whether the header, which ``data`` starts with, is all there; raises ``DecoderFieldRefusedError``."""
     if len(data) < _FIXED_BYTES:
         return False
-    flags = data[_FLAGS]
-    if not flags & (_FHCRC | _FEXTRA | _FNAME | _FCOMMENT):
-        return True
     begun = bytes(data[:LARGEST_HEADER_BYTES])
+    flags = begun[_FLAGS]
     if flags & _FHCRC and flags & (_FEXTRA | _FNAME | _FCOMMENT):
         raise DecoderFieldRefusedError("header checksum")
     end = _FIXED_BYTES

@@ -44,6 +44,8 @@ _MAGIC = {
 _HEAD = 6
 _GZIP_DEFLATE = 8
 _GZIP_RESERVED_FLAGS = 0xE0
+_GZIP_OPTIONAL_FIELDS = 0x1E
+_GZIP_FIXED_BYTES = 10
 
 
 class Inflater:
@@ -171,6 +173,8 @@ class Inflater:
         return True
 
     def _gzip_header_complete(self, data: memoryview) -> bool:
+        if len(data) >= _GZIP_FIXED_BYTES and not data[3] & _GZIP_OPTIONAL_FIELDS:
+            return True
         from verifier._gzip_header import is_complete
 
         try:

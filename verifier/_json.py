@@ -72,13 +72,19 @@ def unknown_fields(value: dict[str, Any], known: frozenset[str], *, document: st
 def strings(value: Any, *, document: str, field: str) -> tuple[str, ...]:
     """An array of strings."""
     items = typed(value, list, document=document, field=field)
-    return tuple(typed(item, str, document=document, field=f"{field}[]") for item in items)
+    for item in items:
+        if not isinstance(item, str):
+            raise JsonFieldTypeWrong(document=document, field=f"{field}[]", expected=_TYPE_NAMES[str])
+    return tuple(items)
 
 
 def string_map(value: Any, *, document: str, field: str) -> dict[str, str]:
     """An object whose values are strings."""
-    pairs = typed(value, dict, document=document, field=field)
-    return {key: typed(item, str, document=document, field=f"{field}.{key}") for key, item in pairs.items()}
+    pairs: dict[str, str] = typed(value, dict, document=document, field=field)
+    for key, item in pairs.items():
+        if not isinstance(item, str):
+            raise JsonFieldTypeWrong(document=document, field=f"{field}.{key}", expected=_TYPE_NAMES[str])
+    return pairs
 
 
 def typed(value: Any, kind: type, *, document: str, field: str) -> Any:
