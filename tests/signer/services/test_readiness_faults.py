@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,8 +22,9 @@ from signer.services.signing import MessageSigner
 from signer.storage.worker_store import SqlWorkerStore
 from tests.support import databases
 from tests.support.clock import START, ManualClock
-from tests.support.house import ADMIN, KEY, READER, REQUEST, SIGNER, House
+from tests.support.house import ADMIN, KEY, READER, REQUEST, SIGNER, House, open_house
 from tests.support.memory_tokens import MemoryTokens
+from tests.support.postgres import Cluster
 
 from .conftest import OpenHouse
 from .test_readiness import INTERVAL, TIMEOUT, TOLERANCE, TROUBLE, broken
@@ -30,6 +33,20 @@ from .test_readiness import INTERVAL, TIMEOUT, TOLERANCE, TROUBLE, broken
 @pytest.fixture
 def readiness(house: House) -> ReadinessService:
     return house.application.readiness
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own, which a test can fill."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("no disk can be mounted here")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 OWN_REASONS: dict[str, tuple[Validity, float, str]] = {
@@ -91,6 +108,35 @@ class TestTheWayOfASignature:
             found = readiness.prove()
         assert (found.ready, broken(found)) == (False, {"database": "database-full"})
         assert readiness.prove().ready
+
+    def test_a_disk_that_is_really_full(self, small_disk: Path, tokens: MemoryTokens, clock: ManualClock) -> None:
+        url = f"sqlite:///{small_disk}/signer.sqlite"
+        databases.migrate(url)
+        with open_house(url, small_disk, tokens, clock) as house:
+            house.create()
+            with fill(small_disk / "filled"):
+                found = house.application.readiness.prove()
+                assert (found.ready, broken(found)) == (False, {"database": "database-full"})
+                with pytest.raises(DatabaseFull):
+                    house.create("another")
+            assert house.application.readiness.prove().ready
+
+    def test_a_server_that_a_failover_made_read_only(
+        self, postgres_url: str, postgres_cluster: Cluster, tmp_path: Path, tokens: MemoryTokens, clock: ManualClock
+    ) -> None:
+        read_only = "ALTER DATABASE shared SET default_transaction_read_only = on"
+        with open_house(postgres_url, tmp_path, tokens, clock) as house:
+            house.create()
+            assert house.application.readiness.prove().ready
+        with postgres_cluster.connect("shared") as admin:
+            admin.execute(read_only)
+            try:
+                with open_house(postgres_url, tmp_path, tokens, clock) as house:
+                    found = house.application.readiness.prove()
+                assert (found.ready, broken(found)) == (False, {"database": "database-read-only"})
+            finally:
+                admin.execute("SET default_transaction_read_only = off")
+                admin.execute("ALTER DATABASE shared RESET default_transaction_read_only")
 
     def test_a_database_whose_file_was_deleted(self, house: House, readiness: ReadinessService) -> None:
         house.create()
@@ -232,6 +278,18 @@ def full(house: House) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(house.database, "writing", writing)
         yield
+
+
+@contextmanager
+def fill(path: Path) -> Iterator[None]:
+    """A file that takes all of the disk that is left."""
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(1024))
+    try:
+        yield
+    finally:
+        path.unlink()
 
 
 def path_of(house: House) -> Path:
