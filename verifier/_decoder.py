@@ -13,6 +13,10 @@ class DecoderMemoryRefusedError(DecoderError):
     """The stream asks for a larger dictionary or window than allowed."""
 
 
+class DecoderChunksRefusedError(DecoderError):
+    """The stream has more chunks than allowed for its bytes."""
+
+
 class DecoderFieldRefusedError(DecoderError):
     """The stream has a field that some clients refuse; its argument names the field."""
 

@@ -6,14 +6,21 @@
    one stream.
 3. Nothing else follows the compressed data.
 4. Fields of a stream that some clients refuse are refused: see ``_gzip_header``, ``_xz_blocks`` and ``_zstd``.
-5. The dictionary or window is bounded, and so are the ratio of bytes out to bytes in and the number of streams.
+5. The dictionary or window is bounded, and so are the ratio of bytes out to bytes in and the numbers of streams
+   and chunks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from verifier._decoder import Decoder, DecoderError, DecoderFieldRefusedError, DecoderMemoryRefusedError
+from verifier._decoder import (
+    Decoder,
+    DecoderChunksRefusedError,
+    DecoderError,
+    DecoderFieldRefusedError,
+    DecoderMemoryRefusedError,
+)
 from verifier._tar_member import BLOCK
 from verifier.compression import Compression
 from verifier.errors import (
@@ -153,6 +160,8 @@ class Inflater:
         except DecoderMemoryRefusedError:
             allowed = self._limits.decompression_memory_bytes
             raise LimitExceeded(part=self._member, limit="decompression_memory_bytes", allowed=allowed) from None
+        except DecoderChunksRefusedError:
+            raise LimitExceeded(part=self._member, limit="xz_chunks", allowed=self._limits.xz_chunks) from None
         except DecoderFieldRefusedError as error:
             raise CompressionFieldRefused(member=self._member, field=str(error)) from None
         except DecoderError:
@@ -215,7 +224,7 @@ class Inflater:
         if self._compression is Compression.XZ:
             from verifier._xz import XzDecoder
 
-            return XzDecoder(memory=memory)
+            return XzDecoder(memory=memory, chunks=self._limits.xz_chunks)
         from verifier._zstd import new_decoder as new_zstd_decoder
 
         try:

@@ -83,6 +83,7 @@ class TarReader:
         self._in_member = False
         self._extension: Extension | None = None
         self._extension_data: bytearray | None = None
+        self._extension_bytes = 0
 
     def feed(self, data: memoryview) -> Iterator[Item]:
         """Consume all of ``data`` and yield what it completes; views yielded are slices of ``data``."""
@@ -211,6 +212,10 @@ class TarReader:
         allowed = self._limits.tar_extension_bytes
         if member.size > allowed:
             raise LimitExceeded(part=self._part, limit="tar_extension_bytes", allowed=allowed)
+        self._extension_bytes += member.size
+        allowed = self._limits.tar_extensions_total_bytes
+        if self._extension_bytes > allowed:
+            raise LimitExceeded(part=self._part, limit="tar_extensions_total_bytes", allowed=allowed)
         self._extension = Extension(kind=member.typeflag, part=self._part, offset=member.start_offset)
         self._extension_data = bytearray()
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import lzma
 
-from verifier._decoder import DecoderError, DecoderMemoryRefusedError
+from verifier._decoder import DecoderChunksRefusedError, DecoderError, DecoderMemoryRefusedError
 from verifier._xz_blocks import XzBlocks
+
+_CHUNK_BYTES = 64
 
 
 class XzDecoder:
-    """A decoder for one xz stream (not ``.lzma``) that allocates at most ``memory`` bytes."""
+    """A decoder for one xz stream (not ``.lzma``) that allocates at most ``memory`` bytes.
 
-    def __init__(self, *, memory: int) -> None:
+    It takes ``chunks`` of LZMA2, and one more for each 64 bytes: smaller ones cost more than what they carry.
+    """
+
+    def __init__(self, *, memory: int, chunks: int) -> None:
+        self._chunks = chunks
+        self._bytes_in = 0
         self._lzma = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=memory)
         self._blocks = XzBlocks()
 
@@ -28,7 +35,10 @@ class XzDecoder:
         return self._lzma.unused_data
 
     def decompress(self, data: bytes | memoryview, max_length: int) -> bytes:
+        self._bytes_in += len(data)
         self._blocks.feed(data)
+        if self._blocks.chunks > self._chunks + self._bytes_in // _CHUNK_BYTES:
+            raise DecoderChunksRefusedError
         try:
             return self._lzma.decompress(data, max_length)
         except lzma.LZMAError as error:

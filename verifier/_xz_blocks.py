@@ -27,6 +27,8 @@ class XzBlocks:
     """Takes the bytes of one stream in pieces; raises ``DecoderFieldRefusedError`` at a filter that is not LZMA2."""
 
     def __init__(self) -> None:
+        self.chunks = 0
+        """How many chunks have begun."""
         self._piece = bytearray()
         self._steps = self._stream()
         self._wanted: int | None = next(self._steps, None)
@@ -75,6 +77,7 @@ class XzBlocks:
         while True:
             yield 1
             control = self._take()[0]
+            self.chunks += 1
             if control == _CHUNK_END:
                 return
             if control in _CHUNK_STORED:

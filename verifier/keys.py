@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, cast
 
 from verifier import _pem, _spki
-from verifier._key_file import read_bounded
 from verifier._record import Record
+from verifier._small_file import LONGEST_SECONDS, read_bounded
 from verifier.errors import (
     KeyDirectoryEmpty,
     KeyInvalid,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     _PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 _LARGEST_KEY_FILE_BYTES = 64 * 1024
-_LONGEST_KEY_SECONDS = 10.0
 _SMALLEST_RSA_BITS = 1024
 _LARGEST_RSA_BITS = 16384
 # Go clients refuse larger ones.
@@ -185,7 +184,7 @@ def _files(path: str) -> Iterator[str]:
 def _content(path: str, *, regular: bool) -> bytes:
     try:
         content = read_bounded(
-            path, most_bytes=_LARGEST_KEY_FILE_BYTES + 1, most_seconds=_LONGEST_KEY_SECONDS, regular=regular
+            path, most_bytes=_LARGEST_KEY_FILE_BYTES + 1, most_seconds=LONGEST_SECONDS, regular=regular
         )
     except OSError as error:
         raise KeyUnreadable(source=path, reason=error.strerror or str(error)) from None

@@ -67,6 +67,9 @@ class Limits(Record):
     tar_extension_bytes: int = 64 * KIB
     """Bytes of one PAX header or GNU long name."""
 
+    tar_extensions_total_bytes: int = 1 * MIB
+    """Bytes of all PAX headers and GNU long names of one archive: each record of them costs."""
+
     zero_padding_bytes: int = 16 * MIB
     """Zero bytes after the end of a tar archive (GNU tar pads to 10 KiB)."""
 
@@ -78,6 +81,9 @@ class Limits(Record):
 
     compressed_streams: int = 1024
     """gzip members or zstd frames of a member, besides one for each KiB of it: each costs, however small it is."""
+
+    xz_chunks: int = 1024
+    """LZMA2 chunks of an xz member, besides one for each 64 bytes of it (encoders: 250 bytes and more)."""
 
     decompression_ratio: int = 2000
     """Bytes out per byte in, once ``decompression_ratio_floor_bytes`` have come out (gzip's most: 1032)."""

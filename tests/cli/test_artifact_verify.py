@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.artifacts import ArtifactBuilder, Compression, KeyKind, PayloadFile, Script, Stage, private_key, public_pem
 from tests.artifacts.breaks import cut, flip
@@ -30,11 +33,18 @@ ARTIFACTS = {
     "empty-payload.mender": replace(SIGNED, payload_type=None, files=()),
     "damaged.mender": SIGNED.compressed(Compression.NONE).edited(Stage.PAYLOAD_STORED, flip(513)),
     "truncated.mender": SIGNED.edited(Stage.ARTIFACT, cut(2000)),
-    "hostile.mender": SIGNED.edited(
-        Stage.PAYLOAD_MEMBERS, lambda members: [replace(members[0], name=HOSTILE_NAME), *members[1:]]
-    ),
+    "hostile.mender": replace(SIGNED, name=HOSTILE_NAME),
     "scripts.mender": replace(SIGNED, scripts=(Script(name="ArtifactInstall_Enter_00"),)),
 }
+
+
+def compressed_pem() -> bytes:
+    """The public key with its point in compressed form, as ``openssl ec -conv_form compressed`` writes it."""
+    public = P256.public_key()
+    assert isinstance(public, ec.EllipticCurvePublicKey)
+    point = public.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    der = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200") + point
+    return b"-----BEGIN PUBLIC KEY-----\n" + base64.encodebytes(der) + b"-----END PUBLIC KEY-----\n"
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +58,15 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (directory / "private.pem").write_bytes(b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")
     (directory / "empty.pem").touch()
     (directory / "text.txt").write_text("this is no artifact\n" * 100)
+    (directory / "page.html").write_text("<!DOCTYPE html>\n<html><title>404 Not Found</title></html>\n")
+    (directory / "pointer.mender").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935\nsize 12345\n"
+    )
+    (directory / "version-only.mender").write_bytes(SIGNED.build()[:300])
+    (directory / "compressed.pem").write_bytes(compressed_pem())
+    (directory / "with-pipe").mkdir()
+    (directory / "with-pipe" / "a.pem").write_bytes(public_pem(P256))
+    os.mkfifo(directory / "with-pipe" / "b.pem")
     (directory / "nothing.mender").touch()
     (directory / "keys").mkdir()
     (directory / "keys" / "a.pem").write_bytes(public_pem(private_key(KeyKind.RSA_3072)))
@@ -84,6 +103,9 @@ REFUSED = {
     "damaged.mender": "data/0000/hello.txt is not what the manifest lists",
     "truncated.mender": "it ends too early: artifact breaks off after",
     "text.txt": "this is not a Mender Artifact",
+    "page.html": "this is not a Mender Artifact",
+    "pointer.mender": "this is not a Mender Artifact",
+    "version-only.mender": "it ends too early: artifact breaks off after 300 bytes",
     "nothing.mender": "there is nothing in it, not a single byte",
 }
 
@@ -108,6 +130,15 @@ USAGE = {
     "an artifact for a key": (("--key", "good.mender", "good.mender"), "good.mender is not a public key in PEM form"),
     "a directory with one bad key": (("--key", "spoilt", "good.mender"), "spoilt/b.pem is not a public key"),
     "an empty directory": (("--key", "no-keys", "good.mender"), "the key directory no-keys is empty"),
+    "a key in compressed form": (
+        ("--key", "compressed.pem", "good.mender"),
+        "the key compressed.pem is in compressed form, which Go clients refuse\nhint: openssl writes the other form: "
+        "openssl ec -pubin -in KEY.pem -conv_form uncompressed -out PUBLIC.pem\n",
+    ),
+    "a directory with a pipe": (
+        ("--key", "with-pipe", "good.mender"),
+        "the key with-pipe/b.pem cannot be read: it is not a regular file",
+    ),
     "a good key and a bad one": (("--key", "release.pem", "--key", "empty.pem", "good.mender"), "empty.pem is empty"),
     "no artifact": (("--key", "release.pem"), "the following arguments are required: ARTIFACT"),
     "an unknown option": (("--keys", "release.pem", "good.mender"), "unrecognized arguments: --keys"),
@@ -130,9 +161,9 @@ def test_without_usable_keys_and_arguments_nothing_is_verified(sentence: str, de
     ("arguments", "reason"),
     [
         (("missing.mender",), "missing.mender: cannot be read: No such file or directory"),
-        (("keys",), "keys: cannot be read: Is a directory"),
+        (("keys",), "keys: cannot be read: there is no file named *.mender in it"),
     ],
-    ids=["a missing file", "a directory"],
+    ids=["a missing file", "a directory without artifacts"],
 )
 def test_what_cannot_be_read_is_not_what_is_not_valid(arguments: tuple[str, ...], reason: str, desk: Path) -> None:
     session = verify(desk, "--key", "release.pem", *arguments)

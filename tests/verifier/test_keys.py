@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from tests.artifacts import KeyKind, private_key, public_pem
-from verifier import KeyAlgorithm, TrustStore, VerificationError, VerificationKey, errors
+from verifier import KeyAlgorithm, TrustStore, VerificationError, VerificationKey, errors, keys
 
 P256 = private_key(KeyKind.P256)
 RSA = private_key(KeyKind.RSA_3072)
@@ -243,6 +243,38 @@ class TestTrustStore:
         file.chmod(stat.S_IWUSR)
         with pytest.raises(errors.KeyUnreadable):
             TrustStore.load([file])
+
+    def test_a_pipe_that_nobody_writes_is_given_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(keys, "LONGEST_SECONDS", 0.05)
+        path = tmp_path / "key.pem"
+        os.mkfifo(path)
+        with pytest.raises(errors.KeyUnreadable) as refusal:
+            TrustStore.load([path])
+        assert refusal.value.reason == "nobody wrote it to its end in time"
+
+    def test_a_pipe_that_is_never_ended_is_given_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(keys, "LONGEST_SECONDS", 0.05)
+        path = tmp_path / "key.pem"
+        os.mkfifo(path)
+        both_ends = os.open(path, os.O_RDWR)
+        os.write(both_ends, P256_PEM)
+        with pytest.raises(errors.KeyUnreadable):
+            TrustStore.load([path])
+        os.close(both_ends)
+
+    def test_a_pipe_in_a_directory_is_not_waited_for(self, tmp_path: Path) -> None:
+        (tmp_path / "a.pem").write_bytes(P256_PEM)
+        os.mkfifo(tmp_path / "b.pem")
+        with pytest.raises(errors.KeyUnreadable) as refusal:
+            TrustStore.load([tmp_path])
+        assert refusal.value.facts == {"source": str(tmp_path / "b.pem"), "reason": "it is not a regular file"}
+
+    def test_what_another_command_writes_is_read(self) -> None:
+        reading, writing = os.pipe()
+        os.write(writing, P256_PEM)
+        os.close(writing)
+        assert TrustStore.load([f"/dev/fd/{reading}"]).keys[0].spki == spki(P256)
+        os.close(reading)
 
     def test_a_huge_file_is_no_key(self, tmp_path: Path) -> None:
         file = tmp_path / "key.pem"

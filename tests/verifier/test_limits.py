@@ -6,6 +6,8 @@ import ast
 import gzip
 import inspect
 import io
+import lzma
+import zlib
 from dataclasses import dataclass, fields, replace
 
 import pytest
@@ -37,11 +39,43 @@ def with_zeros(count: int) -> ArtifactBuilder:
 LONG_NAME = SIGNED.edited(
     Stage.MEMBERS, lambda members: [replace(members[0], before=(gnu_long_name("version"),)), *members[1:]]
 )
+LONG_NAMES = SIGNED.edited(
+    Stage.MEMBERS,
+    lambda members: [
+        *(replace(member, before=(gnu_long_name(member.name),)) for member in members[:2]),
+        *members[2:],
+    ],
+)
 NESTED = replace(SIGNED, meta_data=b'{"a":[[[1]]]}')
 ZEROS = replace(SIGNED, files=one_file(bytes(4 * MIB)))
 PAYLOAD_TAR = replace(SIGNED, files=one_file(b"x" * 5000))
 
 MANY_STREAMS = SIGNED.edited(Stage.PAYLOAD_STORED, lambda stored: stored + gzip.compress(b"", mtime=0) * 1520)
+
+
+def in_chunks_of_one_byte(stored: bytes) -> bytes:
+    """The xz payload, written again so that each LZMA2 chunk holds a byte (a byte takes four)."""
+    text = lzma.decompress(stored)[: 4 * 512]
+    size = len(text)
+    one = lzma.compress(text, check=lzma.CHECK_NONE)
+    head = one[: 12 + (one[12] + 1) * 4]
+    chunks = b"".join(bytes((1 if at == 0 else 2, 0, 0, text[at])) for at in range(size)) + b"\0"
+    unpadded = len(head) - 12 + len(chunks)
+    index = b"\0\1" + _multibyte(unpadded) + _multibyte(size)
+    index += bytes(-len(index) % 4)
+    index += zlib.crc32(index).to_bytes(4, "little")
+    footer = (len(index) // 4 - 1).to_bytes(4, "little") + one[6:8]
+    return head + chunks + bytes(-unpadded % 4) + index + zlib.crc32(footer).to_bytes(4, "little") + footer + b"YZ"
+
+
+def _multibyte(number: int) -> bytes:
+    """An integer of the .xz file format (1.2)."""
+    low = number & 0x7F
+    return bytes([low]) if number < 0x80 else bytes([low | 0x80]) + _multibyte(number >> 7)
+
+
+ONE_FILE = replace(SIGNED.compressed(Compression.XZ), files=one_file(b"x"))
+MANY_CHUNKS = ONE_FILE.edited(Stage.PAYLOAD_STORED, in_chunks_of_one_byte)
 
 ROWS: dict[str, Row] = {
     "artifact_bytes": Row(recipe=SIGNED, enough=len(SIGNED.build())),
@@ -68,6 +102,8 @@ ROWS: dict[str, Row] = {
     ),
     "compressed_streams": Row(recipe=MANY_STREAMS, enough=1500, short=1400),
     "tar_extension_bytes": Row(recipe=LONG_NAME, enough=8),
+    "tar_extensions_total_bytes": Row(recipe=LONG_NAMES, enough=8 + 9),
+    "xz_chunks": Row(recipe=MANY_CHUNKS, enough=1950, short=1900),
     "zero_padding_bytes": Row(recipe=with_zeros(9000), enough=9000),
     "payload_uncompressed_bytes": Row(recipe=PAYLOAD_TAR, enough=512 + 5120),
     "decompression_memory_bytes": Row(recipe=SIGNED.compressed(Compression.XZ), enough=16 * MIB, short=1 * MIB),

@@ -27,7 +27,7 @@ class Arguments(Record):
     """What the command is asked to do."""
 
     artifact: tuple[str, ...]
-    """Paths, or ``-`` for standard input, at most once."""
+    """Paths of files and directories, or ``-`` for standard input, at most once."""
     key: tuple[str, ...]
     """Files and directories; empty with ``inspect``."""
     strict: bool

@@ -1,12 +1,13 @@
 """What the command line says of a log: its keys, its witnesses, and where the proof of each artifact lies."""
 
-# ruff: noqa: PTH113, PTH123 - importing pathlib costs start-up time
+# ruff: noqa: PTH113 - importing pathlib costs start-up time
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
+from verifier._small_file import LONGEST_SECONDS, read_bounded
 from verifier.errors import KeyUnreadable, ProofUnreadable, VerifierKeyInvalid
 from verifier.log import LogDemand, LogTrust, VerifierKey
 from verifier.log.proofs import MAX_PROOF_BYTES
@@ -38,10 +39,10 @@ def demand(path: str, trust: LogTrust, arguments: Arguments) -> LogDemand:
     if source is None:
         source = path + PROOF_SUFFIX
     try:
-        with open(source, "rb") as file:
-            return LogDemand(trust=trust, unverified_proof=file.read(MAX_PROOF_BYTES + 1))
+        proof = read_bounded(source, most_bytes=MAX_PROOF_BYTES + 1, most_seconds=LONGEST_SECONDS, regular=False)
     except OSError as error:
         raise ProofUnreadable(source=source, reason=error.strerror or str(error)) from None
+    return LogDemand(trust=trust, unverified_proof=proof)
 
 
 def _keys(text: str, origin: str | None) -> list[VerifierKey]:
@@ -49,8 +50,9 @@ def _keys(text: str, origin: str | None) -> list[VerifierKey]:
     if "+" in text and not os.path.isfile(text):
         return [_parsed(text, None)]
     try:
-        with open(text, "rb") as file:
-            content = file.read(_LARGEST_KEY_FILE_BYTES + 1).decode("utf-8")
+        content = read_bounded(
+            text, most_bytes=_LARGEST_KEY_FILE_BYTES + 1, most_seconds=LONGEST_SECONDS, regular=False
+        ).decode("utf-8")
     except OSError as error:
         raise KeyUnreadable(source=text, reason=error.strerror or str(error)) from None
     except UnicodeDecodeError:

@@ -69,8 +69,8 @@ def _run(argv: Sequence[str] | None) -> ExitCode:
         _report_usage(error, arguments)
         return ExitCode.USAGE
     outcomes = []
-    for path in arguments.artifact:
-        outcome = Outcome(path=path, result=_result(path, trust, log, arguments))
+    for path, problem in _paths(arguments):
+        outcome = Outcome(path=path, result=problem or _result(path, trust, log, arguments))
         outcomes.append(outcome)
         if not arguments.json:
             from verifier.command import report_text
@@ -82,6 +82,17 @@ def _run(argv: Sequence[str] | None) -> ExitCode:
 
         report_json.report(outcomes, trust=trust, exit_code=worst(outcomes))
     return worst(outcomes)
+
+
+def _paths(arguments: Arguments) -> Iterator[tuple[str, OSError | None]]:
+    """Those of the artifacts, each with the reason why it cannot be read, where that is known already."""
+    for path in arguments.artifact:
+        if path != STANDARD_INPUT and os.path.isdir(path):  # noqa: PTH112 - importing pathlib costs start-up time
+            from verifier.command.folders import artifacts
+
+            yield from artifacts(path)
+        else:
+            yield path, None
 
 
 def _trusted(arguments: Arguments) -> TrustStore:

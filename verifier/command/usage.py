@@ -23,6 +23,7 @@ examples:
   artifact-verify --key release.pem update.mender
   curl -s https://example.com/update.mender | artifact-verify --key keys/ -
   artifact-verify --inspect unknown.mender
+  artifact-verify --inspect --json /srv/artifacts
 """
 _WIDTH = 100
 
@@ -51,7 +52,12 @@ def parse(words: Sequence[str]) -> dict[str, Any]:
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
-    parser.add_argument("artifact", nargs="+", metavar="ARTIFACT", help="a file, or - for standard input")
+    parser.add_argument(
+        "artifact",
+        nargs="+",
+        metavar="ARTIFACT",
+        help="a file, - for standard input, or a directory: all *.mender below it",
+    )
     parser.add_argument(
         KEY,
         action="append",

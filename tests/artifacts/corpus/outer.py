@@ -64,6 +64,12 @@ FLAVOURS = (
 CONTAINER = (
     refused("the file is empty", whole(constant(b"")), "empty-input"),
     refused("the file is text", whole(constant(b"this is not an artifact\n" * 50)), "not-an-artifact"),
+    refused("the file is a short page of HTML", whole(constant(b"<!DOCTYPE html>\n")), "not-an-artifact"),
+    refused(
+        "the file is a Git LFS pointer",
+        whole(constant(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n")),
+        "not-an-artifact",
+    ),
     refused("the file is zeros only", whole(constant(bytes(20 * BLOCK))), "member-missing"),
     refused("the file is one short block", whole(constant(b"version")), "truncated"),
     refused("the artifact is gzipped as a whole", whole(gzipped), "not-an-artifact"),

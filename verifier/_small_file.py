@@ -1,4 +1,4 @@
-"""The bytes of a key file: bounded, and read without waiting for ever for somebody to write them.
+"""The bytes of a key file or a proof: bounded, and read without waiting for ever for somebody to write them.
 
 A pipe is a file too, and a shell gives one where the key is another command's output; one that nobody writes to
 must not hang a command in a pipeline.
@@ -10,6 +10,9 @@ import errno
 import os
 import stat
 import time
+
+LONGEST_SECONDS = 10.0
+"""That a command waits for somebody who writes a pipe to its end."""
 
 
 def read_bounded(path: str, *, most_bytes: int, most_seconds: float, regular: bool) -> bytes:
