@@ -186,6 +186,23 @@ def test_a_layer_imports_only_what_lies_below(sentence: str) -> None:
     assert [str(item) for item in mine if item.top in OURS and not item.within(*layer.allowed)] == []
 
 
+CONTAINERS = ("_decoder", "_inflate", "_gzip", "_xz", "_zstd", "_tar", "_json")
+CONTAINERS_MAY_KNOW = ("verifier.errors", "verifier.limits", "verifier.compression")
+
+
+def test_what_reads_containers_knows_nothing_of_artifacts() -> None:
+    """Containers are read by rules of their own, whoever asks: they know each other, the errors and the limits."""
+    names = tuple(f"verifier.{name}" for name in CONTAINERS)
+    mine = [item for item in imports("verifier") if item.module.startswith(names)]
+    assert {item.module for item in mine} >= {"verifier._tar", "verifier._inflate", "verifier._json"}
+    above = [
+        str(item)
+        for item in mine
+        if item.top in OURS and not item.target.startswith(names) and not item.within(*CONTAINERS_MAY_KNOW)
+    ]
+    assert above == []
+
+
 class TestComposition:
     """Concrete classes of the outside are named where a program is put together, and nowhere else."""
 
