@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from hsm import TokenState
 from hsm.errors import KeyMismatch, SignatureMismatch, TokenBusy, TokenError
-from signer.domain.keys import Key, KeyVersion, VersionState
+from signer.domain.keys import Key, KeyVersion
 from signer.domain.messages import SelfCheck
 from signer.domain.workers import Condition, Readiness, WorkerReport, judge
 from signer.errors import (
@@ -34,15 +34,11 @@ from signer.errors import (
     DatabaseReadOnly,
     DatabaseRevisionMismatch,
     DatabaseUnavailable,
-    KeyNotFound,
-    NoActiveVersion,
-    SignatureLimitReached,
+    RecorderUnavailable,
     SignerError,
-    VersionExpired,
-    VersionNotYetValid,
-    VersionQuarantined,
 )
 from signer.services.clock import RecordedClock
+from signer.services.own_reasons import own_reasons
 from signer.services.ports import KeyStore, TokenAccess, WorkerReports
 from signer.services.signing import MessageSigner, signing_key
 
@@ -62,6 +58,7 @@ FAULTS = (
     DatabaseReadOnly,
     DatabaseRevisionMismatch,
     DatabaseUnavailable,
+    RecorderUnavailable,
     TokenError,
 )
 
@@ -70,12 +67,19 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadinessPlan:
-    """``interval``: seconds between rounds; ``timeout``: of one signature; ``workers``: how many the service has."""
+    """How rounds are made.
+
+    Attributes:
+        interval, timeout: seconds between rounds, and of one signature.
+        workers: how many the service has.
+        probes: what else a signature needs, by name; each raises a ``SignerError`` where it is not there.
+    """
 
     interval: float
     timeout: float
     workers: int
     vital_keys: frozenset[str]
+    probes: Mapping[str, Callable[[], None]] = field(default_factory=dict)
 
 
 class ReadinessService:
@@ -161,7 +165,10 @@ class ReadinessService:
             found["clock"] = error.code
         except SignerError as error:
             found["database"] = error.code
-        own, proved = self._own_reasons(keys), dict(self._proofs(keys))
+        for name, probe in self._plan.probes.items():
+            found[name] = _code(probe)
+        own = own_reasons(keys, now=self._clock.unchecked(), vital=self._plan.vital_keys)
+        proved = dict(self._proofs(keys, own))
         tokens = self._token_conditions()
         # Where a key was proved, the tokens that proved it are enough.
         aside = {name for name in own if name.removeprefix("key ") not in self._plan.vital_keys}
@@ -178,39 +185,11 @@ class ReadinessService:
     def _broken(self) -> bool:
         return any(condition.broken for condition in self._conditions.values())
 
-    def _own_reasons(self, keys: Iterable[Key]) -> dict[str, str | None]:
-        """Why keys may not sign that would otherwise be expected to; nothing for one that is switched off."""
-        known = {key.name: key for key in keys}
-        found: dict[str, str | None] = {}
-        for key in known.values():
-            reason = self._own_reason(key)
-            if reason is not None:
-                found[f"key {key.name}"] = reason
-            elif key.active is None and key.name in self._plan.vital_keys:
-                found[f"key {key.name}"] = NoActiveVersion.code
-        if known:
-            missing = self._plan.vital_keys - known.keys()
-            found |= {f"key {name}": KeyNotFound.code for name in missing}
-        return found
-
-    def _own_reason(self, key: Key) -> str | None:
-        version, now = key.active, self._clock.unchecked()
-        if version is None:
-            return VersionQuarantined.code if key.in_state(VersionState.QUARANTINED) is not None else None
-        validity = version.validity
-        if validity.not_before is not None and now < validity.not_before:
-            return VersionNotYetValid.code
-        if validity.not_after is not None and now > validity.not_after:
-            return VersionExpired.code
-        if validity.signature_limit is not None and version.signature_count >= validity.signature_limit:
-            return SignatureLimitReached.code
-        return None
-
-    def _proofs(self, keys: Iterable[Key]) -> Iterable[tuple[str, str | None]]:
+    def _proofs(self, keys: Iterable[Key], own: Container[str]) -> Iterable[tuple[str, str | None]]:
         for key in keys:
             if self._stop.is_set():
                 return
-            if key.active is not None and self._own_reason(key) is None:
+            if key.active is not None and f"key {key.name}" not in own:
                 yield f"key {key.name}", self._prove_key(key, key.active)
 
     def _prove_key(self, key: Key, version: KeyVersion) -> str | None:
@@ -316,3 +295,11 @@ class ReadinessService:
         unproved = self._proved is None or any(failed >= self._proved for failed in failures)
         # A failure is answered with a round at once, but not each of many with a round of its own.
         return since >= self._retry and (unproved or self._broken)
+
+
+def _code(probe: Callable[[], None]) -> str | None:
+    try:
+        probe()
+    except SignerError as error:
+        return error.code
+    return None
