@@ -24,6 +24,7 @@ from tests.docs.test_errors import DOCUMENTED as ERRORS
 PAGE = "operations/troubleshooting.md"
 PACKAGES = ("signer", "hsm")
 LEVELS = ("debug", "info", "warning", "error", "critical", "exception", "log")
+LOGGERS = ("logger", "log")
 PLACEHOLDER = re.compile(r"%[-+ #0-9.]*[a-z]")
 ELLIPSIS = "…"
 # Errors of a token that concern one request or one step, and never a signature by a key that is on record.
@@ -38,7 +39,7 @@ def _lines() -> Iterator[tuple[str, str]]:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                     continue
-                if node.func.attr not in LEVELS or "logger" not in ast.unparse(node.func.value).lower():
+                if node.func.attr not in LEVELS or ast.unparse(node.func.value) not in LOGGERS:
                     continue
                 texts = [item.value for item in node.args if isinstance(item, ast.Constant)]
                 message = next((text for text in texts if isinstance(text, str)), None)
