@@ -106,6 +106,13 @@ class TokenFull(TokenError):
 
 
 @dataclass(eq=False, kw_only=True)
+class TokenStoreFailed(TokenError):
+    """The token could not store or remove an object, and does not say why: its disk may be full or read-only."""
+
+    code = "token-store-failed"
+
+
+@dataclass(eq=False, kw_only=True)
 class TokenReadOnly(TokenError):
     """The token is write-protected."""
 

@@ -39,6 +39,7 @@ from hsm.types import PinnedKey, SignRequest, TokenDescription, TokenHealth, Tok
 
 PAIR_CHECK = b"artifact-signer: both halves of a pair belong together"
 GENERATE_TIMEOUT = 120.0
+LISTING_TIMEOUT = 60.0
 
 
 class TokenPool:
@@ -176,8 +177,11 @@ class TokenPool:
         return spki
 
     def find_keys(self, token: str, *, timeout: float | None = None) -> tuple[TokenKey, ...]:
-        """All pairs of ``token``, and halves without the other one."""
-        return self._find(token, None, None, self._deadline(timeout))
+        """All key pairs of ``token``, and key objects without the other one.
+
+        ``timeout`` None: 60 seconds, since it takes the longer the more there are.
+        """
+        return self._find(token, None, None, self._deadline(LISTING_TIMEOUT if timeout is None else timeout))
 
     def find_key(
         self, token: str, *, key_id: bytes | None = None, label: str | None = None, timeout: float | None = None

@@ -104,13 +104,14 @@ class TokenClient:
             return self._answer(self._next(lease, deadline))
 
     def items(self, op: Op, body: bytes, kind: type[Record], *, deadline: float) -> list[Record]:
-        """One request with an answer of many parts; each has to come within ``sign_timeout``."""
+        """One request with an answer of many parts; each has to come within ``sign_timeout``, empty ones included."""
         found: list[Record] = []
         with self._lease(deadline, None) as lease:
             lease.channel.send(op, body)
             while (reply := self._next(lease, deadline)).status is Status.ITEM:
                 lease.hung_at = self._clock() + self.config.sign_timeout
-                found.append(unpack_record(kind, reply.body))
+                if reply.body:
+                    found.append(unpack_record(kind, reply.body))
                 if len(found) > MAX_ITEMS:
                     raise WireError("too many parts")
             self._answer(reply)

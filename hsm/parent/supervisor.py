@@ -177,6 +177,8 @@ class Supervisor:
         """Throw an answer away that came too late; after the last part the channel is free again."""
         if lease.channel.receive(0).status is not Status.ITEM:
             self.channels.recover(lease)
+        else:
+            lease.hung_at = self._clock() + self._config.sign_timeout  # each part is a sign of life
 
     def _poll(self, channels: list[Channel], timeout: float) -> list[Channel]:
         poller = select.poll()

@@ -6,7 +6,9 @@ nobody knows how much of it was done.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 from pkcs11 import exceptions as p11
 
@@ -23,7 +25,8 @@ from hsm.worker.recovery import Recovery
 from hsm.worker.sessions import Working
 from hsm.worker.slots import descriptions
 
-Answer = tuple[Status, bytes]
+Send = Callable[[Status, bytes], None]
+Look = Callable[[Any], Iterator[TokenKey | None]]
 
 
 class Handlers:
@@ -44,35 +47,47 @@ class Handlers:
             by_message=tuple(name for name, plan in plans.items() if plan.by_message is not None),
         )
 
-    def answers(self, request: RequestMessage) -> Iterator[Answer]:
-        """The replies to ``request``; raises ``TokenError``, ``WireError`` or ``TokenLost``."""
+    def answer(self, request: RequestMessage, send: Send) -> None:
+        """Send the replies to ``request``; raises ``TokenError``, ``WireError`` or ``TokenLost``."""
         match request.op:
             case Op.CHECK:
                 self._recovery.run(lambda working: self._signer.load(working, request.body, fresh=True))
-                yield Status.DONE, b""
+                send(Status.DONE, b"")
             case Op.FIND:
-                for key in self._find(request.body):
-                    yield Status.ITEM, pack_record(key)
-                yield Status.DONE, b""
+                self._find(request.body, send)
+                send(Status.DONE, b"")
+            case Op.CERTIFICATES:
+                send(Status.DONE, pack_values(*self._certificates(request.body)))
             case Op.GENERATE:
-                yield Status.DONE, self._generate(request.body)
+                send(Status.DONE, self._generate(request.body))
             case Op.DESTROY:
                 self._destroy(request.body)
-                yield Status.DONE, b""
+                send(Status.DONE, b"")
             case Op.DESCRIBE:
-                yield Status.DONE, self._describe()
-            case Op.CERTIFICATES:
-                yield Status.DONE, pack_values(*self._certificates(request.body))
+                send(Status.DONE, self._describe())
             case _:
                 raise WireError("not for an open token")
 
-    def _find(self, body: bytes) -> list[TokenKey]:
+    def _find(self, body: bytes, send: Send) -> None:
+        """Parts are sent as they are found, each a sign of life; an empty one says nothing else."""
         match unpack_values(body):
+            case (None, None):
+                look: Look = objects.listing
             case (bytes() | None as key_id, str() | None as label):
-                return self._recovery.run(
-                    lambda working: list(objects.find(working.session, key_id=key_id, label=label))
-                )
-        raise WireError("malformed search")
+                look = partial(objects.find, key_id=key_id, label=label)
+            case _:
+                raise WireError("malformed search")
+        sent = set()
+
+        def action(working: Working) -> None:
+            for found in look(working.session):
+                part = b"" if found is None else pack_record(found)
+                if part not in sent:  # after a reload the first ones are found once more
+                    send(Status.ITEM, part)
+                if part:
+                    sent.add(part)
+
+        self._recovery.run(action)
 
     def _certificates(self, body: bytes) -> tuple[bytes, ...]:
         match unpack_values(body):

@@ -19,6 +19,7 @@ from hsm.errors import AlgorithmUnsupported
 from hsm.types import TokenKey
 
 MAX_OBJECTS = 10_000
+PROGRESS = 64  # objects that are looked at between two signs of life
 MAX_TEXT = 1024  # characters of a label that somebody else has given
 FLAGS = (
     Attribute.EXTRACTABLE,
@@ -40,23 +41,36 @@ _MALFORMED = (ValueError, IndexError, struct.error)
 
 
 def find(session: Any, *, key_id: bytes | None = None, label: str | None = None) -> Iterator[TokenKey]:
-    """All key pairs and single key objects, or those with this CKA_ID or label; a pair is what shares a CKA_ID."""
+    """Key pairs and single key objects with this CKA_ID or label; a pair is what shares a CKA_ID."""
     template: dict[Attribute, Any] = {}
     if key_id is not None:
         template[Attribute.ID] = key_id
     if label is not None:
         template[Attribute.LABEL] = label
-    groups: dict[tuple[bytes, str], None] = {}
-    for key_object in key_objects(session, template):
-        names = attributes(key_object, _NAMES)
-        identity, name = names.get(Attribute.ID, b""), names.get(Attribute.LABEL, "")
-        groups[(identity, "" if identity else name)] = None
-    for identity, name in groups:
+    for identity, name in dict.fromkeys(map(_group, key_objects(session, template))):
         selector = {Attribute.ID: identity} if identity else {Attribute.LABEL: name}
-        found = [
-            key_object for key_object in key_objects(session, selector) if identity or not key_object[Attribute.ID]
-        ]
+        yield from _key_pairs([item for item in key_objects(session, selector) if _group(item) == (identity, name)])
+
+
+def listing(session: Any) -> Iterator[TokenKey | None]:
+    """All key pairs and single key objects, from two searches. None, now and then: it goes on, with nothing found yet.
+
+    Its cost grows with the number of objects, not with its square.
+    """
+    groups: dict[tuple[bytes, str], list[Any]] = {}
+    for number, item in enumerate(key_objects(session, {})):
+        groups.setdefault(_group(item), []).append(item)
+        if number % PROGRESS == 0:
+            yield None
+    for found in groups.values():
         yield from _key_pairs(found)
+
+
+def _group(key_object: Any) -> tuple[bytes, str]:
+    """What a pair shares: the CKA_ID, or the label where there is none."""
+    names = attributes(key_object, _NAMES)
+    identity = names.get(Attribute.ID, b"")
+    return identity, "" if identity else names.get(Attribute.LABEL, "")
 
 
 def public_key(key_object: Any) -> tuple[Algorithm | None, bytes | None]:

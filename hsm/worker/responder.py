@@ -73,8 +73,7 @@ class Responder:
 
     def _answer_one(self, channel: socket.socket, request: RequestMessage) -> None:
         try:
-            for status, body in self._handlers.answers(request):
-                channel.send(reply(status, request.id, body))
+            self._handlers.answer(request, lambda status, body: _send(channel, status, request.id, body))
         except TokenLost as lost:
             channel.send(reply(Status.ERROR, request.id, pack_error(lost.answer)))
             raise
@@ -127,6 +126,10 @@ class _Work:
             self._unanswered -= 1
             status = Status.ITEM if self._unanswered else Status.DONE
             self._channel.send(reply(status, self._id, body))
+
+
+def _send(channel: socket.socket, status: Status, request_id: int, body: bytes) -> None:
+    channel.send(reply(status, request_id, body))
 
 
 def internal(fault: BaseException) -> TokenUnavailable:

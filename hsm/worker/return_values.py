@@ -18,6 +18,7 @@ from hsm.errors import (
     TokenError,
     TokenFull,
     TokenReadOnly,
+    TokenStoreFailed,
     TokenUnavailable,
 )
 
@@ -44,6 +45,7 @@ REQUEST = (
     p11.TemplateInconsistent,
 )
 PIN_REFUSED = (p11.PinIncorrect, p11.PinInvalid, p11.PinLenRange, p11.PinExpired, p11.PinTooWeak)
+UNSAID = (p11.GeneralError, p11.FunctionFailed)
 READ_ONLY = (p11.TokenWriteProtected, p11.SessionReadOnly)
 _REFUSALS: tuple[tuple[type[p11.PKCS11Error] | tuple[type[p11.PKCS11Error], ...], type[TokenError]], ...] = (
     (PIN_REFUSED, PinRejected),
@@ -73,6 +75,14 @@ def refusal(fault: p11.PKCS11Error) -> TokenError:
     if needs_reload(fault):
         return TokenUnavailable(reason=reason, retry_after=UNAVAILABLE_RETRY)
     return AlgorithmUnsupported(reason=reason)
+
+
+def storing_refusal(fault: p11.PKCS11Error) -> TokenError:
+    """As ``refusal``, for making and removing objects in a token that was looked into just before.
+
+    A general failure is then the store's: software tokens say no more of a disk that is full or read-only.
+    """
+    return TokenStoreFailed(reason=name(fault)) if isinstance(fault, UNSAID) else refusal(fault)
 
 
 def name(fault: BaseException) -> str:

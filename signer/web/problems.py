@@ -276,6 +276,11 @@ WORDINGS: Mapping[type[Exception], Wording] = {
     hsm_errors.KeyHalvesDiffer: Wording(status=409, detail="the two halves of the pair do not belong together"),
     hsm_errors.AlgorithmUnsupported: Wording(status=409, detail="the token does not offer this algorithm"),
     hsm_errors.TokenFull: Wording(status=507, detail="the token has no room for another key pair"),
+    hsm_errors.TokenStoreFailed: Wording(
+        status=507,
+        detail="the token could not store the change",
+        hint="an operator has to look whether the disk of the token's store is full or read-only",
+    ),
     hsm_errors.TokenReadOnly: Wording(status=409, detail="the token is write-protected"),
     hsm_errors.KeyMismatch: Wording(
         status=503,

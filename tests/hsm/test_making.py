@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hsm.errors import AlgorithmUnsupported, TokenFull, TokenReadOnly, TokenUnavailable
+from hsm.errors import AlgorithmUnsupported, TokenFull, TokenReadOnly, TokenStoreFailed, TokenUnavailable
 from tests.hsm.conftest import OpenPool, make_key
 from tests.hsm.shim import Shim
 
@@ -36,6 +36,8 @@ MAKING = {
     "a kind of key that the token does not make": (0x70, AlgorithmUnsupported),
     "a size of key that the token does not make": (0x62, AlgorithmUnsupported),
     "a token that fails": (0x30, TokenUnavailable),
+    "a store that is full, as SoftHSM says it": (0x5, TokenStoreFailed),
+    "a store that fails, as others say it": (0x6, TokenStoreFailed),
 }
 
 
@@ -47,6 +49,7 @@ def test_why_a_pair_is_not_made(shim: Shim, open_pool: OpenPool, row: str) -> No
     with pytest.raises(expected) as refused:
         make_key(pool)
     assert refused.value.token == "demo"
+    assert (refused.value.retry_after is None) is (expected is not TokenUnavailable)
     shim.say()
     assert pool.wait_ready(HEALTHY_WITHIN)
     assert make_key(pool)
