@@ -109,7 +109,8 @@ class TokenState(StrEnum):
 class TokenHealth:
     """The state of a configured token.
 
-    ``since``: reading of the pool's clock when it last became ready, or last ceased to be. ``last_error``: its code.
+    ``since``: reading of the pool's clock when it last became ready, or last ceased to be. ``last_error``: its code;
+    ``reason``: what the token or the system said, such as the name of a PKCS#11 return value.
     """
 
     name: str
@@ -119,3 +120,4 @@ class TokenHealth:
     restarts: int
     pid: int | None
     retry_after: float | None
+    reason: str | None = None

@@ -5,10 +5,14 @@
 2. Only the supervisor's thread makes transitions. Other threads may say that a process is lost (``lost``) and what the
    token lacks; they never say that it is ready.
 3. A token is ready exactly as long as a process is published: both change in one hold of the lock.
+4. What an operator has to know is logged here, one line for each change: a failure as a warning, the same failure again
+   as information, a token that nothing is tried with any more as an error. A start without a failure logs no more than
+   that the token is ready.
 """
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 from collections.abc import Callable
@@ -24,6 +28,9 @@ FAILURES_WAITED_FOR = 2  # failed starts in a row after which requests wait no l
 MAX_DOUBLINGS = 20
 LACKING_FOR = 30.0  # seconds for which a token that lacks a key is not asked for it again
 MAX_LACKING = 10_000
+SAID_OTHERWISE = ("token", "retry_after")  # facts that a log line has elsewhere, or not at all
+
+log = logging.getLogger("hsm")
 
 
 class TokenStatus:
@@ -65,6 +72,7 @@ class TokenStatus:
             self._ready_since = self._clock()
             self._restart_expected = True
             self._set(TokenState.READY, None, None)
+            log.info("token %s is ready: process %d, attempt %d", self.name, pid, self._restarts + 1)
 
     def lost(self) -> None:
         """The process was seen to be dead, or makes no sense; what comes next is the supervisor's to say."""
@@ -83,6 +91,7 @@ class TokenStatus:
             due = None if error.final else now + self._delay()
             # A replacement is waited for, not a token that cannot be opened again and again.
             self._restart_expected = not error.final and (served or self._failures <= FAILURES_WAITED_FOR)
+            self._log_failure(error, due, now, again=_same(self._error, error))
             self._set(state, error, due)
             return due
 
@@ -91,6 +100,8 @@ class TokenStatus:
         with self.lock:
             self._restart_expected = False
             self._ready_since = self.capabilities = self._pid = None
+            if self._state is not TokenState.CLOSED:
+                log.info("token %s is closed", self.name)
             self._set(TokenState.CLOSED, error, None)
 
     @property
@@ -149,6 +160,7 @@ class TokenStatus:
                 state=self._state,
                 since=self._since,
                 last_error=None if error is None else error.code,
+                reason=None if error is None else error.reason or None,
                 restarts=self._restarts,
                 pid=self._pid,
                 retry_after=self._retry_after(),
@@ -183,6 +195,13 @@ class TokenStatus:
             self._error = error
         self._changed.notify_all()
 
+    def _log_failure(self, error: TokenError, due: float | None, now: float, *, again: bool) -> None:
+        level = logging.ERROR if error.final else logging.INFO if again else logging.WARNING
+        after = "not tried again before its PIN's source changes" if due is None else f"next try in {due - now:.2f} s"
+        facts = (f"{name} {value}" for name, value in error.facts.items() if name not in SAID_OTHERWISE)
+        what = ", ".join([error.code, *facts])
+        log.log(level, "token %s failed at attempt %d: %s; %s", self.name, self._restarts + 1, what, after)
+
     def _delay(self) -> float:
         doublings = min(self._failures - 1, MAX_DOUBLINGS)
         delay = min(self._policy.maximum, self._policy.initial * 2.0**doublings)
@@ -195,3 +214,7 @@ class TokenStatus:
             case TokenState.STARTING:
                 return TYPICAL_START
         return None
+
+
+def _same(known: TokenError | None, error: TokenError) -> bool:
+    return known is not None and (known.code, known.reason) == (error.code, error.reason)
