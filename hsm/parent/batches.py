@@ -74,9 +74,7 @@ class BatchRunner:
             if parcels:
                 self._exchanged(parcels)
             elif waits:
-                # All that is left waits for tokens to come back: the nearest first, the others see it when it is over.
-                job, wait = min(waits, key=lambda item: item[1].until)
-                job.route.waited(ready=wait.client.status.wait_ready(wait.until, keep_waiting=False))
+                _waited(waits)
 
     def _sorted_out(self, jobs: Sequence[Job]) -> tuple[list[Parcel], list[tuple[Job, Wait]]]:
         parcels: dict[str, Parcel] = {}
@@ -117,6 +115,15 @@ class BatchRunner:
                 parcel.jobs[number].settle(parcel.client, outcome, self._check)
         except TokenError as error:
             _all_failed(parcel, error, left=exchange.unanswered)
+
+
+def _waited(waits: Sequence[tuple[Job, Wait]]) -> None:
+    """All that is left waits for tokens to come back: for one of them now, and then all go on that waited for it."""
+    _, first = min(waits, key=lambda item: item[1].until)
+    ready = first.client.status.wait_ready(first.until, keep_waiting=False)
+    for job, wait in waits:
+        if wait.client is first.client:
+            job.route.waited(ready=ready)
 
 
 def _all_failed(parcel: Parcel, error: TokenError, *, left: frozenset[int] | None = None) -> None:

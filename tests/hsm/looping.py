@@ -46,8 +46,8 @@ def many(
                 await asyncio.sleep(0.02)
                 amid()
             found = await outcomes
-        assert [client.loop_load for client in pool.clients] == [0] * len(pool.clients)
-        return found
+            assert [client.loop_load for client in pool.clients] == [0] * len(pool.clients)
+            return found
 
     return asyncio.run(ask())
 

@@ -22,10 +22,12 @@ from hsm.errors import (
     TokenNotFound,
     TokenUnavailable,
 )
+from hsm.parent.client import Exchange, TokenClient
+from hsm.parent.jobs import Job
 from hsm.protocol.messages import MAX_FRAME, Status, parse_reply
 from hsm.protocol.signing import MAX_GROUP, MAX_MESSAGE, Batch, PayloadKind, unpack_answers
 from hsm.worker.responder import _Work
-from tests.hsm.children import ended, pid_of
+from tests.hsm.children import ended, pid_of, wait_until
 from tests.hsm.conftest import OpenPool, make_key
 from tests.hsm.judging import verify
 from tests.hsm.load import GRACE
@@ -68,6 +70,7 @@ def test_messages_that_do_not_fit_together_go_one_after_the_other(softhsm: SoftH
     key = make_key(pool, algorithm=Algorithm.ED25519)
     asked = [SignRequest(key, bytes([number]) * MAX_MESSAGE) for number in range(5)]
     all_verify(asked, pool.sign_many(asked, timeout=TIMEOUT))
+    assert pool.health()[0].restarts == 0
 
 
 class TestOneOfMany:
@@ -140,6 +143,25 @@ def test_a_process_that_is_killed_amid_batches_costs_no_signature(softhsm: SoftH
     all_verify(asked, outcomes)
 
 
+def test_what_waited_for_the_next_process_travels_together(
+    softhsm: SoftHsm, open_pool: OpenPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = open_pool(softhsm.config)
+    asked = requests(make_key(pool), 100)
+    counts: list[int] = []
+    begin = TokenClient.begin
+
+    def counted(client: TokenClient, body: bytes, count: int, *, deadline: float) -> Exchange:
+        counts.append(count)
+        return begin(client, body, count, deadline=deadline)
+
+    monkeypatch.setattr(TokenClient, "begin", counted)
+    os.kill(pid_of(pool), signal.SIGKILL)
+    assert ended(pid_of(pool))
+    all_verify(asked, pool.sign_many(asked, timeout=TIMEOUT))
+    assert set(counts) == {100}
+
+
 def test_a_module_that_hangs_amid_a_batch(shim: Shim, open_pool: OpenPool) -> None:
     pool = open_pool(shim.hsm.with_(sign_timeout=0.5))
     asked = requests(make_key(pool), 40)
@@ -190,6 +212,31 @@ def test_the_other_token_signs_what_one_fails(twins: Twins, row: str) -> None:
     twins.first.say(FAILURES[row])
     asked = requests(twins.key, 100)
     all_verify(asked, twins.pool.sign_many(asked, timeout=TIMEOUT))
+
+
+def test_a_batch_is_spread_over_the_sessions_of_a_process(shim: Shim, open_pool: OpenPool) -> None:
+    pool = open_pool(shim.hsm.with_(sessions=3))
+    asked = requests(make_key(pool), 100)
+    before = shim.signed()
+    shim.say("C_Sign hold")
+    outcomes: list[bytes | TokenError] = []
+    asking = threading.Thread(target=lambda: outcomes.extend(pool.sign_many(asked, timeout=TIMEOUT)))
+    asking.start()
+    wait_until(lambda: shim.signed() == before + 3)
+    shim.say()
+    asking.join(TIMEOUT)
+    all_verify(asked, outcomes)
+
+
+def test_channels_are_borrowed_in_the_order_of_configuration(twins: Twins) -> None:
+    """Whatever the order of the requests: else two callers could wait for each other."""
+    jobs = [
+        job
+        for token in ("second", "demo")
+        if isinstance(job := twins.pool.job(SignRequest(twins.key, b"", (token,)), time.monotonic() + 10), Job)
+    ]
+    parcels, _ = twins.pool._runner._sorted_out(jobs)
+    assert [parcel.client.config.name for parcel in parcels] == ["demo", "second"]
 
 
 def test_two_callers_with_all_channels_in_use_end(twins: Twins) -> None:
