@@ -1,8 +1,9 @@
 """What fuzzing holds the verifier to, and the inputs that it starts from.
 
-An input is one byte of options and an artifact. A changed artifact rarely gets past its signature and digests,
-so half of the inputs are first repaired: tar checksums, the digests of version and header and the signature are
-made right again, and what lies behind them is reached.
+An input is one byte of options and an artifact, or what a layer of it reads for itself (`tests.fuzz.layers`). A
+changed artifact rarely gets past its signature and digests, so half of the inputs are first repaired: tar checksums,
+the digests of version and header and the signature are made right again, and what lies behind them is reached. No
+input may cost more than its length allows (`tests.fuzz.budget`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from tests.artifacts import ArtifactBuilder, Compression, KeyKind, Stage, privat
 from tests.artifacts.corpus import CORPUS
 from tests.artifacts.keys import sign
 from tests.artifacts.tarwriter import BLOCK, Field, checksum
+from tests.fuzz import layers
+from tests.fuzz.budget import budget
 from verifier import ArtifactReader, Evidence, Limits, TrustStore, VerificationError, Verifier
 
 REPAIR = 1
@@ -25,6 +28,8 @@ CHUNK_SIZES = (1 << 20, 1, 511, 4096)
 CHUNK_SHIFT = 2
 """The two bits above the first two choose how the artifact is cut."""
 OPTIONS = range(len(CHUNK_SIZES) << CHUNK_SHIFT)
+LAYER_SHIFT = 4
+"""The bits above those name a layer; without one it is an artifact."""
 
 LONGEST_SEED = 16 * 1024
 MEBIBYTE = 1 << 20
@@ -33,6 +38,7 @@ LIMITS = Limits(
     header_uncompressed_bytes=MEBIBYTE,
     zero_padding_bytes=MEBIBYTE,
     decompression_ratio_floor_bytes=MEBIBYTE,
+    json_bytes=MEBIBYTE // 16,
 )
 """Tighter than the default, so that bounds are met often and executions are quick."""
 
@@ -62,9 +68,20 @@ class InvariantBroken(AssertionError):
 
 def seeds() -> Iterator[bytes]:
     """The corpus as inputs: each artifact as it is, repaired, and inspected."""
-    for artifact in (recipe.build() for recipe in _recipes()):
-        if len(artifact) <= LONGEST_SEED:
-            yield from (bytes([options]) + artifact for options in (0, REPAIR, INSPECT))
+    for artifact in _artifacts():
+        yield from (bytes([options]) + artifact for options in (0, REPAIR, INSPECT))
+    for name, data in layers.seeds():
+        yield bytes([layer_option(name)]) + data
+
+
+def layer_option(name: str) -> int:
+    """The options of an input for a layer."""
+    return layers.NAMES.index(name) + 1 << LAYER_SHIFT
+
+
+@functools.cache
+def _artifacts() -> tuple[bytes, ...]:
+    return tuple(artifact for artifact in (recipe.build() for recipe in _recipes()) if len(artifact) <= LONGEST_SEED)
 
 
 @functools.cache
@@ -86,7 +103,15 @@ def check(data: bytes) -> None:
     """Run one input. Whatever this raises is a defect of the verifier."""
     if not data:
         return
-    options, artifact = data[0], data[1:]
+    with budget(len(data)):
+        layer = data[0] >> LAYER_SHIFT
+        if 0 < layer <= len(layers.NAMES):
+            layers.check(layers.NAMES[layer - 1], data[1:], LIMITS)
+        else:
+            _check_artifact(data[0], data[1:])
+
+
+def _check_artifact(options: int, artifact: bytes) -> None:
     if options & REPAIR:
         artifact = repaired(artifact)
     size = CHUNK_SIZES[options >> CHUNK_SHIFT & (len(CHUNK_SIZES) - 1)]

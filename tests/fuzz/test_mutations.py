@@ -9,10 +9,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from tests.artifacts import ArtifactBuilder, Compression, KeyKind, private_key, public_pem
+from tests.support.layers import LAYERS
 from verifier import Evidence, VerificationKey
 from verifier.errors import KeyLoadError
 
-from . import target
+from . import budget, layers, target
 from .mutate import mutated
 
 ROUNDS = 1500
@@ -45,6 +46,34 @@ def test_random_changes_of_a_key(kind: KeyKind) -> None:
 def spki_by_another_reader(der: bytes) -> bytes:
     """The key's canonical form, by a reader that this project did not write; raises where it refuses the key."""
     return load_der_public_key(der).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+@pytest.mark.parametrize("name", layers.NAMES)
+def test_random_changes_of_what_a_layer_reads(name: str) -> None:
+    rng = random.Random(name)
+    options = bytes([target.layer_option(name)])
+    honest = layers.HONEST[name]
+    for _ in range(ROUNDS):
+        target.check(options + mutated(honest, honest, rng))
+
+
+@pytest.mark.parametrize("name", layers.NAMES)
+def test_a_layer_accepts_its_honest_seed(name: str) -> None:
+    read, _ = LAYERS[name]
+    assert read(layers.HONEST[name], target.LIMITS)
+
+
+def test_another_reading_of_a_layer_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(layers._OTHERS, "gzip", len)
+    with pytest.raises(layers.ReadDifferently):
+        target.check(bytes([target.layer_option("gzip")]) + layers.HONEST["gzip"])
+
+
+@pytest.mark.parametrize("bound", ["SECONDS", "MEMORY_BYTES"])
+def test_an_input_over_its_budget_is_noticed(bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, bound, -1)
+    with pytest.raises(budget.TooDear):
+        target.check(b"\0x")
 
 
 def test_every_seed_as_it_is() -> None:
