@@ -16,7 +16,8 @@
  *     C_GetMechanismList hide 0x1    leave this mechanism out
  *     C_Sign stuck 51          never return for data of this many bytes
  * SHIM_LOG      file to which each C_Login appends one byte
- * SHIM_CALLS    file to which each C_Sign appends S and each C_FindObjectsInit F; may be missing
+ * SHIM_CALLS    file to which each C_Sign appends S, each C_FindObjectsInit F, each C_GenerateKeyPair G, each session
+ *               that was opened O and each that was closed C; may be missing
  *
  * Return values and structures are those of PKCS#11 v2.40.
  */
@@ -137,16 +138,20 @@ static ulong_t OpenSession(ulong_t slot, ulong_t flags, void *application, void 
         return SESSION_COUNT;
     result = ((ulong_t (*)(ulong_t, ulong_t, void *, void *, ulong_t *))real->entry[OPEN_SESSION])(
         slot, flags, application, notify, session);
-    if (!result)
+    if (!result) {
         __sync_fetch_and_add(&sessions, 1);
+        note("SHIM_CALLS", "O");
+    }
     return result;
 }
 
 static ulong_t CloseSession(ulong_t session)
 {
     ulong_t result = ((ulong_t (*)(ulong_t))real->entry[CLOSE_SESSION])(session);
-    if (!result)
+    if (!result) {
         __sync_fetch_and_sub(&sessions, 1);
+        note("SHIM_CALLS", "C");
+    }
     return result;
 }
 
@@ -175,6 +180,7 @@ static ulong_t GenerateKeyPair(ulong_t session, void *mechanism, void *public_at
 {
     char verb[16];
     ulong_t result, index;
+    note("SHIM_CALLS", "G");
     if (before("C_GenerateKeyPair", &result))
         return result;
     if (command("C_GenerateKeyPair", verb, &index) && !strcmp(verb, "loose"))

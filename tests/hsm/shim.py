@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ SOURCE = Path(__file__).with_name("shim.c")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shim:
-    """One token behind the shim. ``control``: its commands; ``log``: a byte for each login; ``calls``: S and F."""
+    """One token behind the shim. ``control``: its commands; ``log``: a byte for each login; ``calls``: one for each."""
 
     hsm: SoftHsm
     control: Path
@@ -34,11 +35,23 @@ class Shim:
 
     def signed(self) -> int:
         """How often a signature was asked for."""
-        return self.calls.read_bytes().count(b"S") if self.calls.exists() else 0
+        return self._called().count(b"S")
 
     def searched(self) -> int:
         """How often objects were looked for."""
-        return self.calls.read_bytes().count(b"F") if self.calls.exists() else 0
+        return self._called().count(b"F")
+
+    def generated(self) -> int:
+        """How often a key pair was asked for."""
+        return self._called().count(b"G")
+
+    def most_sessions(self) -> int:
+        """How many sessions were open at the same time, of all processes together."""
+        steps = {ord("O"): 1, ord("C"): -1}
+        return max(accumulate(steps.get(call, 0) for call in self._called()))
+
+    def _called(self) -> bytes:
+        return self.calls.read_bytes() if self.calls.exists() else b""
 
 
 def command(control: Path, *commands: str) -> None:
