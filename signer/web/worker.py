@@ -149,7 +149,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn carries no types
         )
 
     async def _serve(self) -> None:
-        self.loop.set_exception_handler(_log_unforeseen)
+        self.loop.set_exception_handler(log_unforeseen)
         await self.asgi.startup()
         doors = [
             Door(
@@ -196,7 +196,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn carries no types
             logger.warning("%d connections are closed with requests under way", self.register.open)
 
 
-def _log_unforeseen(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def log_unforeseen(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """One line for what no handler foresaw; never a traceback."""
     error = context.get("exception")
     logger.error("%s: %s", context.get("message"), origin(error) if error is not None else "no exception")

@@ -181,9 +181,9 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn carries no typ
                 self._body_began, self._body_bytes, self._paused_seconds = self._last_data, 0, 0.0
 
     def _on_headers_complete(self) -> Any:
+        _check(self._callback_parser)
         skip = super()._on_headers_complete()
         self._head_bytes = 0
-        _check(self._current_request)
         self._body_receiver = Receiver(self._current_request, self)
         return skip
 
@@ -282,10 +282,10 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn carries no typ
         return str(address[0]) if isinstance(address, tuple) else "a unix socket"
 
 
-def _check(request: Any) -> None:
+def _check(parser: Any) -> None:
     """What RFC 9112 asks of a head, beyond its grammar. Raises ``HeadRefused``."""
     seen = set()
-    for name, value in request.headers_bytes:
+    for name, value in parser.asgi_headers:
         if name in ONCE:
             if name in seen:
                 raise HeadRefused(malformed(400))
@@ -294,5 +294,5 @@ def _check(request: Any) -> None:
                 raise HeadRefused(malformed(501))
             if name == b"expect" and value.strip().lower() != b"100-continue":
                 raise HeadRefused(malformed(417))
-    if b"host" not in seen and request.version >= (1, 1):
+    if b"host" not in seen and parser.http_version >= (1, 1):
         raise HeadRefused(malformed(400))

@@ -1,0 +1,203 @@
+"""HTTP/1.1 as it may be sent, and as it may not: one reading of every byte, or a refusal."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.signer.connections import applications
+from tests.support.serving import Serving, serving, until_closed
+
+POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
+NEXT = b"GET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Serving]:
+    with serving(applications.path) as made:
+        yield made
+
+
+def exchange(service: Serving, sent: bytes) -> bytes:
+    with service.connect() as connection:
+        connection.sendall(sent)
+        return until_closed(connection)
+
+
+def statuses(received: bytes) -> list[int]:
+    return [int(status) for status in re.findall(rb"HTTP/1\.[01] ([0-9]{3}) ", received)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bad:
+    """A request that is refused, and nothing after it read."""
+
+    request: bytes
+    status: int = 400
+
+
+REFUSED = {
+    "a body of two lengths": Bad(request=POST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    "chunks before a length": Bad(request=POST + b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n"),
+    "a length twice": Bad(request=POST + b"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc"),
+    "two lengths": Bad(request=POST + b"Content-Length: 3\r\nContent-Length: 30\r\n\r\nabc"),
+    "a list of lengths": Bad(request=POST + b"Content-Length: 3, 3\r\n\r\nabc"),
+    "a length with a sign": Bad(request=POST + b"Content-Length: +3\r\n\r\nabc"),
+    "a negative length": Bad(request=POST + b"Content-Length: -3\r\n\r\nabc"),
+    "a length in hexadecimal": Bad(request=POST + b"Content-Length: 0x3\r\n\r\nabc"),
+    "a length that no integer holds": Bad(request=POST + b"Content-Length: 99999999999999999999999\r\n\r\nabc"),
+    "an empty length": Bad(request=POST + b"Content-Length: \r\n\r\nabc"),
+    "gzip as a transfer coding": Bad(request=POST + b"Transfer-Encoding: gzip\r\n\r\n", status=501),
+    "gzip, then chunked": Bad(request=POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", status=501),
+    "identity as a transfer coding": Bad(request=POST + b"Transfer-Encoding: identity\r\n\r\n", status=501),
+    "chunked in quotes": Bad(request=POST + b'Transfer-Encoding: "chunked"\r\n\r\n0\r\n\r\n'),
+    "chunked, then something": Bad(request=POST + b"Transfer-Encoding: chunked, x\r\n\r\n0\r\n\r\n"),
+    "chunked after a tab": Bad(request=POST + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n"),
+    "chunked with a space before the colon": Bad(request=POST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
+    "chunked twice": Bad(request=POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    "chunks in HTTP/1.0": Bad(request=b"POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    "a folded field": Bad(request=GET + b"A: b\r\n c\r\n\r\n"),
+    "a fold before the first field": Bad(request=b"GET / HTTP/1.1\r\n Host: x\r\n\r\n"),
+    "bare line feeds": Bad(request=b"GET / HTTP/1.1\nHost: x\n\n"),
+    "a bare line feed in the head": Bad(request=b"GET / HTTP/1.1\r\nHost: x\nA: b\r\n\r\n"),
+    "a bare carriage return in the head": Bad(request=b"GET / HTTP/1.1\r\nHost: x\rA: b\r\n\r\n"),
+    "a NUL in a field": Bad(request=GET + b"A: \x00\r\n\r\n"),
+    "a field without a name": Bad(request=GET + b": b\r\n\r\n"),
+    "a field without a colon": Bad(request=GET + b"abc\r\n\r\n"),
+    "no host": Bad(request=b"GET / HTTP/1.1\r\n\r\n"),
+    "two hosts": Bad(request=b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n"),
+    "two credentials": Bad(request=GET + b"Authorization: a\r\nAuthorization: b\r\n\r\n"),
+    "two media types": Bad(request=POST + b"Content-Type: a/b\r\nContent-Type: c/d\r\nContent-Length: 0\r\n\r\n"),
+    "an expectation of another kind": Bad(request=POST + b"Expect: miracles\r\nContent-Length: 0\r\n\r\n", status=417),
+    "a line that is too long": Bad(request=b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", status=414),
+    "a field that is too long": Bad(request=GET + b"A: " + b"a" * 10000 + b"\r\n\r\n", status=431),
+    "too many fields": Bad(request=GET + b"A: b\r\n" * 100 + b"\r\n", status=431),
+    "HTTP/2": Bad(request=b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    "HTTP/9.9": Bad(request=b"GET / HTTP/9.9\r\nHost: x\r\n\r\n"),
+    "no version": Bad(request=b"GET /\r\nHost: x\r\n\r\n"),
+    "a space in the path": Bad(request=b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "binary": Bad(request=b"\x00\x01\x02\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("sentence", REFUSED)
+def test_a_request_is_refused_and_nothing_after_it_is_read(service: Serving, sentence: str) -> None:
+    bad = REFUSED[sentence]
+    received = exchange(service, bad.request + NEXT)
+    assert statuses(received) == [bad.status]
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert b"Content-Type: application/problem+json" in head
+    assert b"Server: artifact-signer" in head
+    assert json.loads(body)["code"] == "malformed-http"
+
+
+@pytest.mark.parametrize("sentence", REFUSED)
+def test_it_is_refused_byte_by_byte_as_well(service: Serving, sentence: str) -> None:
+    bad = REFUSED[sentence]
+    with service.connect() as connection:
+        for start in range(0, len(bad.request), 97):
+            try:
+                connection.sendall(bad.request[start : start + 97])
+            except OSError:
+                break
+        assert statuses(until_closed(connection)) == [bad.status]
+
+
+BROKEN_BODIES = {
+    "a chunk size that is none": b"zz\r\n",
+    "a negative chunk": b"-3\r\nabc\r\n",
+    "a chunk size of many digits": b"f" * 40 + b"\r\n",
+    "a chunk that ends early": b"3\r\nab\r\n0\r\n\r\n",
+    "a chunk without its end": b"3\r\nabcd\r\n",
+    "a bare line feed after the size": b"3\nabc\r\n0\r\n\r\n",
+    "credentials behind the chunks": b"3\r\nabc\r\n0\r\nAuthorization: x\r\n\r\n",
+    "a length behind the chunks": b"3\r\nabc\r\n0\r\nContent-Length: 3\r\n\r\n",
+    "a bare line feed behind the chunks": b"3\r\nabc\r\n0\r\nA: b\nC: d\r\n\r\n",
+    "a bare line feed after the chunk": b"3\r\nabc\n0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("sentence", BROKEN_BODIES)
+def test_a_body_that_breaks_is_answered_once_and_ends_the_connection(sentence: str) -> None:
+    with serving(applications.echo) as service:
+        received = exchange(service, POST + b"Transfer-Encoding: chunked\r\n\r\n" + BROKEN_BODIES[sentence] + NEXT)
+    assert statuses(received) == [400]
+
+
+TAKEN = {
+    "two requests in one packet": (GET + b"\r\n" + NEXT, [b"GET / ", b"GET /next "]),
+    "three requests": (GET + b"\r\n" + GET + b"\r\n" + NEXT, [b"GET / ", b"GET / ", b"GET /next "]),
+    "a body and the next request": (POST + b"Content-Length: 3\r\n\r\nabc" + NEXT, [b"POST / abc", b"GET /next "]),
+    "chunks and the next request": (
+        POST + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" + NEXT, [b"POST / abc", b"GET /next "],
+    ),
+    "chunked in capitals": (
+        POST + b"Transfer-Encoding: Chunked\r\n\r\n1\r\na\r\n0\r\n\r\n" + NEXT, [b"POST / a", b"GET /next "],
+    ),
+    "trailers, which are dropped": (
+        POST + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nDigest: x\r\n\r\n" + NEXT,
+        [b"POST / abc", b"GET /next "],
+    ),
+    "extensions of chunks": (
+        POST + b"Transfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\n\r\n" + NEXT, [b"POST / abc", b"GET /next "],
+    ),
+    "HTTP/1.0 without a host": (b"GET /old HTTP/1.0\r\n\r\n", [b"GET /old "]),
+    "a body that looks like a request": (
+        POST + b"Content-Length: %d\r\n\r\n" % len(NEXT) + NEXT + NEXT, [b"POST / " + NEXT, b"GET /next "],
+    ),
+    "an upgrade, which is not taken": (
+        GET + b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n" + NEXT, [b"GET / ", b"GET /next "],
+    ),
+    "an upgrade to HTTP/2, which is not taken": (
+        GET + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAAA\r\n\r\n" + NEXT,
+        [b"GET / ", b"GET /next "],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sentence", TAKEN)
+def test_requests_are_answered_in_order(service: Serving, sentence: str) -> None:
+    sent, bodies = TAKEN[sentence]
+    received = exchange(service, sent)
+    assert statuses(received) == [200] * len(bodies)
+    found = -1
+    for body in bodies:
+        found = received.index(b"\r\n\r\n" + body, found + 1)
+
+
+def test_continue_is_sent_when_the_body_is_asked_for(service: Serving) -> None:
+    with service.connect() as connection:
+        connection.sendall(POST + b"Expect: 100-continue\r\nConnection: close\r\nContent-Length: 3\r\n\r\n")
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"abc")
+        assert b"POST / abc" in until_closed(connection)
+
+
+def test_continue_is_not_sent_to_who_is_refused() -> None:
+    with serving(applications.unauthorised) as service, service.connect() as connection:
+        connection.sendall(POST + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+        received = until_closed(connection)
+        assert statuses(received) == [401]
+        assert b"Connection: close" in received
+
+
+def test_continue_is_not_sent_where_the_body_has_come(service: Serving) -> None:
+    sent = POST + b"Expect: 100-continue\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc"
+    assert statuses(exchange(service, sent)) == [200]
+
+
+def test_an_application_that_fails_is_a_problem_document() -> None:
+    async def broken(_scope: object, _receive: object, _send: object) -> None:
+        raise LookupError("secret")
+
+    with serving(broken) as service:
+        received = exchange(service, GET + b"\r\n")
+    assert statuses(received) == [500]
+    assert json.loads(received.partition(b"\r\n\r\n")[2])["code"] == "internal-error"
+    assert b"secret" not in received
