@@ -94,9 +94,13 @@ class Installation:
         options.setdefault("headers", {"Authorization": f"Bearer {self.api_token}"})
         return httpx.Client(base_url=self.url, verify=self.tls(), timeout=30.0, **options)
 
-    def connect(self) -> ssl.SSLSocket:
+    def connect(self, *, receive_buffer: int | None = None) -> ssl.SSLSocket:
         """A bare TLS connection, for requests that no client library would send."""
-        plain = socket.create_connection(("127.0.0.1", self.port), timeout=30.0)
+        plain = socket.socket()
+        plain.settimeout(30.0)
+        if receive_buffer is not None:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        plain.connect(("127.0.0.1", self.port))
         return self.tls().wrap_socket(plain, server_hostname="127.0.0.1")
 
 

@@ -93,12 +93,20 @@ class Serving:
 
 @contextmanager
 def serving(
-    asgi: Any, *, limits: ConnectionLimits = LIMITS, tls: ssl.SSLContext | None = None, event_loop: str = "asyncio"
+    asgi: Any,
+    *,
+    limits: ConnectionLimits = LIMITS,
+    tls: ssl.SSLContext | None = None,
+    event_loop: str = "asyncio",
+    send_buffer: int | None = None,
+    listener: socket.socket | None = None,
 ) -> Iterator[Serving]:
     """The application on a port of its own, in a thread."""
     ASGIProtocol._check_h1c_protocol_available()
     loop = new_loop(event_loop)
-    listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+    listener = listener or socket.create_server(("127.0.0.1", 0), backlog=256)
+    if send_buffer is not None:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     listener.setblocking(False)
     made = Serving(asgi=asgi, limits=limits, tls=tls, loop=loop, address=listener.getsockname()[:2])
     stop = asyncio.Event()

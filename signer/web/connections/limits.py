@@ -32,11 +32,9 @@ class ConnectionLimits:
 
     @property
     def phases(self) -> Mapping[Phase, float]:
-        """How many seconds each phase may last; bodies are judged by their rate, requests by the front."""
+        """How many seconds each phase may last; transports end handshakes, and the front requests."""
         return {
             Phase.HELLO: self.handshake_timeout,
-            # The transport has a deadline of its own for the handshake; this one is for what that leaves open.
-            Phase.HANDSHAKE: 2 * self.handshake_timeout,
             Phase.HEAD: self.head_timeout,
             Phase.WRITING: self.read_timeout,
             Phase.IDLE: self.keep_alive,

@@ -53,6 +53,11 @@ async def certificate(scope: Any, _receive: Any, send: Any) -> None:
     await answer(send, 200, "".join(chain).encode() or b"none")
 
 
+async def page(_scope: Any, _receive: Any, send: Any) -> None:
+    """Answers with what fits into one buffer of the transport, and is done."""
+    await answer(send, 200, bytes(60_000))
+
+
 async def flood(_scope: Any, _receive: Any, send: Any) -> None:
     """Answers with more than any buffer holds."""
     size, part = 256 << 20, bytes(1 << 18)

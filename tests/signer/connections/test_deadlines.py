@@ -157,6 +157,21 @@ def test_a_client_that_takes_no_answer_is_left(event_loop: str) -> None:
         assert _nobody_is_left(service)
 
 
+@pytest.mark.parametrize("event_loop", ["asyncio", "uvloop"])
+def test_a_client_that_takes_no_end_is_left(event_loop: str) -> None:
+    limits = replace(LIMITS, read_timeout=DEADLINE)
+    with serving(applications.page, limits=limits, event_loop=event_loop, send_buffer=4096) as service:
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with connection:
+            connection.connect(service.address)
+            connection.sendall(HEAD + b"Connection: close\r\n\r\n")
+            until = time.monotonic() + SLACK
+            while service.register.open == 0 and time.monotonic() < until:
+                time.sleep(DRIP)
+            assert _nobody_is_left(service)
+
+
 def test_a_client_that_takes_its_answer_slowly_but_takes_it_is_served() -> None:
     limits = replace(LIMITS, read_timeout=DEADLINE)
     with serving(applications.flood, limits=limits) as service, service.connect() as connection:

@@ -127,6 +127,8 @@ def test_a_body_that_breaks_is_answered_once_and_ends_the_connection(sentence: s
     with serving(applications.echo) as service:
         received = exchange(service, POST + b"Transfer-Encoding: chunked\r\n\r\n" + BROKEN_BODIES[sentence] + NEXT)
     assert statuses(received) == [400]
+    # The application was told, and said this.
+    assert b"interrupted after" in received
 
 
 TAKEN = {

@@ -1,0 +1,272 @@
+"""The front of a real service: shared among workers, renewed, stopped, killed, and short of descriptors."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.artifacts import ArtifactBuilder
+from tests.integration.running import (
+    POLL_SECONDS,
+    START_SECONDS,
+    Installation,
+    initialise,
+    running,
+    start,
+    stop,
+    wait_until,
+)
+from tests.integration.test_processes import workers_of
+from tests.support.certificates import self_signed
+
+MANIFEST = ArtifactBuilder().manifest()
+TRIES = 30
+CONNECTIONS = 8
+# The worst of 30 tries; without taking turns, 8:0 comes about in most of them.
+MOST_WITH_ONE_WORKER = 6
+ESTABLISHED = "01"
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    return initialise(tmp_path / "installation")
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, subprocess.Popen[bytes]]]:
+    """A service of two workers, with the key ``p256``."""
+    installation = initialise(tmp_path_factory.mktemp("pair"))
+    with running(installation, SERVER_WORKERS="2") as process:
+        assert installation.run("keys", "create", "p256", "--algorithm", "ecdsa-p256").returncode == 0
+        yield installation, process
+
+
+def connections_of(worker: int, port: int) -> int:
+    """How many connections to the port a process has open, as the system sees it."""
+    sockets = set()
+    for descriptor in Path(f"/proc/{worker}/fd").iterdir():
+        try:
+            sockets.add(str(descriptor.readlink()))
+        except OSError:
+            continue
+    count = 0
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        parts = line.split()
+        count += parts[1].endswith(f":{port:04X}") and parts[3] == ESTABLISHED and f"socket:[{parts[9]}]" in sockets
+    return count
+
+
+def test_connections_are_shared_among_workers_every_time(
+    pair: tuple[Installation, subprocess.Popen[bytes]],
+) -> None:
+    installation, process = pair
+    worst = 0
+    for _ in range(TRIES):
+        held = [installation.connect() for _ in range(CONNECTIONS)]
+        counts = [connections_of(worker, installation.port) for worker in workers_of(process)]
+        for connection in held:
+            connection.close()
+        assert sum(counts) >= CONNECTIONS
+        worst = max(worst, *counts)
+        _until(lambda: sum(connections_of(worker, installation.port) for worker in workers_of(process)) == 0)
+    assert worst <= MOST_WITH_ONE_WORKER
+
+
+def _until(condition: object) -> None:
+    until = time.monotonic() + START_SECONDS
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < until
+        time.sleep(POLL_SECONDS)
+
+
+IGNORED = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU, signal.SIGWINCH]
+
+
+@pytest.mark.parametrize("number", IGNORED, ids=lambda number: number.name)
+def test_a_signal_that_has_no_meaning_here_does_nothing(
+    pair: tuple[Installation, subprocess.Popen[bytes]], number: signal.Signals
+) -> None:
+    installation, process = pair
+    before = workers_of(process)
+    for pid in (process.pid, *before):
+        os.kill(pid, number)
+    time.sleep(1.5)  # the arbiter looks at its signals once a second; there is no event for nothing
+    assert process.poll() is None
+    assert workers_of(process) == before
+    with installation.http() as http:
+        assert http.post("/v1/keys/p256/signatures", content=MANIFEST).status_code == 200
+
+
+def served_certificate(installation: Installation) -> bytes:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    address = ("127.0.0.1", installation.port)
+    with socket.create_connection(address, timeout=30) as plain, context.wrap_socket(plain) as connection:
+        return ssl.DER_cert_to_PEM_cert(connection.getpeercert(binary_form=True) or b"").encode()
+
+
+def test_a_renewed_certificate_is_taken_by_running_workers_and_a_broken_one_is_not(installation: Installation) -> None:
+    with running(installation, SERVER_WORKERS="2") as process:
+        workers = workers_of(process)
+        held = installation.connect()
+        certificate, private_key = installation.directory / "cert.crt", installation.directory / "private.key"
+        old = certificate.read_bytes()
+        renewed, renewed_key = self_signed(installation.directory, "renewed")
+
+        certificate.write_text("no certificate")
+        process.send_signal(signal.SIGHUP)
+        _until(lambda: any("the certificate stays as it was" in line for line in installation.log_lines()))
+        assert {served_certificate(installation) for _ in range(8)} == {old}
+
+        certificate.write_bytes(renewed.read_bytes())
+        private_key.write_bytes(renewed_key.read_bytes())
+        process.send_signal(signal.SIGHUP)
+        _until(lambda: {served_certificate(installation) for _ in range(8)} == {renewed.read_bytes()})
+
+        assert workers_of(process) == workers
+        held.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200 OK" in held.recv(65536)
+        held.close()
+    assert "Traceback" not in installation.log.read_text()
+
+
+def test_workers_die_with_their_arbiter_and_a_restart_finds_the_port_free(installation: Installation) -> None:
+    process = start(installation, SERVER_WORKERS="2")
+    wait_until(installation, "/healthz", 200, process)
+    workers = workers_of(process)
+    process.kill()
+    process.wait(START_SECONDS)
+    again = start(installation, SERVER_WORKERS="1")
+    try:
+        wait_until(installation, "/readyz", 200, again)
+        _until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+    finally:
+        stop(again)
+    assert "Traceback" not in installation.log.read_text()
+
+
+def test_a_stop_under_load_answers_every_request_that_was_read(installation: Installation) -> None:
+    received: list[int] = []
+    broken: list[str] = []
+    enough = threading.Event()
+
+    def client() -> None:
+        try:
+            with installation.http() as http:
+                while True:
+                    received.append(http.post("/v1/keys/p256/signatures", content=MANIFEST).status_code)
+                    if len(received) > 100:
+                        enough.set()
+        except httpx.TransportError as error:
+            broken.append(type(error).__name__)
+
+    process = start(installation, SERVER_WORKERS="2")
+    wait_until(installation, "/readyz", 200, process)
+    assert installation.run("keys", "create", "p256", "--algorithm", "ecdsa-p256").returncode == 0
+    threads = [threading.Thread(target=client) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    assert enough.wait(START_SECONDS)
+    assert stop(process) == 0
+    for thread in threads:
+        thread.join(START_SECONDS)
+    answered = [line for line in installation.log_lines() if "POST /v1/keys/p256/signatures" in line]
+    assert set(received) == {200}
+    assert len(answered) == len(received), broken
+
+
+def test_a_service_short_of_descriptors_goes_on(installation: Installation) -> None:
+    limited = ["prlimit", "--nofile=256:256", sys.executable, "-m", "signer", "serve", "--config"]
+    environment = {**os.environ, "ARTIFACT_SIGNER_SERVER_WORKERS": "1"}
+    with installation.log.open("ab") as log:
+        process = subprocess.Popen(
+            [*limited, str(installation.config)], stdout=log, stderr=log, env=environment, start_new_session=True
+        )
+    try:
+        wait_until(installation, "/readyz", 200, process)
+        assert installation.run("keys", "create", "p256", "--algorithm", "ecdsa-p256").returncode == 0
+        held = [socket.create_connection(("127.0.0.1", installation.port)) for _ in range(200)]
+        with installation.http() as http:
+            assert http.post("/v1/keys/p256/artifacts", content=ArtifactBuilder().build()).status_code == 200
+        for connection in held:
+            connection.close()
+    finally:
+        stop(process)
+    assert "Traceback" not in installation.log.read_text()
+
+
+def test_slow_readers_of_documents_hold_up_nobody(installation: Installation) -> None:
+    with running(installation, SERVER_WORKERS="1", SERVER_THREADS="1"), installation.http() as http:
+        assert http.post("/v1/keys", json={"name": "p256", "algorithm": "ecdsa-p256"}).status_code == 201
+        credentials = f"Authorization: Bearer {installation.api_token}"
+        request = f"GET /v1/events?limit=1000 HTTP/1.1\r\nHost: x\r\n{credentials}\r\n\r\n"
+        held = []
+        for _ in range(16):
+            connection = installation.connect(receive_buffer=1024)
+            connection.sendall(request.encode() * 50)
+            held.append(connection)
+        begun = time.monotonic()
+        assert http.post("/v1/keys/p256/signatures", content=MANIFEST).status_code == 200
+        assert http.get("/v1/keys").status_code == 200
+        assert time.monotonic() - begun < 10
+        for connection in held:
+            connection.close()
+
+
+REFUSED_HEADS = {
+    "credentials before the body is asked for": ("Expect: 100-continue\r\nContent-Length: 100\r\n", None, 401),
+    "credentials before the size is looked at": (f"Content-Length: {1 << 50}\r\n", None, 401),
+    "credentials before the content coding": ("Content-Encoding: gzip\r\nContent-Length: 3\r\n", None, 401),
+    "a content coding": ("Content-Encoding: gzip\r\nContent-Length: 3\r\n", "good", 415),
+    "two content codings": ("Content-Encoding: identity, br\r\nContent-Length: 3\r\n", "good", 415),
+    "a body that is too large before it is asked for": (
+        f"Expect: 100-continue\r\nContent-Length: {1 << 50}\r\n", "good", 413,
+    ),
+    "a key that is not there before its body is asked for": (
+        "Expect: 100-continue\r\nContent-Length: 100\r\n", "other key", 404,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["signatures", "artifacts"])
+@pytest.mark.parametrize("sentence", REFUSED_HEADS)
+def test_a_head_is_refused_before_its_body_is_asked_for(
+    pair: tuple[Installation, subprocess.Popen[bytes]], sentence: str, path: str
+) -> None:
+    installation, _ = pair
+    fields, who, status = REFUSED_HEADS[sentence]
+    key = "nothing" if who == "other key" else "p256"
+    credentials = "" if who is None else f"Authorization: Bearer {installation.api_token}\r\n"
+    with installation.connect() as connection:
+        connection.sendall(f"POST /v1/keys/{key}/{path} HTTP/1.1\r\nHost: x\r\n{credentials}{fields}\r\n".encode())
+        received = connection.recv(65536)
+    assert received.startswith(f"HTTP/1.1 {status} ".encode())
+
+
+def test_a_free_port_and_an_ipv6_address_are_taken(installation: Installation) -> None:
+    process = start(installation, SERVER_BIND="[::1]:0", SERVER_WORKERS="1", SERVER_TLS="off")
+    try:
+        _until(lambda: any("Listening at" in line for line in installation.log_lines()))
+        line = next(line for line in installation.log_lines() if "Listening at" in line)
+        url = line.partition("Listening at: ")[2].split()[0]
+        _until(lambda: _healthy(url))
+    finally:
+        stop(process)
+
+
+def _healthy(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
