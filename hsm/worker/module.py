@@ -84,6 +84,9 @@ class _FunctionList(ctypes.Structure):
     )
 
 
+_LOADED: list[Any] = []
+
+
 class Module:
     """One PKCS#11 module, initialised. ``threads``: whether several may call it at once."""
 
@@ -101,6 +104,8 @@ class Module:
             self.library: Any = _Library(str(path))
         except p11.PKCS11Error:
             raise ModuleMissing(path=str(path), reason="cannot be loaded") from None
+        # The library unloads the module with its last object, and tokens and sessions point into it without holding it.
+        _LOADED.append(self.library)
 
     def initialize(self) -> None:
         """``C_Initialize`` with operating system locks, or for one thread where the module has none."""

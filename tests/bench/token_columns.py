@@ -97,6 +97,9 @@ class ModuleAlone:
         self._process = context.Process(target=_module_worker, args=arguments, daemon=True)
         self._process.start()
         theirs.close()
+        if not self._pipe.poll(ANSWER_SECONDS):  # two that open the token at the same moment disturb each other
+            raise TimeoutError("the module does not open the token")
+        self._pipe.recv()
 
     def measured(self, key: PinnedKey, threads: int, seconds: float) -> Figure:
         """Each thread has a session of its own."""
@@ -130,6 +133,7 @@ def _module_worker(pipe: Pipe, module: str, label: str, environment: dict[str, s
 
     token = Module(Path(module)).library.get_token(token_label=label)
     login = token.open(user_pin=Path(pin_file).read_text().strip())
+    pipe.send(None)
     mechanisms = {"ecdsa-p256": Mechanism.ECDSA, "ed25519": Mechanism.EDDSA}
 
     def signer(algorithm: str, key_id: bytes) -> Sign:

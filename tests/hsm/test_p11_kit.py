@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -139,3 +140,23 @@ def test_the_list_that_is_initialised_is_the_one_that_is_used(
     assert ctypes.CDLL(str(module_path())).C_GetFunctionList(ctypes.byref(pointer)) == 0
     assert ctypes.addressof(module._functions) == pointer.value
     module.finalize()
+
+
+UNHELD = """
+import gc, sys
+from pathlib import Path
+from hsm.worker.module import Module
+token = Module(Path(sys.argv[1])).library.get_token(token_label="demo")
+gc.collect()
+token.open()
+print("open", flush=True)
+import os
+os._exit(0)
+"""
+
+
+def test_a_module_stays_loaded_for_what_points_into_it(softhsm: SoftHsm) -> None:
+    environment = {**os.environ, **softhsm.config.environment}
+    command = [sys.executable, "-c", UNHELD, str(module_path())]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "open\n"), done.stderr
