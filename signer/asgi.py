@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -18,15 +19,18 @@ class WebApplication:
     """The front over a runtime's services, with its threads."""
 
     def __init__(self, runtime: Runtime, server: ServerSettings) -> None:
+        self._runtime = runtime
         self._rooms = Rooms(threads=server.threads, timeout=server.request_timeout)
         bridge = Bridge(create_app(runtime.application))
         self._front = Front(runtime.application, rooms=self._rooms, bridge=bridge)
 
     async def startup(self) -> None:
         """On the worker's loop, before the first connection."""
+        self._runtime.join(asyncio.get_running_loop())
 
     async def shutdown(self) -> None:
         """After the last one."""
+        self._runtime.leave()
         self._rooms.close()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:

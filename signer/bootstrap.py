@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from hsm import TokenPool
+from hsm import AsyncSigner, TokenPool
 from signer.application import Application, BodyLimit, RequestLimits
 from signer.auth.api_tokens import ApiTokenAuthenticator
 from signer.config import Settings
 from signer.processes import is_alive, this_worker
+from signer.recorder.addresses import socket_path
+from signer.recorder.client import RecorderClient
 from signer.services.adoption import Adoption
 from signer.services.artifact_signing import ArtifactSigning
 from signer.services.certificates import CertificateService
 from signer.services.clock import RecordedClock, SteadyClock
 from signer.services.key_pairs import KeyPairMaker
+from signer.services.known_records import KnownRecords
 from signer.services.lifecycle import LifecycleService
-from signer.services.ports import Authenticator, Clock, KeyStore, SignatureLedger, TokenAccess, WorkerReports
+from signer.services.ports import (
+    AsyncTokenSigner,
+    Authenticator,
+    Clock,
+    Identities,
+    KeyStore,
+    Recorder,
+    SignaturesOnRecord,
+    TokenAccess,
+    WorkerReports,
+)
 from signer.services.publication import PublicationService
 from signer.services.quarantine import Quarantine
 from signer.services.queries import QueryService
 from signer.services.readiness import ReadinessPlan, ReadinessService
 from signer.services.reconciliation import ReconciliationService, Steps
-from signer.services.signing import MessageSigner
+from signer.services.signing import AsyncMessageSigner, MessageSigner
 from signer.spool import Spool
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
 from signer.storage.key_store import SqlKeyStore
-from signer.storage.signature_ledger import SqlSignatureLedger
+from signer.storage.on_record import signatures_on_record
 from signer.storage.worker_store import SqlWorkerStore
 from signer.token import open_tokens
 from verifier import Limits
@@ -48,9 +62,12 @@ class Parts:
     """Everything that has an outside; tests replace single parts."""
 
     store: KeyStore
-    ledger: SignatureLedger
+    on_record: SignaturesOnRecord
+    recorder: Recorder
     tokens: TokenAccess
+    token_signer: AsyncTokenSigner
     authenticator: Authenticator
+    identities: Identities
     clock: Clock
     monotonic: Callable[[], float]
     reports: WorkerReports
@@ -61,12 +78,6 @@ def boot_seconds() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-def storage_parts(settings: Settings, database: Database, clock: Clock) -> tuple[SqlKeyStore, SqlSignatureLedger]:
-    """The key store and the signature ledger on one database."""
-    ledger = SqlSignatureLedger(database=database, clock=clock, clock_tolerance=_clock_tolerance(settings))
-    return SqlKeyStore(database=database, clock=clock), ledger
-
-
 def sql_parts(
     settings: Settings,
     *,
@@ -74,23 +85,37 @@ def sql_parts(
     tokens: TokenAccess,
     clock: Clock,
     monotonic: Callable[[], float] = boot_seconds,
+    token_signer: AsyncTokenSigner | None = None,
 ) -> Parts:
-    """The parts of a process that has this database and these tokens open."""
-    store, ledger = storage_parts(settings, database, clock)
+    """The parts of a process that has this database and these tokens open, and the recorder beside it.
+
+    Without a ``token_signer`` it signs no artifacts.
+    """
     authenticator = ApiTokenAuthenticator(
         store=SqlApiTokenStore(database=database, clock=clock),
         monotonic=time.monotonic,
         cache_seconds=CREDENTIAL_CACHE_SECONDS,
     )
     return Parts(
-        store=store,
-        ledger=ledger,
+        store=SqlKeyStore(database=database, clock=clock),
+        on_record=signatures_on_record(database),
+        recorder=RecorderClient(socket_path(settings.spool.directory)),
         tokens=tokens,
+        token_signer=token_signer or _NoSigner(),
         authenticator=authenticator,
+        identities=authenticator,
         clock=clock,
         monotonic=monotonic,
         reports=SqlWorkerStore(database=database, worker=this_worker(), is_alive=is_alive, clock=clock),
     )
+
+
+class _NoSigner:
+    """Of a command, which has no event loop."""
+
+    async def sign(self, *_: object, **__: object) -> bytes:
+        """Never called."""
+        raise RuntimeError("this process signs no artifacts")
 
 
 def build_application(settings: Settings, parts: Parts) -> Application:
@@ -112,15 +137,7 @@ def build_application(settings: Settings, parts: Parts) -> Application:
     certificates = CertificateService(store=parts.store, signer=signer, clock=clock, quarantine=quarantine)
     return Application(
         authenticator=parts.authenticator,
-        artifact_signing=ArtifactSigning(
-            store=parts.store,
-            ledger=parts.ledger,
-            signer=signer,
-            quarantine=quarantine,
-            clock=steady,
-            timeout=timeout,
-            observe=readiness.observe,
-        ),
+        artifact_signing=_artifact_signing(settings, parts, steady, quarantine, readiness),
         lifecycle=LifecycleService(
             store=parts.store,
             tokens=parts.tokens,
@@ -158,6 +175,24 @@ def build_reconciliation(
         ),
         clock=parts.clock,
         timeout=settings.signing.timeout,
+    )
+
+
+def _artifact_signing(
+    settings: Settings, parts: Parts, clock: SteadyClock, quarantine: Quarantine, readiness: ReadinessService
+) -> ArtifactSigning:
+    records = KnownRecords(
+        store=parts.store, identities=parts.identities, on_record=parts.on_record, monotonic=parts.monotonic
+    )
+    return ArtifactSigning(
+        records=records,
+        signer=AsyncMessageSigner(tokens=parts.token_signer),
+        recorder=parts.recorder,
+        quarantine=quarantine,
+        clock=clock,
+        clock_tolerance=_clock_tolerance(settings),
+        timeout=settings.signing.timeout,
+        observe=readiness.observe,
     )
 
 
@@ -213,17 +248,30 @@ class Runtime:
     def __init__(self, settings: Settings) -> None:
         self._database = Database(settings.database)
         self._pool: TokenPool = open_tokens(settings)
-        self.application = build_application(
-            settings, sql_parts(settings, database=self._database, tokens=self._pool, clock=utc_now)
+        self._token_signer = AsyncSigner(self._pool)
+        parts = sql_parts(
+            settings, database=self._database, tokens=self._pool, token_signer=self._token_signer, clock=utc_now
         )
+        self._on_record, self._recorder = parts.on_record, parts.recorder
+        self.application = build_application(settings, parts)
 
     def start(self) -> None:
         """Start the token processes and the readiness proof."""
         self._pool.start()
         self.application.readiness.start()
 
+    def join(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Sign on this event loop; to be called on it, once."""
+        self._token_signer.start(loop)
+
+    def leave(self) -> None:
+        """Sign on the loop no more; to be called on it when nobody waits for a signature any longer."""
+        self._recorder.close()
+        self._token_signer.close()
+
     def close(self) -> None:
         """Stop the proof, the token processes and the database connections."""
         self.application.readiness.close()
         self._pool.close()
+        self._on_record.close()
         self._database.close()

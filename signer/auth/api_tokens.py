@@ -23,6 +23,7 @@ from signer.services.ports import ApiTokenStore
 
 TOKEN_PATTERN = re.compile(r"ast_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 BEARER_PREFIX = "bearer "
+IDENTITY_PREFIX = "api-token:"
 ID_BYTES = 8
 SECRET_BYTES = 32
 CACHE_ENTRIES = 1024
@@ -56,6 +57,17 @@ class ApiTokenAuthenticator:
             raise CredentialsRejected
         return known.identity
 
+    def confirm(self, identity: Identity) -> None:
+        """Raises ``CredentialsRejected`` unless an API token still proves this very identity."""
+        name = identity.name.removeprefix(IDENTITY_PREFIX)
+        if name == identity.name or self._store.role_of(name) != identity.role:
+            raise CredentialsRejected
+
+    def forget(self) -> None:
+        """Look every token up again at its next use."""
+        with self._lock:
+            self._known.clear()
+
     def remembered(self, authorization: str | None) -> Identity | None:
         """The identity, if the token was looked up a moment ago; asks no database."""
         try:
@@ -77,7 +89,7 @@ class ApiTokenAuthenticator:
             return None
         name, role, secret_sha256 = record
         known = _Known(
-            identity=Identity(name=f"api-token:{name}", role=Role(role)),
+            identity=Identity(name=f"{IDENTITY_PREFIX}{name}", role=Role(role)),
             secret_sha256=secret_sha256,
             until=now + self._cache_seconds,
         )

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from hsm import TokenHealth, TokenPool, TokenState
 from hsm.errors import ConfigurationError
-from signer.bootstrap import build_application, build_reconciliation, sql_parts, storage_parts
+from signer.bootstrap import build_application, build_reconciliation, sql_parts
 from signer.config import Settings, load_settings
 from signer.doctor.report import Finding, Unchecked, failed, ok
 from signer.doctor.tokens import TokenCondition, configured, token_conditions
@@ -115,7 +115,7 @@ class Examination:
     @cached_property
     def store(self) -> SqlKeyStore:
         """The key records; raises ``Unchecked`` where the database cannot be used."""
-        return storage_parts(self.settings, self.usable_database(), self.surroundings.clock)[0]
+        return SqlKeyStore(database=self.usable_database(), clock=self.surroundings.clock)
 
     def worker_reports(self) -> tuple[WorkerReport, ...]:
         """What the living workers of this machine last put on record; raises ``Unchecked``."""

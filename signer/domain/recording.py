@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from signer.domain.keys import Validity, VersionState
 from signer.domain.records import (
@@ -33,6 +34,22 @@ from signer.domain.records import (
 )
 from signer.domain.requests import Checked
 from verifier.errors import LeafMalformed
+
+
+class MaySign(Protocol):
+    """What decides whether a version may sign, its limit apart."""
+
+    @property
+    def state(self) -> VersionState:
+        """Where it is in its life."""
+
+    @property
+    def validity(self) -> Validity:
+        """When it may sign."""
+
+    @property
+    def last_signed_at(self) -> datetime | None:
+        """When it signed last, aware UTC."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -212,7 +229,7 @@ def _answer(signature: SignatureOnRecord, *, repeated: bool) -> Recorded:
     return Recorded(signature=signature.signature, index=most.index, at=most.at, repeated=repeated)
 
 
-def refusal(version: VersionNow, now: datetime, tolerance: timedelta) -> Refusal | None:
+def refusal(version: MaySign, now: datetime, tolerance: timedelta) -> Refusal | None:
     """Why the version may not sign at ``now``, its limit apart; None where it may."""
     validity = version.validity
     if version.state is not VersionState.ACTIVE:

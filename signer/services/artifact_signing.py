@@ -1,150 +1,278 @@
-"""A signature over an artifact's manifest, from a checked request to verified bytes.
+"""Signatures over artifacts' manifests, one or many at once, from checked requests to what may leave.
 
-1. ``decide`` allows it, for this identity, this key and what was seen of the artifact.
-2. It is counted, durably, on a version that may sign at this moment; the database decides, not a cached record.
-3. The token signs, and the signature verifies with the pinned public key; otherwise the version is quarantined.
-4. Nothing leaves unless all of this happened; what fails after 2 gives the count back.
+1. Decide: the rules allow it, for this identity, this key and what was seen of the artifact; the key's active version
+   may sign as far as is known here.
+2. Sign: what is on record already is not signed again. The token layer verifies each signature with the pinned public
+   key before it returns it; a key that is not the pinned one quarantines the version.
+3. Record: the recorder decides once more, under the lock of the database, counts and records, durably.
+4. Release: the signature *on record* leaves. Before that, nothing does: what fails anywhere is dropped.
+
+What was decided under a revision of keys and access that has passed is decided again, with the identity confirmed.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
-import threading
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 from hsm.errors import KeyMismatch, SignatureMismatch
 from signer.domain.identity import Identity
-from signer.domain.keys import Key, KeyVersion, VersionState
+from signer.domain.keys import Key, KeyVersion
 from signer.domain.messages import ArtifactManifest
 from signer.domain.policy import decide, may_ask
-from signer.domain.requests import Signature, SigningRequest
-from signer.errors import (
-    ClockMovedBack,
-    NoActiveVersion,
-    SignatureLimitReached,
-    StateChanged,
-    VersionExpired,
-    VersionNotYetValid,
-    VersionQuarantined,
+from signer.domain.records import (
+    RECORD_ID_BYTES,
+    Recorded,
+    Refusal,
+    Refused,
+    SignatureEntry,
+    Stale,
+    seen_of,
 )
+from signer.domain.requests import Signature, SigningRequest
+from signer.errors import ServiceBusy, SignerError, VersionQuarantined
 from signer.services.access import enforce
 from signer.services.clock import SteadyClock
-from signer.services.ports import KeyStore, SignatureLedger
-from signer.services.signing import MessageSigner, signing_key
+from signer.services.known_records import KnownKey, KnownRecords
+from signer.services.ports import Recorder
+from signer.services.signing import AsyncMessageSigner, signing_key
+from signer.services.signing_refusals import at_its_limit, reason_of, signing_version
 
-# Once with the remembered record, once with a fresh one, once more where a rotation came in between.
-RESERVATION_ATTEMPTS = 3
+# The first time, and at most twice again where keys or access change meanwhile.
+ROUNDS = 3
+
+Result = Signature | Exception
+# Of the one signature that there is: its version's id, and the manifest's digest.
+Place = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningCall:
+    """One signature that is asked for.
+
+    Attributes:
+        key: the key's name.
+        access_revision: the one under which the identity was proved, as ``authorise`` gave it; None: the present one.
+        request_id: as the log line of the request has it.
+    """
+
+    identity: Identity
+    key: str
+    request: SigningRequest
+    access_revision: int | None = None
+    request_id: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    """A call on its way. What ``decided`` set holds for one round; ``result`` ends it."""
+
+    call: SigningCall
+    digest: str
+    key: Key = field(init=False)
+    version: KeyVersion = field(init=False)
+    rule: str = field(init=False)
+    revision: int = field(init=False)
+    result: Result | None = None
+
+    @property
+    def place(self) -> Place:
+        """Of the signature that it is about."""
+        return self.version.id, self.digest
 
 
 class ArtifactSigning:
-    """Signs what was checked. Safe for threads."""
+    """Signs what was checked. For one event loop."""
 
     def __init__(
         self,
         *,
-        store: KeyStore,
-        ledger: SignatureLedger,
-        signer: MessageSigner,
+        records: KnownRecords,
+        signer: AsyncMessageSigner,
+        recorder: Recorder,
         quarantine: Callable[[Key, KeyVersion], None],
         clock: SteadyClock,
+        clock_tolerance: timedelta,
         timeout: float,
         observe: Callable[[BaseException], None],
     ) -> None:
-        self._store = store
-        self._ledger = ledger
+        self._records = records
         self._signer = signer
+        self._recorder = recorder
         self._quarantine = quarantine
         self._clock = clock
+        self._tolerance = clock_tolerance
         self._timeout = timeout
         self._observe = observe
-        # Records as last read. They may be stale: the purpose of a born key never changes, the ledger checks the rest.
-        self._remembered: dict[str, Key] = {}
-        self._lock = threading.Lock()
 
-    def authorise(self, identity: Identity, key_name: str) -> Key:
-        """The key, as last read, if the identity may ask it to sign artifacts: asked before a body is read.
+    async def authorise(self, identity: Identity, key_name: str) -> int:
+        """Whether the identity may ask this key to sign artifacts: asked before a body is read.
 
-        Raises ``AccessDenied`` or ``KeyNotFound``.
+        Returns the revision of keys and access under which it may. Raises ``AccessDenied`` or ``KeyNotFound``.
         """
-        key = self._recall(key_name)
-        enforce(identity, may_ask(identity, key))
-        return key
+        known = await self._records.key(key_name)
+        enforce(identity, may_ask(identity, known.key))
+        return known.revision
 
-    def sign(self, identity: Identity, key_name: str, request: SigningRequest) -> Signature:
-        """A signature over ``request.manifest.raw`` by the key's active version.
+    async def sign(self, call: SigningCall) -> Signature:
+        """A signature over the manifest by the key's active version, on record.
 
-        Raises ``AccessDenied``, ``KeyNotFound``, what says why the version may not sign now, or a
-        ``hsm.errors.TokenError``.
+        Raises ``AccessDenied``, ``KeyNotFound``, ``CredentialsRejected``, what says why the version may not sign now, a
+        ``hsm.errors.TokenError``, ``RecorderUnavailable``, ``ServiceBusy``, or what the database raises.
         """
+        (result,) = await self.sign_many((call,))
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    async def sign_many(self, calls: Sequence[SigningCall]) -> list[Result]:
+        """A signature for each call, in order, or the error that ``sign`` would raise for it."""
+        deadline = asyncio.get_running_loop().time() + self._timeout
+        jobs = [_Job(call, call.request.manifest.sha256) for call in calls]
+        made: dict[Place, bytes] = {}
         try:
-            return self._sign(identity, key_name, request)
-        except Exception as error:
-            # Whether it was for a reason of the service is for readiness to say.
-            self._observe(error)
-            raise
+            self._clock.check()
+            for _ in range(ROUNDS):
+                await self._round([job for job in jobs if job.result is None], made, deadline)
+        except Exception as error:  # noqa: BLE001  (an outcome for each, whatever happened to all of them)
+            _end(jobs, error)
+        _end(jobs, ServiceBusy())
+        results = [job.result for job in jobs if job.result is not None]
+        for result in results:
+            if isinstance(result, Exception):
+                # Whether it was for a reason of the service is for readiness to say.
+                self._observe(result)
+        return results
 
-    def _sign(self, identity: Identity, key_name: str, request: SigningRequest) -> Signature:
-        self._clock.check()
-        key, version = self._reserve(identity, self._recall(key_name), request)
-        made = False
+    async def _round(self, jobs: Sequence[_Job], made: dict[Place, bytes], deadline: float) -> None:
+        """Bring the jobs to a result, or leave them without one where what decided them has passed."""
+        decided = await self._decided(jobs)
+        if not decided:
+            return
+        found = await self._records.signatures({job.place for job in decided})
+        current = [job for job in decided if self._records.is_current(job.revision)]
+        # What is on record is what leaves; a signature of ours that has none yet is not made again either.
+        made.update(found)
+        await self._sign([job for job in current if job.place not in made], made, deadline)
+        await self._record([job for job in current if job.result is None], made, deadline)
+
+    async def _decided(self, jobs: Iterable[_Job]) -> list[_Job]:
+        """Those of the jobs that may go on; the others have their results."""
+        going_on = []
+        for job in jobs:
+            try:
+                try:
+                    await self._decide(job, await self._records.key(job.call.key))
+                except SignerError:
+                    # Never by what was only remembered: it may have been true once.
+                    await self._decide(job, await self._records.present_key(job.call.key))
+            except SignerError as error:
+                job.result = error
+            else:
+                going_on.append(job)
+        return going_on
+
+    async def _decide(self, job: _Job, known: KnownKey) -> None:
+        call = job.call
+        if call.access_revision is not None and call.access_revision != known.revision:
+            await self._records.confirm(call.identity)
+        job.rule = enforce(call.identity, decide(call.identity, known.key, call.request)).rule
+        job.version = signing_version(known.key, now=self._clock(), tolerance=self._tolerance)
+        job.key, job.revision = known.key, known.revision
+
+    async def _sign(self, jobs: Sequence[_Job], made: dict[Place, bytes], deadline: float) -> None:
+        """Have signed what is not on record, each manifest once; what fails ends the jobs that need it."""
+        places: dict[Place, list[_Job]] = {}
+        for job in jobs:
+            if at_its_limit(job.version):
+                job.result = reason_of(job.key, Refusal.LIMIT_REACHED, now=self._clock())
+            else:
+                places.setdefault(job.place, []).append(job)
+        if not places:
+            return
+        firsts = [each[0] for each in places.values()]
+        asked = [(signing_key(job.key, job.version), ArtifactManifest(job.call.request.manifest)) for job in firsts]
+        outcomes = await self._signer.sign_each(asked, timeout=deadline - asyncio.get_running_loop().time())
+        for (place, waiting), outcome in zip(places.items(), outcomes, strict=True):
+            if isinstance(outcome, bytes):
+                made[place] = base64.b64encode(outcome)
+                continue
+            error = await self._failed(waiting[0], outcome)
+            for job in waiting:
+                job.result = error
+
+    async def _failed(self, job: _Job, error: Exception) -> Exception:
+        if not isinstance(error, KeyMismatch | SignatureMismatch):
+            return error
         try:
-            raw = self._signer.sign_bytes(signing_key(key, version), ArtifactManifest(request.manifest))
-            made = True
-        except (KeyMismatch, SignatureMismatch) as error:
-            self._quarantine(key, version)
-            raise VersionQuarantined(key=key.name, version=version.number) from error
-        finally:
-            # The count may never be too low, so it is given back only where certainly no signature leaves.
-            if not made:
-                self._ledger.release(version.id)
-        return Signature(
-            raw=raw,
-            encoded=base64.b64encode(raw),
-            key=key.name,
-            version=version.number,
-            algorithm=key.algorithm.value,
-            fingerprint=version.fingerprint or "",
-        )
+            await asyncio.to_thread(self._quarantine, job.key, job.version)
+        except SignerError as refusal:
+            return refusal
+        stopped = VersionQuarantined(key=job.key.name, version=job.version.number)
+        stopped.__cause__ = error
+        return stopped
 
-    def _reserve(self, identity: Identity, key: Key, request: SigningRequest) -> tuple[Key, KeyVersion]:
-        for _ in range(RESERVATION_ATTEMPTS):
-            # For each record anew: the name of a key that was never born may have passed to another one.
-            enforce(identity, decide(identity, key, request))
-            version = key.active
-            if version is not None and self._ledger.reserve(version.id, timeout=self._timeout):
-                return key, version
-            refused, key = version, self._read(key.name)
-            if refused is not None and key.active is not None and refused.id == key.active.id:
-                break
-        enforce(identity, decide(identity, key, request))
-        raise self._reason(key)
+    async def _record(self, jobs: Sequence[_Job], made: dict[Place, bytes], deadline: float) -> None:
+        entries = [_entry(job, made[job.place]) for job in jobs]
+        outcomes = await self._recorder.record_many(entries, deadline=deadline) if entries else []
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            match outcome:
+                case Recorded():
+                    job.result = _released(job, outcome)
+                case Stale():
+                    self._records.told(outcome.access_revision)
+                case Refused():
+                    job.result = await self._refused(job, outcome.reason)
+                case _:
+                    job.result = outcome
 
-    def _reason(self, key: Key) -> Exception:  # noqa: PLR0911  (one answer per reason)
-        """Why the active version of a freshly read key may not sign now."""
-        version, now = key.active, self._clock()
-        if version is None:
-            quarantined = key.in_state(VersionState.QUARANTINED)
-            if quarantined is not None:
-                return VersionQuarantined(key=key.name, version=quarantined.number)
-            return NoActiveVersion(key=key.name)
-        validity = version.validity
-        if validity.not_before is not None and now < validity.not_before:
-            return VersionNotYetValid(key=key.name, version=version.number, not_before=validity.not_before)
-        if validity.not_after is not None and now > validity.not_after:
-            return VersionExpired(key=key.name, version=version.number, not_after=validity.not_after)
-        if validity.signature_limit is not None and version.signature_count >= validity.signature_limit:
-            return SignatureLimitReached(key=key.name, version=version.number, limit=validity.signature_limit)
-        if version.last_signed_at is not None and now < version.last_signed_at:
-            return ClockMovedBack(now=now, newest=version.last_signed_at)
-        return StateChanged(key=key.name)
+    async def _refused(self, job: _Job, reason: Refusal) -> Exception:
+        if reason is Refusal.NOT_RECORDABLE:
+            return RuntimeError("what was signed has no form as a record")
+        try:
+            # Read anew: what refused is in it, and whoever asks next is told so without the token.
+            known = await self._records.read(job.call.key)
+        except SignerError as error:
+            return error
+        return reason_of(known.key, reason, now=self._clock())
 
-    def _recall(self, name: str) -> Key:
-        return self._remembered.get(name) or self._read(name)
 
-    def _read(self, name: str) -> Key:
-        key = self._store.key(name)
-        # A key that was never born may be forgotten and its name taken by another: only born ones are remembered.
-        if any(version.fingerprint is not None for version in key.versions):
-            with self._lock:
-                self._remembered[name] = key
-        return key
+def _entry(job: _Job, signature: bytes) -> SignatureEntry:
+    call = job.call
+    return SignatureEntry(
+        record_id=os.urandom(RECORD_ID_BYTES),
+        request_id=call.request_id,
+        key=job.key.name,
+        version_id=job.version.id,
+        version=job.version.number,
+        algorithm=job.key.algorithm.value,
+        fingerprint=job.version.fingerprint or "",
+        access_revision=job.revision,
+        rule=job.rule,
+        manifest_sha256=job.digest,
+        checked=call.request.checked,
+        seen=seen_of(call.request),
+        identity=call.identity.name,
+        signature=signature,
+    )
+
+
+def _released(job: _Job, recorded: Recorded) -> Signature:
+    return Signature(
+        raw=base64.b64decode(recorded.signature),
+        encoded=recorded.signature,
+        key=job.key.name,
+        version=job.version.number,
+        algorithm=job.key.algorithm.value,
+        fingerprint=job.version.fingerprint or "",
+    )
+
+
+def _end(jobs: Iterable[_Job], error: Exception) -> None:
+    for job in jobs:
+        if job.result is None:
+            job.result = error

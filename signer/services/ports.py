@@ -70,6 +70,9 @@ class KeyStore(Protocol):
     def key(self, name: str) -> Key:
         """One key; raises ``KeyNotFound``."""
 
+    def key_at(self, name: str) -> tuple[Key, int]:
+        """One key, and a revision of keys and access that it is no older than; raises ``KeyNotFound``."""
+
     def add_key(self, key: NewKey, version: NewVersion, event: Event) -> Key:
         """Record a key with its first, pending version; raises ``KeyNameTaken``."""
 
@@ -101,18 +104,14 @@ class KeyStore(Protocol):
         """Raises ``DatabaseUnavailable`` or ``DatabaseRevisionMismatch``."""
 
 
-class SignatureLedger(Protocol):
-    """Counts signatures before they are made, so that no limit is ever passed."""
+class Identities(Protocol):
+    """Looks at identities again that were proved before."""
 
-    def reserve(self, version_id: int, *, timeout: float) -> bool:
-        """Count one signature, durable when the call returns.
+    def confirm(self, identity: Identity) -> None:
+        """Raises ``CredentialsRejected`` where its credential is no longer what it was."""
 
-        False where the version is not active, outside its validity, at its limit, or the clock is behind
-        its last signature.
-        """
-
-    def release(self, version_id: int) -> None:
-        """Take back one reservation whose signature was not made."""
+    def forget(self) -> None:
+        """Remember no credential: access has changed."""
 
 
 class Recorder(Protocol):
@@ -125,15 +124,24 @@ class Recorder(Protocol):
         ``DatabaseReadOnly``, ``DatabaseFileLost`` or ``DatabaseDamaged``.
         """
 
+    def close(self) -> None:
+        """Ask nothing more; who still waits gets ``RecorderUnavailable``."""
+
 
 class SignaturesOnRecord(Protocol):
     """Looks up what is on record, and under which revision of access."""
 
-    async def find(self, manifests: Collection[tuple[int, str]]) -> Mapping[tuple[int, str], bytes]:
-        """The signatures on record, by version id and lowercase hex SHA-256 of the manifest: bytes of manifest.sig."""
+    async def find(self, places: Collection[tuple[int, str]]) -> tuple[int, Mapping[tuple[int, str], bytes]]:
+        """The present revision, and the signatures on record: bytes of manifest.sig.
+
+        ``places``: version id and lowercase hex SHA-256 of the manifest.
+        """
 
     async def access_revision(self) -> int:
         """The present revision of keys and access."""
+
+    def close(self) -> None:
+        """Let what it holds of the database go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +163,9 @@ class ApiTokenStore(Protocol):
 
     def find(self, token_id: str) -> tuple[str, str, bytes] | None:
         """Name, role and SHA-256 of the secret; None where there is no such token, or it is revoked."""
+
+    def role_of(self, name: str) -> str | None:
+        """The role of the token; None where there is no such token, or it is revoked."""
 
     def revoke(self, name: str, event: Event) -> bool:
         """Let the token prove nothing any more; False where it did not before. Raises ``ApiTokenNotFound``."""
@@ -185,6 +196,15 @@ class WorkerReports(Protocol):
 
     def others(self) -> tuple[WorkerReport, ...]:
         """The reports of all other workers of this service that are alive."""
+
+
+class AsyncTokenSigner(Protocol):
+    """Signatures for an event loop, as ``hsm.AsyncSigner`` makes them."""
+
+    async def sign(
+        self, key: PinnedKey, message: bytes, *, tokens: Sequence[str] | None = None, timeout: float
+    ) -> bytes:
+        """A verified signature over ``message``; raises a ``hsm.errors.TokenError``."""
 
 
 class TokenAccess(Protocol):

@@ -7,13 +7,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hsm import PinnedKey
 from signer.domain.keys import Key, KeyVersion, Purpose
 from signer.domain.messages import Message, signable
 from signer.errors import VersionHasNoPair
-from signer.services.ports import TokenAccess
+from signer.services.ports import AsyncTokenSigner, TokenAccess
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +55,32 @@ class MessageSigner:
         # here, whoever asks.
         content = signable(message, key.purpose)
         return self._tokens.sign(key.pin, content, tokens=key.tokens, timeout=self._timeout)
+
+
+class AsyncMessageSigner:
+    """The same way for an event loop, for many messages at once."""
+
+    def __init__(self, *, tokens: AsyncTokenSigner) -> None:
+        self._tokens = tokens
+
+    async def sign_each(
+        self, asked: Sequence[tuple[SigningKey, Message]], *, timeout: float
+    ) -> list[bytes | Exception]:
+        """A signature for each, as ``MessageSigner.sign_bytes`` gives it, or what that would raise.
+
+        What is asked together reaches the token together. ``timeout``: seconds in all.
+        """
+        outcomes = await asyncio.gather(
+            *(self._sign(key, message, timeout) for key, message in asked), return_exceptions=True
+        )
+        return [_no_interruption(outcome) for outcome in outcomes]
+
+    async def _sign(self, key: SigningKey, message: Message, timeout: float) -> bytes:
+        content = signable(message, key.purpose)
+        return await self._tokens.sign(key.pin, content, tokens=key.tokens, timeout=timeout)
+
+
+def _no_interruption(outcome: bytes | BaseException) -> bytes | Exception:
+    if isinstance(outcome, bytes | Exception):
+        return outcome
+    raise outcome

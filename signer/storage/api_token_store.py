@@ -48,6 +48,13 @@ class SqlApiTokenStore:
             row = connection.execute(query).one_or_none()
         return None if row is None else (row.name, row.role, row.secret_sha256)
 
+    def role_of(self, name: str) -> str | None:
+        """The role of the token; None where there is no such token, or it is revoked."""
+        query = select(api_tokens.c.role).where(api_tokens.c.name == name, api_tokens.c.revoked_at.is_(None))
+        with self._database.reading() as connection:
+            role: str | None = connection.execute(query).scalar_one_or_none()
+        return role
+
     def all_tokens(self) -> tuple[ApiTokenRecord, ...]:
         """All tokens by name, revoked ones too."""
         query = select(api_tokens).order_by(api_tokens.c.name)

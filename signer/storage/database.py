@@ -85,6 +85,11 @@ class Database:
         """``sqlite`` or ``postgresql``."""
         return self._engine.dialect.name
 
+    @property
+    def sqlite_file(self) -> SqliteFile | None:
+        """The file of an SQLite database; None for other databases."""
+        return self._file
+
     def write_ahead_log(self) -> WriteAheadLog | None:
         """What copies the log of an SQLite database back; None for other databases."""
         return None if self._file is None else WriteAheadLog(self._file)
@@ -92,7 +97,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection for queries. Raises ``DatabaseUnavailable`` or ``DatabaseFileLost``."""
-        with _translated(), self._reading.connect() as connection:
+        with translated(), self._reading.connect() as connection:
             self._check_file()
             yield connection
 
@@ -103,7 +108,7 @@ class Database:
         Raises ``DatabaseUnavailable``, ``DatabaseFull``, ``DatabaseReadOnly`` or ``DatabaseFileLost``; the last one
         also after the commit, since nobody knows then whether what was written is still there.
         """
-        with _translated():
+        with translated():
             with self._engine.begin() as connection:
                 self._check_file()
                 yield connection
@@ -213,7 +218,8 @@ def _connect_postgres(timeout: float, _dialect: Any, _record: Any, arguments: An
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Turns what a driver raises into what it means, as ``reading`` and ``writing`` do."""
     try:
         yield
     except (DBAPIError, PoolTimeout, sqlite3.DatabaseError) as error:

@@ -73,6 +73,10 @@ class SqliteStatements:
             for_share="",
         )
 
+    def text(self, statement: str) -> str:
+        """The statement as the driver takes it."""
+        return self._texts[statement]
+
     def rows(self, connection: Connection, statement: str, values: Mapping[str, Any]) -> list[Sequence[Any]]:
         """All rows of a query."""
         driver: Any = connection.connection.dbapi_connection
@@ -98,15 +102,18 @@ class SqliteStatements:
 
 
 class PostgresStatements:
-    """Rows of versions are locked by ascending id, then the head: as everywhere, so that no two wait in a circle."""
+    """Rows of versions are locked by ascending id, then the head: as everywhere, so that no two wait in a circle.
 
-    def __init__(self) -> None:
+    ``locking``: nothing is locked without it.
+    """
+
+    def __init__(self, *, locking: bool = True) -> None:
         self._texts = _Texts(
             ids="(SELECT unnest(CAST(:ids AS bigint[])))",
             digests="(SELECT unnest(CAST(:digests AS text[])))",
-            for_update=" FOR UPDATE",
+            for_update=" FOR UPDATE" if locking else "",
             # Whoever moves the revision waits until what was decided under it is durable.
-            for_share=" FOR SHARE",
+            for_share=" FOR SHARE" if locking else "",
         )
 
     def rows(self, connection: Connection, statement: str, values: Mapping[str, Any]) -> list[Sequence[Any]]:

@@ -44,12 +44,6 @@ class SqlSignatureRecords:
                 raise
             return self._record(entries)
 
-    def find(self, digests: Iterable[str]) -> dict[SignatureKey, bytes]:
-        """The signatures on record of these manifests, by version id and digest (lowercase hex SHA-256)."""
-        with self._database.reading() as connection:
-            rows = self._sql.rows(connection, sql.FOUND, {"digests": self._sql.listed(digests)})
-        return {(version_id, digest): bytes(signature) for version_id, digest, signature in rows}
-
     def _record(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
         with self._database.writing() as connection:
             transaction = _Transaction(connection, self._sql)

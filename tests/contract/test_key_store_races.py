@@ -16,9 +16,8 @@ from tests.support.clock import ManualClock
 from tests.support.crowd import PROCESSES, Crowd
 from tests.support.databases import Opener
 from tests.support.postgres import Cluster
+from tests.support.recorders import until
 from tests.support.records import add_pinned, add_version, event, new_key, new_version, swap
-
-from .ledgers import until
 
 THREADS = 6
 

@@ -51,7 +51,8 @@ class TestOne:
         sent = now_entry(book, version)
         assert send(book, sent) == [Recorded(signature=sent.signature, index=0, at=clock.now, repeated=False)]
         assert book.signed(version) == (1, clock.now)
-        assert book.find([sent.manifest_sha256]) == {(version, sent.manifest_sha256): sent.signature}
+        place = (version, sent.manifest_sha256)
+        assert book.find([place]) == {place: sent.signature}
 
     def test_the_document_is_a_leaf_that_a_verifier_reads(self, book: Book, clock: ManualClock) -> None:
         seen = {"header_sha256": "a" * 64, "artifact": "release-1 ü", "devices": ["one", "two"]}
@@ -74,10 +75,11 @@ class TestOne:
         first, second = book.version(), book.version()
         outcomes = send(book, now_entry(book, first), now_entry(book, second))
         assert [recorded(each).repeated for each in outcomes] == [False, False]
-        assert set(book.find([digest("one")])) == {(first, digest("one")), (second, digest("one"))}
+        places = {(first, digest("one")), (second, digest("one"))}
+        assert set(book.find(places)) == places
 
     def test_nothing_is_found_where_nothing_was_recorded(self, book: Book) -> None:
-        assert book.find([digest("one")]) == {}
+        assert book.find([(1, digest("one"))]) == {}
         assert book.find([]) == {}
         assert book.record_many([]) == []
 

@@ -11,7 +11,7 @@ from typing import cast
 from flask import Flask
 
 from signer.auth.api_tokens import issue_api_token
-from signer.bootstrap import build_application, sql_parts, storage_parts
+from signer.bootstrap import build_application, sql_parts
 from signer.config import DatabaseSettings, PinSettings, Settings, SpoolSettings, TokenSettings
 from signer.domain.events import Event, EventType
 from signer.domain.identity import Role
@@ -19,6 +19,7 @@ from signer.domain.keys import UNBOUNDED, Origin, Purpose
 from signer.services.ports import NewKey, NewVersion, TokenAccess
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
+from signer.storage.key_store import SqlKeyStore
 from signer.token import open_tokens
 from signer.web.app import create_app
 from signer.web.front.application import Front
@@ -50,7 +51,7 @@ def application(directory: Path) -> Application:
     settings = _settings(directory)
     database = Database(settings.database)
     database.upgrade()
-    store, _ = storage_parts(settings, database, _now)
+    store = SqlKeyStore(database=database, clock=_now)
     api_tokens = SqlApiTokenStore(database=database, clock=_now)
     tokens = cast("TokenAccess", open_tokens(settings))
     parts = sql_parts(settings, database=database, tokens=tokens, clock=_now)
@@ -88,7 +89,6 @@ def _settings(directory: Path) -> Settings:
 
 def _record_key(store: object) -> None:
     from hsm.algorithms import Algorithm
-    from signer.storage.key_store import SqlKeyStore
 
     key = NewKey(
         name=KEY, purpose=Purpose.ARTIFACT, algorithm=Algorithm.ECDSA_P256, tokens=("unreached",), created_by="test"

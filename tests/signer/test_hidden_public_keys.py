@@ -47,7 +47,7 @@ def assert_signs(service: House, pem: bytes) -> None:
     version = service.store.key("adopted").version(1)
     assert version.spki is not None
     assert public_key_pem(version.spki) == pem
-    assert service.signing.sign(ADMIN, "adopted", SIGNING_REQUEST).fingerprint == version.fingerprint
+    assert service.sign(ADMIN, "adopted", SIGNING_REQUEST).fingerprint == version.fingerprint
 
 
 def test_with_its_public_key_given(patient: Patient, public_pem: bytes) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from signer.domain.records import Outcome, SignatureEntry
 from signer.domain.requests import Checked
 from signer.storage.database import Database
 from signer.storage.key_store import SqlKeyStore
+from signer.storage.on_record import signatures_on_record
 from signer.storage.signature_records import SqlSignatureRecords
 from signer.storage.tables import signature_records
 
@@ -71,8 +73,8 @@ class Book(Protocol):
     def record_many(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
         """The port."""
 
-    def find(self, digests: Iterable[str]) -> dict[SignatureKey, bytes]:
-        """The port."""
+    def find(self, places: Collection[SignatureKey]) -> dict[SignatureKey, bytes]:
+        """The signatures on record."""
 
     def revision(self) -> int:
         """The present revision of access."""
@@ -144,8 +146,15 @@ class SqlBook:
         self.store = SqlKeyStore(database=database, clock=clock)
         self.records = SqlSignatureRecords(database=database, clock=clock, clock_tolerance=TOLERANCE)
         self.record_many = self.records.record_many
-        self.find = self.records.find
         self._names: dict[int, str] = {}
+
+    def find(self, places: Collection[SignatureKey]) -> dict[SignatureKey, bytes]:
+        """The signatures on record."""
+        looking = signatures_on_record(self.database)
+        revision, found = asyncio.run(looking.find(places))
+        assert revision == asyncio.run(looking.access_revision()) == self.revision()
+        looking.close()
+        return dict(found)
 
     def revision(self) -> int:
         """The present revision of access."""

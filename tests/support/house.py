@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import itertools
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from signer.application import Application
 from signer.bootstrap import Parts, build_application, sql_parts
@@ -14,8 +17,8 @@ from signer.config import Settings
 from signer.domain.events import EventType, RecordedEvent
 from signer.domain.identity import Identity, Role
 from signer.domain.keys import Key, KeyVersion, Purpose, Validity, VersionState
-from signer.domain.requests import ManifestSeen
-from signer.services.artifact_signing import ArtifactSigning
+from signer.domain.requests import ManifestSeen, Signature, SigningRequest
+from signer.services.artifact_signing import ArtifactSigning, SigningCall
 from signer.services.lifecycle import LifecycleService, NewKeyRequest
 from signer.services.ports import Clock, TokenAccess
 from signer.storage.database import Database
@@ -24,6 +27,7 @@ from tests.artifacts import ArtifactBuilder
 from verifier import Limits, Manifest
 
 from . import databases
+from .in_process import LoopThread, in_process
 from .memory_tokens import MemoryTokens
 
 ADMIN = Identity(name="api-token:admin", role=Role.ADMINISTRATOR)
@@ -33,6 +37,14 @@ KEY = "firmware"
 UNLIMITED = Validity()
 MANIFEST = Manifest.parse(ArtifactBuilder().manifest(), limits=Limits())
 REQUEST = ManifestSeen(manifest=MANIFEST)
+_serial = itertools.count()
+
+
+def new_request() -> ManifestSeen:
+    """A manifest that nobody has had signed yet."""
+    digest = hashlib.sha256(b"%d %d" % (os.getpid(), next(_serial))).hexdigest()
+    raw = MANIFEST.raw.replace(MANIFEST.header_digest.encode(), digest.encode())
+    return ManifestSeen(manifest=Manifest.parse(raw, limits=Limits()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +54,18 @@ class House:
     application: Application
     parts: Parts
     database: Database
+    loop: LoopThread = field(default_factory=LoopThread)
+
+    @classmethod
+    def of(cls, chosen: Settings, parts: Parts, database: Database) -> House:
+        """A worker of these parts, with its recorder in the same process. Close it."""
+        parts = in_process(parts, database)
+        return cls(application=build_application(chosen, parts), parts=parts, database=database)
+
+    def close(self) -> None:
+        """End its loop and let go what it holds of the database."""
+        self.loop.close()
+        self.parts.on_record.close()
 
     @property
     def store(self) -> SqlKeyStore:
@@ -62,6 +86,18 @@ class House:
     def signing(self) -> ArtifactSigning:
         """Signatures."""
         return self.application.artifact_signing
+
+    def authorise(self, who: Identity, name: str = KEY) -> int:
+        """What is asked before a body is read."""
+        return self.loop.run(self.signing.authorise(who, name))
+
+    def sign(self, who: Identity, name: str = KEY, request: SigningRequest = REQUEST, **options: Any) -> Signature:
+        """One signature."""
+        return self.loop.run(self.signing.sign(SigningCall(identity=who, key=name, request=request, **options)))
+
+    def sign_many(self, calls: Sequence[SigningCall]) -> list[Signature | Exception]:
+        """Many at once."""
+        return self.loop.run(self.signing.sign_many(calls))
 
     def create(
         self,
@@ -139,8 +175,9 @@ def open_house(
     chosen = settings(url, directory, tokens.names, strict=strict, vital_keys=vital_keys)
     database = Database(chosen.database)
     parts = sql_parts(chosen, database=database, tokens=tokens, clock=clock, monotonic=lambda: clock().timestamp())
-    application = build_application(chosen, parts)
+    house = House.of(chosen, parts, database)
     try:
-        yield House(application=application, parts=parts, database=database)
+        yield house
     finally:
+        house.close()
         database.close()

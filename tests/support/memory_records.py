@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
 from signer.domain.recording import (
@@ -46,10 +46,9 @@ class MemorySignatureRecords:
                 self._signatures[new.version_id, new.manifest_sha256] = new.id, new.signature
             return outcomes
 
-    def find(self, digests: Iterable[str]) -> dict[SignatureKey, bytes]:
-        """The signatures on record of these manifests."""
-        wanted = set(digests)
-        return {key: signature for key, (_, signature) in self._signatures.items() if key[1] in wanted}
+    def find(self, places: Collection[SignatureKey]) -> dict[SignatureKey, bytes]:
+        """The signatures on record."""
+        return {key: signature for key, (_, signature) in self._signatures.items() if key in places}
 
     def _on_record(self, key: SignatureKey) -> SignatureOnRecord:
         id_, signature = self._signatures[key]

@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from signer.domain.events import EventType
@@ -16,7 +16,6 @@ from signer.domain.records import Outcome, Recorded, Refused, SignatureEntry, St
 from signer.errors import SignerError
 from signer.storage.database import Database
 from signer.storage.key_store import SqlKeyStore
-from signer.storage.signature_ledger import SqlSignatureLedger
 
 from .books import SqlBook, entry
 from .clock import MovingClock
@@ -117,51 +116,6 @@ def record_events(url: str, threads: int, each: int) -> Counter[str]:
         return DONE
 
     return _outcomes(url, threads, step)
-
-
-def reserve_signatures(url: str, version_id: int, threads: int, each: int, give_back_every: int) -> Counter[str]:
-    """Every thread reserves ``each`` signatures and gives back each ``give_back_every``-th that was granted."""
-    database = Database(settings(url))
-    ledger = SqlSignatureLedger(database=database, clock=utc_now, clock_tolerance=timedelta(seconds=5))
-
-    def work(_: int) -> Counter[str]:
-        counts: Counter[str] = Counter()
-        for _ in range(each):
-            if not ledger.reserve(version_id, timeout=60.0):
-                counts["refused"] += 1
-                continue
-            counts["granted"] += 1
-            if give_back_every and counts["granted"] % give_back_every == 0:
-                ledger.release(version_id, timeout=60.0)
-                counts["given back"] += 1
-        return counts
-
-    try:
-        return sum(in_threads(threads, work), Counter())
-    finally:
-        database.close()
-
-
-def reserve_of_several(url: str, version_ids: tuple[int, ...], threads: int, rounds: int) -> Counter[str]:
-    """Every thread reserves a signature of each version, ``rounds`` times, in an order of its own."""
-    database = Database(settings(url))
-    ledger = SqlSignatureLedger(database=database, clock=utc_now, clock_tolerance=timedelta(seconds=5))
-
-    def work(number: int) -> Counter[str]:
-        start = number % len(version_ids)
-        order = (*version_ids[start:], *version_ids[:start])[:: 1 if number % 2 else -1]
-        counts: Counter[str] = Counter()
-        for version_id in order * rounds:
-            try:
-                counts["granted" if ledger.reserve(version_id, timeout=60.0) else "refused"] += 1
-            except SignerError as error:
-                counts[error.code] += 1
-        return counts
-
-    try:
-        return sum(in_threads(threads, work), Counter())
-    finally:
-        database.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,8 @@ Small bodies are read on the loop; the rest, and every disk, is worked on in ste
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import BinaryIO
 
 from signer.application import Application
@@ -13,6 +14,7 @@ from signer.artifacts import Form, UploadReader
 from signer.domain.identity import Identity
 from signer.domain.requests import Signature, SigningRequest
 from signer.errors import CredentialsMissing
+from signer.services.artifact_signing import SigningCall
 from signer.spool import SpooledFile
 from signer.web.documents import SignQuery, signature_document
 from signer.web.front.messages import Answer, Request, json_answer
@@ -37,23 +39,23 @@ class SigningHandlers:
 
     async def sign(self, request: Request, key: str) -> Answer:
         """Body: a manifest, the head of an artifact, or a whole artifact. Answer: JSON, or manifest.sig as text."""
-        identity = await self._authorised(request, key)
+        call = await self._authorised(request, key)
         upload = self._application.upload_reader(form=Form.ANY, replace=_replace(request))
         seen = await self._read(request, upload)
-        signature = await self._signed(identity, key, seen)
+        signature = await self._application.artifact_signing.sign(call(seen))
         if wants_text(request.header(b"accept")):
             return Answer(content_type=TEXT_MEDIA_TYPE, body=signature.encoded, headers=_about(signature))
         return json_answer(signature_document(signature, seen))
 
     async def sign_artifact(self, request: Request, key: str) -> Answer:
         """Body: a whole artifact. Answer: the signed artifact."""
-        identity = await self._authorised(request, key)
+        call = await self._authorised(request, key)
         upload = self._application.upload_reader(form=Form.ARTIFACT, replace=_replace(request))
         chunks = request.body.chunks(self._application.limits.artifact)
         file = await self._rooms.uploads.run(self._application.spool.open, request.body.length)
         try:
             seen = await self._spooled(chunks, upload, file)
-            signature = await self._signed(identity, key, seen)
+            signature = await self._application.artifact_signing.sign(call(seen))
             content = await self._rooms.uploads.run(file.finish)
         except BaseException:
             # In a thread: giving back gigabytes takes a disk its time.
@@ -66,15 +68,13 @@ class SigningHandlers:
             stream=self._joined(upload, content, signature),
         )
 
-    async def _authorised(self, request: Request, key: str) -> Identity:
+    async def _authorised(self, request: Request, key: str) -> Callable[[SigningRequest], SigningCall]:
+        """What becomes a call as soon as it is known what was seen."""
         identity = request.identity
         if identity is None:
             raise CredentialsMissing
-        await self._rooms.signatures.run(self._application.artifact_signing.authorise, identity, key)
-        return identity
-
-    async def _signed(self, identity: Identity, key: str, seen: SigningRequest) -> Signature:
-        return await self._rooms.signatures.run(self._application.artifact_signing.sign, identity, key, seen)
+        revision = await self._application.artifact_signing.authorise(identity, key)
+        return partial(_call, identity, key, revision, request.request_id)
 
     async def _read(self, request: Request, upload: UploadReader) -> SigningRequest:
         gathered, size, step, off_loop = [], 0, LOOP_BYTES, False
@@ -106,6 +106,10 @@ class SigningHandlers:
                 yield chunk
         finally:
             self._rooms.uploads.submit(content.close)
+
+
+def _call(identity: Identity, key: str, revision: int, request_id: str, seen: SigningRequest) -> SigningCall:
+    return SigningCall(identity=identity, key=key, request=seen, access_revision=revision, request_id=request_id)
 
 
 def _finished(upload: UploadReader, rest: bytes) -> SigningRequest:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hsm import TokenDescription, TokenPool, inspect
-from signer.bootstrap import build_application, sql_parts, storage_parts, utc_now
+from signer.bootstrap import sql_parts, utc_now
 from signer.config import Settings, load_settings
 from signer.doctor import Finding, Report, Request, examine, real_surroundings
 from signer.domain.identity import Identity, Role
@@ -25,6 +25,7 @@ from signer.installation import create_installation
 from signer.services.lifecycle import NewKeyRequest
 from signer.services.ports import TokenAccess
 from signer.storage.database import Database
+from signer.storage.key_store import SqlKeyStore
 from signer.token import open_tokens, token_config
 from tests.artifacts import ArtifactBuilder
 from tests.integration.running import free_port
@@ -94,7 +95,7 @@ class Patient:
     def version(self, number: int = 1, key: str = KEY) -> KeyVersion:
         """The record of a version."""
         with closing(Database(self.settings.database)) as database:
-            return storage_parts(self.settings, database, utc_now)[0].key(key).version(number)
+            return SqlKeyStore(database=database, clock=utc_now).key(key).version(number)
 
     @contextmanager
     def service(self, wrap: Callable[[TokenPool], TokenAccess] = lambda pool: pool) -> Iterator[House]:
@@ -105,7 +106,9 @@ class Patient:
         try:
             assert pool.wait_ready(OPENING_SECONDS)
             parts = sql_parts(settings, database=database, tokens=wrap(pool), clock=utc_now)
-            yield House(application=build_application(settings, parts), parts=parts, database=database)
+            house = House.of(settings, parts, database)
+            yield house
+            house.close()
         finally:
             pool.close()
             database.close()

@@ -88,7 +88,7 @@ def test_a_corrected_record_says_so_and_the_service_signs_again(patient: Patient
         service.lifecycle.prepare(ADMIN, KEY, validity=UNBOUNDED)
     assert run(["doctor", "--config", str(patient.config), "--repair", "--clock-is-right", "the radio says so"]) == 0
     with patient.service() as service:
-        service.signing.sign(ADMIN, KEY, SIGNING_REQUEST)
+        service.sign(ADMIN, KEY, SIGNING_REQUEST)
         service.lifecycle.prepare(ADMIN, KEY, validity=UNBOUNDED)
     corrected = next(row for row in patient_events(patient) if row["type"] == "clock-corrected")
     assert "the radio says so" in str(corrected["after"])

@@ -21,6 +21,7 @@ from signer.services.key_pairs import KeyPairSelector
 from signer.services.lifecycle import NewKeyRequest
 from tests.signer.doctor.patient import ADMIN, KEY, LABEL, Patient, findings
 from tests.signer.doctor.rows import Row, check_row
+from tests.support.house import new_request
 
 FAILED, WARNING = Severity.FAILED, Severity.WARNING
 
@@ -87,9 +88,8 @@ def exhaust(patient: Patient) -> None:
 
 def count(patient: Patient, key: str, signatures: int) -> None:
     with patient.service() as service:
-        version = service.store.key(key).version(1)
         for _ in range(signatures):
-            assert service.parts.ledger.reserve(version.id, timeout=5.0)
+            service.sign(ADMIN, key, new_request())
 
 
 def nearly_exhaust(patient: Patient) -> None:

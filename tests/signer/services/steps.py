@@ -8,9 +8,9 @@ import pytest
 
 from signer.domain.identity import Identity
 from signer.domain.keys import Key
-from signer.domain.requests import Signature
+from signer.domain.requests import Signature, SigningRequest
 from signer.services.lifecycle import NewKeyRequest
-from tests.support.house import ADMIN, KEY, REQUEST, SIGNER, House
+from tests.support.house import ADMIN, KEY, SIGNER, House, new_request
 from tests.support.memory_tokens import MemoryTokens
 
 
@@ -34,8 +34,9 @@ def asked(name: str = KEY, *, algorithm: str = "ecdsa-p256", tokens: tuple[str, 
     return NewKeyRequest(unverified_name=name, unverified_algorithm=algorithm, tokens=tokens)
 
 
-def sign(house: House, who: Identity = SIGNER, name: str = KEY) -> Signature:
-    return house.signing.sign(who, name, REQUEST)
+def sign(house: House, who: Identity = SIGNER, name: str = KEY, *, request: SigningRequest | None = None) -> Signature:
+    """A signature over a manifest that nobody had signed before, unless it is given."""
+    return house.sign(who, name, request or new_request())
 
 
 def assert_nobody_asks_the_token(tokens: MemoryTokens) -> AbstractContextManager[None]:

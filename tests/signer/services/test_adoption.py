@@ -64,7 +64,7 @@ class TestAdopt:
         two_tokens.put(some_pair(), token="two")
         key = pair_house.lifecycle.adopt(ADMIN, asked(), SELECTORS["by label"]).key
         assert key.version(1).tokens == ("two",)
-        assert pair_house.signing.authorise(SIGNER, KEY) == key
+        assert pair_house.store.key(KEY) == key
 
     def test_as_a_next_version(self, house: House, tokens: MemoryTokens) -> None:
         house.create()
@@ -216,7 +216,7 @@ class TestHiddenPublicHalf:
             return
         version = house.lifecycle.adopt(ADMIN, asked(), selector).key.version(1)
         assert (version.spki, version.state) == (spki_of(MINE), VersionState.ACTIVE)
-        assert house.signing.sign(SIGNER, KEY, REQUEST).fingerprint == version.fingerprint
+        assert house.sign(SIGNER, KEY, REQUEST).fingerprint == version.fingerprint
 
 
 class TestUnfitPairs:

@@ -64,10 +64,10 @@ class TestKeysWithReasonsOfTheirOwn:
     ) -> None:
         validity, days, code = OWN_REASONS[sentence]
         house = open_worker(tokens, vital_keys=vital)
-        key = house.create(validity=validity)
+        house.create(validity=validity)
         house.create("other")
         if validity.signature_limit:
-            assert house.parts.ledger.reserve(key.version(1).id, timeout=TIMEOUT)
+            house.sign(SIGNER)
         clock.advance(days=days)
         found = house.application.readiness.prove()
         assert broken(found) == {"key firmware": code}
@@ -169,7 +169,7 @@ class TestFailures:
         assert readiness.prove().ready
         clock.advance(seconds=1)
         with tokens.failing("sign", TROUBLE[sentence]), pytest.raises(TokenError):
-            house.signing.sign(SIGNER, KEY, REQUEST)
+            house.sign(SIGNER, KEY, REQUEST)
         found = readiness.current()
         assert (found.ready, broken(found)) == (False, {"proof": PENDING})
         clock.advance(seconds=1)
@@ -179,7 +179,7 @@ class TestFailures:
         house.create()
         assert readiness.prove().ready
         with full(house), pytest.raises(DatabaseFull):
-            house.signing.sign(SIGNER, KEY, REQUEST)
+            house.sign(SIGNER, KEY, REQUEST)
         assert not readiness.current().ready
 
     def test_what_is_wrong_with_the_request_is_not(
@@ -190,9 +190,9 @@ class TestFailures:
         assert readiness.prove().ready
         for identity, key in ((READER, KEY), (SIGNER, "log"), (SIGNER, "nothing")):
             with pytest.raises(SignerError):
-                house.signing.sign(identity, key, REQUEST)
+                house.sign(identity, key, REQUEST)
         with tokens.failing("sign", TokenBusy(token="one")), pytest.raises(TokenBusy):
-            house.signing.sign(SIGNER, KEY, REQUEST)
+            house.sign(SIGNER, KEY, REQUEST)
         assert readiness.current().ready
 
 

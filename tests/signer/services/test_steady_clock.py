@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from signer.bootstrap import build_application, sql_parts
+from signer.bootstrap import sql_parts
 from signer.errors import ClockLeapt
 from signer.services.clock import MAX_LEAP, SteadyClock
 from signer.storage.database import Database
 from tests.support.clock import ManualClock
-from tests.support.house import ADMIN, KEY, REQUEST, SIGNER, House, settings
+from tests.support.house import ADMIN, KEY, SIGNER, House, settings
 from tests.support.memory_tokens import MemoryTokens
 
 SECOND = timedelta(seconds=1)
@@ -82,7 +82,9 @@ def house(sqlite_url: str, tmp_path: Path, time: Time) -> Iterator[House]:
     chosen, tokens = settings(sqlite_url, tmp_path, ("one",)), MemoryTokens("one")
     database = Database(chosen.database)
     parts = sql_parts(chosen, database=database, tokens=tokens, clock=time.wall, monotonic=lambda: time.ticks)
-    yield House(application=build_application(chosen, parts), parts=parts, database=database)
+    house = House.of(chosen, parts, database)
+    yield house
+    house.close()
     database.close()
 
 
@@ -91,7 +93,7 @@ def test_nothing_is_signed_or_recorded_by_a_clock_that_leapt(house: House, time:
     before = (house.store.all_keys(), house.events())
     time.wall.now += timedelta(days=365)
     with pytest.raises(ClockLeapt):
-        house.signing.sign(SIGNER, KEY, REQUEST)
+        house.sign(SIGNER)
     with pytest.raises(ClockLeapt):
         house.create("other")
     with pytest.raises(ClockLeapt):
@@ -101,7 +103,7 @@ def test_nothing_is_signed_or_recorded_by_a_clock_that_leapt(house: House, time:
     assert [(item.name, item.code) for item in found.conditions if item.code] == [("clock", "clock-leapt")]
     assert not found.ready
     time.wall.now -= timedelta(days=365)
-    house.signing.sign(SIGNER, KEY, REQUEST)
+    house.sign(SIGNER)
     time.passes(1)
     assert house.application.readiness.prove().ready
 

@@ -1,0 +1,92 @@
+"""Looks up what is on record, for an event loop.
+
+SQLite answers from its pages in less time than a thread takes to be woken, so it is asked on the loop, through one
+connection that does nothing else and never waits for a lock. PostgreSQL is asked in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from signer.services.ports import SignaturesOnRecord
+from signer.storage import record_statements as sql
+from signer.storage.database import Database, translated
+from signer.storage.sqlite import SqliteFile
+
+Place = tuple[int, str]
+
+
+def signatures_on_record(database: Database) -> SignaturesOnRecord:
+    """``services.ports.SignaturesOnRecord`` on this database."""
+    return PostgresOnRecord(database) if database.sqlite_file is None else SqliteOnRecord(database.sqlite_file)
+
+
+class SqliteOnRecord:
+    """On an SQLite file, on the loop."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+        self._texts = sql.SqliteStatements()
+        self._connection: sqlite3.Connection | None = None
+
+    async def find(self, places: Collection[Place]) -> tuple[int, Mapping[Place, bytes]]:
+        """The present revision, and the signatures on record."""
+        revision = self._revision()
+        # The revision first: what is found is no older than it.
+        digests = self._texts.listed({digest for _, digest in places})
+        return revision, _found(self._rows(self._texts.text(sql.FOUND), {"digests": digests}))
+
+    async def access_revision(self) -> int:
+        """The present revision of keys and access."""
+        return self._revision()
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _revision(self) -> int:
+        return int(self._rows(self._texts.text(sql.REVISION), {})[0][0])
+
+    def _rows(self, statement: str, values: Mapping[str, Any]) -> list[Sequence[Any]]:
+        with translated():
+            self._file.check()
+            if self._connection is None:
+                self._connection = self._file.connect(0)
+            rows: list[Sequence[Any]] = self._connection.execute(statement, values).fetchall()
+        return rows
+
+
+class PostgresOnRecord:
+    """On PostgreSQL, in a thread."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._sql = sql.PostgresStatements(locking=False)
+
+    async def find(self, places: Collection[Place]) -> tuple[int, Mapping[Place, bytes]]:
+        """The present revision, and the signatures on record."""
+        return await asyncio.to_thread(self._find, {digest for _, digest in places})
+
+    async def access_revision(self) -> int:
+        """The present revision of keys and access."""
+        revision, _ = await asyncio.to_thread(self._find, set())
+        return revision
+
+    def close(self) -> None:
+        """The connections are the database's."""
+
+    def _find(self, digests: Collection[str]) -> tuple[int, Mapping[Place, bytes]]:
+        with self._database.reading() as connection:
+            revision = int(self._sql.rows(connection, sql.REVISION, {})[0][0])
+            if not digests:
+                return revision, {}
+            return revision, _found(self._sql.rows(connection, sql.FOUND, {"digests": self._sql.listed(digests)}))
+
+
+def _found(rows: Sequence[Sequence[Any]]) -> dict[Place, bytes]:
+    return {(version_id, digest): bytes(signature) for version_id, digest, signature in rows}

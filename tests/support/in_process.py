@@ -1,0 +1,107 @@
+"""What a worker has beside it, in the test's own process: a recorder without a process, and tokens for a loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from hsm import PinnedKey
+from signer.bootstrap import Parts
+from signer.domain.identity import Identity
+from signer.domain.records import Outcome, SignatureEntry
+from signer.errors import CredentialsRejected, SignerError
+from signer.services.ports import TokenAccess
+from signer.storage.database import Database
+from signer.storage.signature_records import SqlSignatureRecords
+
+Result = TypeVar("Result")
+WAIT_SECONDS = 60.0
+
+
+class DirectRecorder:
+    """Commits in a thread of the worker's own, each call for itself."""
+
+    def __init__(self, records: SqlSignatureRecords) -> None:
+        self._records = records
+
+    async def record_many(self, entries: Sequence[SignatureEntry], *, deadline: float) -> list[Outcome | SignerError]:
+        """As the port."""
+        try:
+            return list(await asyncio.to_thread(self._records.record_many, entries))
+        except SignerError as error:
+            return [error] * len(entries)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class ThreadedSigner:
+    """The tokens, each signature in a thread."""
+
+    def __init__(self, tokens: TokenAccess) -> None:
+        self._tokens = tokens
+
+    async def sign(
+        self, key: PinnedKey, message: bytes, *, tokens: Sequence[str] | None = None, timeout: float
+    ) -> bytes:
+        """As the port."""
+        return await asyncio.to_thread(self._tokens.sign, key, message, tokens=tokens, timeout=timeout)
+
+
+class KnownIdentities:
+    """Everybody is who they say, but those that a test took away."""
+
+    def __init__(self) -> None:
+        self.revoked: set[str] = set()
+        self.forgotten = 0
+
+    def confirm(self, identity: Identity) -> None:
+        """As the port."""
+        if identity.name in self.revoked:
+            raise CredentialsRejected
+
+    def forget(self) -> None:
+        """As the port."""
+        self.forgotten += 1
+
+
+def in_process(parts: Parts, database: Database) -> Parts:
+    """The parts of a worker that needs no other process."""
+    records = SqlSignatureRecords(database=database, clock=parts.clock, clock_tolerance=timedelta(seconds=5))
+    return replace(
+        parts,
+        recorder=DirectRecorder(records),
+        token_signer=ThreadedSigner(parts.tokens),
+        identities=KnownIdentities(),
+    )
+
+
+class LoopThread:
+    """An event loop in a thread, started when it is first needed."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """The result of the coroutine, on the loop."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+                self._thread.start()
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(WAIT_SECONDS)
+
+    def close(self) -> None:
+        """End the loop."""
+        if self._loop is None or self._thread is None:
+            return
+        self.run(self._loop.shutdown_default_executor())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(WAIT_SECONDS)
+        self._loop.close()
