@@ -156,7 +156,7 @@ class TokenPool:
         token: str,
         timeout: float | None = None,
     ) -> bytes:
-        """A new pair in ``token``; returns its DER SubjectPublicKeyInfo.
+        """A new key pair in ``token``; returns its DER SubjectPublicKeyInfo.
 
         The private key is sensitive, cannot be extracted and may only sign. Raises ``KeyExists`` where an object has
         this identifier or label already. The pair has made a signature that its public key verifies.
@@ -186,7 +186,7 @@ class TokenPool:
     def find_key(
         self, token: str, *, key_id: bytes | None = None, label: str | None = None, timeout: float | None = None
     ) -> TokenKey:
-        """Exactly one pair, by CKA_ID or label or both; raises ``KeyNotFound`` or ``KeyAmbiguous``.
+        """Exactly one key pair, by CKA_ID or label or both; raises ``KeyNotFound`` or ``KeyAmbiguous``.
 
         A pair that can sign has done so, verified by its own public half: else ``KeyHalvesDiffer``.
         """
