@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa,
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from hsm import Algorithm, PinnedKey, TokenConfig, TokenPool
+from hsm import Algorithm, AsyncSigner, PinnedKey, SignRequest, TokenConfig, TokenPool
 from hsm.errors import (
     AlgorithmUnsupported,
     ConfigurationError,
@@ -112,6 +113,32 @@ def test_a_digest_from_outside_is_signed_as_the_message_would_be(token: Candidat
     import hashlib
 
     verify(key, token.pool.sign_digest(key, hashlib.sha256(MESSAGE).digest()))
+
+
+def test_many_at_once_have_each_their_own(token: Candidate) -> None:
+    key = token.key(key_id=b"many")
+    unknown = SignRequest(PinnedKey(key_id=b"nobody", algorithm=key.algorithm, spki=key.spki), MESSAGE)
+    asked = [SignRequest(key, b"%d" % number) for number in range(20)]
+    *outcomes, refused = token.pool.sign_many([*asked, unknown])
+    for request, outcome in zip(asked, outcomes, strict=True):
+        assert isinstance(outcome, bytes)
+        verify(key, outcome, request.message)
+    assert isinstance(refused, KeyNotFound)
+
+
+def test_an_event_loop_signs_as_threads_do(token: Candidate) -> None:
+    key = token.key(key_id=b"loop")
+
+    async def ask() -> list[bytes]:
+        signer = AsyncSigner(token.pool)
+        signer.start(asyncio.get_running_loop())
+        try:
+            return await asyncio.gather(*(signer.sign(key, b"%d" % number, timeout=30) for number in range(20)))
+        finally:
+            signer.close()
+
+    for number, signature in enumerate(asyncio.run(ask())):
+        verify(key, signature, b"%d" % number)
 
 
 def test_an_empty_and_a_long_message_are_signed(token: Candidate) -> None:
