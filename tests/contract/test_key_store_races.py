@@ -20,6 +20,7 @@ from tests.support.recorders import until
 from tests.support.records import add_pinned, add_version, event, new_key, new_version, swap
 
 THREADS = 6
+KEYS = ("one", "two", "three", "four")
 
 
 @pytest.fixture
@@ -69,6 +70,32 @@ class TestManyAtOnce:
         assert outcomes["left"] == PROCESSES * THREADS
         assert event_types(store).count(EventType.KEY_ROTATED) == outcomes[rivals.DONE] > 0
         assert {version.state for version in store.key("firmware").versions} == {VersionState.PREVIOUS}
+
+    def test_each_of_several_keys_gets_one_next_version(
+        self, store: SqlKeyStore, database_url: str, crowd: Crowd
+    ) -> None:
+        for name in KEYS:
+            add_pinned(store, name)
+        outcomes = sum(crowd.everywhere(rivals.add_next_versions_of_several, database_url, KEYS, THREADS), Counter())
+        attempts = PROCESSES * THREADS * len(KEYS)
+        assert outcomes == {
+            "left": PROCESSES * THREADS,
+            rivals.DONE: len(KEYS),
+            "next-version-exists": attempts - len(KEYS),
+        }
+        assert [[version.number for version in store.key(name).versions] for name in KEYS] == [[1, 2]] * len(KEYS)
+
+    def test_several_keys_change_without_waiting_for_each_other_in_a_circle(
+        self, store: SqlKeyStore, database_url: str, crowd: Crowd
+    ) -> None:
+        for name in KEYS:
+            add_pinned(store, name, state=VersionState.PREVIOUS)
+        outcomes = sum(crowd.everywhere(rivals.change_several, database_url, KEYS, THREADS, 4), Counter())
+        assert outcomes[rivals.BROKEN] == 0
+        assert outcomes.keys() <= {rivals.DONE, "state-changed", "seen in use", "left"}
+        assert outcomes["left"] == PROCESSES * THREADS
+        assert event_types(store).count(EventType.KEY_ROTATED) == outcomes[rivals.DONE] >= len(KEYS)
+        assert {version.state for name in KEYS for version in store.key(name).versions} == {VersionState.PREVIOUS}
 
     def test_who_reads_on_misses_no_event(self, store: SqlKeyStore, database_url: str, crowd: Crowd) -> None:
         writing = crowd.begin(rivals.record_events, database_url, THREADS, 20)

@@ -71,6 +71,41 @@ def add_the_next_version(url: str, name: str, threads: int) -> Counter[str]:
     return _outcomes(url, threads, step)
 
 
+def add_next_versions_of_several(url: str, names: tuple[str, ...], threads: int) -> Counter[str]:
+    """Every thread records a next version of each key, in an order of its own."""
+    outcomes: list[str] = []
+
+    def add(store: SqlKeyStore, name: str) -> str:
+        try:
+            store.add_version(store.key(name), new_version(), event(key=name))
+        except SignerError as error:
+            return error.code
+        return DONE
+
+    def step(store: SqlKeyStore, number: int) -> str:
+        start = number % len(names)
+        order = (*names[start:], *names[:start])[:: 1 if number % 2 else -1]
+        outcomes.extend(add(store, name) for name in order)
+        return "left"
+
+    total = _outcomes(url, threads, step)
+    return total + Counter(outcomes)
+
+
+def change_several(url: str, names: tuple[str, ...], threads: int, rounds: int) -> Counter[str]:
+    """Every thread makes the version of each key active and previous again, in an order of its own."""
+    outcomes: list[str] = []
+
+    def step(store: SqlKeyStore, number: int) -> str:
+        start = number % len(names)
+        order = (*names[start:], *names[:start])[:: 1 if number % 2 else -1]
+        outcomes.extend(_activate_once(store, name, 0) for name in order * rounds)
+        return "left"
+
+    total = _outcomes(url, threads, step)
+    return total + Counter(outcomes)
+
+
 def disable_the_active_version(url: str, key: Key, threads: int) -> Counter[str]:
     """Every thread disables the version that it believes to be active."""
 
