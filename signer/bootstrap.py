@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from hsm import AsyncSigner, TokenPool
 from signer.application import Application, BodyLimit, RequestLimits
@@ -15,6 +16,7 @@ from signer.config import Settings
 from signer.processes import is_alive, this_worker
 from signer.recorder.addresses import socket_path
 from signer.recorder.client import RecorderClient
+from signer.recorder.probe import ping
 from signer.services.adoption import Adoption
 from signer.services.artifact_signing import ArtifactSigning
 from signer.services.certificates import CertificateService
@@ -71,6 +73,7 @@ class Parts:
     clock: Clock
     monotonic: Callable[[], float]
     reports: WorkerReports
+    probes: Mapping[str, Callable[[], None]] = field(default_factory=dict)
 
 
 def boot_seconds() -> float:
@@ -132,7 +135,7 @@ def build_application(settings: Settings, parts: Parts) -> Application:
         clock=clock,
         monotonic=parts.monotonic,
         quarantine=quarantine,
-        plan=_readiness_plan(settings),
+        plan=_readiness_plan(settings, parts),
     )
     certificates = CertificateService(store=parts.store, signer=signer, clock=clock, quarantine=quarantine)
     return Application(
@@ -214,12 +217,13 @@ def _pair_maker(settings: Settings, parts: Parts) -> KeyPairMaker:
     )
 
 
-def _readiness_plan(settings: Settings) -> ReadinessPlan:
+def _readiness_plan(settings: Settings, parts: Parts) -> ReadinessPlan:
     return ReadinessPlan(
         interval=settings.readiness.interval,
         timeout=settings.signing.timeout,
         workers=settings.server.workers,
         vital_keys=frozenset(settings.readiness.vital_keys),
+        probes=parts.probes,
     )
 
 
@@ -253,7 +257,9 @@ class Runtime:
             settings, database=self._database, tokens=self._pool, token_signer=self._token_signer, clock=utc_now
         )
         self._on_record, self._recorder = parts.on_record, parts.recorder
-        self.application = build_application(settings, parts)
+        # Nothing is signed without it; only a running service has one.
+        answers = partial(ping, socket_path(settings.spool.directory), timeout=settings.signing.timeout)
+        self.application = build_application(settings, replace(parts, probes={"recorder": answers}))
 
     def start(self) -> None:
         """Start the token processes and the readiness proof."""
