@@ -72,7 +72,7 @@ TAR: dict[str, Make] = {
 }
 
 MANIFEST: dict[str, Make] = {
-    "payload files": lambda size: b"".join(b"%064x  data/0000/%d\n" % (n, n) for n in range(size // 80)),
+    "payload files": lambda size: b"".join(b"%064x  data/0000/%d\n" % (n, n) for n in range(size // 88)),
     "newlines": repeated(b"", b"\n"),
 }
 

@@ -19,7 +19,7 @@ from verifier import Evidence, TrustStore, VerificationError, verify
 from . import judges
 from .conftest import Judge
 from .facts import expected, printed
-from .mutants import KINDS, Mutant, mutant
+from .mutants import KINDS, mutant
 
 pytestmark = pytest.mark.judge
 
@@ -28,10 +28,10 @@ FEWEST_JUDGED = 0.1
 TRUST = {kind: TrustStore.from_pem(public_pem(private_key(kind))) for kind in KINDS}
 
 
-def evidence_of(made: Mutant) -> Evidence | None:
+def evidence_of(artifact: bytes, key: KeyKind) -> Evidence | None:
     """By this project's verifier."""
     try:
-        return verify(io.BytesIO(made.artifact), trust=TRUST[made.key], hash_in_thread=False)
+        return verify(io.BytesIO(artifact), trust=TRUST[key], hash_in_thread=False)
     except VerificationError:
         return None
 
@@ -41,7 +41,7 @@ def read_alike(seed: int, rounds: int, judge: Judge, path: Path) -> None:
     judged = 0
     for _ in range(rounds):
         made = mutant(rng)
-        evidence = evidence_of(made)
+        evidence = evidence_of(made.artifact, made.key)
         if evidence is None:
             continue
         judged += 1
