@@ -12,6 +12,7 @@ from signer.web.app import create_app
 from signer.web.front.application import Front
 from signer.web.front.bridge import Bridge
 from signer.web.front.messages import Receive, Send
+from signer.web.front.metrics import Metrics
 from signer.web.front.rooms import Rooms
 
 
@@ -22,7 +23,14 @@ class WebApplication:
         self._runtime = runtime
         self._rooms = Rooms(threads=server.threads, timeout=server.request_timeout)
         bridge = Bridge(create_app(runtime.application))
-        self._front = Front(runtime.application, rooms=self._rooms, bridge=bridge)
+        self._metrics = Metrics()
+        self._front = Front(
+            runtime.application,
+            rooms=self._rooms,
+            bridge=bridge,
+            metrics=self._metrics,
+            listed=server.metrics_networks,
+        )
 
     async def startup(self) -> None:
         """On the worker's loop, before the first connection."""
@@ -32,6 +40,10 @@ class WebApplication:
         """After the last one."""
         self._runtime.leave()
         self._rooms.close()
+
+    def observe(self, connections: int) -> None:
+        """To be called about once a second: writes down the metrics."""
+        self._metrics.observe(connections, self._runtime.health())
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request."""

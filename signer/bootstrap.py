@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from hsm import AsyncSigner, TokenPool
+from hsm import AsyncSigner, TokenHealth, TokenPool
 from signer.application import Application, BodyLimit, RequestLimits
 from signer.auth.api_tokens import ApiTokenAuthenticator
 from signer.config import Settings
@@ -274,6 +274,10 @@ class Runtime:
         """Sign on the loop no more; to be called on it when nobody waits for a signature any longer."""
         self._recorder.close()
         self._token_signer.close()
+
+    def health(self) -> tuple[TokenHealth, ...]:
+        """How the tokens are."""
+        return self._pool.health()
 
     def close(self) -> None:
         """Stop the proof, the token processes and the database connections."""

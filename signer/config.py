@@ -71,7 +71,28 @@ class ServerSettings(Section):
     body_rate: int = Field(1024, ge=0, le=MEBIBYTE, description="least rate of a body on average, bytes per second")
     keep_alive: float = Field(15.0, gt=0, le=600, description="longest wait for another request, seconds")
     request_timeout: float = Field(60.0, gt=0, le=600, description="longest wait for an answer, seconds")
+    metrics_allow: tuple[str, ...] = Field((), description="addresses or networks that may read the metrics")
     graceful_timeout: float = Field(30.0, gt=0, le=600, description="time for requests under way at a stop, seconds")
+
+    @property
+    def metrics_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        """``metrics_allow``, read."""
+        return tuple(ipaddress.ip_network(text) for text in self.metrics_allow)
+
+    @field_validator("metrics_allow", mode="before")
+    @classmethod
+    def _a_variable_lists_addresses_with_commas(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("metrics_allow")
+    @classmethod
+    def _networks_are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                ipaddress.ip_network(text)
+            except ValueError:
+                raise ValueError("must list addresses or networks, such as 192.0.2.0/24") from None
+        return value
 
     @property
     def unix_socket(self) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import ssl
+from importlib import import_module
 from pathlib import Path
 from signal import SIGHUP
 from typing import Any
@@ -12,7 +13,6 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
-from signer.asgi import web_application
 from signer.bootstrap import Runtime
 from signer.config import ServerSettings, Settings, Tls
 from signer.errors import ConfigurationInvalid
@@ -21,6 +21,7 @@ from signer.recorder.setup import Setup
 from signer.recorder.supervision import RecorderSupervisor
 from signer.storage.database import Database
 from signer.token import with_sealed_pins
+from signer.web import metrics_folder
 from signer.web.connections.limits import ConnectionLimits, most_connections, raise_descriptor_limit
 from signer.web.connections.shares import Shares
 from signer.web.worker import LineLogger, Worker
@@ -33,6 +34,8 @@ HEADER_FIELD_BYTES = 8190
 SOCKET_UMASK = 0o117
 # A worker that is being replaced sits beside its successor for a moment.
 SPARE_SEATS = 2
+# Under the spool directory.
+METRICS_FOLDER = "metrics"
 # What a recorder without workers may still take for its last commit, at a stop.
 RECORDER_SECONDS = 5.0
 
@@ -139,6 +142,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
 
     def load(self) -> Any:
         """Called in each worker after the fork: the application, with its tokens starting."""
+        from signer.asgi import web_application
+
         self.runtime = Runtime(self.settings)
         self.runtime.start()
         return web_application(self.runtime, self.settings.server)
@@ -152,6 +157,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
 
     def _free_seat(self, _arbiter: Any, worker: Any) -> None:
         self.shares.free_seat(worker)
+        metrics_folder.forget(worker.pid)
 
     def _close_runtime(self, _arbiter: Any, _worker: Any) -> None:
         if self.runtime is not None:
@@ -206,8 +212,11 @@ def serve(settings: Settings) -> None:
     configure_logging(settings.logging)
     _check_database(settings)
     settings.spool.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    metrics_folder.prepare(settings.spool.directory / METRICS_FOLDER)
     if settings.server.unix_socket is not None:
         Path(settings.server.unix_socket).parent.mkdir(parents=True, exist_ok=True)
+    # Now, for all workers together, and not before: what counts looks for its folder when it is imported.
+    import_module("signer.asgi")
     scheme = "https" if settings.server.tls is Tls.ON else "http"
     server = Server(with_sealed_pins(settings), descriptors=raise_descriptor_limit())
     logger.info(

@@ -27,13 +27,18 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A method on a path. ``action``: what its caller must be allowed to do; None asks for no credentials."""
+    """A method on a path.
+
+    ``action``: what its caller must be allowed to do; None asks for no credentials. ``for_listed_addresses``: whoever
+    has an address that the settings list needs none.
+    """
 
     method: str
     path: str
     name: str
     action: Action | None
     in_front: bool = False
+    for_listed_addresses: bool = False
 
     @property
     def flask_rule(self) -> str:
@@ -59,6 +64,7 @@ ROUTES: tuple[Route, ...] = (
     _front("POST", f"{KEY}/artifacts", "sign_artifact", Action.SIGN),
     _front("GET", "/healthz", "healthz", None),
     _front("GET", "/readyz", "readyz", None),
+    Route(method="GET", path="/metrics", name="metrics", action=Action.READ, in_front=True, for_listed_addresses=True),
     _flask("GET", KEYS, "list_keys", Action.READ),
     _flask("POST", KEYS, "create_key", Action.ADMINISTER),
     _flask("GET", KEY, "show_key", Action.READ),

@@ -34,6 +34,7 @@ from signer.web.connections.shares import ABSENT, Shares
 logger = logging.getLogger("artifact-signer.server")
 
 SWEEP_SECONDS = 0.25
+OBSERVE_SECONDS = 1.0
 # At a stop: time for requests that are on their way through the system, before idle connections are closed.
 LAST_LOOK_SECONDS = 0.1
 # At a stop: time in which a connection that was just made may still ask something.
@@ -125,6 +126,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn carries no types
     def load_wsgi(self) -> None:
         """Build the application and what its connections need."""
         self._stopping = asyncio.Event()
+        self._observe_at = 0.0
         self.limits = self.host.limits
         self.register = Register(
             bound=self.limits.connections,
@@ -171,11 +173,16 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn carries no types
             door.close()
         self.host.shares.set(self.seat, ABSENT)
         await self._finish()
+        self.asgi.observe(self.register.open)
         await self.asgi.shutdown()
 
     async def _beat(self) -> None:
         self.notify()
         self.register.sweep()
+        now = time.monotonic()
+        if now >= self._observe_at:
+            self._observe_at = now + OBSERVE_SECONDS
+            self.asgi.observe(self.register.open)
         try:
             async with asyncio.timeout(SWEEP_SECONDS):
                 await self._stopping.wait()

@@ -24,6 +24,7 @@ from signer.token import open_tokens
 from signer.web.app import create_app
 from signer.web.front.application import Front
 from signer.web.front.bridge import Bridge
+from signer.web.front.metrics import Metrics
 from signer.web.front.rooms import Rooms
 from tests.support.asking import Reply, ask
 
@@ -59,7 +60,7 @@ def application(directory: Path) -> Application:
     services = build_application(settings, parts)
     app, rooms = create_app(services), Rooms(threads=1, timeout=TIMEOUT)
     return Application(
-        front=Front(services, rooms=rooms, bridge=Bridge(app)),
+        front=Front(services, rooms=rooms, bridge=Bridge(app), metrics=Metrics()),
         app=app,
         credentials={
             role: f"Bearer {issue_api_token(api_tokens, name=role.value, role=role, actor='test')}" for role in Role

@@ -270,3 +270,26 @@ def _healthy(url: str) -> bool:
         return httpx.get(f"{url}/healthz", timeout=5).status_code == 200
     except httpx.TransportError:
         return False
+
+
+def test_metrics_are_the_sum_over_all_workers(pair: tuple[Installation, subprocess.Popen[bytes]]) -> None:
+    installation, _ = pair
+
+    def figure(name: str) -> float:
+        with installation.http() as http:
+            lines = http.get("/metrics").text.splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+
+    signatures, answered = 'artifact_signer_signatures_total{checked="manifest",key="p256"}', 24
+    before = figure(signatures)
+    for _ in range(answered):
+        with installation.http() as http:
+            assert http.post("/v1/keys/p256/signatures", content=MANIFEST).status_code == 200
+            assert http.get("/v1/keys/nothing").status_code == 404
+    # Each worker writes down once a second.
+    _until(lambda: figure(signatures) == before + answered)
+    assert figure('artifact_signer_refusals_total{code="key-not-found"}') >= answered
+    assert figure("artifact_signer_token_ready") == 2
+    folder = installation.directory / "spool" / "metrics"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert len({path.name for path in folder.glob("counter_*.db")}) == 2

@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from signer.application import Application
@@ -18,6 +19,7 @@ from signer.errors import EncodingNotSupported, MethodNotAllowed, RouteNotFound
 from signer.services.access import require
 from signer.web.front.bridge import Bridge
 from signer.web.front.messages import Answer, Receive, Request, Send
+from signer.web.front.metrics import CONTENT_TYPE, Metrics
 from signer.web.front.operations import Operations
 from signer.web.front.rooms import Rooms
 from signer.web.front.signing import SigningHandlers
@@ -28,23 +30,35 @@ from signer.web.routes import RouteTable
 logger = logging.getLogger("artifact-signer.request")
 
 Handler = Callable[..., Awaitable[Answer]]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Front:
     """The routes over a running application, for one event loop."""
 
-    def __init__(self, application: Application, *, rooms: Rooms, bridge: Bridge) -> None:
+    def __init__(
+        self,
+        application: Application,
+        *,
+        rooms: Rooms,
+        bridge: Bridge,
+        metrics: Metrics,
+        listed: Sequence[Network] = (),
+    ) -> None:
         self._application = application
+        self._metrics = metrics
+        self._listed = tuple(listed)
         self._rooms = rooms
         self._bridge = bridge
         self._table = RouteTable()
-        signing = SigningHandlers(application, rooms=rooms)
+        signing = SigningHandlers(application, rooms=rooms, metrics=metrics)
         operations = Operations(application, authenticate=self._authenticated)
         self._handlers: Mapping[str, Handler] = {
             "sign": signing.sign,
             "sign_artifact": signing.sign_artifact,
             "healthz": operations.healthz,
             "readyz": operations.readyz,
+            "metrics": self._metrics_text,
         }
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -58,7 +72,9 @@ class Front:
             raise
         except Exception as error:  # noqa: BLE001  (the one place that answers for all of them)
             answer = _refusal(request, error)
-        _log(request, started, status=answer.status, code=answer.problem.code if answer.problem else None)
+        code = answer.problem.code if answer.problem else None
+        _log(request, started, status=answer.status, code=code)
+        self._metrics.answered(request.route, answer.status, code, time.monotonic() - started)
         await answer.send(send, request.request_id)
 
     async def _answer(self, request: Request) -> Answer:
@@ -70,7 +86,8 @@ class Front:
         route = match.route(request.method)
         if route is None:
             raise MethodNotAllowed(allowed=match.allowed)
-        if route.action is not None:
+        request.route = route.name
+        if route.action is not None and not (route.for_listed_addresses and self._is_listed(request.client)):
             request.identity = await self._authenticated(request.header(b"authorization"))
             require(request.identity, route.action)
         encoding = request.header(b"content-encoding")
@@ -81,9 +98,19 @@ class Front:
         body = await request.body.whole(self._application.limits.json)
         return await self._rooms.requests.run(self._bridge.call, request, body)
 
+    async def _metrics_text(self, _request: Request) -> Answer:
+        return Answer(content_type=CONTENT_TYPE, body=await self._rooms.requests.run(self._metrics.text))
+
+    def _is_listed(self, client: str | None) -> bool:
+        if client is None or not self._listed:
+            return False
+        address = ipaddress.ip_address(client.partition("%")[0])
+        return any(address in network for network in self._listed)
+
     async def _authenticated(self, authorization: str | None) -> Identity:
         authenticator = self._application.authenticator
-        known = authenticator.remembered(authorization)
+        with self._metrics.stage("decide"):
+            known = authenticator.remembered(authorization)
         if known is not None:
             return known
         return await self._rooms.requests.run(authenticator.authenticate, authorization)

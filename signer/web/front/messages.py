@@ -58,7 +58,7 @@ class Body:
 class Request:
     """One request: its head, its caller once that is proved, and its body unread."""
 
-    __slots__ = ("_headers", "_scope", "body", "identity", "method", "raw_path", "request_id")
+    __slots__ = ("_headers", "_scope", "body", "identity", "method", "raw_path", "request_id", "route")
 
     def __init__(self, scope: MutableMapping[str, Any], receive: Receive) -> None:
         self._scope = scope
@@ -67,6 +67,8 @@ class Request:
         self.raw_path: bytes = scope["raw_path"]
         self.request_id = secrets.token_hex(REQUEST_ID_BYTES)
         self.identity: Identity | None = None
+        self.route: str | None = None
+        """The name of its route, once that is found."""
         length = self._headers.get(b"content-length")
         chunked = b"transfer-encoding" in self._headers
         self.body = Body(receive, length=None if chunked else int(length or 0))

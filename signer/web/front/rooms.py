@@ -1,6 +1,6 @@
 """Threads, few and for one purpose each, so that none waits for what another is slow at.
 
-``requests``: what asks the database or a token for minutes at most, in Flask. ``signatures``: signing itself.
+``requests``: what asks the database or a token for minutes at most, in Flask.
 ``uploads``: hashing, inflating and disks, in steps of a fraction of a second.
 """
 
@@ -70,10 +70,9 @@ class Rooms:
 
     def __init__(self, *, threads: int, timeout: float) -> None:
         self.requests = Room("requests", threads=threads, timeout=timeout)
-        self.signatures = Room("signatures", threads=threads, timeout=timeout)
         self.uploads = Room("uploads", threads=threads, timeout=timeout)
 
     def close(self) -> None:
         """Wait for what has begun."""
-        for room in (self.requests, self.signatures, self.uploads):
+        for room in (self.requests, self.uploads):
             room.close()

@@ -18,6 +18,7 @@ from signer.services.artifact_signing import SigningCall
 from signer.spool import SpooledFile
 from signer.web.documents import SignQuery, signature_document
 from signer.web.front.messages import Answer, Request, json_answer
+from signer.web.front.metrics import Metrics
 from signer.web.front.negotiation import wants_text
 from signer.web.front.rooms import Rooms
 from signer.web.parsing import parsed_query
@@ -33,9 +34,10 @@ STEP_BYTES = 256 << 10
 class SigningHandlers:
     """The two routes."""
 
-    def __init__(self, application: Application, *, rooms: Rooms) -> None:
+    def __init__(self, application: Application, *, rooms: Rooms, metrics: Metrics) -> None:
         self._application = application
         self._rooms = rooms
+        self._metrics = metrics
 
     async def sign(self, request: Request, key: str) -> Answer:
         """Body: a manifest, the head of an artifact, or a whole artifact. Answer: JSON, or manifest.sig as text."""
@@ -43,6 +45,7 @@ class SigningHandlers:
         upload = self._application.upload_reader(form=Form.ANY, replace=_replace(request))
         seen = await self._read(request, upload)
         signature = await self._application.artifact_signing.sign(call(seen))
+        self._metrics.signed(key, seen)
         if wants_text(request.header(b"accept")):
             return Answer(content_type=TEXT_MEDIA_TYPE, body=signature.encoded, headers=_about(signature))
         return json_answer(signature_document(signature, seen))
@@ -57,6 +60,7 @@ class SigningHandlers:
             seen = await self._spooled(chunks, upload, file)
             signature = await self._application.artifact_signing.sign(call(seen))
             content = await self._rooms.uploads.run(file.finish)
+            self._metrics.signed(key, seen)
         except BaseException:
             # In a thread: giving back gigabytes takes a disk its time.
             self._rooms.uploads.submit(file.close)
@@ -86,7 +90,8 @@ class SigningHandlers:
                 gathered, size, step, off_loop = [], 0, STEP_BYTES, True
         if off_loop:
             return await self._rooms.uploads.run(_finished, upload, b"".join(gathered))
-        return _finished(upload, b"".join(gathered))
+        with self._metrics.stage("parse"):
+            return _finished(upload, b"".join(gathered))
 
     async def _spooled(self, chunks: AsyncIterator[bytes], upload: UploadReader, file: SpooledFile) -> SigningRequest:
         gathered, size = [], 0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 from urllib.parse import unquote_to_bytes
 
 import pytest
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from signer.domain.identity import Role
+from signer.web.front.metrics import CONTENT_TYPE
 from signer.web.routes import AUTOMATIC, ROUTES, RouteTable
 from tests.docs.application import KEY, Application
 
@@ -123,3 +125,19 @@ def test_a_caller_is_asked_who_it_is_before_its_body(site: Application, route: o
 def test_a_body_that_is_too_large_never_reaches_flask(site: Application) -> None:
     answer = site.ask("POST", "/v1/keys", site.credentials[Role.ADMINISTRATOR], b" " * (1 << 20))
     assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")
+
+
+def test_metrics_are_for_credentials_and_listed_addresses_never_for_strangers(site: Application) -> None:
+    assert site.ask("GET", "/metrics").status_code == 401
+    assert site.ask("GET", "/metrics", "Bearer nonsense").status_code == 401
+    reader = site.ask("GET", "/metrics", site.credentials[Role.READER])
+    assert (reader.status_code, reader.content_type) == (200, CONTENT_TYPE)
+    assert b"artifact_signer_requests_total" in reader.data
+    site.front._listed = (ipaddress.ip_network("127.0.0.0/8"),)
+    try:
+        assert site.ask("GET", "/metrics").status_code == 200
+        assert site.ask("GET", "/v1/keys").status_code == 401
+        site.front._listed = (ipaddress.ip_network("192.0.2.0/24"), ipaddress.ip_network("::/0"))
+        assert site.ask("GET", "/metrics").status_code == 401
+    finally:
+        site.front._listed = ()

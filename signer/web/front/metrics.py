@@ -1,0 +1,106 @@
+"""What is counted of requests and signatures, for Prometheus; one sum over all workers of the machine.
+
+Each worker counts in files of its own, in a folder that only the service's user may enter; whichever worker is asked
+adds them up. Names of keys and tokens are in it, so it is for credentials and for listed addresses.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from signer.web.metrics_folder import DIRECTORY_VARIABLE
+
+if TYPE_CHECKING:
+    from hsm import TokenHealth
+    from signer.domain.requests import SigningRequest
+
+PREFIX = "artifact_signer"
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+# What takes longer, uploads apart, is worth a look.
+SLOW_SECONDS = 1.0
+NO_ROUTE = "none"
+
+
+class Metrics:
+    """The metrics of one worker, for its event loop.
+
+    What happens at each request is counted in plain numbers, and given to the files by ``observe``, once in a while: a
+    file costs more than most of what is counted.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = self._counter("requests", "Requests answered.", "route", "status")
+        self._seconds = self._counter("request_seconds", "Time from head to answer, uploads included.", "route")
+        self._slow = self._counter("slow_requests", f"Requests that took over {SLOW_SECONDS:g} s.", "route")
+        self._refusals = self._counter("refusals", "Requests refused.", "code")
+        self._signatures = self._counter("signatures", "Signatures that left.", "key", "checked")
+        self._stages = self._counter("stage_cpu_seconds", "Processor time of the workers' loops by stage.", "stage")
+        self._processor = self._counter("worker_cpu_seconds", "Processor time of the workers.")
+        self._connections = self._gauge("open_connections", "Open connections.")
+        self._token_ready = self._gauge("token_ready", "Token processes that are ready.", "token")
+        self._token_restarts = self._gauge("token_restarts", "Starts of token processes after their first.", "token")
+        self._pending: dict[tuple[Counter, tuple[str, ...]], float] = {}
+        self._processor_told = 0.0
+
+    def answered(self, route: str | None, status: int, code: str | None, seconds: float) -> None:
+        """A request got its answer."""
+        name = route or NO_ROUTE
+        self._count(self._requests, name, str(status))
+        self._count(self._seconds, name, by=seconds)
+        if seconds > SLOW_SECONDS:
+            self._count(self._slow, name)
+        if code is not None:
+            self._count(self._refusals, code)
+
+    def signed(self, key: str, request: SigningRequest) -> None:
+        """A signature leaves."""
+        self._count(self._signatures, key, request.checked.value)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the processor time of the block, which awaits nothing."""
+        begun = time.thread_time()
+        try:
+            yield
+        finally:
+            self._count(self._stages, name, by=time.thread_time() - begun)
+
+    def observe(self, connections: int, tokens: Iterable[TokenHealth]) -> None:
+        """Write down what was counted, and what is so at this moment."""
+        pending, self._pending = self._pending, {}
+        for (counter, labels), by in pending.items():
+            counter.labels(*labels).inc(by)
+        processor = time.process_time()
+        self._processor.inc(processor - self._processor_told)
+        self._processor_told = processor
+        self._connections.set(connections)
+        for token in tokens:
+            self._token_ready.labels(token.name).set(token.state.value == "ready")
+            self._token_restarts.labels(token.name).set(token.restarts)
+
+    def text(self) -> bytes:
+        """All of it in the text format, summed over the workers; reads files."""
+        directory = os.environ.get(DIRECTORY_VARIABLE)
+        if directory is None:
+            return generate_latest(self.registry)
+        summed = CollectorRegistry()
+        MultiProcessCollector(summed, path=directory)  # type: ignore[no-untyped-call]
+        return generate_latest(summed)
+
+    def _count(self, counter: Counter, *labels: str, by: float = 1) -> None:
+        place = (counter, labels)
+        self._pending[place] = self._pending.get(place, 0) + by
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(f"{PREFIX}_{name}", meaning, labels, registry=self.registry)
+
+    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
+        return Gauge(f"{PREFIX}_{name}", meaning, labels, registry=self.registry, multiprocess_mode="livesum")
