@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,13 +126,20 @@ def start(installation: Installation, **settings: str) -> subprocess.Popen[bytes
         )
 
 
-def wait_until(installation: Installation, path: str, status: int, process: subprocess.Popen[bytes]) -> float:
-    """Wait until ``path`` answers with ``status``; returns how many seconds it took."""
+def wait_until(
+    installation: Installation,
+    path: str,
+    status: int,
+    process: subprocess.Popen[bytes],
+    *,
+    client: Callable[[], httpx.Client] | None = None,
+) -> float:
+    """Wait until ``path`` answers ``client`` with ``status``; returns how many seconds it took."""
     begun = time.monotonic()
     while time.monotonic() - begun < START_SECONDS:
         assert process.poll() is None, installation.log.read_text()
         try:
-            with installation.http(headers={}) as http:
+            with client() if client is not None else installation.http(headers={}) as http:
                 if http.get(path).status_code == status:
                     return time.monotonic() - begun
         except httpx.TransportError:

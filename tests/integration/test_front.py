@@ -90,24 +90,6 @@ def _until(condition: object) -> None:
         time.sleep(POLL_SECONDS)
 
 
-IGNORED = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU, signal.SIGWINCH]
-
-
-@pytest.mark.parametrize("number", IGNORED, ids=lambda number: number.name)
-def test_a_signal_that_has_no_meaning_here_does_nothing(
-    pair: tuple[Installation, subprocess.Popen[bytes]], number: signal.Signals
-) -> None:
-    installation, process = pair
-    before = workers_of(process)
-    for pid in (process.pid, *before):
-        os.kill(pid, number)
-    time.sleep(1.5)  # the arbiter looks at its signals once a second; there is no event for nothing
-    assert process.poll() is None
-    assert workers_of(process) == before
-    with installation.http() as http:
-        assert http.post("/v1/keys/p256/signatures", content=MANIFEST).status_code == 200
-
-
 def served_certificate(installation: Installation) -> bytes:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -138,21 +120,6 @@ def test_a_renewed_certificate_is_taken_by_running_workers_and_a_broken_one_is_n
         held.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"200 OK" in held.recv(65536)
         held.close()
-    assert "Traceback" not in installation.log.read_text()
-
-
-def test_workers_die_with_their_arbiter_and_a_restart_finds_the_port_free(installation: Installation) -> None:
-    process = start(installation, SERVER_WORKERS="2")
-    wait_until(installation, "/healthz", 200, process)
-    workers = workers_of(process)
-    process.kill()
-    process.wait(START_SECONDS)
-    again = start(installation, SERVER_WORKERS="1")
-    try:
-        wait_until(installation, "/readyz", 200, again)
-        _until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
-    finally:
-        stop(again)
     assert "Traceback" not in installation.log.read_text()
 
 
