@@ -64,8 +64,8 @@ class Extension:
             if self.size is not None and self.size > LARGEST_NUMBER:
                 raise PaxRecordInvalid(part=self._part, offset=self.offset, record="size")
         else:
-            name = data.partition(b"\0")[0]
-            if not _NAME.fullmatch(name):
+            name, _, rest = data.partition(b"\0")
+            if not _NAME.fullmatch(name) or rest.strip(b"\0"):
                 raise TarExtensionInvalid(part=self._part, offset=self.offset)
             self.name = text(name)
 

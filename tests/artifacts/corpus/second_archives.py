@@ -109,6 +109,14 @@ RAW = (
         )
     ),
     lax(
+        "bytes follow the NUL of a GNU long name",
+        signed().edited(
+            Stage.MEMBERS, changed("version", before=(replace(gnu_long_name("version"), content=b"version\0x"),))
+        ),
+        "tar-extension-invalid",
+        RAW_NAMES,
+    ),
+    lax(
         "the raw name that a pax header overrides is no ASCII",
         signed().edited(
             Stage.MEMBERS, changed("version", fields={Field.NAME: b"\xfd7zXZ"}, records={"path": "version"})
