@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Tests run on as many processes as there are cores.
 JOBS ?= auto
 
-.PHONY: demo serve test test-slow lint types fuzz bench-verify bench-head bench-hostile bench-token clean help
+.PHONY: demo serve test test-slow lint types fuzz bench-verify bench-head bench-hostile bench-token bench-http clean help
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -46,6 +46,10 @@ bench-head: $(VENV)/dev ## reading a head, part by part
 
 bench-hostile: $(VENV)/dev ## what the dearest bytes that are known cost a reader, layer by layer
 	$(BIN)/python -m tests.bench.bench_hostile
+
+bench-http: $(VENV)/dev ## signatures over HTTP beside the module alone, with what each process costs
+	@scripts/install-system-packages test
+	$(BIN)/python -m tests.bench.bench_http
 
 bench-token: $(VENV)/dev ## the token alone, through its process, and over HTTP
 	@scripts/install-system-packages test

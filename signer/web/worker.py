@@ -60,6 +60,9 @@ class Host(Protocol):
 class LineLogger(Logger):  # type: ignore[misc]  # gunicorn carries no types
     """gunicorn's own messages through the service's log; requests are logged by the application."""
 
+    # Worked out anew for each request by the base.
+    access_log_enabled = False
+
     def setup(self, cfg: Any) -> None:
         """Take the level from the process's logging, and write nothing of its own."""
         self.cfg = cfg

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.artifacts import ArtifactBuilder
+from tests.artifacts import ArtifactBuilder, Compression, PayloadFile
 from tests.integration.running import (
     POLL_SECONDS,
     START_SECONDS,
@@ -27,7 +27,7 @@ from tests.integration.running import (
     stop,
     wait_until,
 )
-from tests.integration.test_processes import workers_of
+from tests.integration.test_processes import MEMORY_MIB, peak_mib, workers_of
 from tests.support.certificates import self_signed
 
 MANIFEST = ArtifactBuilder().manifest()
@@ -260,3 +260,35 @@ def test_metrics_are_the_sum_over_all_workers(pair: tuple[Installation, subproce
     folder = installation.directory / "spool" / "metrics"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert len({path.name for path in folder.glob("counter_*.db")}) == 2
+
+
+@pytest.mark.slow
+def test_two_gibibytes_go_through_beside_fast_requests_with_flat_memory(installation: Installation) -> None:
+    megabytes = 2048
+    with running(installation, SERVER_WORKERS="1") as process:
+        assert installation.run("keys", "create", "p256", "--algorithm", "ecdsa-p256").returncode == 0
+        (worker,) = workers_of(process)[:1]
+        source = installation.directory / "large.mender"
+        payload = PayloadFile(name="rootfs.ext4", content=bytes(megabytes << 20))
+        with source.open("wb") as file:
+            ArtifactBuilder(files=(payload,)).compressed(Compression.NONE).write(file)
+        del payload
+        done: list[int] = []
+
+        def upload() -> None:
+            target = installation.directory / "signed.mender"
+            done.append(installation.run("sign", source, "--key", "p256", "-o", target).returncode)
+
+        thread = threading.Thread(target=upload)
+        thread.start()
+        slowest = 0.0
+        while thread.is_alive():
+            begun = time.monotonic()
+            with installation.http() as http:
+                assert http.post("/v1/keys/p256/signatures", content=MANIFEST).status_code == 200
+            slowest = max(slowest, time.monotonic() - begun)
+            time.sleep(POLL_SECONDS)
+        assert done == [0]
+        assert slowest < 5.0
+        assert max(peak_mib(pid) for pid in workers_of(process)) < MEMORY_MIB
+        assert worker in workers_of(process)

@@ -87,6 +87,8 @@ class Request:
     @property
     def query(self) -> list[tuple[str, str]]:
         """The parameters, as names and values."""
+        if not self._scope["query_string"]:
+            return []
         return parse_qsl(self._scope["query_string"].decode("latin-1"), keep_blank_values=True)
 
     @property
