@@ -21,6 +21,7 @@ from tests.fuzz.mutate import mutated
 
 KINDS = (KeyKind.P256, KeyKind.P256, KeyKind.RSA_3072)
 COMPRESSIONS = (Compression.NONE, Compression.GZIP, Compression.XZ)
+"""Those that Debian's mender-artifact has."""
 WORDS = (
     b'"', b"{", b"}", b"[", b"]", b",", b":", b"null", b"true", b"0", b"-1", b"1.5", b'""', b" ", b"\n", b"\t", b"\r",
     b"\\u0041", b"\\ud800", b"\\n", b"\0", b"\x7f", b"\xc3\xa9", b"\xff", b"1e5", b"12345678901234567890123", b"type",
@@ -43,9 +44,9 @@ class Mutant:
     key: KeyKind
 
 
-def mutant(rng: random.Random) -> Mutant:
+def mutant(rng: random.Random, compressions: tuple[Compression, ...] = COMPRESSIONS) -> Mutant:
     """A correct artifact but for one stage."""
-    kind, compression = rng.choice(KINDS), rng.choice(COMPRESSIONS)
+    kind, compression = rng.choice(KINDS), rng.choice(compressions)
     recipe = with_extensions(rng, replace(RECIPE, key=private_key(kind)).compressed(compression))
     stage, change = rng.choice(CHANGES + CONTAINER_CHANGES[compression])
     # A stage may be asked for more than once; it must answer the same.
@@ -112,6 +113,22 @@ def xz_written_otherwise(rng: random.Random, stored: bytes) -> bytes:
     return xz_stream(*parts, filters=tuple(rng.choice(FILTERS) for _ in parts)) + rng.choice(TAILS)
 
 
+def zstd_written_otherwise(rng: random.Random, stored: bytes) -> bytes:
+    """The same contents in one to three frames with optional fields, perhaps one to skip; perhaps something after."""
+    import zstandard
+
+    content = zstandard.ZstdDecompressor().decompressobj().decompress(stored)
+    frames = []
+    for part in _parts(rng, content):
+        compressor = zstandard.ZstdCompressor(
+            level=rng.randrange(1, 20), write_checksum=rng.random() < 0.5, write_content_size=rng.random() < 0.5
+        )
+        frames.append(compressor.compress(part))
+        if rng.random() < 0.1:
+            frames.append(b"\x50\x2a\x4d\x18" + bytes(4))
+    return b"".join(frames) + rng.choice(TAILS)
+
+
 def _parts(rng: random.Random, content: bytes) -> list[bytes]:
     cuts = sorted(rng.randrange(len(content)) for _ in range(rng.randrange(3)))
     return [content[start:end] for start, end in zip([0, *cuts], [*cuts, len(content)], strict=True)]
@@ -132,6 +149,8 @@ CONTAINER_CHANGES: dict[Compression, tuple[tuple[Stage, Change], ...]] = {
     Compression.NONE: (),
     Compression.GZIP: 2
     * ((Stage.HEADER_STORED, gzip_written_otherwise), (Stage.PAYLOAD_STORED, gzip_written_otherwise)),
+    Compression.ZSTD: 2
+    * ((Stage.HEADER_STORED, zstd_written_otherwise), (Stage.PAYLOAD_STORED, zstd_written_otherwise)),
     Compression.XZ: 2 * ((Stage.HEADER_STORED, xz_written_otherwise), (Stage.PAYLOAD_STORED, xz_written_otherwise)),
 }
 RECIPE = ArtifactBuilder(
