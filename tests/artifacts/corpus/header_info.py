@@ -91,6 +91,19 @@ CASES: tuple[Case, ...] = (
         "header-text-invalid",
         TEXT_LENGTH,
     ),
+    accepted("a device type has 128 characters of two bytes", depends(device_type=["corpus-device", "έ" * 128])),
+    lax(
+        "a device type has 129 characters of two bytes",
+        depends(device_type=["corpus-device", "έ" * (NAME_LIMIT // 2 + 1)]),
+        "header-text-invalid",
+        TEXT_LENGTH,
+    ),
+    lax(
+        "the group has 129 characters of two bytes",
+        provides(artifact_group="έ" * (NAME_LIMIT // 2 + 1)),
+        "artifact-name-invalid",
+        NAME_UNCHECKED,
+    ),
     lax(
         "a device type has an escape character",
         depends(device_type=["corpus-device", "d\x1b[2J"]),
@@ -106,7 +119,11 @@ CASES: tuple[Case, ...] = (
             go=Go.ONLY_TOOL_ACCEPTS,
         )
         for field in ("artifact_name", "artifact_group")
-        for what, text in (("has 257 characters", "n" * (NAME_LIMIT + 1)), ("has a newline", "a\nb"))
+        for what, text in (
+            ("has 257 characters", "n" * (NAME_LIMIT + 1)),
+            ("has 129 characters of two bytes", "έ" * (NAME_LIMIT // 2 + 1)),
+            ("has a newline", "a\nb"),
+        )
     ),
     *(
         lax(f"no {field} is depended on, as a list", depends(**{field: []}), "depends-empty", EMPTY_LIST)
