@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Tests run on as many processes as there are cores.
 JOBS ?= auto
 
-.PHONY: demo serve test test-slow lint types fuzz bench-verify bench-head bench-hostile bench-token bench-http clean help
+.PHONY: demo serve test test-slow lint types fuzz bench-verify bench-head bench-hostile bench-token bench-http bench-record clean help
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -54,6 +54,9 @@ bench-http: $(VENV)/dev ## signatures over HTTP beside the module alone, with wh
 bench-token: $(VENV)/dev ## the token alone, through its process, and over HTTP
 	@scripts/install-system-packages test
 	$(BIN)/python -m tests.bench.bench_token
+
+bench-record: $(VENV)/dev ## records of signatures: each stage, and a recorder beside one worker that commits by itself
+	$(BIN)/python -m tests.bench.bench_record
 
 clean: ## remove everything that was made here
 	rm -rf build dist $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
