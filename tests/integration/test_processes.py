@@ -189,3 +189,14 @@ def test_a_start_that_cannot_be_is_one_sentence(service: Installation, name: str
     assert done.returncode == code, done.stderr
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_second_service_on_the_same_installation_is_refused_by_name(installation: Installation) -> None:
+    with running(installation, SERVER_WORKERS="1"):
+        second = command("serve", "--config", installation.config)
+        assert second.returncode != 0
+        assert "a service runs on this installation already" in second.stderr
+        assert "recorder/lock" in second.stderr
+        assert "Traceback" not in second.stderr
+        with installation.http(headers={}) as http:
+            assert http.get("/readyz").status_code == 200

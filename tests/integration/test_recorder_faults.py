@@ -40,6 +40,7 @@ from .running import Installation, initialise, running
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 VERSION_DIGEST = hashlib.sha256(b"version").hexdigest()
 THREADS = 8
+LONG = (pytest.mark.slow, pytest.mark.timeout(1800))
 
 
 def children_of(pid: int) -> dict[str, list[int]]:
@@ -87,7 +88,7 @@ class Killer:
 class TestTheRecorderAlone:
     """Killed again and again while one worker has signatures recorded."""
 
-    @pytest.mark.parametrize(("count", "times"), [(400, 2), pytest.param(5000, 15, marks=pytest.mark.slow)])
+    @pytest.mark.parametrize(("count", "times"), [(400, 2), pytest.param(5000, 15, marks=LONG)])
     def test_everything_received_is_recorded_and_nothing_twice(
         self, tmp_path: Path, open_database: Opener, database_url: str, count: int, times: int
     ) -> None:
@@ -152,7 +153,7 @@ class TestTheService:
         "both": ("recorder", "worker"),
     }
 
-    @pytest.mark.parametrize(("count", "times"), [(60, 2), pytest.param(2500, 12, marks=pytest.mark.slow)])
+    @pytest.mark.parametrize(("count", "times"), [(60, 2), pytest.param(2500, 12, marks=LONG)])
     @pytest.mark.parametrize("sentence", VICTIMS)
     def test_everything_received_is_recorded_and_nothing_twice(
         self, installation: Installation, open_database: Opener, sentence: str, count: int, times: int
