@@ -8,6 +8,7 @@ document with ``Retry-After``; after the fault the service becomes ready by itse
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import shutil
 import signal
@@ -28,7 +29,6 @@ from tests.hsm.children import children_of, ended
 from tests.hsm.shim import command, compiled
 from tests.integration.running import Installation, initialise, running, start, stop, wait_until
 
-MANIFEST = ArtifactBuilder().manifest()
 SIGNING_TIMEOUT = 3.0
 GRACE = 1.5
 CLIENTS = 4
@@ -87,6 +87,8 @@ class Clients:
     installation: Installation
     codes: list[tuple[float, str | None]] = field(default_factory=list)
     longest: float = 0.0
+    # A manifest that was signed before is answered from the record, whatever the token does.
+    numbers: Iterator[int] = field(default_factory=itertools.count)
     stopping: threading.Event = field(default_factory=threading.Event)
     threads: list[threading.Thread] = field(default_factory=list)
 
@@ -107,8 +109,9 @@ class Clients:
     def _ask(self) -> None:
         with self.installation.http() as http:
             while not self.stopping.is_set():
+                manifest = ArtifactBuilder(name=f"release-{next(self.numbers)}").manifest()
                 begun = time.monotonic()
-                answer = http.post("/v1/keys/firmware/signatures", content=MANIFEST)
+                answer = http.post("/v1/keys/firmware/signatures", content=manifest)
                 taken = time.monotonic() - begun
                 code = None if answer.status_code == 200 else str(answer.json()["code"])
                 if code in UNAVAILABLE:
