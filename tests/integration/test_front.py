@@ -36,6 +36,8 @@ CONNECTIONS = 8
 # The worst of 30 tries; without taking turns, 8:0 comes about in most of them.
 MOST_WITH_ONE_WORKER = 6
 ESTABLISHED = "01"
+# Two gibibytes, on a machine that does other things as well.
+UPLOAD_SECONDS = 500.0
 
 
 @pytest.fixture
@@ -72,14 +74,20 @@ def test_connections_are_shared_among_workers_every_time(
 ) -> None:
     installation, process = pair
     worst = 0
+
+    def counts() -> list[int]:
+        return [connections_of(worker, installation.port) for worker in workers_of(process)]
+
     for _ in range(TRIES):
-        held = [installation.connect() for _ in range(CONNECTIONS)]
-        counts = [connections_of(worker, installation.port) for worker in workers_of(process)]
+        # All at once, as a load generator does: the first worker to wake finds all of them.
+        held = [socket.socket() for _ in range(CONNECTIONS)]
+        for connection in held:
+            connection.connect(("127.0.0.1", installation.port))
+        _until(lambda: sum(counts()) == CONNECTIONS)
+        worst = max(worst, *counts())
         for connection in held:
             connection.close()
-        assert sum(counts) >= CONNECTIONS
-        worst = max(worst, *counts)
-        _until(lambda: sum(connections_of(worker, installation.port) for worker in workers_of(process)) == 0)
+        _until(lambda: sum(counts()) == 0)
     assert worst <= MOST_WITH_ONE_WORKER
 
 
@@ -263,6 +271,7 @@ def test_metrics_are_the_sum_over_all_workers(pair: tuple[Installation, subproce
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_two_gibibytes_go_through_beside_fast_requests_with_flat_memory(installation: Installation) -> None:
     megabytes = 2048
     with running(installation, SERVER_WORKERS="1") as process:
@@ -277,17 +286,19 @@ def test_two_gibibytes_go_through_beside_fast_requests_with_flat_memory(installa
 
         def upload() -> None:
             target = installation.directory / "signed.mender"
-            done.append(installation.run("sign", source, "--key", "p256", "-o", target).returncode)
+            command = [sys.executable, "-m", "signer", "sign", str(source), "--key", "p256", "-o", str(target)]
+            environment = {**os.environ, **installation.client_environment}
+            done.append(subprocess.run(command, env=environment, timeout=UPLOAD_SECONDS, check=False).returncode)
 
         thread = threading.Thread(target=upload)
         thread.start()
         slowest = 0.0
-        while thread.is_alive():
-            begun = time.monotonic()
-            with installation.http() as http:
+        with installation.http() as http:
+            while thread.is_alive():
+                begun = time.monotonic()
                 assert http.post("/v1/keys/p256/signatures", content=MANIFEST).status_code == 200
-            slowest = max(slowest, time.monotonic() - begun)
-            time.sleep(POLL_SECONDS)
+                slowest = max(slowest, time.monotonic() - begun)
+                time.sleep(POLL_SECONDS)
         assert done == [0]
         assert slowest < 5.0
         assert max(peak_mib(pid) for pid in workers_of(process)) < MEMORY_MIB

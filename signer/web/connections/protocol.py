@@ -68,7 +68,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn carries no typ
 
     def __init__(self, worker: Owner, guest: Member) -> None:
         super().__init__(worker)
-        self._guest = guest
+        self._guest: Member | None = guest
         self._register = worker.register
         self._limits = worker.limits
         self._loop = worker.loop
@@ -88,7 +88,9 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn carries no typ
 
     def connection_made(self, transport: Any) -> None:
         """The handshake is done: a request head is waited for."""
-        self._register.leave(self._guest)
+        if self._guest is not None:
+            self._register.leave(self._guest)
+            self._guest = None
         self._register.enter(self, Phase.HEAD)
         tls = transport.get_extra_info("ssl_object")
         self._peer_certificate = tls.getpeercert(binary_form=True) if tls is not None else None
