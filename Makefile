@@ -18,9 +18,9 @@ serve: $(VENV)/service ## run the service of build/demo until it is stopped
 	@scripts/install-system-packages service
 	@scripts/demo --serve
 
-test: $(VENV)/dev ## all tests that a change has to pass
+test: $(VENV)/dev ## all tests that a change has to pass, with the coverage of branches that they have to reach
 	@scripts/install-system-packages test
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not slow"
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not slow" --cov --cov-report=term:skip-covered
 
 test-slow: $(VENV)/fuzz ## the longer tests: faults repeated many times, fuzzing
 	@scripts/install-system-packages test
