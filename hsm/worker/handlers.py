@@ -72,7 +72,7 @@ class Handlers:
         """Parts are sent as they are found, each a sign of life; an empty one says nothing else."""
         match unpack_values(body):
             case (None, None):
-                look: Look = objects.find
+                look: Look = objects.listing
             case (bytes() | None as key_id, str() | None as label):
                 look = partial(objects.find, key_id=key_id, label=label)
             case _:

@@ -78,7 +78,7 @@ class Recovery:
             with self.sessions.writing() as session:
                 yield session
         except p11.PKCS11Error as fault:
-            error = return_values.refusal(fault)
+            error = return_values.storing_refusal(fault)
             if return_values.needs_reload(fault):
                 self._reloaded(generation, error)
             raise error from None
