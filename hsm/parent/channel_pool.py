@@ -15,6 +15,7 @@ All lists, ``load`` and the current process are guarded by the token's one lock,
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -57,8 +58,10 @@ class ChannelPool:
         self._clock = clock
         self._wake = wake
         self._lock = status.lock
-        # One for each kind of channel, so that giving one back wakes exactly one thread that can use it.
+        # One for each kind of channel, and those who wait for it in their order: without it, whoever asks again and
+        # again can take every channel before a thread that was woken for it has the lock.
         self._freed = {control: threading.Condition(self._lock) for control in (False, True)}
+        self._queues: dict[bool, deque[object]] = {control: deque() for control in (False, True)}
         self._current: Published | None = None
         self._left: list[Lease] = []
         self._watchers: list[Callable[[], None]] = []
@@ -68,17 +71,29 @@ class ChannelPool:
         """A channel of the current process; raises what the token's state says, or that it is busy too long."""
         with self._lock:
             self.load += weight
-            self._freed[control].wait_for(
-                lambda: self._current is None or self._channels(self._current, control), deadline - self._clock()
-            )
+            in_turn = self._wait_in_turn(control, deadline)
             if self._current is None:
                 self.load -= weight
                 raise self._status.unavailable()
-            channels = self._channels(self._current, control)
-            if not channels:
+            if not in_turn:
                 self.load -= weight
                 raise DeadlineExceeded(token=self._status.name, reason="all channels are in use")
-            return Lease(self, self._current.child, channels.pop(), control, weight)
+            return Lease(self, self._current.child, self._channels(self._current, control).pop(), control, weight)
+
+    def _wait_in_turn(self, control: bool, deadline: float) -> bool:
+        """Wait for a channel behind those who came before; whether there is one, or no process, before the deadline."""
+        queue, turn = self._queues[control], object()
+        queue.append(turn)
+        try:
+            return self._freed[control].wait_for(
+                lambda: self._current is None or (queue[0] is turn and bool(self._channels(self._current, control))),
+                deadline - self._clock(),
+            )
+        finally:
+            queue.remove(turn)
+            if queue:
+                # There may be another free channel, for whoever is first now.
+                self._freed[control].notify_all()
 
     def give_back(self, lease: Lease) -> None:
         """The channel is free again."""
@@ -88,7 +103,7 @@ class ChannelPool:
                 lease.channel.close()
                 return
             self._channels(self._current, lease.control).append(lease.channel)
-            self._freed[lease.control].notify()
+            self._freed[lease.control].notify_all()
 
     def leave(self, lease: Lease) -> None:
         """Nobody waits for this answer any more; the supervisor decides what it means that there was none."""
