@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Tests run on as many processes as there are cores.
 JOBS ?= auto
 
-.PHONY: demo serve test test-slow lint types fuzz bench-verify bench-head bench-hostile bench-token bench-http bench-record clean help
+.PHONY: demo serve test test-slow test-soak lint types fuzz bench-verify bench-head bench-hostile bench-token bench-http bench-record clean help
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -24,7 +24,11 @@ test: $(VENV)/dev ## all tests that a change has to pass, with the coverage of b
 
 test-slow: $(VENV)/fuzz ## the longer tests: faults repeated many times, fuzzing
 	@scripts/install-system-packages test
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m slow
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "slow and not soak"
+
+test-soak: $(VENV)/dev ## thousands of signatures while processes are killed
+	@scripts/install-system-packages test
+	$(BIN)/pytest -m soak
 
 lint: $(VENV)/dev ## style and common mistakes
 	$(BIN)/ruff check

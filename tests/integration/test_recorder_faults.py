@@ -40,7 +40,7 @@ from .running import Installation, initialise, running
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 VERSION_DIGEST = hashlib.sha256(b"version").hexdigest()
 THREADS = 8
-LONG = (pytest.mark.slow, pytest.mark.timeout(1800))
+LONG = (pytest.mark.slow, pytest.mark.soak, pytest.mark.timeout(1800))
 
 
 def children_of(pid: int) -> dict[str, list[int]]:
