@@ -50,6 +50,18 @@ from signer.errors.keys import (
     VersionHasNoPair,
     VersionNotFound,
 )
+from signer.errors.log import (
+    AccessTampered,
+    CheckpointFileDamaged,
+    CheckpointFileInUse,
+    CheckpointFileMissing,
+    CheckpointNotWritten,
+    LogDamaged,
+    LogForked,
+    LogMissing,
+    LogRolledBack,
+    LogStopped,
+)
 from signer.errors.requests import (
     ArtifactIncomplete,
     BodyInterrupted,
@@ -76,6 +88,7 @@ from signer.errors.signing import (
 
 __all__ = [
     "AccessDenied",
+    "AccessTampered",
     "ActiveVersionExists",
     "AlgorithmNotAllowed",
     "ApiTokenNameTaken",
@@ -85,6 +98,10 @@ __all__ = [
     "BodyTooLarge",
     "CertificateNotFound",
     "CertificateRejected",
+    "CheckpointFileDamaged",
+    "CheckpointFileInUse",
+    "CheckpointFileMissing",
+    "CheckpointNotWritten",
     "ClockLeapt",
     "ClockMovedBack",
     "ConfigurationInvalid",
@@ -105,6 +122,11 @@ __all__ = [
     "InvalidRequest",
     "KeyNameTaken",
     "KeyNotFound",
+    "LogDamaged",
+    "LogForked",
+    "LogMissing",
+    "LogRolledBack",
+    "LogStopped",
     "MessageNotAllowed",
     "MethodNotAllowed",
     "NextVersionExists",

@@ -1,6 +1,6 @@
 """Every refusal as a problem document (RFC 9457): status, stable code, one clear sentence, a hint.
 
-The sentences for people are all here; artifact refusals are worded by ``verifier.wording``.
+The sentences for people are all here and in ``log_wordings``; artifact refusals are worded by ``verifier.wording``.
 """
 
 from __future__ import annotations
@@ -15,22 +15,14 @@ from typing import Any
 from hsm import errors as hsm_errors
 from signer import errors
 from signer.domain.timestamps import rfc3339
+from signer.web.log_wordings import LOG_WORDINGS
+from signer.web.wording import Wording
 from verifier import VerificationError
 from verifier.wording import explain
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:artifact-signer:problem:"
 DEFAULT_RETRY_SECONDS = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wording:
-    """How one kind of refusal is told. ``detail`` and ``hint`` are formatted with the error's facts."""
-
-    status: int
-    detail: str
-    hint: str | None = None
-    transient: bool = False  # the same request may succeed a little later: Retry-After is sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +54,7 @@ class Problem:
 
 
 WORDINGS: Mapping[type[Exception], Wording] = {
+    **LOG_WORDINGS,
     errors.InvalidRequest: Wording(status=400, detail="the request cannot be read: {problems}"),
     errors.RouteNotFound: Wording(status=404, detail="there is no such route"),
     errors.MethodNotAllowed: Wording(status=405, detail="the route does not take this method"),

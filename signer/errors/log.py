@@ -1,0 +1,94 @@
+"""Refusals because of the log: it is not there, is damaged, or is not the one that was certified."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from signer.errors.base import SignerError
+
+
+@dataclass(eq=False, kw_only=True)
+class LogMissing(SignerError):
+    """The installation has no log yet: nothing can be recorded."""
+
+    code = "log-missing"
+
+
+@dataclass(eq=False, kw_only=True)
+class LogDamaged(SignerError):
+    """What the database holds at ``index`` is not what can have been recorded there. ``problem``: what is wrong."""
+
+    code = "log-damaged"
+    index: int
+    problem: str
+
+
+@dataclass(eq=False, kw_only=True)
+class LogForked(SignerError):
+    """The log of ``size`` leaves in the database is another than the one that was verified. Roots in hex."""
+
+    code = "log-forked"
+    size: int
+    expected: str
+    found: str
+
+
+@dataclass(eq=False, kw_only=True)
+class LogRolledBack(SignerError):
+    """The database holds fewer leaves (``found``) than were verified (``verified``): an older state was put back."""
+
+    code = "log-rolled-back"
+    verified: int
+    found: int
+
+
+@dataclass(eq=False, kw_only=True)
+class LogStopped(SignerError):
+    """Nothing is signed any more, because of what the log was found to be. ``reason``: the code of that."""
+
+    code = "log-stopped"
+    reason: str
+
+
+@dataclass(eq=False, kw_only=True)
+class AccessTampered(SignerError):
+    """Tables that give power are not what the log says of them. ``revision``: of the last change in the log."""
+
+    code = "access-tampered"
+    revision: int
+    expected: str
+    found: str
+
+
+@dataclass(eq=False, kw_only=True)
+class CheckpointFileMissing(SignerError):
+    """The file with the newest checkpoint is not there, so nobody knows whether the database is an older one."""
+
+    code = "checkpoint-file-missing"
+    path: str
+
+
+@dataclass(eq=False, kw_only=True)
+class CheckpointFileDamaged(SignerError):
+    """The file with the newest checkpoint cannot be believed. ``problem``: what is wrong with it."""
+
+    code = "checkpoint-file-damaged"
+    path: str
+    problem: str
+
+
+@dataclass(eq=False, kw_only=True)
+class CheckpointFileInUse(SignerError):
+    """Another process holds the file with the newest checkpoint."""
+
+    code = "checkpoint-file-in-use"
+    path: str
+
+
+@dataclass(eq=False, kw_only=True)
+class CheckpointNotWritten(SignerError):
+    """The newest checkpoint could not be made durable; ``reason`` is the system's. Nothing more is signed."""
+
+    code = "checkpoint-not-written"
+    path: str
+    reason: str

@@ -1,0 +1,62 @@
+"""How refusals because of the log are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from signer import errors
+from signer.web.wording import Wording
+
+LOG_WORDINGS: Mapping[type[Exception], Wording] = MappingProxyType(
+    {
+        errors.LogMissing: Wording(
+            status=503, detail="the installation has no log", hint="artifact-signer log create --config FILE makes it"
+        ),
+        errors.LogDamaged: Wording(
+            status=503,
+            detail="leaf {index} of the log is not what can have been recorded: {problem}",
+            hint="nothing is signed any more; artifact-signer log verify --config FILE examines all of it",
+        ),
+        errors.LogForked: Wording(
+            status=503,
+            detail="the log of {size} leaves in the database is another than the one that was verified",
+            hint="nothing is signed any more; artifact-signer log verify --config FILE examines all of it",
+        ),
+        errors.LogRolledBack: Wording(
+            status=503,
+            detail="the database holds {found} leaves of the log, where {verified} were verified: it is an older state",
+            hint="put the newest state of the database back",
+        ),
+        errors.LogStopped: Wording(
+            status=503,
+            detail="nothing is signed because of what the log was found to be: {reason}",
+            hint="the service's log has one line that says what was found",
+        ),
+        errors.AccessTampered: Wording(
+            status=503,
+            detail="keys or credentials in the database are not those that the log says were put there",
+            hint="find out who changed the database; put the state back that the log tells",
+        ),
+        errors.CheckpointFileMissing: Wording(
+            status=503,
+            detail="the file of the newest checkpoint is missing: {path}",
+            hint="put it back, or artifact-signer log resume --no-file verifies the log from its beginning",
+        ),
+        errors.CheckpointFileDamaged: Wording(
+            status=503,
+            detail="the file of the newest checkpoint cannot be believed: {path} {problem}",
+            hint="put it back, or artifact-signer log resume --no-file verifies the log from its beginning",
+        ),
+        errors.CheckpointFileInUse: Wording(
+            status=503,
+            detail="another process holds the file of the newest checkpoint: {path}",
+            hint="stop that service first",
+        ),
+        errors.CheckpointNotWritten: Wording(
+            status=503,
+            detail="the newest checkpoint could not be made durable: {reason}",
+            hint="look at the disk that log.checkpoint_file names; nothing is signed before it works again",
+        ),
+    }
+)
