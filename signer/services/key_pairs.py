@@ -5,6 +5,7 @@ A pair becomes part of a version only after it made a signature that its own pub
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Iterable
 from contextlib import suppress
@@ -158,7 +159,13 @@ class KeyPairMaker:
             key=key.name,
             version=version.number,
             before={"state": version.state.value},
-            after={"state": state.value, "fingerprint": fingerprint, "tokens": list(holders)},
+            # With the public key itself whoever reads the record can check every signature in it, without asking us.
+            after={
+                "state": state.value,
+                "fingerprint": fingerprint,
+                "public_key": base64.b64encode(spki).decode("ascii"),
+                "tokens": list(holders),
+            },
         )
         return self._store.change(key, [change], [event])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,7 +22,7 @@ from hsm.errors import (
     TokenUnavailable,
 )
 from signer.domain.events import EventType as E
-from signer.domain.keys import Origin, Purpose, Validity, VersionState
+from signer.domain.keys import KeyVersion, Origin, Purpose, Validity, VersionState
 from signer.errors import (
     AlgorithmNotAllowed,
     CreationUnfinished,
@@ -42,6 +44,15 @@ from .steps import asked
 P256 = Algorithm.ECDSA_P256
 
 
+def _pinned(version: KeyVersion) -> dict[str, str]:
+    """Which key it is, and the key itself: readers of the record check signatures with it."""
+    assert version.spki is not None
+    return {
+        "fingerprint": hashlib.sha256(version.spki).hexdigest(),
+        "public_key": base64.b64encode(version.spki).decode(),
+    }
+
+
 class TestCreate:
     def test_the_first_version_signs_at_once(self, house: House, tokens: MemoryTokens, clock: ManualClock) -> None:
         validity = Validity(not_after=clock.now + timedelta(days=30), signature_limit=9)
@@ -60,7 +71,7 @@ class TestCreate:
         assert {started.actor, created.actor} == {ADMIN.name}
         assert started.after == {"origin": "generated", "cka_id": version.cka_id.hex(), "tokens": ["one"]}
         assert created.before == {"state": "pending"}
-        assert created.after == {"state": "active", "fingerprint": version.fingerprint, "tokens": ["one"]}
+        assert created.after == {"state": "active", **_pinned(version), "tokens": ["one"]}
 
     def test_it_is_recorded_before_the_token_is_asked(self, house: House, tokens: MemoryTokens) -> None:
         seen: list[VersionState] = []
@@ -262,7 +273,7 @@ class TestPrepare:
         started, prepared, _ = (item.event for item in house.events(after=before))
         assert house.event_types(after=before) == [E.CREATION_STARTED, E.VERSION_PREPARED, E.CERTIFICATE_ISSUED]
         assert (started.version, prepared.version, prepared.before) == (2, 2, {"state": "pending"})
-        assert prepared.after == {"state": "next", "fingerprint": version.fingerprint, "tokens": ["one"]}
+        assert prepared.after == {"state": "next", **_pinned(version), "tokens": ["one"]}
 
     def test_there_is_one_next_version(self, house: House, tokens: MemoryTokens) -> None:
         house.create()
