@@ -28,7 +28,7 @@ test-slow: $(VENV)/fuzz ## the longer tests: faults repeated many times, fuzzing
 
 test-soak: $(VENV)/dev ## thousands of signatures while processes are killed
 	@scripts/install-system-packages test
-	$(BIN)/pytest -m soak
+	$(BIN)/pytest -m soak -rP
 
 lint: $(VENV)/dev ## style and common mistakes
 	$(BIN)/ruff check

@@ -85,6 +85,11 @@ class Killer:
                 self.turns += 1
 
 
+def tell(victims: str, url: str, killer: Killer, *, received: int, recorded: int) -> None:
+    """A line of figures, which ``make test-soak`` shows."""
+    print(f"{url.partition(':')[0]}: {victims} killed {killer.turns} times; {received} received, {recorded} recorded")
+
+
 class TestTheRecorderAlone:
     """Killed again and again while one worker has signatures recorded."""
 
@@ -105,6 +110,8 @@ class TestTheRecorderAlone:
             asyncio.run(self._record(socket_path(tmp_path / "spool"), entries, answers))
         assert killer.turns == times
         written = Counter(each.record_id for each in book.written())
+        recorded = sum(isinstance(each, Recorded) for each in answers)
+        tell("the recorder alone", database_url, killer, received=recorded, recorded=written.total())
         assert set(written.values()) == {1}
         for sent, answer in zip(entries, answers, strict=True):
             assert isinstance(answer, Recorded | Refused)
@@ -174,6 +181,9 @@ class TestTheService:
                 self._have_signed(installation, received, count)
             assert killer.turns == times
         database = Database(settings(url))
+        with database.reading() as connection:
+            written = connection.execute(text("SELECT count(*) FROM signatures")).scalar_one()
+        tell(sentence, url, killer, received=sum(len(each.signatures) for each in received.values()), recorded=written)
         self._check(database, received["firmware"], "firmware", expected=count)
         self._check(database, received["limited"], "limited", expected=limit)
         database.close()
