@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
+from signer.domain.records import Outcome, SignatureEntry
 from signer.logs import configure_logging
 from signer.recorder.server import RecorderServer
-from signer.recorder.setup import Setup
+from signer.recorder.setup import BATCH_SECONDS, Setup
 from signer.storage.database import Database
 from signer.storage.signature_records import SqlSignatureRecords
 
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str]) -> None:
     except ValueError:
         raise SystemExit("the recorder was given a set-up that it does not understand") from None
     configure_logging(setup.logging)
-    with closing(Database(setup.database)) as database, closing(socket.socket(fileno=listener)) as accepting:
+    with closing(Database(setup.hasty_database)) as database, closing(socket.socket(fileno=listener)) as accepting:
         _serve(setup, database, accepting, lifeline)
     sys.exit(0)
 
@@ -54,11 +55,24 @@ def _serve(setup: Setup, database: Database, listener: socket.socket, lifeline: 
     )
     logger.info("the recorder is ready")
     try:
-        RecorderServer(listener=listener, lifeline=lifeline, records=records, housekeeping=log).run()
+        RecorderServer(listener=listener, lifeline=lifeline, records=_InTime(records, database), housekeeping=log).run()
     finally:
         if log is not None:
             log.close()
     logger.info("the recorder ends")
+
+
+class _InTime:
+    """Records, whose every batch is over before the next ping has waited for too long."""
+
+    def __init__(self, records: SqlSignatureRecords, database: Database) -> None:
+        self._records = records
+        self._database = database
+
+    def record_many(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
+        """As ``SqlSignatureRecords.record_many``."""
+        with self._database.within(BATCH_SECONDS):
+            return self._records.record_many(entries)
 
 
 def _first_line(descriptor: int) -> bytes:

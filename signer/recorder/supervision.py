@@ -23,6 +23,7 @@ from hsm import isolated
 from signer.errors import InstallationInUse
 from signer.recorder.addresses import connected, listening, socket_path
 from signer.recorder.protocol import FrameError, FrameReader, Ping, frame, parsed_answers
+from signer.recorder.setup import PATIENCE_SECONDS
 
 logger = logging.getLogger("artifact-signer.recorder")
 
@@ -30,7 +31,6 @@ LOCK = "lock"
 ENTRY = "signer.recorder.main:main"
 OWNER_ONLY = 0o700
 PING_SECONDS = 1.0
-PATIENCE_SECONDS = 5.0
 # A process has to be loaded before it answers for the first time, on a machine that may be busy.
 START_SECONDS = 60.0
 RECEIVED_BYTES = 1 << 12

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -31,10 +31,12 @@ from signer.errors import (
     DatabaseUnavailable,
     SignerError,
 )
+from signer.storage.allowance import Allowance
 from signer.storage.sqlite import MILLISECONDS, SqliteFile, attach
 from signer.storage.write_ahead import WriteAheadLog
 
 MIGRATION_LOCK = 0x61727473  # any number that other programs on the same server do not lock
+SHORTEST_CONNECT_SECONDS = 2  # of libpq
 PRIMARY_CODE = 0xFF  # of SQLite's extended result codes
 # SQLSTATEs of PostgreSQL, appendix A of its manual.
 DISK_FULL = "53100"
@@ -74,7 +76,8 @@ class Database:
 
     def __init__(self, settings: DatabaseSettings) -> None:
         url = _url(settings)
-        self._engine = _engine(url, settings)
+        self._allowance = Allowance()
+        self._engine = _engine(url, settings, self._allowance)
         self._file = SqliteFile(Path(url.database or "")) if url.get_backend_name() == "sqlite" else None
         if self._file is not None:
             attach(self._engine, self._file, settings.timeout)
@@ -113,6 +116,13 @@ class Database:
                 self._check_file()
                 yield connection
             self._check_file()
+
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        """Until the block ends, what this thread asks of a server is over ``seconds`` from now.
+
+        Only making a connection, begun before that, may take ``SHORTEST_CONNECT_SECONDS`` longer.
+        """
+        return self._allowance.within(seconds)
 
     def upgrade(self) -> tuple[str | None, str]:
         """Bring the schema to the revision of this release; an SQLite file that is missing is made.
@@ -180,7 +190,7 @@ def _url(settings: DatabaseSettings) -> URL:
     return url if settings.password_file is None else url.set(password=_password(settings.password_file))
 
 
-def _engine(url: URL, settings: DatabaseSettings) -> Engine:
+def _engine(url: URL, settings: DatabaseSettings, allowance: Allowance) -> Engine:
     if url.get_backend_name() == "sqlite":
         return create_engine(url, pool_timeout=settings.timeout)
     milliseconds = int(settings.timeout * MILLISECONDS)
@@ -188,7 +198,7 @@ def _engine(url: URL, settings: DatabaseSettings) -> Engine:
         engine = create_engine(
             url,
             connect_args={
-                "connect_timeout": max(2, int(settings.timeout)),
+                "connect_timeout": max(SHORTEST_CONNECT_SECONDS, int(settings.timeout)),
                 "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}",
             },
             pool_timeout=settings.timeout,
@@ -197,7 +207,7 @@ def _engine(url: URL, settings: DatabaseSettings) -> Engine:
     except ImportError as error:
         problem = "the driver for PostgreSQL is not installed: pip install 'artifact-signer[postgres]'"
         raise ConfigurationInvalid(path="database.url", problems=(problem,)) from error
-    event.listen(engine, "do_connect", partial(_connect_postgres, settings.timeout))
+    event.listen(engine, "do_connect", partial(_connect_postgres, settings.timeout, allowance))
     return engine
 
 
@@ -211,10 +221,12 @@ def _password(path: Path) -> str:
         ) from error
 
 
-def _connect_postgres(timeout: float, _dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Any:
+def _connect_postgres(
+    timeout: float, allowance: Allowance, _dialect: Any, _record: Any, arguments: Any, parameters: Any
+) -> Any:
     from signer.storage.postgres import connect
 
-    return connect(timeout, *arguments, **parameters)
+    return connect(timeout, allowance, *arguments, **parameters)
 
 
 @contextmanager

@@ -7,21 +7,26 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from signer.domain.records import Recorded
-from signer.errors import InstallationInUse
+from signer.errors import DatabaseUnavailable, InstallationInUse
 from signer.recorder.addresses import connected, socket_path
 from signer.recorder.client import RecorderClient
 from signer.recorder.protocol import FrameReader, Ping, frame, parsed_answers
+from signer.recorder.setup import BATCH_SECONDS, DATABASE_SECONDS, PATIENCE_SECONDS
 from signer.recorder.supervision import RecorderSupervisor
+from signer.storage.database import SHORTEST_CONNECT_SECONDS
 from tests.support.books import SqlBook, entry
 from tests.support.clock import ManualClock
 from tests.support.databases import Opener
+from tests.support.postgres import Cluster
 from tests.support.recorders import WAIT_SECONDS, setup_line, supervised, until
 
 # The recorder has the real clock.
@@ -173,6 +178,47 @@ class TestReplaced:
         supervisor.close()
         last.wait(WAIT_SECONDS)
         assert delays == pytest.approx([0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0])
+
+
+class TestASlowDatabase:
+    """It is told to those who wait, longer than a ping may wait, and the recorder is the same afterwards."""
+
+    @staticmethod
+    def _while_it_takes_nothing(
+        recorder: RecorderSupervisor, directory: Path, book: SqlBook, stopped: AbstractContextManager[object]
+    ) -> None:
+        version, revision = book.version(), book.revision()
+        assert isinstance(record(directory, entry(version, "before", access_revision=revision))[0], Recorded)
+        pid = recorder.pid
+        with stopped:
+            begun = time.monotonic()
+            while time.monotonic() - begun < 1.5 * PATIENCE_SECONDS:
+                asked = time.monotonic()
+                (answer,) = record(directory, entry(version, asked, access_revision=revision))
+                assert isinstance(answer, DatabaseUnavailable)
+                assert time.monotonic() - asked < PATIENCE_SECONDS
+        assert isinstance(record(directory, entry(version, "after", access_revision=revision))[0], Recorded)
+        assert recorder.pid == pid
+
+    def test_whose_lock_another_holds(self, recorder: RecorderSupervisor, directory: Path, book: SqlBook) -> None:
+        @contextmanager
+        def locked() -> Iterator[None]:
+            with book.database.writing() as connection:
+                connection.execute(text("UPDATE key_versions SET state = state"))
+                yield
+
+        self._while_it_takes_nothing(recorder, directory, book, locked())
+
+    def test_that_stands_still(self, directory: Path, postgres_cluster: Cluster, postgres_url: str) -> None:
+        opener = Opener(postgres_url)
+        with supervised(directory, postgres_url) as recorder:
+            book = SqlBook(opener(), ManualClock(PAST))
+            self._while_it_takes_nothing(recorder, directory, book, postgres_cluster.frozen())
+        opener.close()
+
+    def test_all_waits_are_over_before_the_ping_has_waited_for_too_long(self) -> None:
+        assert BATCH_SECONDS + SHORTEST_CONNECT_SECONDS < PATIENCE_SECONDS
+        assert DATABASE_SECONDS <= BATCH_SECONDS
 
 
 class TestTheEnd:
