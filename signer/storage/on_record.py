@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from signer.services.ports import SignaturesOnRecord
@@ -17,6 +18,9 @@ from signer.storage.database import Database, translated
 from signer.storage.sqlite import SqliteFile
 
 Place = tuple[int, str]
+# How long a file that was there is taken to be there. Nothing is released by what is read here alone: the recorder
+# looks at the file before and after each of its commits.
+FILE_LOOK_SECONDS = 0.25
 
 
 def signatures_on_record(database: Database) -> SignaturesOnRecord:
@@ -27,8 +31,10 @@ def signatures_on_record(database: Database) -> SignaturesOnRecord:
 class SqliteOnRecord:
     """On an SQLite file, on the loop."""
 
-    def __init__(self, file: SqliteFile) -> None:
+    def __init__(self, file: SqliteFile, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._file = file
+        self._monotonic = monotonic
+        self._look_at = 0.0
         self._texts = sql.SqliteStatements()
         self._connection: sqlite3.Connection | None = None
 
@@ -54,7 +60,10 @@ class SqliteOnRecord:
 
     def _rows(self, statement: str, values: Mapping[str, Any]) -> list[Sequence[Any]]:
         with translated():
-            self._file.check()
+            now = self._monotonic()
+            if now >= self._look_at:
+                self._file.check()
+                self._look_at = now + FILE_LOOK_SECONDS
             if self._connection is None:
                 self._connection = self._file.connect(0)
             rows: list[Sequence[Any]] = self._connection.execute(statement, values).fetchall()

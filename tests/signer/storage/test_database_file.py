@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -13,7 +14,9 @@ import pytest
 from sqlalchemy import text
 
 from signer.errors import DatabaseFileLost, DatabaseReadOnly
+from signer.services.readiness import RETRY_SECONDS
 from signer.storage.database import Database
+from signer.storage.on_record import FILE_LOOK_SECONDS, SqliteOnRecord
 from tests.support.databases import Opener, settings
 
 READ, WRITE = text("SELECT count(*) FROM events"), text("DELETE FROM events")
@@ -137,6 +140,43 @@ class TestLost:
             other.execute("DELETE FROM events")
             other.commit()
         write(database)
+
+
+class TestLookedUp:
+    """What workers look up at each request looks at the file now and then; the recorder, at each commit."""
+
+    @pytest.mark.parametrize("sentence", LOSSES)
+    def test_a_loss_is_found_out_at_the_next_look_and_remembered(
+        self, database: Database, path: Path, sentence: str
+    ) -> None:
+        lose, found = LOSSES[sentence]
+        file, now = database.sqlite_file, [100.0]
+        assert file is not None
+        with closing(SqliteOnRecord(file, monotonic=lambda: now[0])) as looking:
+            asyncio.run(looking.find({(1, "digest")}))
+            lose(path)
+            now[0] += FILE_LOOK_SECONDS
+            for _ in range(2):
+                with pytest.raises(DatabaseFileLost) as refusal:
+                    asyncio.run(looking.find({(1, "digest")}))
+                assert refusal.value.facts == {"found": found}
+                now[0] += FILE_LOOK_SECONDS / 2
+
+    def test_requests_in_a_row_cost_one_look(
+        self, database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file, looks = database.sqlite_file, []
+        assert file is not None
+        with closing(SqliteOnRecord(file, monotonic=lambda: 100.0)) as looking:
+            asyncio.run(looking.access_revision())
+            monkeypatch.setattr(Path, "stat", lambda path, **_: looks.append(path))
+            for _ in range(10):
+                asyncio.run(looking.find({(1, "digest")}))
+            monkeypatch.undo()
+        assert looks == []
+
+    def test_a_look_is_at_least_as_often_as_readiness_is_proved(self) -> None:
+        assert FILE_LOOK_SECONDS <= RETRY_SECONDS
 
 
 class TestMade:
