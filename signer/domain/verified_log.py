@@ -7,7 +7,8 @@ the database tells is never certified as it is told:
 2. Time does not go back, save in a ``clock-corrected`` leaf, whose own time is what it was corrected to.
 3. A leaf that changes who may do what says from which state of those tables it starts (``access_before``). That has
    to be the one that is held, and revisions never fall (a new credential leaves the revision as it is): an old row
-   that is put back, or a planted one, shows in a leaf or stops everything.
+   that is put back, or a planted one, shows in a leaf or stops everything. Only ``log-created``, as the first leaf,
+   starts from nothing.
 4. A smaller log, or another of the same size, is refused by name; nothing is ever forgotten.
 """
 
@@ -17,6 +18,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import cast
 
 from signer.errors import LogDamaged, LogForked, LogRolledBack
 from verifier.errors import LeafMalformed
@@ -25,6 +27,7 @@ from verifier.log.leaves import LeafValue
 
 # The one type whose leaves may set the time back.
 CLOCK_CORRECTED = "clock-corrected"
+LOG_CREATED = "log-created"
 REVISION, BEFORE, AFTER = "access_revision", "access_before", "access_sha256"
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -99,9 +102,9 @@ class VerifiedLog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Step:
-    """From one state of the tables that give power to the next; ``before`` is a digest."""
+    """From one state of the tables that give power to the next; ``before`` is a digest, None at the beginning."""
 
-    before: str
+    before: str | None
     after: AccessState
 
 
@@ -139,9 +142,12 @@ def _step(members: Mapping[str, LeafValue], index: int) -> _Step | None:
     if not members.keys() & {REVISION, BEFORE, AFTER}:
         return None
     revision, before, after = members.get(REVISION), members.get(BEFORE), members.get(AFTER)
-    if not isinstance(revision, int) or isinstance(revision, bool) or not _is_digest(before) or not _is_digest(after):
+    begins = index == 0 and members.get("type") == LOG_CREATED and before is None
+    whole = isinstance(revision, int) and _is_digest(after) and (begins or _is_digest(before))
+    if not whole or isinstance(revision, bool):
         raise LogDamaged(index=index, problem="what it says of access is not complete")
-    return _Step(before=str(before), after=AccessState(revision=revision, sha256=str(after)))
+    state = AccessState(revision=cast("int", revision), sha256=str(after))
+    return _Step(before=None if begins else str(before), after=state)
 
 
 def _is_digest(value: LeafValue | None) -> bool:

@@ -131,6 +131,7 @@ LAYERS = {
             "signer.errors",
             "signer.config.DatabaseSettings",
             "hsm.algorithms",
+            "verifier.log",
         ),
     ),
     "the authentication implements ports and knows no service": Layer(

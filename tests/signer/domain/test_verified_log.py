@@ -81,6 +81,17 @@ ROWS = {
     "a change without its beginning is refused": Row(
         leaves=[_leaf(access_revision=1, access_sha256=A)], damaged=0, problem="complete"
     ),
+    "the log begins with a state that nothing is before": Row(
+        leaves=[_leaf(0, "log-created", access_revision=1, access_sha256=A), _granted(2, A, B)]
+    ),
+    "a second beginning is refused": Row(
+        leaves=[_leaf(), _leaf(0, "log-created", access_revision=1, access_sha256=A)], damaged=1, problem="complete"
+    ),
+    "a log that is continued has a state before": Row(
+        leaves=[_granted(1, A, B), _leaf(0, "log-continued", access_revision=2, access_sha256=A)],
+        damaged=1,
+        problem="complete",
+    ),
     "a change without its end is refused": Row(
         leaves=[_leaf(access_revision=1, access_before=A)], damaged=0, problem="complete"
     ),
