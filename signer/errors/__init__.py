@@ -62,6 +62,11 @@ from signer.errors.log import (
     LogRolledBack,
     LogStopped,
 )
+from signer.errors.log_check import (
+    LogCheckInterrupted,
+    LogStateUnusable,
+    LogUnreadable,
+)
 from signer.errors.requests import (
     ArtifactIncomplete,
     BodyInterrupted,
@@ -122,11 +127,14 @@ __all__ = [
     "InvalidRequest",
     "KeyNameTaken",
     "KeyNotFound",
+    "LogCheckInterrupted",
     "LogDamaged",
     "LogForked",
     "LogMissing",
     "LogRolledBack",
+    "LogStateUnusable",
     "LogStopped",
+    "LogUnreadable",
     "MessageNotAllowed",
     "MethodNotAllowed",
     "NextVersionExists",
