@@ -58,5 +58,20 @@ LOG_WORDINGS: Mapping[type[Exception], Wording] = MappingProxyType(
             detail="the newest checkpoint could not be made durable: {reason}",
             hint="look at the disk that log.checkpoint_file names; nothing is signed before it works again",
         ),
+        errors.LogUnreadable: Wording(
+            status=503,
+            detail="{source} cannot be read: {reason}",
+            hint="nothing was found out about the log",
+        ),
+        errors.LogStateUnusable: Wording(
+            status=500,
+            detail="{path}, which says how far the log was verified, cannot be used: {reason}",
+            hint="without the file and the one beside it the log is verified from its beginning",
+        ),
+        errors.LogCheckInterrupted: Wording(
+            status=500,
+            detail="a process that verified a part of the log ended before it had an answer",
+            hint="nothing was found out about the log; is there too little memory?",
+        ),
     }
 )
