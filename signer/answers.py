@@ -104,6 +104,15 @@ def encoded_signature(document: Document) -> bytes:
     return signature.encode("ascii")
 
 
+def proof_text(document: Document) -> bytes:
+    """The proof file of a document that carries one; raises ``ClientError``."""
+    proof = document["proof"]
+    try:
+        return proof.encode("utf-8") if isinstance(proof, str) else b""
+    except UnicodeEncodeError:
+        raise not_the_service("a proof that is no text") from None
+
+
 def ascii_text(content: bytes) -> str:
     """The text of a success, such as PEM; raises ``ClientError``."""
     try:

@@ -34,7 +34,7 @@ from signer.answers import (
 )
 
 VARIABLES = ("ARTIFACT_SIGNER_URL", "ARTIFACT_SIGNER_API_TOKEN", "ARTIFACT_SIGNER_API_TOKEN_FILE",
-             "ARTIFACT_SIGNER_CA_FILE", "ARTIFACT_SIGNER_TIMEOUT")  # fmt: skip
+             "ARTIFACT_SIGNER_CA_FILE", "ARTIFACT_SIGNER_TIMEOUT", "ARTIFACT_SIGNER_LOG_KEY_FILE")  # fmt: skip
 UPLOAD_CHUNK_BYTES = 1 << 18
 DEFAULT_TIMEOUT_SECONDS = 150.0
 MAX_TIMEOUT_SECONDS = 86400.0
@@ -162,6 +162,10 @@ class Client:
     def public_key(self, key: str, version: int) -> bytes:
         """GET the public key of a version, PEM."""
         return self.text(key_path(key, "versions", version, "public-key")).encode("ascii")
+
+    def record(self, key: str, version: int, manifest_sha256: str) -> Document:
+        """GET the proof that a signature of this manifest is on record."""
+        return self.read("/v1/log/proof", manifest_sha256=manifest_sha256, key=key, version=version)
 
     @contextmanager
     def sign_artifact(

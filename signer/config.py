@@ -24,7 +24,8 @@ from signer.errors import ConfigurationInvalid
 ENVIRONMENT_PREFIX = "ARTIFACT_SIGNER_"
 # Read by the command line client, not settings of the service.
 CLIENT_VARIABLES = frozenset(
-    ENVIRONMENT_PREFIX + name for name in ("URL", "API_TOKEN", "API_TOKEN_FILE", "CA_FILE", "CONFIG", "TIMEOUT")
+    ENVIRONMENT_PREFIX + name
+    for name in ("URL", "API_TOKEN", "API_TOKEN_FILE", "CA_FILE", "CONFIG", "LOG_KEY_FILE", "TIMEOUT")
 )
 # Sections that had another name, which is refused: it will mean something else.
 FORMER_SECTIONS = {"log": "logging"}

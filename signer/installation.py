@@ -35,6 +35,7 @@ from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
 
 CONFIG_NAME = "artifact-signer.toml"
+LOG_KEY_NAME = "log.vkey"
 TOKEN_LABEL = "artifact-signer"  # noqa: S105  (a PKCS#11 token's label, no secret)
 SOFTHSM_MODULES = (
     Path("/usr/lib/softhsm/libsofthsm2.so"),
@@ -257,6 +258,8 @@ def _write_client_env(directory: Path, url: str) -> Path:
         "ARTIFACT_SIGNER_API_TOKEN_FILE": str(directory / "admin.token"),
         "ARTIFACT_SIGNER_CA_FILE": str(directory / "cert.crt"),
     }
+    if (log_key := directory / LOG_KEY_NAME).exists():
+        variables["ARTIFACT_SIGNER_LOG_KEY_FILE"] = str(log_key)
     path = directory / "client.env"
     write_file(path, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()))
     return path

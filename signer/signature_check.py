@@ -56,8 +56,8 @@ class ReturnedArtifact:
         except Refusal as error:
             raise _damaged(error) from error
 
-    def finish(self, trust: TrustStore) -> None:
-        """All has come: it is the artifact that was sent, and signed."""
+    def finish(self, trust: TrustStore) -> bytes:
+        """All has come: it is the artifact that was sent, and signed. Returns the bytes of its ``manifest.sig``."""
         try:
             for event in self._reader.finish():
                 self._take(event)
@@ -66,6 +66,7 @@ class ReturnedArtifact:
         if self._encoded is None:
             raise ClientError(sentence="the service returned an artifact without a signature", hint=DROPPED)
         require_signature(self._sent, self._encoded, trust)
+        return self._encoded
 
     def _take(self, event: Event) -> None:
         match event:

@@ -1,43 +1,70 @@
-"""``artifact-signer sign``: get an artifact signed, whole or by its head only."""
+"""``artifact-signer sign``: get an artifact signed, by its head or whole, and have it shown that that is on record."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import click
 
-from signer.answers import ServiceRefusal, encoded_signature, signing_key_of
+from signer.answers import ServiceRefusal, encoded_signature, proof_text, signing_key_of
 from signer.artifacts import Form, UploadReader
 from signer.cli.connection import connected, json_option
 from signer.cli.output import note, show_json, terminal
 from signer.errors import SignedAlready
 from signer.new_file import NewFile
+from signer.proof_check import MadeSignature, log_trust, require_recorded
 from signer.signature_check import ReturnedArtifact, require_signature, trust_in
 from verifier import Limits
+from verifier.log import LogTrust
 
 READ_BYTES = 1 << 16
 HEAD_BYTES = 4 << 20
 STANDARD_INPUT = Path("-")
+PROOF_SUFFIX = ".tlog-proof"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Order:
+    """What is wanted. ``proof``: where to write the proof; ``trust``: the log that has to have signed it."""
+
+    key: str
+    output: Path
+    replace: bool
+    proof: Path | None
+    trust: LogTrust | None
 
 
 @click.command()
 @click.argument("artifact", type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True))
 @click.option("--key", required=True, help="name of the key")
 @click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), required=True, help="signed artifact")
-@click.option("--head-only", is_flag=True, help="send only the head; the payload stays here")
+@click.option("--whole", is_flag=True, help="send the payload too, not the head alone")
+@click.option("--head-only", is_flag=True, hidden=True)
 @click.option("--replace", is_flag=True, help="drop the signature that the artifact carries")
+@click.option("--proof", type=click.Path(path_type=Path, dir_okay=False), help="write the proof that it is on record")
+@click.option(
+    "--proof-dir",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="write it into this directory, under the output's name and .tlog-proof",
+)
+@click.option("--log-key", metavar="VKEY|FILE", help="key of the log that has to show the signature on record")
 @json_option
-def sign(artifact: Path, *, key: str, output: Path, head_only: bool, replace: bool, as_json: bool) -> None:
+def sign(artifact: Path, *, whole: bool, head_only: bool, log_key: str | None, as_json: bool, **wanted: Any) -> None:
     """Sign ARTIFACT (- for standard input) with a key of the service."""
-    with _opened(artifact, beside=output) as source:
+    if whole and head_only:
+        raise click.UsageError("--whole and --head-only exclude each other")
+    order = _order(trust=log_trust(log_key, os.environ), **wanted)
+    with _opened(artifact, beside=order.output) as source:
         try:
-            document = (_sign_by_head if head_only else _sign_whole)(source, key, output, replace=replace)
+            document = (_sign_whole if whole else _sign_by_head)(source, order)
         except SignedAlready as error:
             raise ServiceRefusal(
                 sentence="the artifact is signed already",
@@ -48,35 +75,73 @@ def sign(artifact: Path, *, key: str, output: Path, head_only: bool, replace: bo
             ) from error
     if as_json:
         show_json(document)
-    note(f"signed {output}")
+    note(f"signed {order.output}")
+    if order.proof is not None and order.trust is None:
+        note("the proof's checkpoint was not verified: --log-key names the key of the log")
 
 
-def _sign_whole(source: BinaryIO, key: str, output: Path, *, replace: bool) -> dict[str, object]:
-    upload, _ = _head(source, replace=replace)
+def _order(*, output: Path, proof: Path | None, proof_dir: Path | None, **wanted: Any) -> _Order:
+    if proof is not None and proof_dir is not None:
+        raise click.UsageError("--proof and --proof-dir exclude each other")
+    place = proof_dir / f"{output.name}{PROOF_SUFFIX}" if proof_dir is not None else proof
+    if place is not None and place.absolute() == output.absolute():
+        raise click.UsageError("--output and --proof name the same file")
+    return _Order(output=output, proof=place, **wanted)
+
+
+def _sign_whole(source: BinaryIO, order: _Order) -> dict[str, object]:
+    upload, _ = _head(source, replace=order.replace)
     size = source.seek(0, 2)
     source.seek(0)
-    with connected() as client, NewFile(output) as target:
+    with connected() as client, _files(order) as (target, keep_proof):
         returned = ReturnedArtifact(upload.manifest)
         with click.progressbar(length=size, label="sending", file=sys.stderr, hidden=not terminal()) as bar:
             sent = cast("BinaryIO", _Watched(source, bar.update))
-            with client.sign_artifact(key, sent, size, replace=replace) as signed:
+            with client.sign_artifact(order.key, sent, size, replace=order.replace) as signed:
                 for chunk in signed.chunks:
                     returned.feed(chunk)
                     target.write(chunk)
-        returned.finish(trust_in(client.public_key(key, signed.key.version), signed.key))
-    return {"key": key, "version": signed.key.version, "fingerprint": signed.key.fingerprint, **target.facts}
+        encoded = returned.finish(trust_in(client.public_key(order.key, signed.key.version), signed.key))
+        recorded: dict[str, object] = {}
+        if order.proof or order.trust:
+            made = MadeSignature(manifest=upload.manifest, encoded=encoded, key=signed.key)
+            proof = proof_text(client.record(order.key, signed.key.version, upload.manifest.sha256))
+            recorded["index"] = require_recorded(proof, made, order.trust)
+            keep_proof(proof)
+    key = {"key": order.key, "version": signed.key.version, "fingerprint": signed.key.fingerprint}
+    return {**key, **recorded, **target.facts}
 
 
-def _sign_by_head(source: BinaryIO, key: str, output: Path, *, replace: bool) -> dict[str, object]:
-    upload, head = _head(source, replace=replace)
+def _sign_by_head(source: BinaryIO, order: _Order) -> dict[str, object]:
+    upload, head = _head(source, replace=order.replace)
     with connected() as client:
-        document = client.sign_head(key, head, replace=replace)
+        document = client.sign_head(order.key, head, replace=order.replace)
         encoded, signing = encoded_signature(document), signing_key_of(document)
-        require_signature(upload.manifest, encoded, trust_in(client.public_key(key, signing.version), signing))
-    with NewFile(output) as target:
+        require_signature(upload.manifest, encoded, trust_in(client.public_key(order.key, signing.version), signing))
+    with _files(order) as (target, keep_proof):
+        if order.proof or order.trust:
+            proof = proof_text(document)
+            require_recorded(proof, MadeSignature(manifest=upload.manifest, encoded=encoded, key=signing), order.trust)
+            keep_proof(proof)
         for part in upload.splice.join(source, encoded):
             target.write(part)
     return {**document, **target.facts}
+
+
+@contextmanager
+def _files(order: _Order) -> Iterator[tuple[NewFile, Callable[[bytes], None]]]:
+    """The output, and what keeps a proof: after a failure there is neither."""
+    with ExitStack() as undo:
+
+        def keep(proof: bytes) -> None:
+            if order.proof is not None:
+                with NewFile(order.proof) as file:
+                    file.write(proof)
+                undo.callback(order.proof.unlink, missing_ok=True)
+
+        with NewFile(order.output) as target:
+            yield target, keep
+        undo.pop_all()
 
 
 def _head(source: BinaryIO, *, replace: bool) -> tuple[UploadReader, bytes]:

@@ -173,7 +173,7 @@ def test_init_refuses_addresses_that_cannot_be(bind: str, tmp_path: Path) -> Non
     assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.parametrize("options", [(), ("--head-only",)], ids=["whole", "head only"])
+@pytest.mark.parametrize("options", [("--whole",), ()], ids=["whole", "by its head"])
 def test_sign_writes_an_artifact_that_verifies(
     service: Installation, artifact: Path, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
@@ -185,7 +185,7 @@ def test_sign_writes_an_artifact_that_verifies(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["release.mender", "signed.mender"]
 
 
-@pytest.mark.parametrize("options", [(), ("--head-only",)], ids=["whole", "head only"])
+@pytest.mark.parametrize("options", [("--whole",), ()], ids=["whole", "by its head"])
 def test_sign_tells_machines_what_it_wrote_and_which_key_signed(
     service: Installation, artifact: Path, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
@@ -208,7 +208,7 @@ def test_sign_tells_machines_what_it_wrote_and_which_key_signed(
     assert ("manifest_sha256" in document) is bool(options)
 
 
-@pytest.mark.parametrize("options", [(), ("--head-only",)], ids=["whole", "head only"])
+@pytest.mark.parametrize("options", [("--whole",), ()], ids=["whole", "by its head"])
 def test_a_refused_artifact_leaves_no_file(
     service: Installation, artifact: Path, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
@@ -221,7 +221,7 @@ def test_a_refused_artifact_leaves_no_file(
 
 def test_what_is_not_an_artifact_is_refused_before_it_is_sent(service: Installation, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"version\0 but nothing like it" + bytes(1000))
-    done = service.run("sign", tmp_path / "x", "--key", "firmware", "-o", tmp_path / "y", "--head-only")
+    done = service.run("sign", tmp_path / "x", "--key", "firmware", "-o", tmp_path / "y")
     assert done.returncode == 1
     assert done.stderr.startswith("artifact-signer: ")
     assert "Traceback" not in done.stderr

@@ -22,8 +22,8 @@ ARTIFACT_TYPE = "application/vnd.mender-artifact"
 COMMANDS = {
     "a document": ("keys", "list"),
     "a text": ("keys", "public-key", "firmware", "--version", "1"),
-    "an artifact": ("sign", "release.mender", "--key", "firmware", "-o", "signed.mender"),
-    "a signature": ("sign", "release.mender", "--key", "firmware", "-o", "signed.mender", "--head-only"),
+    "an artifact": ("sign", "release.mender", "--key", "firmware", "-o", "signed.mender", "--whole"),
+    "a signature": ("sign", "release.mender", "--key", "firmware", "-o", "signed.mender"),
     "an upload": ("keys", "import-certificate", "firmware", "--version", "1", "release.mender"),
 }
 

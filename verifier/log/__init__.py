@@ -5,7 +5,7 @@ Pure functions over bytes: nothing here reads a file, opens a connection or look
 
 from verifier.errors import LogError
 from verifier.log.checkpoints import Checkpoint, VerifiedCheckpoint, open_checkpoint
-from verifier.log.evidence import LogDemand, LogEvidence, LogTrust, verify_proof
+from verifier.log.evidence import LogDemand, LogEvidence, LogTrust, recorded_leaf, verify_proof
 from verifier.log.hashing import (
     EMPTY_ROOT,
     Frontier,
@@ -47,6 +47,7 @@ __all__ = [
     "open_checkpoint",
     "packed_bundle",
     "parsed_leaf",
+    "recorded_leaf",
     "subtree_hash",
     "verify_consistency",
     "verify_inclusion",

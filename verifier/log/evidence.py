@@ -62,9 +62,22 @@ def verify_proof(demand: LogDemand, *, manifest_sha256: str, fingerprint: str, s
     """
     proof, trust = LogProof.parse(demand.unverified_proof), demand.trust
     opened = open_checkpoint(proof.checkpoint, trust.log_keys, witnesses=trust.witnesses, demanded=trust.demanded)
+    leaf = recorded_leaf(
+        proof, opened.checkpoint, manifest_sha256=manifest_sha256, fingerprint=fingerprint, signature=signature
+    )
+    return LogEvidence(leaf=leaf, index=proof.index, checkpoint=opened.checkpoint, witnesses=opened.witnesses)
+
+
+def recorded_leaf(
+    proof: LogProof, checkpoint: Checkpoint, *, manifest_sha256: str, fingerprint: str, signature: bytes
+) -> SignatureLeaf:
+    """The leaf that records this signature in the tree of ``checkpoint``, whoever signed that; raises a ``LogError``.
+
+    The arguments are those of ``verify_proof``.
+    """
     if not proof.extra:
         raise ProofMalformed(problem="it does not carry the leaf")
-    proof.verify(proof.extra, size=opened.checkpoint.size, root=opened.checkpoint.root)
+    proof.verify(proof.extra, size=checkpoint.size, root=checkpoint.root)
     leaf = SignatureLeaf.parse(proof.extra)
     leaf.require(manifest_sha256=manifest_sha256, fingerprint=fingerprint, signature=signature)
-    return LogEvidence(leaf=leaf, index=proof.index, checkpoint=opened.checkpoint, witnesses=opened.witnesses)
+    return leaf

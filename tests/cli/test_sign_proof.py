@@ -1,0 +1,223 @@
+"""``artifact-signer sign`` with a proof: taken only where it shows this signature on record, kept with the output."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from signer.cli.main import REFUSED, UNREACHABLE
+from tests.cli.test_artifact_verify_log import LOG_KEY, OTHER_LOG_KEY, P256, note_key, proof_of
+from tests.cli.test_sign import ANOTHER, RELEASE, Service, Sign, http, sign, signature, signed
+from verifier.log import LogProof, canonical_leaf, parsed_leaf
+
+__all__ = ["sign"]
+
+MODES = {"whole": ("--whole",), "by its head": ()}
+PROOF = ("--proof", "release.tlog-proof")
+KEY = ("--log-key", str(LOG_KEY))
+USAGE = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logged(Service):
+    """A service with a log. ``changed``: what it makes of the proof; ``proves``: of which artifact it is."""
+
+    changed: Callable[[bytes], object] = lambda proof: proof.decode()
+    proves: bytes = RELEASE
+
+    def answer(self, head: str) -> bytes:
+        """The answer to a request."""
+        # It signs anew each time; what is on record is one signature.
+        proof = self.changed(proof_of(signed(self.proves, ENCODED[self.proves])))
+        if "/v1/log/proof?" in head:
+            return http(200, json.dumps({"index": 1, "proof": proof}).encode(), "application/json")
+        answer = Service.answer(self, head)
+        begin, _, body = answer.partition(b"\r\n\r\n")
+        if b"application/json" not in begin:
+            return answer
+        document = {**json.loads(body), "proof": proof}
+        return http(200, json.dumps(document).encode(), "application/json")
+
+
+ENCODED = {artifact: signature(artifact, P256) for artifact in (RELEASE, ANOTHER)}
+
+
+@pytest.fixture(autouse=True)
+def one_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.cli.test_sign.signature", lambda artifact, key: ENCODED[artifact])
+
+
+def logged(changed: Callable[[bytes], object] = lambda proof: proof.decode(), proves: bytes = RELEASE) -> Logged:
+    return Logged(signs_with=P256, publishes=P256, says=P256, changed=changed, proves=proves)
+
+
+@pytest.mark.parametrize("mode", MODES)
+class TestAProof:
+    """Of the signature that came."""
+
+    def test_is_written_beside_the_output(self, sign: Sign, mode: str) -> None:
+        done = sign(logged(), *MODES[mode], *PROOF, *KEY)
+        assert done.code == 0, done.err
+        assert set(done.files) == {"signed.mender", "release.tlog-proof"}
+        assert done.files["release.tlog-proof"] == proof_of(done.files["signed.mender"])
+        assert "not verified" not in done.err
+
+    def test_is_written_into_a_directory_under_the_outputs_name(self, sign: Sign, mode: str, tmp_path: Path) -> None:
+        proofs = tmp_path.parent / f"{tmp_path.name}-proofs"
+        proofs.mkdir()
+        done = sign(logged(), *MODES[mode], "--proof-dir", str(proofs), *KEY)
+        assert done.code == 0, done.err
+        assert [path.name for path in proofs.iterdir()] == ["signed.mender.tlog-proof"]
+
+    def test_is_demanded_where_a_key_of_the_log_is_known(
+        self, sign: Sign, mode: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        keys = tmp_path.parent / f"{tmp_path.name}.vkey"
+        keys.write_text(f"{LOG_KEY}\n")
+        monkeypatch.setenv("ARTIFACT_SIGNER_LOG_KEY_FILE", str(keys))
+        done = sign(logged(), *MODES[mode])
+        assert (done.code, set(done.files)) == (0, {"signed.mender"}), done.err
+        (tmp_path / "signed.mender").unlink()
+        keys.write_text(f"{OTHER_LOG_KEY}\n")
+        done = sign(logged(), *MODES[mode])
+        assert (done.code, done.files) == (UNREACHABLE, {})
+
+    def test_without_a_key_of_the_log_is_said_not_to_be_verified(self, sign: Sign, mode: str) -> None:
+        done = sign(logged(), *MODES[mode], *PROOF)
+        assert done.code == 0, done.err
+        assert "was not verified" in done.err
+
+    def test_is_not_asked_for_where_nobody_wants_it(self, sign: Sign, mode: str) -> None:
+        done = sign(logged(lambda _: 7), *MODES[mode])
+        assert (done.code, set(done.files)) == (0, {"signed.mender"}), done.err
+
+
+def other_leaf(**changes: str) -> Callable[[bytes], object]:
+    def changed(proof: bytes) -> object:
+        parsed = LogProof.parse(proof)
+        leaf = canonical_leaf({**parsed_leaf(parsed.extra), **changes})
+        return bytes(LogProof(index=1, path=parsed.path, checkpoint=parsed.checkpoint, extra=leaf)).decode()
+
+    return changed
+
+
+def with_path(*path: bytes) -> Callable[[bytes], object]:
+    def changed(proof: bytes) -> object:
+        parsed = LogProof.parse(proof)
+        return bytes(LogProof(index=1, path=path, checkpoint=parsed.checkpoint, extra=parsed.extra)).decode()
+
+    return changed
+
+
+FALSE: dict[str, Logged] = {
+    "the proof of another artifact": logged(proves=ANOTHER),
+    "garbage": logged(lambda _: "garbage"),
+    "an empty text": logged(lambda _: ""),
+    "a number": logged(lambda _: 7),
+    "null": logged(lambda _: None),
+    "half a surrogate pair": logged(lambda _: "\ud800"),
+    "an HTML page": logged(lambda _: "<html></html>"),
+    "half a proof": logged(lambda proof: proof[: len(proof) // 2].decode()),
+    "a proof without its leaf": logged(lambda proof: proof.decode().replace("extra ", "index 1\nextra ")),
+    "a leaf that names somebody else": logged(other_leaf(actor="api-token:somebody")),
+    "a leaf of another type": logged(other_leaf(type="signature-repeated")),
+    "another path": logged(with_path(b"\x00" * 32)),
+    "no path": logged(with_path()),
+    "too long a path": logged(with_path(b"\x00" * 32, b"\x00" * 32)),
+    "a path of more hashes than there can be": logged(with_path(*[b"\x00" * 32] * 64)),
+    "another index": logged(lambda proof: proof.decode().replace("index 1\n", "index 0\n")),
+    "an index with a leading zero": logged(lambda proof: proof.decode().replace("index 1\n", "index 01\n")),
+    "no checkpoint": logged(lambda proof: proof.decode().partition("\n\n")[0] + "\n\n"),
+}
+
+
+@pytest.mark.parametrize("key", [KEY, ()], ids=["with a key", "without a key"])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("sentence", FALSE)
+def test_a_service_that_proves_with(sign: Sign, sentence: str, mode: str, key: tuple[str, ...]) -> None:
+    done = sign(FALSE[sentence], *MODES[mode], *PROOF, *key)
+    assert done.code == UNREACHABLE, done.err
+    assert "Traceback" not in done.err
+    assert "proof" in done.err
+    assert done.files == {}
+
+
+UNCERTIFIED: dict[str, tuple[Logged, str]] = {
+    "the signature of another key": (logged(), str(OTHER_LOG_KEY)),
+    "no signature": (logged(lambda proof: proof.decode().partition("\u2014")[0]), str(LOG_KEY)),
+    "another size than was signed": (
+        logged(lambda proof: proof.decode().replace("/log\n2\n", "/log\n3\n")),
+        str(LOG_KEY),
+    ),
+    "the name of another log": (logged(), str(note_key(1, "other.example/log")[1])),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("sentence", UNCERTIFIED)
+def test_a_checkpoint_with(sign: Sign, sentence: str, mode: str) -> None:
+    service, key = UNCERTIFIED[sentence]
+    done = sign(service, *MODES[mode], *PROOF, "--log-key", key)
+    assert (done.code, done.files) == (UNREACHABLE, {}), done.err
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_service_without_a_log_is_none(sign: Sign, mode: str) -> None:
+    done = sign(Service(signs_with=P256, publishes=P256, says=P256), *MODES[mode], *PROOF)
+    assert (done.code, done.files) == (UNREACHABLE, {})
+
+
+USES: dict[str, tuple[tuple[str, ...], int, str]] = {
+    "two places for the proof": (("--proof", "a", "--proof-dir", "."), USAGE, "exclude each other"),
+    "the output's place for the proof": (("--proof", "./signed.mender"), USAGE, "the same file"),
+    "whole and by the head": (("--whole", "--head-only"), USAGE, "exclude each other"),
+    "a directory that is not there": (("--proof-dir", "nowhere"), USAGE, "does not exist"),
+    "a key that is none": (("--log-key", "name+00000000+AAAA"), UNREACHABLE, "no verifier key"),
+    "a file that is not there": (("--log-key", "nowhere.vkey"), UNREACHABLE, "cannot be read"),
+    "a file that holds no key": (("--log-key", "release.mender"), UNREACHABLE, "no verifier key"),
+    "a file that does not end": (("--log-key", "/dev/zero"), UNREACHABLE, "no file of keys"),
+    "a folder as the log's key": (("--log-key", "."), UNREACHABLE, "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("sentence", USES)
+def test_is_refused_before_anything_is_sent(sign: Sign, sentence: str) -> None:
+    options, code, says = USES[sentence]
+    done = sign(logged(), *options)
+    assert (done.code, done.asked, done.files) == (code, (), {}), done.err
+    assert says in done.err
+
+
+def test_keys_of_two_logs_are_refused(sign: Sign, tmp_path: Path) -> None:
+    keys = tmp_path.parent / f"{tmp_path.name}.vkeys"
+    keys.write_text(f"{LOG_KEY}\n{LOG_KEY}\n")
+    assert sign(logged(), "--log-key", str(keys)).code == 0
+    (tmp_path / "signed.mender").unlink()
+    keys.write_text(f"{LOG_KEY}\nother+{str(LOG_KEY).partition('+')[2]}\n")
+    assert sign(logged(), "--log-key", str(keys)).files == {}
+
+
+@pytest.mark.parametrize("mode", MODES)
+class TestNothingIsLeft:
+    """Where one of the two files cannot be written, there is neither."""
+
+    def test_a_proof_that_cannot_be_written(self, sign: Sign, mode: str) -> None:
+        done = sign(logged(), *MODES[mode], "--proof", "nowhere/proof", *KEY)
+        assert (done.code, done.files) == (REFUSED, {}), done.err
+
+    def test_an_output_that_cannot_have_its_name(self, sign: Sign, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        rename = Path.replace
+
+        def refused(path: Path, target: Path) -> Path:
+            if target.name == "signed.mender":
+                raise OSError(28, os.strerror(28), str(target))
+            return rename(path, target)
+
+        monkeypatch.setattr(Path, "replace", refused)
+        done = sign(logged(), *MODES[mode], *PROOF, *KEY)
+        assert (done.code, done.files) == (REFUSED, {}), done.err
