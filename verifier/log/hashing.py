@@ -129,7 +129,9 @@ def inclusion_subtrees(index: int, size: int) -> tuple[Subtree, ...]:
     """Which subtrees' hashes prove leaf ``index`` in a tree of ``size``, the leaf's sibling first."""
     if not 0 <= index < size:
         raise ValueError("the leaf lies outside the tree")
-    return tuple(_inclusion(index, 0, size))
+    # On each level the neighbour, cut off where the tree ends; beyond that end there is none.
+    neighbours = ((((index >> level) ^ 1) << level, 1 << level) for level in range((size - 1).bit_length()))
+    return tuple((first, min(first + width, size)) for first, width in neighbours if first < size)
 
 
 def consistency_subtrees(old_size: int, size: int) -> tuple[Subtree, ...]:
@@ -154,18 +156,6 @@ def subtree_hash(first: int, end: int, perfect: Callable[[int, int], bytes]) -> 
 def _split(size: int) -> int:
     """The largest power of two below ``size``."""
     return 1 << ((size - 1).bit_length() - 1)
-
-
-def _inclusion(index: int, first: int, end: int) -> Iterator[Subtree]:
-    if end - first == 1:
-        return
-    middle = first + _split(end - first)
-    if index < middle:
-        yield from _inclusion(index, first, middle)
-        yield middle, end
-    else:
-        yield from _inclusion(index, middle, end)
-        yield first, middle
 
 
 def _consistency(old_size: int, first: int, end: int, *, whole: bool) -> Iterator[Subtree]:
