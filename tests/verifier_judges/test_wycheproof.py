@@ -1,4 +1,4 @@
-"""Project Wycheproof's signatures through the verifier's keys, where the vectors are at hand.
+"""Project Wycheproof's signatures through the verifier's keys; the folder beside says where they come from.
 
 ECDSA vectors in ASN.1 go to the key itself. Those in P1363 form (r||s) go the way of a manifest.sig, where a
 signature of another length than 64 bytes is taken for ASN.1, and none of those is one.
@@ -18,7 +18,7 @@ import pytest
 from verifier import TrustStore, VerificationError, VerificationKey
 from verifier.signatures import verify_manifest_signature
 
-VECTORS = Path(__file__).parents[3] / "shared/vectors/wycheproof"
+VECTORS = Path(__file__).with_name("wycheproof")
 P1363 = "ecdsa_secp256r1_sha256_p1363_test.json"
 ASN1 = "ecdsa_secp256r1_sha256_test.json"
 RSA = tuple(f"rsa_signature_{bits}_sha256_test.json" for bits in (2048, 3072, 4096))
@@ -44,12 +44,8 @@ class Vector:
 
 
 def vectors(name: str) -> Iterator[Vector]:
-    """The vectors of a file; skips the test when the file is not there."""
-    path = VECTORS / name
-    if not path.exists():
-        pytest.skip(f"{name} is not in ../shared/vectors/wycheproof")
-    groups: list[dict[str, Any]] = json.loads(path.read_text())["testGroups"]
-    for group in groups:
+    """The vectors of a file."""
+    for group in groups(name):
         key = VerificationKey.from_spki(bytes.fromhex(_spki(group)))
         for test in group["tests"]:
             yield Vector(
@@ -61,6 +57,12 @@ def vectors(name: str) -> Iterator[Vector]:
                 signature=bytes.fromhex(test["sig"]),
                 result=test["result"],
             )
+
+
+def groups(name: str) -> list[dict[str, Any]]:
+    """The keys of a file, each with its vectors."""
+    found: list[dict[str, Any]] = json.loads((VECTORS / name).read_text())["testGroups"]
+    return found
 
 
 def _spki(group: dict[str, Any]) -> str:
@@ -127,11 +129,7 @@ def test_rsa_acceptable(name: str) -> None:
 
 
 def test_ed25519_keys_are_refused_as_keys() -> None:
-    path = VECTORS / ED25519
-    if not path.exists():
-        pytest.skip(f"{ED25519} is not in ../shared/vectors/wycheproof")
-    groups = json.loads(path.read_text())["testGroups"]
-    for group in groups:
+    for group in groups(ED25519):
         with pytest.raises(VerificationError) as refusal:
             VerificationKey.from_spki(bytes.fromhex(_spki(group)))
         assert refusal.value.code == "key-unsupported"
