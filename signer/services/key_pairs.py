@@ -40,7 +40,8 @@ from signer.services.ports import KeyStore, TokenAccess, VersionChange
 GENERATION_TIMEOUT = 120.0
 # The token layer finds pairs by identifiers of at most so many bytes.
 MAX_CKA_ID = 255
-# After these the token holds nothing new, and the record can be closed at once.
+# After these the token holds nothing new, and the record can be closed at once. ``TokenStoreFailed`` is none of them: a
+# store that failed may have kept one half, or both, so the token is looked at.
 CLEAN_REFUSALS = (
     AlgorithmUnsupported,
     ConfigurationError,

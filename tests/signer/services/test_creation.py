@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 
@@ -19,6 +19,7 @@ from hsm.errors import (
     TokenError,
     TokenFull,
     TokenReadOnly,
+    TokenStoreFailed,
     TokenUnavailable,
 )
 from signer.domain.events import EventType as E
@@ -205,15 +206,22 @@ class TestTokenFails:
             house.prepare()
         assert (house.states(), house.events()) == ([VersionState.ACTIVE], events)
 
-    def test_what_the_token_did_not_do_can_be_tried_again(self, house: House, tokens: MemoryTokens) -> None:
-        with tokens.failing("generate", TokenUnavailable(token="one")), pytest.raises(TokenUnavailable):
+    @pytest.mark.parametrize(
+        "error", [TokenUnavailable(token="one"), TokenStoreFailed(token="one")], ids=lambda e: e.code
+    )
+    def test_what_the_token_did_not_do_can_be_tried_again(
+        self, house: House, tokens: MemoryTokens, error: TokenError
+    ) -> None:
+        with tokens.failing("generate", error), pytest.raises(type(error)):
             house.create()
         assert house.event_types() == [E.CREATION_STARTED, E.CREATION_ABANDONED]
         assert house.create().active is not None
         assert len(tokens.pairs()) == 1
 
     @pytest.mark.parametrize(
-        "error", [TokenUnavailable(token="one"), DeadlineExceeded(token="one")], ids=lambda e: e.code
+        "error",
+        [TokenUnavailable(token="one"), DeadlineExceeded(token="one"), TokenStoreFailed(token="one")],
+        ids=lambda e: e.code,
     )
     def test_what_the_token_did_although_it_failed_is_taken(
         self, house: House, tokens: MemoryTokens, error: TokenError
@@ -244,6 +252,18 @@ class TestTokenFails:
         assert len(tokens.pairs()) == int(after)
         assert not after or tokens.pairs()[0].key_id == house.version().cka_id
         assert house.store.key(KEY).active is None
+
+    @pytest.mark.parametrize("left", ["private", "public"])
+    def test_half_a_pair_that_a_store_kept_stays_pending(self, house: House, tokens: MemoryTokens, left: str) -> None:
+        def put() -> None:
+            private = make_key(P256)
+            half = Pair(key_id=house.version().cka_id, label="x", private=private, spki=spki_of(private))
+            tokens.put(replace(half, spki=None) if left == "private" else replace(half, private=None))
+
+        failed = TokenStoreFailed(token="one")
+        with tokens.at("generate", put), tokens.failing("generate", failed), pytest.raises(CreationUnfinished):
+            house.create()
+        assert house.states() == [VersionState.PENDING]
 
     def test_what_is_not_as_it_was_to_be_made_is_not_taken(self, house: House, tokens: MemoryTokens) -> None:
         def put() -> None:
