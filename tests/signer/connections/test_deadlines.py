@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from signer.web.connections.guest import FAREWELL_SECONDS
 from signer.web.connections.limits import ConnectionLimits
 from tests.signer.connections import applications
 from tests.support.certificates import server_context
@@ -121,8 +122,8 @@ def test_a_wait_ends_in_time(sentence: str, event_loop: str) -> None:
     assert took < DEADLINE + SLACK
 
 
-def _nobody_is_left(service: Serving) -> bool:
-    until = time.monotonic() + SLACK
+def _nobody_is_left(service: Serving, *, within: float = SLACK) -> bool:
+    until = time.monotonic() + within
     while service.register.open and time.monotonic() < until:
         time.sleep(DRIP)
     return service.register.open == 0
@@ -146,6 +147,19 @@ def test_a_finished_handshake_and_silence_end_in_time(tmp_path: Path) -> None:
         with service.connect() as plain, _trusting().wrap_socket(plain) as connection:
             assert until_closed(connection) == b""
         assert _nobody_is_left(service)
+
+
+@pytest.mark.parametrize("event_loop", ["asyncio", "uvloop"])
+def test_a_client_that_says_no_farewell_is_left(tmp_path: Path, event_loop: str) -> None:
+    with (
+        serving(applications.hello, tls=server_context(tmp_path), event_loop=event_loop) as service,
+        service.connect() as plain,
+        _trusting().wrap_socket(plain, suppress_ragged_eofs=False) as connection,
+    ):
+        connection.sendall(HEAD + b"Connection: close\r\n\r\n")
+        assert b"hello" in until_closed(connection)
+        # TLS was ended by the service, and is not by the client; nor does it close.
+        assert _nobody_is_left(service, within=FAREWELL_SECONDS + SLACK)
 
 
 @pytest.mark.parametrize("event_loop", ["asyncio", "uvloop"])

@@ -7,9 +7,11 @@ import logging
 import socket
 import time
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
+from signer.web.connections.door import PAUSE_SECONDS
 from tests.signer.connections import applications
 from tests.support.serving import LIMITS, serving, until_closed
 
@@ -21,10 +23,12 @@ class Short(socket.socket):
     """A listener in a process that has no descriptors left, for a while."""
 
     failures = 0
+    failed_at: tuple[float, ...] = ()
 
     def accept(self) -> tuple[socket.socket, object]:
         if self.failures:
             self.failures -= 1
+            self.failed_at += (time.monotonic(),)
             raise OSError(errno.EMFILE, "Too many open files")
         return super().accept()
 
@@ -40,6 +44,10 @@ def test_a_shortage_of_descriptors_is_waited_out_and_told_once(caplog: pytest.Lo
         assert b"hello" in until_closed(connection)
     told = [record for record in caplog.records if "Too many open files" in record.getMessage()]
     assert len(told) == 1
+    # Between two tries there is a pause: the loop is for those who are connected.
+    tries = listener.failed_at
+    assert len(tries) == 3
+    assert min(later - earlier for earlier, later in pairwise(tries)) > PAUSE_SECONDS / 2
 
 
 def test_at_the_bound_the_silent_go_and_the_new_are_served() -> None:
