@@ -3,7 +3,8 @@
 1. The id finds the record; the secret is compared as a SHA-256 in constant time. A secret of 256 random bits needs
    no slow hash.
 2. Which part is wrong is not told, and an unknown id costs the same comparison.
-3. A token that was found stays known for ``cache_seconds``, so that a signature does not begin with a query.
+3. A token that was found stays known for ``cache_seconds``, so that a signature does not begin with a query. Only until
+   access changes: what was looked up before that is not remembered, also where the answer comes after it.
 """
 
 from __future__ import annotations
@@ -43,8 +44,11 @@ class ApiTokenAuthenticator:
         self._store = store
         self._monotonic = monotonic
         self._cache_seconds = cache_seconds
-        self._known: dict[str, _Known] = {}
+        # Guards the three together. Read without it: one entry is replaced as a whole.
         self._lock = threading.Lock()
+        self._known: dict[str, _Known] = {}
+        self._proved: set[Identity] = set()
+        self._changes = 0  # of access, as far as this worker was told
 
     def authenticate(self, authorization: str | None) -> Identity:
         """The identity behind an ``Authorization`` header.
@@ -63,10 +67,16 @@ class ApiTokenAuthenticator:
         if name == identity.name or self._store.role_of(name) != identity.role:
             raise CredentialsRejected
 
+    def proved(self, identity: Identity) -> bool:
+        """Whether an API token was looked up for this identity since access changed last; asks no database."""
+        return identity in self._proved
+
     def forget(self) -> None:
         """Look every token up again at its next use."""
         with self._lock:
+            self._changes += 1
             self._known.clear()
+            self._proved.clear()
 
     def remembered(self, authorization: str | None) -> Identity | None:
         """The identity, if the token was looked up a moment ago; asks no database."""
@@ -84,6 +94,7 @@ class ApiTokenAuthenticator:
         known = self._known.get(token_id)
         if known is not None and now < known.until:
             return known
+        changes = self._changes
         record = self._store.find(token_id)
         if record is None:
             return None
@@ -94,10 +105,16 @@ class ApiTokenAuthenticator:
             until=now + self._cache_seconds,
         )
         with self._lock:
-            if len(self._known) >= CACHE_ENTRIES:
-                self._known.clear()
-            self._known[token_id] = known
+            if changes == self._changes:  # else the token may have been revoked between the query and this
+                self._remember(token_id, known)
         return known
+
+    def _remember(self, token_id: str, known: _Known) -> None:
+        if len(self._known) >= CACHE_ENTRIES:
+            self._known.clear()
+            self._proved.clear()
+        self._known[token_id] = known
+        self._proved.add(known.identity)
 
 
 def _parts(authorization: str | None) -> tuple[str, str]:

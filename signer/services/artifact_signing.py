@@ -112,9 +112,12 @@ class ArtifactSigning:
     async def authorise(self, identity: Identity, key_name: str) -> int:
         """Whether the identity may ask this key to sign artifacts: asked before a body is read.
 
-        Returns the revision of keys and access under which it may. Raises ``AccessDenied`` or ``KeyNotFound``.
+        Returns the revision of keys and access under which it may. Raises ``AccessDenied``, ``KeyNotFound`` or
+        ``CredentialsRejected``.
         """
         known = await self._records.key(key_name)
+        # What is returned stands for the identity as well, and that was proved before the revision was asked for.
+        await self._records.confirm_unless_proved(identity)
         enforce(identity, may_ask(identity, known.key))
         return known.revision
 

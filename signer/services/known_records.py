@@ -67,6 +67,11 @@ class KnownRecords:
         """Raises ``CredentialsRejected`` where the identity's credential is no longer what it was."""
         await asyncio.to_thread(self._identities.confirm, identity)
 
+    async def confirm_unless_proved(self, identity: Identity) -> None:
+        """As ``confirm``, where access has changed since the identity was proved, as far as was told."""
+        if not self._identities.proved(identity):
+            await self.confirm(identity)
+
     async def signatures(self, places: Collection[tuple[int, str]]) -> Mapping[tuple[int, str], bytes]:
         """The signatures on record, by version id and manifest digest; with them comes the present revision."""
         revision, found = await self._on_record.find(places)

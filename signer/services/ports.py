@@ -110,6 +110,9 @@ class Identities(Protocol):
     def confirm(self, identity: Identity) -> None:
         """Raises ``CredentialsRejected`` where its credential is no longer what it was."""
 
+    def proved(self, identity: Identity) -> bool:
+        """Whether it was proved since the last ``forget``; does not wait."""
+
     def forget(self) -> None:
         """Remember no credential: access has changed."""
 

@@ -100,22 +100,35 @@ class TestRevocation:
         assert (answer.status_code, answer.json()["code"]) == (401, "credentials-rejected")
         assert answer.headers["WWW-Authenticate"] == "Bearer"
 
-    def test_a_token_in_use_is_refused_within_the_time_that_workers_remember_it(self, service: Installation) -> None:
+    def test_a_token_in_use_gets_no_signature_after_it_was_revoked(self, service: Installation) -> None:
         token = issue(service, "used", Role.SIGNER)
-        assert self._sign(service, token).status_code == 200
+        for _ in range(20):
+            assert self._sign(service, token).status_code == 200
         self._revoke(service, "used")
+        # Every worker remembers it, and the signature that is on record is asked for as well as a new one.
+        for content in (ARTIFACT, ArtifactBuilder(name="another").build()) * 10:
+            answer = self._sign(service, token, content)
+            assert (answer.status_code, answer.json()["code"]) == (401, "credentials-rejected")
+
+    def test_a_token_in_use_is_refused_within_the_time_that_workers_remember_it(self, service: Installation) -> None:
+        token = issue(service, "reading", Role.READER)
+        headers = {"Authorization": f"Bearer {token}"}
+        with service.http(headers=headers) as http:
+            assert http.get("/v1/keys").status_code == 200
+        self._revoke(service, "reading")
         begun = time.monotonic()
-        while (answer := self._sign(service, token)).status_code == 200:
-            assert time.monotonic() - begun < CREDENTIAL_CACHE_SECONDS + SLACK_SECONDS
-            time.sleep(POLL_SECONDS)
+        with service.http(headers=headers) as http:
+            while (answer := http.get("/v1/keys")).status_code == 200:
+                assert time.monotonic() - begun < CREDENTIAL_CACHE_SECONDS + SLACK_SECONDS
+                time.sleep(POLL_SECONDS)
         assert (answer.status_code, answer.json()["code"]) == (401, "credentials-rejected")
         with service.http() as http:
             types = [event["type"] for event in http.get("/v1/events?limit=1000").json()["events"]]
         assert {"api-token-created", "api-token-revoked"} <= set(types)
 
-    def _sign(self, service: Installation, token: str) -> httpx.Response:
+    def _sign(self, service: Installation, token: str, content: bytes = ARTIFACT) -> httpx.Response:
         with service.http(headers={"Authorization": f"Bearer {token}"}) as http:
-            return http.post(SIGN, content=ARTIFACT)
+            return http.post(SIGN, content=content)
 
     def _revoke(self, service: Installation, name: str) -> None:
         done = service.run("api-tokens", "revoke", name, "--config", service.config)

@@ -53,16 +53,21 @@ class ThreadedSigner:
 
 
 class KnownIdentities:
-    """Everybody is who they say, but those that a test took away."""
+    """Everybody is who they say, but those that a test took away; ``doubted`` was proved before access changed."""
 
     def __init__(self) -> None:
         self.revoked: set[str] = set()
+        self.doubted: set[str] = set()
         self.forgotten = 0
 
     def confirm(self, identity: Identity) -> None:
         """As the port."""
         if identity.name in self.revoked:
             raise CredentialsRejected
+
+    def proved(self, identity: Identity) -> bool:
+        """As the port."""
+        return identity.name not in self.doubted
 
     def forget(self) -> None:
         """As the port."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -26,6 +27,7 @@ class Records:
     asked: list[str] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     broken: bool = False
+    at_find: Callable[[], object] = lambda: None
 
     def add(self, *, token_id: str, name: str, role: str, secret_sha256: bytes, event: Event) -> None:
         self.rows[token_id] = (name, role, secret_sha256)
@@ -40,7 +42,9 @@ class Records:
         self.asked.append(token_id)
         if self.broken:
             raise DatabaseUnavailable
-        return self.rows.get(token_id)
+        row = self.rows.get(token_id)
+        self.at_find()
+        return row
 
 
 @dataclass(slots=True)
@@ -172,9 +176,31 @@ class TestCache:
     def test_it_does_not_grow_without_bound(self, authenticator: ApiTokenAuthenticator, records: Records) -> None:
         digest = hashlib.sha256(SECRET.encode()).digest()
         for number in range(CACHE_ENTRIES + 50):
-            records.rows[f"{number:016x}"] = ("some", "reader", digest)
+            records.rows[f"{number:016x}"] = (f"some-{number}", "reader", digest)
             authenticator.authenticate(f"Bearer ast_{number:016x}_{SECRET}")
         assert len(authenticator._known) <= CACHE_ENTRIES
+        assert len(authenticator._proved) <= CACHE_ENTRIES
+
+    def test_what_was_looked_up_before_access_changed_is_not_remembered(
+        self, authenticator: ApiTokenAuthenticator, records: Records
+    ) -> None:
+        def revoked_meanwhile() -> None:
+            revoke_api_token(records, name="pipeline", actor="tester")
+            authenticator.forget()
+
+        records.at_find = revoked_meanwhile
+        identity = authenticator.authenticate(f"Bearer {TOKEN}")
+        assert not authenticator.proved(identity)
+        assert authenticator.remembered(f"Bearer {TOKEN}") is None
+        with pytest.raises(CredentialsRejected):
+            authenticator.authenticate(f"Bearer {TOKEN}")
+
+    def test_an_identity_is_proved_until_access_changes(self, authenticator: ApiTokenAuthenticator) -> None:
+        identity = authenticator.authenticate(f"Bearer {TOKEN}")
+        assert authenticator.proved(identity)
+        authenticator.forget()
+        assert not authenticator.proved(identity)
+        assert not authenticator.proved(Identity(name="api-token:other", role=Role.SIGNER))
 
     def test_a_database_in_trouble_proves_nothing(
         self, authenticator: ApiTokenAuthenticator, records: Records, seconds: Seconds

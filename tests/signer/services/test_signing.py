@@ -16,6 +16,7 @@ from signer.errors import (
     AccessDenied,
     ClockMovedBack,
     CreationUnfinished,
+    CredentialsRejected,
     KeyNotFound,
     NoActiveVersion,
     SignatureLimitReached,
@@ -25,6 +26,7 @@ from signer.errors import (
 )
 from tests.support.clock import START, ManualClock
 from tests.support.house import ADMIN, KEY, MANIFEST, READER, REQUEST, SIGNER, House
+from tests.support.in_process import KnownIdentities
 from tests.support.memory_tokens import MemoryTokens, verify
 from tests.support.records import swap
 
@@ -87,6 +89,17 @@ class TestAccess:
         for _ in range(2):
             with pytest.raises(AccessDenied):
                 house.authorise(READER)
+
+    def test_whose_token_was_revoked_just_after_it_was_looked_up_is_asked_for_it_again(self, house: House) -> None:
+        house.create()
+        sign(house)
+        identities = house.parts.identities
+        assert isinstance(identities, KnownIdentities)
+        identities.doubted.add(SIGNER.name)
+        assert house.authorise(SIGNER) == house.store.access_revision()
+        identities.revoked.add(SIGNER.name)
+        with pytest.raises(CredentialsRejected):
+            house.authorise(SIGNER)
 
     @pytest.mark.parametrize("who", [ADMIN, SIGNER], ids=lambda who: who.role)
     @pytest.mark.parametrize("purpose", sorted(set(Purpose) - {Purpose.ARTIFACT}))
