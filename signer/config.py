@@ -27,8 +27,8 @@ CLIENT_VARIABLES = frozenset(
     ENVIRONMENT_PREFIX + name
     for name in ("URL", "API_TOKEN", "API_TOKEN_FILE", "CA_FILE", "CONFIG", "LOG_KEY_FILE", "TIMEOUT")
 )
-# Sections that had another name, which is refused: it will mean something else.
-FORMER_SECTIONS = {"log": "logging"}
+# Settings that stood in another section, which means something else now.
+FORMER_SETTINGS = {("log", "level"): "logging", ("log", "format"): "logging"}
 MEBIBYTE = 1 << 20
 GIBIBYTE = 1 << 30
 
@@ -208,6 +208,13 @@ class LoggingSettings(Section):
     format: LogFormat = Field(LogFormat.TEXT, description="text or json")
 
 
+class LogSettings(Section):
+    """``[log]``: the transparency log, in which every signature is recorded."""
+
+    checkpoint_file: Path = Field(Path("log.checkpoint"), description="file of the newest checkpoint")
+    failover_check: bool = Field(True, description="on PostgreSQL, look for lost leaves after a failover")
+
+
 class PinSettings(Section):
     """Where a token's PIN comes from; exactly one of the three."""
 
@@ -242,6 +249,7 @@ class Settings(Section):
     spool: SpoolSettings = SpoolSettings()  # type: ignore[call-arg]
     signing: SigningSettings = SigningSettings()  # type: ignore[call-arg]
     readiness: ReadinessSettings = ReadinessSettings()  # type: ignore[call-arg]
+    log: LogSettings = LogSettings()  # type: ignore[call-arg]
     logging: LoggingSettings = LoggingSettings()  # type: ignore[call-arg]
     tokens: tuple[TokenSettings, ...] = Field(min_length=1)
 
@@ -261,7 +269,7 @@ def load_settings(path: Path, environment: Mapping[str, str]) -> Settings:
         raise ConfigurationInvalid(path=str(path), problems=(f"cannot be read: {error.strerror}",)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationInvalid(path=str(path), problems=(f"is not TOML: {error}",)) from error
-    problems = [*_former_sections(document), *_apply_environment(document, environment)]
+    problems = [*_former_settings(document), *_apply_environment(document, environment)]
     if problems:
         raise ConfigurationInvalid(path=str(path), problems=tuple(problems))
     try:
@@ -271,8 +279,12 @@ def load_settings(path: Path, environment: Mapping[str, str]) -> Settings:
     return _with_absolute_paths(settings, path.resolve().parent)
 
 
-def _former_sections(document: Mapping[str, Any]) -> list[str]:
-    return [f"{old}: the section is now named [{new}]" for old, new in FORMER_SECTIONS.items() if old in document]
+def _former_settings(document: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{section}.{name}: now stands in the section [{new}]"
+        for (section, name), new in FORMER_SETTINGS.items()
+        if isinstance(document.get(section), dict) and name in document[section]
+    ]
 
 
 def _apply_environment(document: dict[str, Any], environment: Mapping[str, str]) -> list[str]:
@@ -296,10 +308,9 @@ def _apply_environment(document: dict[str, Any], environment: Mapping[str, str])
 
 
 def _former_variable(variable: str) -> str | None:
-    for old, new in FORMER_SECTIONS.items():
-        prefix = f"{ENVIRONMENT_PREFIX}{old}_".upper()
-        if variable.startswith(prefix):
-            return f"now named {ENVIRONMENT_PREFIX}{new.upper()}_{variable.removeprefix(prefix)}"
+    for (section, name), new in FORMER_SETTINGS.items():
+        if variable == f"{ENVIRONMENT_PREFIX}{section}_{name}".upper():
+            return "now named " + f"{ENVIRONMENT_PREFIX}{new}_{name}".upper()
     return None
 
 
@@ -343,6 +354,7 @@ def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
         update={
             "server": server.model_copy(update=changes),
             "database": database.model_copy(update={"url": url, "password_file": password_file}),
+            "log": settings.log.model_copy(update={"checkpoint_file": base / settings.log.checkpoint_file}),
             "spool": settings.spool.model_copy(update={"directory": base / settings.spool.directory}),
             "tokens": tuple(_with_absolute_pin(token, base) for token in settings.tokens),
         }

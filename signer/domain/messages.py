@@ -3,8 +3,8 @@
 1. Nothing is signed that is not a ``Message``, and no key signs a message that ``PURPOSES`` does not give it: one
    kind of key can never be made to sign what another kind stands for.
 2. What the service signs for itself begins with ``SELF_SIGNED``. Its first byte is 0x00, so that it can be no
-   manifest (which begins with a hexadecimal digit), no JWT (base64url), no note (C2SP signed-note: no control
-   character but the newline) and no certificate or request (DER begins with 0x30).
+   manifest (which begins with a hexadecimal digit), no JWT (base64url), no checkpoint or other note (C2SP
+   signed-note: no control character but the newline) and no certificate or request (DER begins with 0x30).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from types import MappingProxyType
 from signer.domain.keys import Purpose
 from signer.errors import MessageNotAllowed
 from verifier import Manifest
+from verifier.log import Checkpoint as CheckpointText
 
 SELF_SIGNED = b"\x00artifact-signer/self-signed\x00"
 
@@ -61,12 +62,25 @@ class CertificateRequestContent:
     content: bytes
 
 
-Message = ArtifactManifest | SelfCheck | CertificateContent | CertificateRequestContent
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The head of the log: the text of a signed note (C2SP tlog-checkpoint)."""
+
+    head: CheckpointText
+
+    @property
+    def content(self) -> bytes:
+        """What is signed."""
+        return str(self.head).encode("utf-8")
+
+
+Message = ArtifactManifest | Checkpoint | SelfCheck | CertificateContent | CertificateRequestContent
 
 ANY_PURPOSE = frozenset(Purpose)
 PURPOSES: Mapping[type[Message], frozenset[Purpose]] = MappingProxyType(
     {
         ArtifactManifest: frozenset({Purpose.ARTIFACT}),
+        Checkpoint: frozenset({Purpose.LOG}),
         SelfCheck: ANY_PURPOSE,
         CertificateContent: ANY_PURPOSE,
         CertificateRequestContent: ANY_PURPOSE,

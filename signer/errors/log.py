@@ -51,6 +51,22 @@ class LogStopped(SignerError):
 
 
 @dataclass(eq=False, kw_only=True)
+class LogKeyMissing(SignerError):
+    """No key on record may sign checkpoints of the log ``origin``."""
+
+    code = "log-key-missing"
+    origin: str
+
+
+@dataclass(eq=False, kw_only=True)
+class CheckpointUnavailable(SignerError):
+    """No token signs checkpoints now: what is on record cannot be given out. ``reason``: the code of that."""
+
+    code = "checkpoint-unavailable"
+    reason: str
+
+
+@dataclass(eq=False, kw_only=True)
 class AccessTampered(SignerError):
     """Tables that give power are not what the log says of them. ``revision``: of the last change in the log."""
 

@@ -33,6 +33,17 @@ LOG_WORDINGS: Mapping[type[Exception], Wording] = MappingProxyType(
             detail="nothing is signed because of what the log was found to be: {reason}",
             hint="the service's log has one line that says what was found",
         ),
+        errors.LogKeyMissing: Wording(
+            status=503,
+            detail="no key on record may sign checkpoints of the log {origin}",
+            hint="artifact-signer log create --config FILE makes one, or enable the one there is",
+        ),
+        errors.CheckpointUnavailable: Wording(
+            status=503,
+            transient=True,
+            detail="no token signs checkpoints of the log now: {reason}",
+            hint="the signature may be on record; the same request is answered when a token is back",
+        ),
         errors.AccessTampered: Wording(
             status=503,
             detail="keys or credentials in the database are not those that the log says were put there",

@@ -109,8 +109,15 @@ REFUSED = {
     "a limit that is a word": Refused(
         text=TOKEN + '[limits]\nartifact_bytes = "much"', says=("limits.artifact_bytes",)
     ),
-    "the former name of the logging section": Refused(
-        text=TOKEN + '[log]\nlevel = "info"', says=("log: the section is now named [logging]",)
+    "a setting of logging in its former section": Refused(
+        text=TOKEN + '[log]\nlevel = "info"', says=("log.level: now stands in the section [logging]",)
+    ),
+    "the other setting of logging in its former section": Refused(
+        text=TOKEN + '[log]\nformat = "json"', says=("log.format: now stands in the section [logging]",)
+    ),
+    "a log that is no table": Refused(text=TOKEN.replace("[[tokens]]", "log = 1\n[[tokens]]"), says=("log: ",)),
+    "a check of failovers that is a number": Refused(
+        text=TOKEN + "[log]\nfailover_check = 2", says=("log.failover_check: ",)
     ),
     "a log level that is none": Refused(text=TOKEN + '[logging]\nlevel = "chatty"', says=("logging.level: ",)),
     "a log level with a newline at its end": Refused(

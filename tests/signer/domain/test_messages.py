@@ -15,6 +15,7 @@ from signer.domain.messages import (
     ArtifactManifest,
     CertificateContent,
     CertificateRequestContent,
+    Checkpoint,
     Message,
     SelfCheck,
     signable,
@@ -23,20 +24,25 @@ from signer.domain.requests import Checked
 from signer.errors import MessageNotAllowed
 from tests.support.house import MANIFEST
 from verifier import Limits, Manifest, VerificationError
+from verifier.log import EMPTY_ROOT
+from verifier.log import Checkpoint as CheckpointText
 
 MESSAGES: dict[str, Message] = {
     "the manifest of an artifact": ArtifactManifest(MANIFEST),
+    "the head of the log": Checkpoint(
+        CheckpointText(origin="artifact-signer/0123456789abcdef", size=0, root=EMPTY_ROOT)
+    ),
     "a certificate": CertificateContent(b"0..."),
     "a certificate request": CertificateRequestContent(b"0..."),
     **{f"the self-check of {occasion}": occasion for occasion in SelfCheck},
 }
-ARTIFACT_KEYS_ONLY = {"the manifest of an artifact"}
+ONE_PURPOSE = {"the manifest of an artifact": Purpose.ARTIFACT, "the head of the log": Purpose.LOG}
 
 
 @pytest.mark.parametrize(("sentence", "purpose"), [*itertools.product(MESSAGES, Purpose)])
 def test_a_message_is_signed_by_keys_of_its_purposes_only(sentence: str, purpose: Purpose) -> None:
     message = MESSAGES[sentence]
-    if sentence in ARTIFACT_KEYS_ONLY and purpose is not Purpose.ARTIFACT:
+    if ONE_PURPOSE.get(sentence, purpose) is not purpose:
         with pytest.raises(MessageNotAllowed) as refused:
             signable(message, purpose)
         assert refused.value.purpose == purpose.value

@@ -1,0 +1,93 @@
+"""The keys of the log: which ones sign checkpoints, how readers know them, and the lines that their signatures make.
+
+1. Each token holds a key of its own for the log, and any one of them signs: losing a token stops nothing.
+2. While a key has a next version, that one signs beside the active one, so that readers may change over in their own
+   time.
+3. Readers know a key as name and bytes (C2SP signed-note): the name is the log's origin for all of them.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+from hsm.algorithms import Algorithm
+from signer.domain.keys import Key, KeyVersion, Purpose, VersionState
+from verifier.log import VerifierKey
+
+FIRST_KEY = "log"
+# Best first: what every reader of such logs verifies, then what every token offers.
+ALGORITHMS = (Algorithm.ED25519, Algorithm.ECDSA_P256)
+_SCALAR_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogKey:
+    """A version that signs checkpoints, and what its signatures are verified with."""
+
+    key: Key
+    version: KeyVersion
+    verifier: VerifierKey
+
+
+def log_key_name(token: str, *, first: bool) -> str:
+    """What the log's key in a token is named."""
+    return FIRST_KEY if first else f"{FIRST_KEY}-{token}"
+
+
+def log_verifier_keys(keys: Iterable[Key], origin: str) -> tuple[VerifierKey, ...]:
+    """All that checkpoints of the log may be verified with now, in the order in which the keys are asked."""
+    return tuple(
+        verifier_key(version.spki, origin)
+        for key in _log_keys(keys)
+        for version in key.trusted
+        if version.spki is not None
+    )
+
+
+def checkpoint_keys(keys: Iterable[Key], origin: str) -> tuple[tuple[LogKey, ...], ...]:
+    """Who may sign a checkpoint: any one of the groups does, and it does with all of its members.
+
+    A group is the active version of a key, with the next one after it where there is one.
+    """
+    groups = [
+        tuple(
+            LogKey(key=key, version=version, verifier=verifier_key(version.spki, origin))
+            for version in (key.active, key.in_state(VersionState.NEXT))
+            if version is not None and version.spki is not None
+        )
+        for key in _log_keys(keys)
+        if key.active is not None
+    ]
+    return tuple(group for group in groups if group)
+
+
+def verifier_key(spki: bytes, origin: str) -> VerifierKey:
+    """A public key (DER SubjectPublicKeyInfo, Ed25519 or P-256) as readers of the log know it."""
+    encoded = base64.encodebytes(spki)
+    return VerifierKey.from_pem(b"-----BEGIN PUBLIC KEY-----\n" + encoded + b"-----END PUBLIC KEY-----\n", name=origin)
+
+
+def signed_note(text: str, signatures: Sequence[tuple[LogKey, bytes]]) -> bytes:
+    """A note with a line for each signature, which is as the token layer encodes it."""
+    lines = "".join(_line(key, signature) for key, signature in signatures)
+    return f"{text}\n{lines}".encode()
+
+
+def _line(key: LogKey, signature: bytes) -> str:
+    payload = signature
+    if key.key.algorithm is Algorithm.ECDSA_P256:
+        # Notes hold DER (type 0x02), the token layer gives r and s.
+        r, s = signature[:_SCALAR_BYTES], signature[_SCALAR_BYTES:]
+        payload = encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
+    encoded = base64.b64encode(key.verifier.id + payload).decode("ascii")
+    return f"\u2014 {key.verifier.name} {encoded}\n"
+
+
+def _log_keys(keys: Iterable[Key]) -> list[Key]:
+    """The keys of the log, the first one first."""
+    mine = [key for key in keys if key.purpose is Purpose.LOG and key.algorithm in ALGORITHMS]
+    return sorted(mine, key=lambda key: (key.name != FIRST_KEY, key.name))

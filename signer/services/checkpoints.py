@@ -1,0 +1,70 @@
+"""Has checkpoints signed by a key of the log, and believes none that it has not verified.
+
+Not safe for threads: one checkpoint is under way at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from hsm.errors import TokenError
+from signer.domain.keys import Key
+from signer.domain.log_keys import LogKey, checkpoint_keys, signed_note
+from signer.domain.messages import Checkpoint
+from signer.domain.verified_log import VerifiedLog
+from signer.errors import LogKeyMissing
+from signer.services.ports import TokenAccess
+from signer.services.signing import MessageSigner, signing_key
+from verifier.log import Checkpoint as CheckpointText
+from verifier.log import open_checkpoint
+
+
+class CheckpointSigner:
+    """Signs the heads of one log, named ``origin``. ``keys`` gives the keys as they are on record."""
+
+    def __init__(self, *, origin: str, keys: Callable[[], Sequence[Key]], tokens: TokenAccess, timeout: float) -> None:
+        self._origin = origin
+        self._keys = keys
+        self._tokens = tokens
+        self._timeout = timeout
+        self._groups: tuple[tuple[LogKey, ...], ...] = ()
+
+    @property
+    def origin(self) -> str:
+        """The name of the log."""
+        return self._origin
+
+    def forget(self) -> None:
+        """Look at the keys again before the next signature: they may have changed."""
+        self._groups = ()
+
+    def sign(self, log: VerifiedLog) -> bytes:
+        """A signed note of the head of ``log``, by the first key whose token answers.
+
+        Raises ``LogKeyMissing``, or the ``hsm.errors.TokenError`` of the last token that was asked.
+        """
+        head = CheckpointText(origin=self._origin, size=log.size, root=log.frontier.root)
+        groups = self._groups or checkpoint_keys(self._keys(), self._origin)
+        if not groups:
+            raise LogKeyMissing(origin=self._origin)
+        failure: TokenError | None = None
+        for number, group in enumerate(groups):
+            try:
+                note = self._signed(head, group, self._timeout / (len(groups) + 1))
+            except TokenError as error:
+                failure = failure or error
+                continue
+            # Who answered is asked first from now on: a token that hangs is not waited for at each checkpoint.
+            self._groups = (*groups[number:], *groups[:number])
+            return note
+        self._groups = ()
+        raise failure or LogKeyMissing(origin=self._origin)
+
+    def _signed(self, head: CheckpointText, group: Sequence[LogKey], timeout: float) -> bytes:
+        signer = MessageSigner(tokens=self._tokens, timeout=timeout)
+        message = Checkpoint(head)
+        signatures = [(each, signer.sign_bytes(signing_key(each.key, each.version), message)) for each in group]
+        note = signed_note(str(head), signatures)
+        # Read as any reader will: what would not open is not given out.
+        open_checkpoint(note, [each.verifier for each in group])
+        return note

@@ -1,0 +1,107 @@
+"""Checkpoints: signed by a key of the log whose token answers, and given out only where they verify."""
+
+from __future__ import annotations
+
+import pytest
+
+from hsm.errors import SignatureMismatch, TokenUnavailable
+from signer.domain.keys import Purpose
+from signer.domain.log_keys import checkpoint_keys, log_key_name, log_verifier_keys
+from signer.domain.verified_log import VerifiedLog
+from signer.errors import LogKeyMissing
+from signer.services.checkpoints import CheckpointSigner
+from signer.services.lifecycle import NewKeyRequest
+from tests.support.house import ADMIN, House
+from tests.support.memory_tokens import MemoryTokens
+from verifier.log import Frontier, NoteSignature, SignedNote, leaf_hash, open_checkpoint
+
+ORIGIN = "artifact-signer/0123456789abcdef"
+LOG = VerifiedLog(frontier=Frontier().extended(leaf_hash(bytes([each])) for each in range(5)))
+
+
+def _signer(house: House, timeout: float = 6.0) -> CheckpointSigner:
+    return CheckpointSigner(origin=ORIGIN, keys=house.store.all_keys, tokens=house.tokens, timeout=timeout)
+
+
+def _create(house: House, name: str = "log", token: str = "one", algorithm: str = "ed25519") -> None:
+    request = NewKeyRequest(unverified_name=name, unverified_algorithm=algorithm, purpose=Purpose.LOG, tokens=(token,))
+    house.lifecycle.create(ADMIN, request)
+
+
+def _lines(note: bytes) -> tuple[NoteSignature, ...]:
+    return SignedNote.parse(note).unverified_signatures
+
+
+@pytest.mark.parametrize("algorithm", ["ed25519", "ecdsa-p256"])
+def test_a_checkpoint_is_of_the_verified_log_and_verifies(house: House, algorithm: str) -> None:
+    _create(house, algorithm=algorithm)
+    note = _signer(house).sign(LOG)
+    opened = open_checkpoint(note, log_verifier_keys(house.store.all_keys(), ORIGIN))
+    assert (opened.checkpoint.origin, opened.checkpoint.size) == (ORIGIN, 5)
+    assert opened.checkpoint.root == LOG.frontier.root
+
+
+@pytest.mark.parametrize("purpose", sorted(set(Purpose) - {Purpose.LOG}))
+def test_a_key_of_another_purpose_signs_none(house: House, purpose: str) -> None:
+    house.create("log", purpose=Purpose(purpose))
+    with pytest.raises(LogKeyMissing):
+        _signer(house).sign(LOG)
+    assert log_verifier_keys(house.store.all_keys(), ORIGIN) == ()
+
+
+def test_a_key_that_no_note_can_carry_signs_none(house: House) -> None:
+    _create(house, algorithm="rsa-2048")
+    with pytest.raises(LogKeyMissing):
+        _signer(house).sign(LOG)
+
+
+def test_a_key_that_is_switched_off_signs_none(house: House) -> None:
+    _create(house)
+    house.lifecycle.disable(ADMIN, "log", 1)
+    with pytest.raises(LogKeyMissing):
+        _signer(house).sign(LOG)
+
+
+def test_losing_a_token_stops_no_checkpoint(pair_house: House, two_tokens: MemoryTokens) -> None:
+    _create(pair_house)
+    _create(pair_house, "log-two", "two")
+    keys, signer = log_verifier_keys(pair_house.store.all_keys(), ORIGIN), _signer(pair_house)
+    assert [line.id for line in _lines(signer.sign(LOG))] == [keys[0].id]
+    with two_tokens.failing("sign", TokenUnavailable(token="one")):
+        assert [line.id for line in _lines(signer.sign(LOG))] == [keys[1].id]
+    # Who answered is asked first from then on.
+    assert [line.id for line in _lines(signer.sign(LOG))] == [keys[1].id]
+    with two_tokens.failing("sign", TokenUnavailable(token="two")):
+        assert [line.id for line in _lines(signer.sign(LOG))] == [keys[0].id]
+
+
+@pytest.mark.parametrize("error", [TokenUnavailable(token=""), SignatureMismatch(token="")], ids=lambda each: each.code)
+def test_without_any_token_the_first_reason_is_told(
+    pair_house: House, two_tokens: MemoryTokens, error: TokenUnavailable | SignatureMismatch
+) -> None:
+    _create(pair_house)
+    _create(pair_house, "log-two", "two")
+    signer = _signer(pair_house)
+    with two_tokens.failing("sign", error), pytest.raises(type(error)):
+        signer.sign(LOG)
+    assert len(_lines(signer.sign(LOG))) == 1
+
+
+def test_while_there_is_a_next_version_both_sign(house: House) -> None:
+    _create(house)
+    house.prepare("log")
+    signer = _signer(house)
+    active, following = log_verifier_keys(house.store.all_keys(), ORIGIN)
+    assert [line.id for line in _lines(signer.sign(LOG))] == [active.id, following.id]
+    house.rotate("log")
+    signer.forget()
+    assert [line.id for line in _lines(signer.sign(LOG))] == [following.id]
+    assert log_verifier_keys(house.store.all_keys(), ORIGIN) == (active, following)
+
+
+def test_the_first_key_is_named_log_and_is_asked_first(pair_house: House) -> None:
+    assert [log_key_name("a", first=True), log_key_name("b", first=False)] == ["log", "log-b"]
+    _create(pair_house, "a-log", "two")
+    _create(pair_house, "log")
+    groups = checkpoint_keys(pair_house.store.all_keys(), ORIGIN)
+    assert [key.key.name for group in groups for key in group] == ["log", "a-log"]
