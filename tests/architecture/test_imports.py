@@ -176,7 +176,8 @@ LAYERS = {
         ),
     ),
     "the check of a log knows what a log is, and where one can be read": Layer(
-        name="signer.log", allowed=("signer.log", "signer.errors", "signer.services.ports.LogReader", "verifier")
+        name="signer.log",
+        allowed=("signer.log", "signer.errors", "signer.answers", "signer.services.ports.LogReader", "verifier"),
     ),
     "the errors know nothing": Layer(name="signer.errors", allowed=("signer.errors",)),
 }
