@@ -54,6 +54,7 @@ bench-hostile: $(VENV)/dev ## what the dearest bytes that are known cost a reade
 bench-http: $(VENV)/dev ## signatures over HTTP beside the module alone, with what each process costs
 	@scripts/install-system-packages test
 	$(BIN)/python -m tests.bench.bench_http
+	$(BIN)/python -m tests.bench.bench_http --hostile-mix
 
 bench-token: $(VENV)/dev ## the token alone, through its process, and over HTTP
 	@scripts/install-system-packages test

@@ -7,6 +7,7 @@ that does: requests are spread, fail over, and end at their deadlines.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from hsm.errors import ConfigurationError, TokenError, TokenUnavailable
@@ -20,11 +21,22 @@ if TYPE_CHECKING:
     import asyncio
 
 
+UNWATCHED = nullcontext()
+
+
 class AsyncSigner:
     """One for a pool, on one event loop. Everything but making it belongs to that loop's thread."""
 
-    def __init__(self, pool: TokenPool) -> None:
+    def __init__(
+        self,
+        pool: TokenPool,
+        *,
+        exchanging: AbstractContextManager[object] = UNWATCHED,
+        verifying: AbstractContextManager[object] = UNWATCHED,
+    ) -> None:
+        """``exchanging`` is entered again and again around work for messages, ``verifying`` around checks."""
         self._pool = pool
+        self._watches = exchanging, verifying
         self._check = SignatureCheck()
         self._links: dict[str, LoopLink] | None = None
 
@@ -33,7 +45,7 @@ class AsyncSigner:
         if self._links is not None:
             raise ConfigurationError(setting="loop", reason="was given before")
         self._links = {
-            client.config.name: LoopLink(client, self._check, loop, clock=self._pool.clock)
+            client.config.name: LoopLink(client, self._check, loop, clock=self._pool.clock, watches=self._watches)
             for client in self._pool.clients
         }
 
@@ -48,13 +60,16 @@ class AsyncSigner:
     ) -> bytes:
         """A verified signature, as ``TokenPool.sign`` gives it; raises as it does. ``timeout``: seconds in all."""
         request = SignRequest(key, message, None if tokens is None else tuple(tokens))
-        job = self._pool.job(request, self._pool.clock() + timeout)
+        with self._watches[0]:
+            job = self._pool.job(request, self._pool.clock() + timeout)
         if isinstance(job, TokenError):
             raise job
         while job.outcome is None:
             match job.route.step():
                 case Ask(client, until):
-                    await self._link(client.config.name).submit(job, until)
+                    with self._watches[0]:
+                        done = self._link(client.config.name).submit(job, until)
+                    await done
                 case Wait(client, until):
                     job.route.waited(ready=await self._link(client.config.name).wait_ready(until))
                 case TokenError() as error:

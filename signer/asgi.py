@@ -23,7 +23,7 @@ class WebApplication:
         self._runtime = runtime
         self._rooms = Rooms(threads=server.threads, timeout=server.request_timeout)
         bridge = Bridge(create_app(runtime.application))
-        self._metrics = Metrics()
+        self._metrics = Metrics(runtime.stages)
         self._front = Front(
             runtime.application,
             rooms=self._rooms,

@@ -41,6 +41,7 @@ from signer.services.queries import QueryService
 from signer.services.readiness import ReadinessPlan, ReadinessService
 from signer.services.reconciliation import ReconciliationService, Steps
 from signer.services.signing import AsyncMessageSigner, MessageSigner
+from signer.services.stages import Stages
 from signer.spool import Spool
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
@@ -73,6 +74,7 @@ class Parts:
     clock: Clock
     monotonic: Callable[[], float]
     reports: WorkerReports
+    stages: Stages = field(default_factory=Stages)
     probes: Mapping[str, Callable[[], None]] = field(default_factory=dict)
 
 
@@ -89,11 +91,13 @@ def sql_parts(
     clock: Clock,
     monotonic: Callable[[], float] = boot_seconds,
     token_signer: AsyncTokenSigner | None = None,
+    stages: Stages | None = None,
 ) -> Parts:
     """The parts of a process that has this database and these tokens open, and the recorder beside it.
 
     Without a ``token_signer`` it signs no artifacts.
     """
+    stages = stages or Stages()
     authenticator = ApiTokenAuthenticator(
         store=SqlApiTokenStore(database=database, clock=clock),
         monotonic=time.monotonic,
@@ -102,7 +106,7 @@ def sql_parts(
     return Parts(
         store=SqlKeyStore(database=database, clock=clock),
         on_record=signatures_on_record(database),
-        recorder=RecorderClient(socket_path(settings.spool.directory)),
+        recorder=RecorderClient(socket_path(settings.spool.directory), working=stages.record),
         tokens=tokens,
         token_signer=token_signer or _NoSigner(),
         authenticator=authenticator,
@@ -110,6 +114,7 @@ def sql_parts(
         clock=clock,
         monotonic=monotonic,
         reports=SqlWorkerStore(database=database, worker=this_worker(), is_alive=is_alive, clock=clock),
+        stages=stages,
     )
 
 
@@ -196,6 +201,7 @@ def _artifact_signing(
         clock_tolerance=_clock_tolerance(settings),
         timeout=settings.signing.timeout,
         observe=readiness.observe,
+        stages=parts.stages,
     )
 
 
@@ -252,9 +258,15 @@ class Runtime:
     def __init__(self, settings: Settings) -> None:
         self._database = Database(settings.database)
         self._pool: TokenPool = open_tokens(settings)
-        self._token_signer = AsyncSigner(self._pool)
+        self.stages = Stages()
+        self._token_signer = AsyncSigner(self._pool, exchanging=self.stages.token, verifying=self.stages.verify)
         parts = sql_parts(
-            settings, database=self._database, tokens=self._pool, token_signer=self._token_signer, clock=utc_now
+            settings,
+            database=self._database,
+            tokens=self._pool,
+            token_signer=self._token_signer,
+            clock=utc_now,
+            stages=self.stages,
         )
         self._on_record, self._recorder = parts.on_record, parts.recorder
         # Nothing is signed without it; only a running service has one.

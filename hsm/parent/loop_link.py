@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
 from hsm.errors import DeadlineExceeded, TokenError, TokenUnavailable
@@ -67,12 +67,14 @@ class LoopLink:
         loop: asyncio.AbstractEventLoop,
         *,
         clock: Callable[[], float],
+        watches: tuple[AbstractContextManager[object], AbstractContextManager[object]],
     ) -> None:
         self._client = client
         self._name = client.config.name
         self._sign_timeout = client.config.sign_timeout
         self._channels = client.channels
         self._check = check
+        self._exchanging, self._verifying = watches
         self._loop = loop
         self._clock = clock
         self._child: Child | None = None
@@ -186,6 +188,10 @@ class LoopLink:
     def _flush(self) -> None:
         """Send what has gathered."""
         self._flushing = False
+        with self._exchanging:
+            self._post()
+
+    def _post(self) -> None:
         while self._queue and self._channel is not None and self._under_way < MAX_ITEMS:
             parcel, taken = Parcel(self._client), list[Pending]()
             while self._queue and self._under_way + len(taken) < MAX_ITEMS:
@@ -223,7 +229,8 @@ class LoopLink:
     def _readable(self) -> None:
         try:
             for _ in range(GROUPS_PER_TURN):
-                reply = None if self._channel is None else self._channel.arrived()
+                with self._exchanging:
+                    reply = None if self._channel is None else self._channel.arrived()
                 if reply is None:
                     break
                 self._answered(reply)
@@ -238,15 +245,17 @@ class LoopLink:
         if message is None or reply.status not in (Status.ITEM, Status.DONE):
             raise WireError("an answer to what was not asked")
         message.hung_at = self._clock() + self._sign_timeout
-        for number, outcome in unpack_answers(reply.body):
-            pending = message.pending.pop(number, None)
-            if pending is None:
-                raise WireError("an answer to what was not asked")
-            self._under_way -= 1
-            self._client.loop_load -= 1
-            if not pending.done.done():
-                pending.job.settle(self._client, outcome, self._check)
-            pending.finish()
+        answers = unpack_answers(reply.body)
+        with self._verifying:
+            for number, outcome in answers:
+                pending = message.pending.pop(number, None)
+                if pending is None:
+                    raise WireError("an answer to what was not asked")
+                self._under_way -= 1
+                self._client.loop_load -= 1
+                if not pending.done.done():
+                    pending.job.settle(self._client, outcome, self._check)
+                pending.finish()
         if (reply.status is Status.DONE) is bool(message.pending):
             raise WireError("an end that is none")
         if not message.pending:

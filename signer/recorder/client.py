@@ -9,7 +9,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from signer.recorder.protocol import (
 
 FIRST_DELAY = 0.01
 LONGEST_DELAY = 0.5
+UNWATCHED = nullcontext()
 
 
 class _Question:
@@ -44,8 +46,10 @@ class _Question:
 class RecorderClient:
     """``services.ports.Recorder`` over the recorder's socket. For one event loop; not for threads."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, working: AbstractContextManager[object] = UNWATCHED) -> None:
+        """``working`` is entered again and again, around work for messages."""
         self._path = path
+        self._working = working
         self._questions: dict[bytes, _Question] = {}
         self._unsent: list[_Question] = []
         self._transport: asyncio.Transport | None = None
@@ -87,6 +91,10 @@ class RecorderClient:
     def _flush(self) -> None:
         """Send what was asked in this turn of the loop."""
         self._flush_planned = False
+        with self._working:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
         if self._closed:
             _give_up(self._unsent)
         elif self._transport is None:
@@ -117,6 +125,11 @@ class RecorderClient:
             self._transport, _ = await loop.create_unix_connection(lambda: _Connection(self), sock=made)
             self._send(self._transport, list(self._questions.values()))
             return
+
+    def _received(self, unverified_frames: Iterable[bytes]) -> None:
+        with self._working:
+            for body in unverified_frames:
+                self._answered(body)
 
     def _answered(self, unverified_frame: bytes) -> None:
         answers = parsed_answers(unverified_frame)
@@ -149,8 +162,7 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """As the base; what cannot be understood ends the connection."""
         try:
-            for body in self._reader.feed(data):
-                self._client._answered(body)
+            self._client._received(self._reader.feed(data))
         except FrameError:
             if self._transport is not None:
                 self._transport.close()

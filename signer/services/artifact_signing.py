@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -41,6 +41,7 @@ from signer.services.known_records import KnownKey, KnownRecords
 from signer.services.ports import Recorder
 from signer.services.signing import AsyncMessageSigner, signing_key
 from signer.services.signing_refusals import at_its_limit, reason_of, signing_version
+from signer.services.stages import Stages
 
 # The first time, and at most twice again where keys or access change meanwhile.
 ROUNDS = 3
@@ -88,7 +89,7 @@ class _Job:
 class ArtifactSigning:
     """Signs what was checked. For one event loop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (all that it uses, by keyword)
         self,
         *,
         records: KnownRecords,
@@ -99,6 +100,7 @@ class ArtifactSigning:
         clock_tolerance: timedelta,
         timeout: float,
         observe: Callable[[BaseException], None],
+        stages: Stages,
     ) -> None:
         self._records = records
         self._signer = signer
@@ -108,6 +110,7 @@ class ArtifactSigning:
         self._tolerance = clock_tolerance
         self._timeout = timeout
         self._observe = observe
+        self._stages = stages
 
     async def authorise(self, identity: Identity, key_name: str) -> int:
         """Whether the identity may ask this key to sign artifacts: asked before a body is read.
@@ -115,7 +118,7 @@ class ArtifactSigning:
         Returns the revision of keys and access under which it may. Raises ``AccessDenied``, ``KeyNotFound`` or
         ``CredentialsRejected``.
         """
-        known = await self._records.key(key_name)
+        known = await self._stages.decide.over(self._records.key(key_name))
         # What is returned stands for the identity as well, and that was proved before the revision was asked for.
         await self._records.confirm_unless_proved(identity)
         enforce(identity, may_ask(identity, known.key))
@@ -153,18 +156,17 @@ class ArtifactSigning:
 
     async def _round(self, jobs: Sequence[_Job], made: dict[Place, bytes], deadline: float) -> None:
         """Bring the jobs to a result, or leave them without one where what decided them has passed."""
-        decided = await self._decided(jobs)
+        decided, found = await self._stages.decide.over(self._decided(jobs))
         if not decided:
             return
-        found = await self._records.signatures({job.place for job in decided})
         current = [job for job in decided if self._records.is_current(job.revision)]
         # What is on record is what leaves; a signature of ours that has none yet is not made again either.
         made.update(found)
         await self._sign([job for job in current if job.place not in made], made, deadline)
-        await self._record([job for job in current if job.result is None], made, deadline)
+        await self._stages.record.over(self._record([job for job in current if job.result is None], made, deadline))
 
-    async def _decided(self, jobs: Iterable[_Job]) -> list[_Job]:
-        """Those of the jobs that may go on; the others have their results."""
+    async def _decided(self, jobs: Iterable[_Job]) -> tuple[list[_Job], Mapping[Place, bytes]]:
+        """Those of the jobs that may go on, with what is on record of them; the others have their results."""
         going_on = []
         for job in jobs:
             try:
@@ -177,7 +179,9 @@ class ArtifactSigning:
                 job.result = error
             else:
                 going_on.append(job)
-        return going_on
+        if not going_on:
+            return [], {}
+        return going_on, await self._records.signatures({job.place for job in going_on})
 
     async def _decide(self, job: _Job, known: KnownKey) -> None:
         call = job.call

@@ -1,11 +1,11 @@
 """Signatures per second over HTTP, beside the module alone and an empty Flask route, in one run.
 
-`python -m tests.bench.bench_http [--seconds 4]`
+`python -m tests.bench.bench_http [--seconds 4] [--hostile-mix]`
 
 Manifests and heads, each of them new; P-256 and RSA-3072; 1, 8 and 32 kept-alive connections over TLS (`wrk`) and over
 a Unix socket (a generator of our own, which costs more). Processor time is what the processes of the service took, from
 /proc, divided by the signatures: it holds better than rates where the machine is noisy. The load generator runs on the
-same processors.
+same processors. `--hostile-mix`: only what is left of the rate beside 500 idle, 50 slow and 20 half-shaken clients.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from tests.hsm.softhsm import make_softhsm
 from tests.integration import running
 
 from .http_load import Load, Post, unix, wrk
+from .http_mix import compare, report
 from .measure import machine
 from .token_columns import ModuleAlone, in_processes
 
@@ -38,8 +39,9 @@ CONNECTIONS = (1, 8, 32)
 MODULE_PROCESSES = 2
 READY_SECONDS = 60.0
 MICROSECONDS = 1e6
+COLUMN = 9
 TICK = os.sysconf("SC_CLK_TCK")
-STAGES = ("decide", "parse")
+STAGES = ("front", "parse", "decide", "token", "verify", "record")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,11 @@ class Processor:
     recorder: float
     stages: dict[str, float]
 
+    @property
+    def all(self) -> float:
+        """Of all processes."""
+        return self.workers + self.tokens + self.recorder
+
     def per(self, before: Processor, count: float) -> str:
         """Microseconds for each of ``count``, as cells of a table."""
         parts = [
@@ -59,7 +66,7 @@ class Processor:
             self.tokens - before.tokens,
             self.recorder - before.recorder,
         ]
-        return "".join(f"{part / max(count, 1) * MICROSECONDS:>10.0f}" for part in parts)
+        return "".join(f"{part / max(count, 1) * MICROSECONDS:>{COLUMN}.0f}" for part in parts)
 
 
 class Bodies:
@@ -83,19 +90,26 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=4.0, help="how long each way is measured")
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--hostile-mix", action="store_true", help="only rates beside hostile clients, in pairs")
+    parser.add_argument("--rounds", type=int, default=5, help="pairs of rates, beside hostile clients and without")
+    given = parser.parse_args()
+    seconds = given.seconds
     print(machine(), flush=True)
     with tempfile.TemporaryDirectory(prefix="bench-http-") as name:
         folder = Path(name)
+        if given.hostile_mix:
+            _beside_hostile_clients(folder, seconds, given.rounds)
+            return
         alone = _alone(folder / "alone", seconds)
         for algorithm, rate in alone.items():
             print(f"{algorithm}: the module alone, {MODULE_PROCESSES} processes: {rate:.0f}/s")
         bodies = Bodies()
-        print(f"a head has {bodies.head_bytes} bytes; µs are of processors, for each answer")
-        columns = ("worker", *STAGES, "token", "recorder")
+        print(f"a head has {bodies.head_bytes} bytes; on the right, processor µs for each answer: of the workers, of")
+        print("that by stage of their loops, of the token processes and of the recorder")
+        columns = ("workers", *STAGES, "tokens", "recorder")
         print(
             f"{'':36}{'/s':>8}{'ratio':>7}{'p50 ms':>8}{'p99 ms':>8}{'errors':>7}"
-            + "".join(f"{column + ' µs':>10}" for column in columns),
+            + "".join(f"{column:>{COLUMN}}" for column in columns),
             flush=True,
         )
         _empty(folder, seconds)
@@ -177,6 +191,25 @@ def _measured(folder: Path, transport: str, alone: dict[Algorithm, float], bodie
                     cost = processor(process, installation.directory).per(spent, load.rate * seconds)
                     label = f"{algorithm.value}, {what}, {transport}, {connections}"
                     _row(label, load, alone[algorithm], cost)
+
+
+def _beside_hostile_clients(folder: Path, seconds: float, rounds: int) -> None:
+    before, after = Bodies().parts["manifest"]
+    with _service(folder, "TLS") as (installation, process):
+        path = f"/v1/keys/{Algorithm.ECDSA_P256.value}/signatures"
+        post = Post(path=path, api_token=installation.api_token, before=before, after=after)
+        wrk(installation.url, max(CONNECTIONS), seconds, folder, post)  # warms up
+        for connections in CONNECTIONS[1:]:
+            pairs, told = compare(
+                installation,
+                folder,
+                post,
+                spent=lambda: processor(process, installation.directory).all,
+                connections=connections,
+                seconds=seconds,
+                rounds=rounds,
+            )
+            report(connections, pairs, told)
 
 
 def _loader(

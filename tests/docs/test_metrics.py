@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from signer.services.stages import Stages
 from signer.web.front.metrics import Metrics
 from tests.docs.pages import quoted, section
 
@@ -10,7 +11,7 @@ PAGE = "operations/metrics.md"
 
 def _real() -> dict[str, set[str]]:
     found = {}
-    for name, value in vars(Metrics()).items():
+    for name, value in vars(Metrics(Stages())).items():
         labels = getattr(value, "_labelnames", None)
         if labels is None:
             continue

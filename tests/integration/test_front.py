@@ -265,6 +265,8 @@ def test_metrics_are_the_sum_over_all_workers(pair: tuple[Installation, subproce
     _until(lambda: figure(signatures) == before + answered)
     assert figure('artifact_signer_refusals_total{code="key-not-found"}') >= answered
     assert figure("artifact_signer_token_ready") == 2
+    for stage in ("front", "parse", "decide", "token", "verify", "record"):
+        assert figure(f'artifact_signer_stage_cpu_seconds_total{{stage="{stage}"}}') > 0, stage
     folder = installation.directory / "spool" / "metrics"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert len({path.name for path in folder.glob("counter_*.db")}) == 2

@@ -109,7 +109,7 @@ class Front:
 
     async def _authenticated(self, authorization: str | None) -> Identity:
         authenticator = self._application.authenticator
-        with self._metrics.stage("decide"):
+        with self._metrics.deciding:
             known = authenticator.remembered(authorization)
         if known is not None:
             return known

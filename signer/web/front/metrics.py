@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
@@ -20,6 +20,7 @@ from signer.web.metrics_folder import DIRECTORY_VARIABLE
 if TYPE_CHECKING:
     from hsm import TokenHealth
     from signer.domain.requests import SigningRequest
+    from signer.services.stages import Stages
 
 PREFIX = "artifact_signer"
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -35,7 +36,7 @@ class Metrics:
     file costs more than most of what is counted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stages: Stages) -> None:
         self.registry = CollectorRegistry()
         self._requests = self._counter("requests", "Requests answered.", "route", "status")
         self._seconds = self._counter("request_seconds", "Time from head to answer, uploads included.", "route")
@@ -49,6 +50,8 @@ class Metrics:
         self._token_restarts = self._gauge("token_restarts", "Starts of token processes after their first.", "token")
         self._pending: dict[tuple[Counter, tuple[str, ...]], float] = {}
         self._processor_told = 0.0
+        self._watches = stages
+        self._stages_told: dict[str, float] = {}
 
     def answered(self, route: str | None, status: int, code: str | None, seconds: float) -> None:
         """A request got its answer."""
@@ -64,20 +67,26 @@ class Metrics:
         """A signature leaves."""
         self._count(self._signatures, key, request.checked.value)
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Count the processor time of the block, which awaits nothing."""
-        begun = time.thread_time()
-        try:
-            yield
-        finally:
-            self._count(self._stages, name, by=time.thread_time() - begun)
+    @property
+    def parsing(self) -> AbstractContextManager[None]:
+        """Stands around reading what is to be signed, on the loop."""
+        return self._watches.parse
+
+    @property
+    def deciding(self) -> AbstractContextManager[None]:
+        """Stands around telling who asks, on the loop."""
+        return self._watches.decide
 
     def observe(self, connections: int, tokens: Iterable[TokenHealth]) -> None:
         """Write down what was counted, and what is so at this moment."""
         pending, self._pending = self._pending, {}
         for (counter, labels), by in pending.items():
             counter.labels(*labels).inc(by)
+        for stage, seconds in self._watches.seconds().items():
+            # What is left for the front is an estimate, and may become smaller; a counter may not.
+            if seconds > (told := self._stages_told.get(stage, 0.0)):
+                self._stages.labels(stage).inc(seconds - told)
+                self._stages_told[stage] = seconds
         processor = time.process_time()
         self._processor.inc(processor - self._processor_told)
         self._processor_told = processor

@@ -90,7 +90,7 @@ class SigningHandlers:
                 gathered, size, step, off_loop = [], 0, STEP_BYTES, True
         if off_loop:
             return await self._rooms.uploads.run(_finished, upload, b"".join(gathered))
-        with self._metrics.stage("parse"):
+        with self._metrics.parsing:
             return _finished(upload, b"".join(gathered))
 
     async def _spooled(self, chunks: AsyncIterator[bytes], upload: UploadReader, file: SpooledFile) -> SigningRequest:
