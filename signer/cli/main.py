@@ -8,23 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib import import_module
 from types import MappingProxyType
 
 import click
 
 from signer import __version__
+from signer.cli.lazy import Entry, LazyGroup
 from signer.cli.output import complain
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """Where a command lives, ``MODULE:NAME``, and what it does, on one line of a terminal."""
-
-    target: str
-    summary: str
-
 
 # Modules are imported only when their command runs; what the list of commands says of them stands here.
 COMMANDS: Mapping[str, Entry] = MappingProxyType(
@@ -36,6 +26,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "keys": Entry(target="signer.cli.keys:keys", summary="create, list and look after signing keys"),
         "sign": Entry(target="signer.cli.sign:sign", summary="sign an artifact with a key of the service"),
         "events": Entry(target="signer.cli.events:events", summary="list what happened to keys"),
+        "log": Entry(target="signer.cli.log:log", summary="look after the log of signatures, and watch it"),
         "doctor": Entry(target="signer.cli.doctor:doctor", summary="say what is wrong with an installation, repair it"),
         "tokens": Entry(target="signer.cli.tokens:tokens", summary="list PKCS#11 modules, slots and tokens"),
     }
@@ -46,28 +37,7 @@ INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130
 
 
-class LazyGroup(click.Group):
-    """Finds its commands by name without importing the others."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (signature of the base)
-        """All command names, in the order of the table."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """The command, imported now."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name].target.partition(":")
-        command: click.Command = getattr(import_module(module), name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """The list of commands, from the table alone."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, entries=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="artifact-signer")
 def cli() -> None:
     """Sign Mender Artifacts with keys that never leave an HSM."""

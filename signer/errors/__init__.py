@@ -92,6 +92,19 @@ from signer.errors.signing import (
     VersionNotYetValid,
     VersionQuarantined,
 )
+from signer.errors.witness import (
+    WitnessBodyTooLarge,
+    WitnessCheckpointMissing,
+    WitnessKeyInvalid,
+    WitnessLogUnknown,
+    WitnessProofRefused,
+    WitnessRequestMalformed,
+    WitnessSignatureRefused,
+    WitnessSizeConflict,
+    WitnessStateInUse,
+    WitnessStateInvalid,
+    WitnessStateMissing,
+)
 
 __all__ = [
     "AccessDenied",
@@ -164,4 +177,15 @@ __all__ = [
     "VersionNotFound",
     "VersionNotYetValid",
     "VersionQuarantined",
+    "WitnessBodyTooLarge",
+    "WitnessCheckpointMissing",
+    "WitnessKeyInvalid",
+    "WitnessLogUnknown",
+    "WitnessProofRefused",
+    "WitnessRequestMalformed",
+    "WitnessSignatureRefused",
+    "WitnessSizeConflict",
+    "WitnessStateInUse",
+    "WitnessStateInvalid",
+    "WitnessStateMissing",
 ]
