@@ -105,6 +105,12 @@ from signer.errors.witness import (
     WitnessStateInvalid,
     WitnessStateMissing,
 )
+from signer.errors.witnessing import (
+    WitnessAnswerInvalid,
+    WitnessDisagrees,
+    WitnessRefused,
+    WitnessUnreachable,
+)
 
 __all__ = [
     "AccessDenied",
@@ -177,15 +183,19 @@ __all__ = [
     "VersionNotFound",
     "VersionNotYetValid",
     "VersionQuarantined",
+    "WitnessAnswerInvalid",
     "WitnessBodyTooLarge",
     "WitnessCheckpointMissing",
+    "WitnessDisagrees",
     "WitnessKeyInvalid",
     "WitnessLogUnknown",
     "WitnessProofRefused",
+    "WitnessRefused",
     "WitnessRequestMalformed",
     "WitnessSignatureRefused",
     "WitnessSizeConflict",
     "WitnessStateInUse",
     "WitnessStateInvalid",
     "WitnessStateMissing",
+    "WitnessUnreachable",
 ]

@@ -39,5 +39,26 @@ WITNESS_WORDINGS: Mapping[type[Exception], Wording] = MappingProxyType(
         errors.WitnessStateInUse: Wording(
             status=503, detail="another process holds {path}", hint="one state and one key are for one witness"
         ),
+        errors.WitnessUnreachable: Wording(
+            status=503,
+            transient=True,
+            detail="the witness {witness} does not answer: {reason}",
+            hint="look at the witness, and at its url and ca_file in the configuration",
+        ),
+        errors.WitnessRefused: Wording(
+            status=503,
+            detail="the witness {witness} refuses the log's checkpoint with HTTP status {status}",
+            hint="404: it does not watch this log; 403: it does not know the log's key; 422: look at what it holds",
+        ),
+        errors.WitnessAnswerInvalid: Wording(
+            status=503,
+            detail="what the witness {witness} answers cannot be believed: {problem}",
+            hint="look at its url and verifier_key in the configuration",
+        ),
+        errors.WitnessDisagrees: Wording(
+            status=503,
+            detail="the witness {witness} holds {size} leaves of another history, signed by the log's key",
+            hint="the log showed two histories: find out who changed the database",
+        ),
     }
 )

@@ -169,6 +169,9 @@ LAYERS = {
             "signer.errors",
             "signer.logs",
             "signer.config",
+            "signer.witness.exchange",
+            "signer.witness.asking",
+            "verifier.log",
             "hsm.isolated",
             # main.py alone, as a composition point
             "signer.storage.database.Database",
@@ -178,6 +181,18 @@ LAYERS = {
     "the check of a log knows what a log is, and where one can be read": Layer(
         name="signer.log",
         allowed=("signer.log", "signer.errors", "signer.answers", "signer.services.ports.LogReader", "verifier"),
+    ),
+    "a witness, and who asks one, knows notes and the words of refusals": Layer(
+        name="signer.witness",
+        allowed=(
+            "signer.witness",
+            "signer.errors",
+            "signer.addresses",
+            "signer.new_file",
+            "signer.web.problems",
+            "verifier.errors",
+            "verifier.log",
+        ),
     ),
     "the errors know nothing": Layer(name="signer.errors", allowed=("signer.errors",)),
 }
