@@ -33,6 +33,7 @@ from signer.domain.identity import Role
 from signer.errors import ConfigurationInvalid
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
+from signer.storage.log_start import start_log
 
 CONFIG_NAME = "artifact-signer.toml"
 LOG_KEY_NAME = "log.vkey"
@@ -238,6 +239,8 @@ def _make_database(directory: Path, config: Path) -> None:
     database = Database(settings.database)
     try:
         database.upgrade()
+        origin = f"artifact-signer/{secrets.token_hex(8)}"
+        start_log(database, clock=utc_now, actor="artifact-signer init", members={"origin": origin})
         store = SqlApiTokenStore(database=database, clock=utc_now)
         name = f"admin-{secrets.token_hex(3)}" if store.name_taken("admin") else "admin"
         token = issue_api_token(store, name=name, role=Role.ADMINISTRATOR, actor="artifact-signer init")

@@ -23,6 +23,7 @@ def postgres_cluster() -> Iterator[postgres.Cluster]:
         pytest.skip(reason)
     with postgres.running_cluster() as cluster:
         migrate(cluster.create_database("shared"))
+        cluster.keep("shared")
         yield cluster
 
 

@@ -22,6 +22,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from signer.domain.keys import Validity, VersionState
+from signer.domain.leaves import Leaf
 from signer.domain.records import (
     Outcome,
     Recorded,
@@ -30,7 +31,7 @@ from signer.domain.records import (
     Refused,
     SignatureEntry,
     Stale,
-    document,
+    record_leaf,
 )
 from signer.domain.requests import Checked
 from verifier.errors import LeafMalformed
@@ -63,17 +64,23 @@ class VersionNow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewRecord:
-    """A record to be written: ``signature_id`` names the signature that it is about."""
+class RecordFacts:
+    """What decides of a record that is there already."""
 
     index: int
     record_id: bytes
-    signature_id: int
     type: RecordType
     checked: Checked
     identity: str
     at: datetime
-    document: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRecord:
+    """A record to be written: the leaf, and what decides of it from now on."""
+
+    facts: RecordFacts
+    leaf: Leaf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,18 +91,6 @@ class NewSignature:
     version_id: int
     manifest_sha256: str
     signature: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordFacts:
-    """What decides of a record that is there already."""
-
-    index: int
-    record_id: bytes
-    type: RecordType
-    checked: Checked
-    identity: str
-    at: datetime
 
 
 @dataclass(slots=True, kw_only=True)
@@ -133,13 +128,15 @@ class Batch:
 
     Attributes:
         revision: the present ``access_revision``.
-        size: how many records there are; the next one has this index.
+        size: how many leaves the log has; the next one has this index.
+        newest: when the last of them was recorded; None where there is none.
         versions: the versions of the entries by id; one that is missing does not exist.
         on_record: the signatures that the entries may meet, by version id and manifest digest.
     """
 
     revision: int
     size: int
+    newest: datetime | None
     versions: Mapping[int, VersionNow]
     on_record: dict[SignatureKey, SignatureOnRecord]
     now: datetime
@@ -147,6 +144,11 @@ class Batch:
     new_signatures: list[NewSignature] = field(default_factory=list)
     new_records: list[NewRecord] = field(default_factory=list)
     signed: set[int] = field(default_factory=set)
+
+    @property
+    def at(self) -> datetime:
+        """The time of what this batch writes: it never goes back."""
+        return self.now if self.newest is None else max(self.now, self.newest)
 
     def decide(self, entries: Iterable[SignatureEntry]) -> list[Outcome]:
         """An outcome for each entry, in order."""
@@ -159,6 +161,8 @@ class Batch:
         if version is None:
             return Refused(reason=Refusal.NOT_ACTIVE)
         reason = refusal(version, self.now, self.tolerance)
+        if reason is None and self.newest is not None and self.now + self.tolerance < self.newest:
+            reason = Refusal.CLOCK_BEHIND
         if reason is not None:
             return Refused(reason=reason)
         found = self.on_record.get((entry.version_id, entry.manifest_sha256))
@@ -199,7 +203,7 @@ class Batch:
 
     def _write(self, entry: SignatureEntry, kind: RecordType, signature: SignatureOnRecord) -> None:
         # Before anything is counted: an entry that has no form as a record leaves no trace.
-        text = document(entry, kind, signature=signature.signature, at=self.now)
+        leaf = record_leaf(entry, kind, signature=signature.signature, signature_id=signature.id, at=self.at)
         index, self.size = self.size, self.size + 1
         facts = RecordFacts(
             index=index,
@@ -207,21 +211,10 @@ class Batch:
             type=kind,
             checked=entry.checked,
             identity=entry.identity,
-            at=self.now,
+            at=self.at,
         )
         signature.records.append(facts)
-        self.new_records.append(
-            NewRecord(
-                index=index,
-                record_id=entry.record_id,
-                signature_id=signature.id,
-                type=kind,
-                checked=entry.checked,
-                identity=entry.identity,
-                at=self.now,
-                document=text,
-            )
-        )
+        self.new_records.append(NewRecord(facts=facts, leaf=leaf))
 
 
 def _answer(signature: SignatureOnRecord, *, repeated: bool) -> Recorded:

@@ -1,32 +1,28 @@
-"""Records of signatures: who had what signed, in a form that is never changed again.
+"""Records of signatures: who had what signed, as leaves of the log.
 
-1. A record is one canonical JSON document (``verifier.log.leaves``): what a log takes as its leaf, byte for byte.
-2. Its size is bounded whatever an artifact holds: what is too long stands there as its digest.
-3. It is written for the signature *on record*, which is what every later answer gives out.
+1. Their size is bounded whatever an artifact holds: what is too long stands there as its digest.
+2. One is written for the signature *on record*, which is what every later answer gives out.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from signer.domain.leaves import LEAF_ID_BYTES, Leaf, LogEvent, SearchColumns, bounded, leaf_time
 from signer.domain.requests import Checked, SigningRequest
 from verifier.log.leaves import FORM_VERSION, LeafValue, canonical_leaf
 
-RECORD_ID_BYTES = 16
-# As they stand in JSON. Four such members and the fixed ones fit into the 16 KiB of a leaf.
-MAX_MEMBER_BYTES = 2048
+RECORD_ID_BYTES = LEAF_ID_BYTES
 
 
 class RecordType(StrEnum):
     """What a record says."""
 
-    SIGNATURE = "signature"  # this was signed, after so much of it was seen
-    REPEATED = "signature-repeated"  # a further identity was given the signature on record
+    SIGNATURE = LogEvent.SIGNATURE.value  # this was signed, after so much of it was seen
+    REPEATED = LogEvent.SIGNATURE_REPEATED.value  # a further identity was given the signature on record
 
 
 class Refusal(StrEnum):
@@ -111,22 +107,41 @@ def seen_of(request: SigningRequest) -> dict[str, LeafValue]:
     if header is None:
         return {}
     members: dict[str, LeafValue] = {"header_sha256": request.manifest.header_digest}
-    members |= _bounded("artifact", header.artifact_name)
+    members |= bounded("artifact", header.artifact_name)
     if header.artifact_group:
-        members |= _bounded("group", header.artifact_group)
-    members |= _bounded("devices", list(header.device_types))
-    members |= _bounded("payload_types", [each for each in header.payload_types if each is not None])
+        members |= bounded("group", header.artifact_group)
+    members |= bounded("devices", list(header.device_types))
+    members |= bounded("payload_types", [each for each in header.payload_types if each is not None])
     return members
 
 
-def document(entry: SignatureEntry, kind: RecordType, *, signature: bytes, at: datetime) -> bytes:
-    """The canonical document of a record; raises ``verifier.errors.LeafMalformed`` for what no caller builds."""
+def record_leaf(entry: SignatureEntry, kind: RecordType, *, signature: bytes, signature_id: int, at: datetime) -> Leaf:
+    """A record as a leaf; raises ``verifier.errors.LeafMalformed`` for what no caller builds."""
+    artifact = entry.seen.get("artifact")
+    return Leaf(
+        content=_content(entry, kind, signature, at),
+        columns=SearchColumns(
+            leaf_id=entry.record_id,
+            type=kind.value,
+            at=at,
+            actor=entry.identity,
+            key=entry.key,
+            key_version=entry.version,
+            artifact=artifact if isinstance(artifact, str) else None,
+            manifest_sha256=entry.manifest_sha256,
+            checked=entry.checked.value,
+        ),
+        signature_id=signature_id,
+    )
+
+
+def _content(entry: SignatureEntry, kind: RecordType, signature: bytes, at: datetime) -> bytes:
     return canonical_leaf(
         {
             **entry.seen,
             "v": FORM_VERSION,
             "type": kind.value,
-            "time": at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "time": leaf_time(at),
             "id": entry.record_id.hex(),
             "request": entry.request_id,
             "actor": entry.identity,
@@ -140,11 +155,3 @@ def document(entry: SignatureEntry, kind: RecordType, *, signature: bytes, at: d
             "signature": signature.decode("ascii"),
         }
     )
-
-
-def _bounded(name: str, value: LeafValue) -> dict[str, LeafValue]:
-    """The member, or its digest in its place where it is too long for a record."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
-    if len(text) <= MAX_MEMBER_BYTES:
-        return {name: value}
-    return {f"{name}_sha256": hashlib.sha256(text).hexdigest(), f"{name}_bytes": len(text)}

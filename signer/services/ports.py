@@ -15,6 +15,7 @@ from signer.domain.keys import Key, Origin, Purpose, Validity, VersionState
 from signer.domain.records import Outcome, SignatureEntry
 from signer.domain.workers import Worker, WorkerReport
 from signer.errors import SignerError
+from verifier.log import Frontier
 
 Clock = Callable[[], datetime]
 
@@ -59,6 +60,77 @@ class Certificate:
     self_signed: bool
     not_after: datetime
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogHead:
+    """The log as its one row of state has it.
+
+    Attributes:
+        frontier: its perfect subtrees, and with them its size.
+        root: as the row has it; whoever relies on it compares it with the frontier's.
+        newest: when the newest leaf was recorded, aware UTC; None for an empty log.
+        access_sha256: digest of the rows that give power, as the newest leaf that changed them says.
+    """
+
+    frontier: Frontier
+    root: bytes
+    newest: datetime | None
+    access_sha256: str
+
+    @property
+    def size(self) -> int:
+        """How many leaves the log has."""
+        return self.frontier.size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeafQuery:
+    """Which leaves are wanted: those of an index of at least ``first`` that have all of the members given.
+
+    ``types``: any of these. ``since``, ``until``: recorded not before, and before, aware UTC.
+    """
+
+    first: int
+    limit: int
+    types: tuple[str, ...] = ()
+    key: str | None = None
+    artifact: str | None = None
+    actor: str | None = None
+    manifest_sha256: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntry:
+    """A leaf with its place in the log."""
+
+    index: int
+    leaf: bytes
+
+
+class LogReader(Protocol):
+    """Reads the log. What stands beside a leaf was compared with its bytes. Raises ``LogDamaged`` and what databases
+    raise.
+    """
+
+    def head(self) -> LogHead:
+        """The present head, not locked."""
+
+    def leaves(self, first: int, end: int) -> list[bytes]:
+        """The leaves ``[first, end)``; raises ``LogDamaged`` where one is missing."""
+
+    def stored_hashes(self, level: int, first: int, end: int) -> list[bytes]:
+        """Hashes ``[first, end)`` of a level of tiles (C2SP tlog-tiles): hash ``i`` of level ``L`` is that over the
+        leaves ``[i·256^L, (i+1)·256^L)``. Raises ``LogDamaged`` where one is missing.
+        """
+
+    def find(self, query: LeafQuery) -> list[LogEntry]:
+        """The leaves that are wanted, in order, at most as many as the query says."""
+
+    def checkpoint(self) -> bytes | None:
+        """The newest checkpoint that was written into the database, a signed note; None where there is none."""
 
 
 class KeyStore(Protocol):

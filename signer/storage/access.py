@@ -1,23 +1,68 @@
-"""The revision of keys and access: what was decided under another one is decided again before it is recorded."""
+"""Keys and access as one state: its revision, and the digest over all rows that give power.
+
+1. What was decided under another revision is decided again before it is recorded. With it moves whatever changes a key
+   or takes access away; a new credential does not move it.
+2. Those rows are projections of the log: each leaf that changes them carries the digest before and after, and the head
+   keeps the newest. A row that was planted or put back makes a difference, and whoever sees one stops.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select, update
+import hashlib
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
 
-from signer.storage.tables import access_state
+from sqlalchemy import Column, Connection, Table, select, update
+
+from signer.domain.leaves import leaf_time
+from signer.storage.tables import access_state, api_tokens, certificates, keys, versions
 
 _MOVE = update(access_state).values(revision=access_state.c.revision + 1)
 _READ = select(access_state.c.revision)
 
+# Counters and last uses give no power, and move without a leaf.
+POWER: tuple[tuple[Table, frozenset[str]], ...] = (
+    (keys, frozenset()),
+    (versions, frozenset({"signature_count", "last_signed_at"})),
+    (certificates, frozenset()),
+    (api_tokens, frozenset()),
+)
+
 
 def move_access_revision(connection: Connection) -> None:
-    """Move the revision in the caller's transaction: after the rows of versions, before the events.
-
-    With it moves whatever changes a key or takes access away; a new credential does not.
-    """
+    """Move the revision in the caller's transaction."""
     connection.execute(_MOVE)
 
 
 def access_revision(connection: Connection) -> int:
     """The revision. Read before what it stands for: then that is at least as new."""
     return int(connection.execute(_READ).scalar_one())
+
+
+def access_digest(connection: Connection) -> str:
+    """SHA-256, in hex, over all rows that give power, in the order of their keys; the same on every database."""
+    state = {"revision": access_revision(connection)}
+    hashed = hashlib.sha256(_canonical(state))
+    for table, left_out in POWER:
+        columns = [column for column in table.columns if column.name not in left_out]
+        hashed.update(_canonical(table.name))
+        for row in connection.execute(select(*columns).order_by(*table.primary_key.columns)):
+            hashed.update(_canonical(_plain_row(columns, row)))
+    return hashed.hexdigest()
+
+
+def _plain_row(columns: Iterable[Column[Any]], row: Iterable[Any]) -> dict[str, Any]:
+    return {column.name: _plain(value) for column, value in zip(columns, row, strict=True)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return leaf_time(value)
+    return bytes(value).hex() if isinstance(value, bytes | memoryview) else value
+
+
+def _canonical(value: object) -> bytes:
+    # One line each, so that no two rows can be read as one other.
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"

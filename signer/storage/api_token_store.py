@@ -10,7 +10,7 @@ from signer.errors import ApiTokenNameTaken, ApiTokenNotFound
 from signer.services.ports import ApiTokenRecord, Clock
 from signer.storage.access import move_access_revision
 from signer.storage.database import Database, retried
-from signer.storage.key_store import insert_event
+from signer.storage.log_transaction import logged
 from signer.storage.tables import api_tokens
 
 
@@ -33,9 +33,9 @@ class SqlApiTokenStore:
             "created_at": timestamp,
         }
         try:
-            with self._database.writing() as connection:
-                connection.execute(insert(api_tokens).values(row))
-                insert_event(connection, event, timestamp)
+            with logged(self._database, self._clock) as log:
+                log.connection.execute(insert(api_tokens).values(row))
+                log.tell(event)
         except IntegrityError as error:
             if self.name_taken(name):
                 raise ApiTokenNameTaken(name=name) from error
@@ -71,10 +71,11 @@ class SqlApiTokenStore:
         """Let the token prove nothing any more; False where it did not before. Raises ``ApiTokenNotFound``."""
         timestamp = self._clock()
         valid = (api_tokens.c.name == name) & api_tokens.c.revoked_at.is_(None)
-        with self._database.writing() as connection:
-            if connection.execute(update(api_tokens).where(valid).values(revoked_at=timestamp)).rowcount == 1:
-                move_access_revision(connection)
-                insert_event(connection, event, timestamp)
+        with logged(self._database, self._clock) as log:
+            revoked = log.connection.execute(update(api_tokens).where(valid).values(revoked_at=timestamp))
+            if revoked.rowcount == 1:
+                move_access_revision(log.connection)
+                log.tell(event)
                 return True
         if not self.name_taken(name):
             raise ApiTokenNotFound(name=name)

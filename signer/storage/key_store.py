@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hsm.algorithms import Algorithm
@@ -26,7 +26,9 @@ from signer.errors import (
 from signer.services.ports import Certificate, Clock, NewKey, NewVersion, VersionChange
 from signer.storage.access import access_revision, move_access_revision
 from signer.storage.database import Database, retried
-from signer.storage.tables import certificates, events, keys, versions
+from signer.storage.event_reader import read_events
+from signer.storage.log_transaction import logged, newest_on_record
+from signer.storage.tables import certificates, keys, versions
 
 
 class SqlKeyStore:
@@ -66,7 +68,8 @@ class SqlKeyStore:
     def add_key(self, key: NewKey, version: NewVersion, event: Event) -> Key:
         """Record a key with its first, pending version; raises ``KeyNameTaken``."""
         try:
-            with self._database.writing() as connection:
+            with logged(self._database, self._clock) as log:
+                connection = log.connection
                 _forget_unborn(connection, key.name)
                 statement = insert(keys).returning(keys.c.id)
                 row_id = connection.execute(
@@ -81,7 +84,7 @@ class SqlKeyStore:
                 ).scalar_one()
                 self._insert_version(connection, row_id, 1, version)
                 move_access_revision(connection)
-                self._insert_event(connection, event)
+                log.tell(event)
                 return _load(connection, key.name)
         except IntegrityError as error:
             raise KeyNameTaken(key=key.name) from error
@@ -91,10 +94,11 @@ class SqlKeyStore:
         """Record the following version as pending; raises ``NextVersionExists``."""
         number = key.versions[-1].number + 1
         try:
-            with self._database.writing() as connection:
+            with logged(self._database, self._clock) as log:
+                connection = log.connection
                 self._insert_version(connection, key.id, number, version)
                 move_access_revision(connection)
-                self._insert_event(connection, replace(event, version=number))
+                log.tell(replace(event, version=number))
                 return _load(connection, key.name)
         except IntegrityError as error:
             raise self._version_conflict(key.name) from error
@@ -103,13 +107,14 @@ class SqlKeyStore:
     def change(self, key: Key, changes: Sequence[VersionChange], events: Sequence[Event]) -> Key:
         """Make all changes or none; raises ``StateChanged`` where a version is not in its expected state."""
         try:
-            with self._database.writing() as connection:
+            with logged(self._database, self._clock) as log:
+                connection = log.connection
                 _lock(connection, changes)
                 for change in changes:
                     _swap_state(connection, key.name, change)
                 move_access_revision(connection)
                 for event in events:
-                    self._insert_event(connection, event)
+                    log.tell(event)
                 return _load(connection, key.name)
         except IntegrityError as error:
             raise self._change_conflict(key, changes) from error
@@ -117,8 +122,8 @@ class SqlKeyStore:
     @retried
     def add_certificate(self, key: Key, version_number: int, certificate: Certificate, event: Event) -> None:
         """Record a certificate; the newest one counts."""
-        with self._database.writing() as connection:
-            connection.execute(
+        with logged(self._database, self._clock) as log:
+            log.connection.execute(
                 insert(certificates).values(
                     version_id=key.version(version_number).id,
                     self_signed=certificate.self_signed,
@@ -128,7 +133,7 @@ class SqlKeyStore:
                     created_at=certificate.created_at,
                 )
             )
-            self._insert_event(connection, event)
+            log.tell(event)
 
     def certificate(self, key: Key, version_number: int) -> Certificate:
         """The newest certificate of the version; raises ``CertificateNotFound``."""
@@ -153,16 +158,13 @@ class SqlKeyStore:
     @retried
     def record(self, event: Event) -> None:
         """Record an event that changes no version."""
-        with self._database.writing() as connection:
-            self._insert_event(connection, event)
+        with logged(self._database, self._clock) as log:
+            log.tell(event)
 
     def events(self, *, after: int, limit: int, key: str | None) -> tuple[RecordedEvent, ...]:
         """Events with an id greater than ``after``, oldest first."""
-        query = select(events).where(events.c.id > after).order_by(events.c.id).limit(limit)
-        if key is not None:
-            query = query.where(events.c.key == key)
         with self._database.reading() as connection:
-            return tuple(_event(row) for row in connection.execute(query))
+            return read_events(connection, after=after, limit=limit, key=key)
 
     def newest_timestamp(self) -> datetime | None:
         """The newest time on record, of an event or a signature; after a correction of the clock, since then."""
@@ -175,7 +177,8 @@ class SqlKeyStore:
 
         Returns the newest time that was on record; None where it is not ahead, and nothing was done.
         """
-        with self._database.writing() as connection:
+        with logged(self._database, self._clock) as log:
+            connection = log.connection
             ahead = connection.execute(_AHEAD, {"now": self._clock()}).all()
             now, newest = self._clock(), _newest(connection)
             if newest is None or newest <= now:
@@ -184,18 +187,19 @@ class SqlKeyStore:
             connection.execute(
                 update(versions).where(versions.c.id.in_([row.id for row in ahead])).values(last_signed_at=now)
             )
-            event = Event(
-                type=EventType.CLOCK_CORRECTED,
-                actor=actor,
-                key=None,
-                version=None,
-                before={
-                    "newest": rfc3339(newest),
-                    "signed": {f"{row.name}/{row.number}": rfc3339(row.last_signed_at) for row in ahead},
-                },
-                after={"newest": rfc3339(now), "reason": reason},
+            log.tell(
+                Event(
+                    type=EventType.CLOCK_CORRECTED,
+                    actor=actor,
+                    key=None,
+                    version=None,
+                    before={
+                        "newest": rfc3339(newest),
+                        "signed": {f"{row.name}/{row.number}": rfc3339(row.last_signed_at) for row in ahead},
+                    },
+                    after={"newest": rfc3339(now), "reason": reason},
+                )
             )
-            insert_event(connection, event, now)
         return newest
 
     def check(self) -> None:
@@ -218,9 +222,6 @@ class SqlKeyStore:
             )
         )
 
-    def _insert_event(self, connection: Connection, event: Event) -> None:
-        insert_event(connection, event, self._clock())
-
     def _version_conflict(self, name: str) -> NextVersionExists | StateChanged:
         key = self.key(name)
         waiting = key.in_state(VersionState.NEXT) or key.in_state(VersionState.PENDING)
@@ -238,34 +239,6 @@ class SqlKeyStore:
         return PairInUse(fingerprint=pinned) if pinned else StateChanged(key=key.name)
 
 
-def insert_event(connection: Connection, event: Event, timestamp: datetime) -> None:
-    """Write an event at the end of the caller's transaction; nothing but events may follow.
-
-    Times on record never go back but in an event that says so. What has to be possible while the clock is behind (a
-    version is switched off) has the time of the event before it, and tells what the clock said.
-    """
-    if connection.dialect.name == "postgresql":
-        # One writer at a time until the commit: whoever reads on from an id must never miss a lower one that was
-        # committed later. Always the last lock of a transaction, so that two cannot wait for each other.
-        connection.execute(text("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE"))
-    last, at, after = connection.execute(_LAST_EVENT).one_or_none(), timestamp, dict(event.after)
-    if last is not None and timestamp < last.at and event.type is not EventType.CLOCK_CORRECTED:
-        at, after["clock"] = last.at, rfc3339(timestamp)
-    connection.execute(
-        insert(events).values(
-            id=1 if last is None else last.id + 1,
-            at=at,
-            type=event.type.value,
-            actor=event.actor,
-            key=event.key,
-            version=event.version,
-            before=dict(event.before),
-            after=after,
-        )
-    )
-
-
-_LAST_EVENT = select(events.c.id, events.c.at).order_by(events.c.id.desc()).limit(1)
 # By id, as every transaction locks the rows of versions.
 _AHEAD = (
     select(versions.c.id, keys.c.name, versions.c.number, versions.c.last_signed_at)
@@ -277,9 +250,8 @@ _AHEAD = (
 
 
 def _newest(connection: Connection) -> datetime | None:
-    last = connection.execute(_LAST_EVENT).one_or_none()
     signed = connection.execute(select(func.max(versions.c.last_signed_at))).scalar()
-    return max((at for at in (last.at if last is not None else None, signed) if at is not None), default=None)
+    return max((at for at in (newest_on_record(connection), signed) if at is not None), default=None)
 
 
 def _forget_unborn(connection: Connection, name: str) -> None:
@@ -348,19 +320,4 @@ def _version(row: Row[Any]) -> KeyVersion:
         signature_count=row.signature_count,
         last_signed_at=row.last_signed_at,
         disabled_from=VersionState(row.disabled_from) if row.disabled_from else None,
-    )
-
-
-def _event(row: Row[Any]) -> RecordedEvent:
-    return RecordedEvent(
-        id=row.id,
-        at=row.at,
-        event=Event(
-            type=EventType(row.type),
-            actor=row.actor,
-            key=row.key,
-            version=row.version,
-            before=row.before,
-            after=row.after,
-        ),
     )

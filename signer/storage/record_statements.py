@@ -1,4 +1,4 @@
-"""What is said to each kind of database to record signatures, as text: built once, prepared once by the driver.
+"""What is said to each kind of database to append to the log, as text: built once, prepared once by the driver.
 
 The layer that builds statements costs more per statement than SQLite takes to answer it, and this is the one place
 in which that counts: one transaction per batch of signatures. Rows come back as plain values of Python.
@@ -20,26 +20,35 @@ _SQLITE_TIME = "%Y-%m-%d %H:%M:%S.%f"
 VERSIONS = """
     SELECT id, state, not_before, not_after, signature_limit, signature_count, last_signed_at
     FROM key_versions WHERE id IN {ids} ORDER BY id{for_update}"""
-HEAD = "SELECT size FROM record_head WHERE id = 1{for_update}"
+HEAD = "SELECT size, root, frontier, at, access_sha256 FROM log_head WHERE id = 1{for_update}"
 REVISION = "SELECT revision FROM access_state WHERE id = 1{for_share}"
 # One half for each of the two partial indexes.
 ON_RECORD = """
-    SELECT s.version_id, s.manifest_sha256, s.id, s.signature, r.id, r.record_id, r.type, r.checked, r.identity, r.at
-    FROM signatures s JOIN signature_records r ON r.signature_id = s.id AND r.type = 'signature'
+    SELECT s.version_id, s.manifest_sha256, s.id, s.signature, r.id, r.leaf_id, r.type, r.checked, r.actor, r.at
+    FROM signatures s JOIN log_leaves r ON r.signature_id = s.id AND r.type = 'signature'
     WHERE s.manifest_sha256 IN {digests}
     UNION ALL
-    SELECT s.version_id, s.manifest_sha256, s.id, s.signature, r.id, r.record_id, r.type, r.checked, r.identity, r.at
-    FROM signatures s JOIN signature_records r ON r.signature_id = s.id AND r.type = 'signature-repeated'
+    SELECT s.version_id, s.manifest_sha256, s.id, s.signature, r.id, r.leaf_id, r.type, r.checked, r.actor, r.at
+    FROM signatures s JOIN log_leaves r ON r.signature_id = s.id AND r.type = 'signature-repeated'
     WHERE s.manifest_sha256 IN {digests}"""
 FOUND = "SELECT version_id, manifest_sha256, signature FROM signatures WHERE manifest_sha256 IN {digests}"
 ADD_SIGNATURE = """
     INSERT INTO signatures (id, version_id, manifest_sha256, signature)
     VALUES (:id, :version_id, :manifest_sha256, :signature)"""
-ADD_RECORD = """
-    INSERT INTO signature_records (id, record_id, signature_id, type, checked, identity, at, document)
-    VALUES (:id, :record_id, :signature_id, :type, :checked, :identity, :at, :document)"""
+ADD_LEAF = """
+    INSERT INTO log_leaves
+    (id, leaf_id, type, at, actor, key, key_version, artifact, manifest_sha256, checked, signature_id, leaf, hash)
+    VALUES (:id, :leaf_id, :type, :at, :actor, :key, :key_version, :artifact, :manifest_sha256, :checked, :signature_id,
+    :leaf, :hash)"""
+ADD_TILE = "INSERT INTO log_tiles (level, number, hashes, root) VALUES (:level, :number, :hashes, :root)"
 COUNT = "UPDATE key_versions SET signature_count = :count, last_signed_at = :last WHERE id = :id"
-MOVE_HEAD = "UPDATE record_head SET size = :size WHERE id = 1"
+MOVE_HEAD = """
+    UPDATE log_head SET size = :size, root = :root, frontier = :frontier, at = :at, access_sha256 = :access_sha256
+    WHERE id = 1"""
+LEAVES = "SELECT id, leaf FROM log_leaves WHERE id >= :first AND id < :end ORDER BY id"
+LEAF_HASHES = "SELECT hash FROM log_leaves WHERE id >= :first AND id < :end ORDER BY id"
+TILES = "SELECT hashes FROM log_tiles WHERE level = :level AND number >= :first AND number < :end ORDER BY number"
+TILE_ROOTS = "SELECT root FROM log_tiles WHERE level = :level AND number >= :first AND number < :end ORDER BY number"
 
 
 class Statements(Protocol):

@@ -1,4 +1,4 @@
-"""Signatures and their records in SQL: one transaction for a batch, in which everything is decided once more."""
+"""Signatures and their leaves in SQL: one transaction for a batch, in which everything is decided once more."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from signer.domain.keys import Validity, VersionState
 from signer.domain.recording import Batch, RecordFacts, SignatureKey, SignatureOnRecord, VersionNow
 from signer.domain.records import Outcome, RecordType, SignatureEntry
 from signer.domain.requests import Checked
-from signer.errors import DatabaseUnavailable
-from signer.services.ports import Clock
+from signer.errors import DatabaseUnavailable, LogMissing
+from signer.services.ports import Clock, LogHead
 from signer.storage import record_statements as sql
 from signer.storage.database import Database, gave_way_or_lost
+from signer.storage.log_append import append, lock_head
 
 
 class SqlSignatureRecords:
@@ -46,7 +47,10 @@ class SqlSignatureRecords:
 
     def _record(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
         with self._database.writing() as connection:
-            transaction = _Transaction(connection, self._sql)
+            head = lock_head(connection)
+            if head.size == 0:
+                raise LogMissing
+            transaction = _Transaction(connection, self._sql, head)
             batch = transaction.begin(entries, now=self._clock(), tolerance=self._tolerance)
             outcomes = batch.decide(entries)
             if batch.new_records:
@@ -56,18 +60,18 @@ class SqlSignatureRecords:
 
 @dataclass(frozen=True, slots=True)
 class _Transaction:
-    """One transaction. The order of its statements is the order of its locks: versions by id, head, access."""
+    """One transaction. The order of its statements is the order of its locks: head, versions by id, access."""
 
     connection: Connection
     sql: sql.Statements
+    head: LogHead
 
     def begin(self, entries: Sequence[SignatureEntry], *, now: datetime, tolerance: timedelta) -> Batch:
-        versions = self._versions(sorted({entry.version_id for entry in entries}))
-        size = self._value(sql.HEAD)
         return Batch(
+            size=self.head.size,
+            newest=self.head.newest,
+            versions=self._versions(sorted({entry.version_id for entry in entries})),
             revision=self._value(sql.REVISION),
-            size=size,
-            versions=versions,
             on_record=self._on_record(entries),
             now=now,
             tolerance=tolerance,
@@ -75,7 +79,7 @@ class _Transaction:
 
     def write(self, batch: Batch) -> None:
         self._add_signatures(batch)
-        self._add_records(batch)
+        append(self.connection, self.head, [record.leaf for record in batch.new_records])
         counted = [(id_, batch.versions[id_]) for id_ in sorted(batch.signed)]
         if counted:
             self.sql.write(
@@ -86,7 +90,6 @@ class _Transaction:
                     for id_, version in counted
                 ],
             )
-        self.sql.write(self.connection, sql.MOVE_HEAD, [{"size": batch.size}])
 
     def _versions(self, ids: Sequence[int]) -> dict[int, VersionNow]:
         rows = self.sql.rows(self.connection, sql.VERSIONS, {"ids": self.sql.listed(ids)})
@@ -137,26 +140,6 @@ class _Transaction:
         ]
         if rows:
             self.sql.write(self.connection, sql.ADD_SIGNATURE, rows)
-
-    def _add_records(self, batch: Batch) -> None:
-        at = self._time(batch.now)
-        self.sql.write(
-            self.connection,
-            sql.ADD_RECORD,
-            [
-                {
-                    "id": new.index,
-                    "record_id": new.record_id,
-                    "signature_id": new.signature_id,
-                    "type": new.type.value,
-                    "checked": new.checked.value,
-                    "identity": new.identity,
-                    "at": at,
-                    "document": new.document,
-                }
-                for new in batch.new_records
-            ],
-        )
 
     def _value(self, statement: str) -> int:
         return int(self.sql.rows(self.connection, statement, {})[0][0])

@@ -121,8 +121,9 @@ certificates = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 
-events = Table(
-    "events",
+# What happened before there was a log; its beginning takes them all in, as leaves.
+events_before_log = Table(
+    "events_before_log",
     metadata,
     Column("id", RowId, primary_key=True),
     Column("at", UtcDateTime, nullable=False),
@@ -132,6 +133,17 @@ events = Table(
     Column("version", Integer),
     Column("before", JSON, nullable=False),
     Column("after", JSON, nullable=False),
+)
+records_before_log = Table(
+    "records_before_log",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("type", String(20), nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("version_id", RowId, nullable=False),
+    Column("manifest_sha256", String(64), nullable=False),
+    Column("signature", LargeBinary, nullable=False),
 )
 
 api_tokens = Table(
@@ -145,7 +157,7 @@ api_tokens = Table(
     Column("revoked_at", UtcDateTime),
 )
 
-# The signature of a manifest under a version: there is one, for ever. ``id`` is the index of its first record.
+# The signature of a manifest under a version: there is one, for ever. ``id`` is the index of its first leaf.
 signatures = Table(
     "signatures",
     metadata,
@@ -156,42 +168,82 @@ signatures = Table(
     UniqueConstraint("manifest_sha256", "version_id"),
 )
 
-# What is only ever added to. ``id`` is a record's index: from 0, without gaps, given by the head.
-signature_records = Table(
-    "signature_records",
+# The log, which is only ever added to. ``id`` is a leaf's index: from 0, without gaps, given by the head. What stands
+# beside ``leaf`` is for looking it up, and is compared with it before it is believed.
+log_leaves = Table(
+    "log_leaves",
     metadata,
     Column("id", RowId, primary_key=True, autoincrement=False),
-    Column("record_id", LargeBinary(16), nullable=False, unique=True),
-    Column("signature_id", ForeignKey("signatures.id"), nullable=False),
-    Column("type", String(20), nullable=False),
-    Column("checked", String(20), nullable=False),
-    Column("identity", String(200), nullable=False),
+    Column("leaf_id", LargeBinary(16), nullable=False, unique=True),
+    Column("type", String(40), nullable=False),
     Column("at", UtcDateTime, nullable=False),
-    Column("document", LargeBinary, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("key", String(63)),
+    Column("key_version", Integer),
+    Column("artifact", Text),
+    Column("manifest_sha256", String(64)),
+    Column("checked", String(20)),
+    Column("signature_id", ForeignKey("signatures.id")),
+    Column("leaf", LargeBinary, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
 )
 SEEN = text("type = 'signature'")
 REPEATED = text("type = 'signature-repeated'")
-for _name, _column, _condition in (
-    ("uq_signature_records_checked", signature_records.c.checked, SEEN),
-    ("uq_signature_records_identity", signature_records.c.identity, REPEATED),
+RARE = text("type NOT IN ('signature', 'signature-repeated')")
+NAMED = text("artifact IS NOT NULL")
+for _name, _columns, _condition, _unique in (
+    ("uq_log_leaves_checked", ("signature_id", "checked"), SEEN, True),
+    ("uq_log_leaves_actor", ("signature_id", "actor"), REPEATED, True),
+    ("ix_log_leaves_type", ("type",), RARE, False),
+    ("ix_log_leaves_artifact", ("artifact",), NAMED, False),
 ):
     Index(
         _name,
-        signature_records.c.signature_id,
-        _column,
-        unique=True,
+        *(log_leaves.c[_column] for _column in _columns),
+        unique=_unique,
         sqlite_where=_condition,
         postgresql_where=_condition,
     )
 
-# One row each. ``size``: how many records there are. ``revision``: moves with keys and with what takes access away.
-record_head = Table(
-    "record_head",
+# One row: what an appender needs. ``frontier``: the hashes of ``verifier.log.Frontier``, one after the other.
+log_head = Table(
+    "log_head",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("size", BigInteger, nullable=False),
+    Column("root", LargeBinary(32), nullable=False),
+    Column("frontier", LargeBinary, nullable=False),
+    Column("at", UtcDateTime),
+    Column("access_sha256", String(64), nullable=False),
     CheckConstraint("id = 1", name="one_row"),
 )
+# Full tiles of 256 hashes, each written once, and their roots, which are hashes of the level above.
+log_tiles = Table(
+    "log_tiles",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("number", RowId, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+    Column("root", LargeBinary(32), nullable=False),
+)
+log_checkpoints = Table(
+    "log_checkpoints",
+    metadata,
+    Column("size", RowId, primary_key=True, autoincrement=False),
+    Column("note", LargeBinary, nullable=False),
+)
+# What each machine last saw of the log, and in which timeline of PostgreSQL.
+log_machines = Table(
+    "log_machines",
+    metadata,
+    Column("machine", String(255), primary_key=True),
+    Column("timeline", String(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("root", LargeBinary(32), nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+)
+
+# One row. ``revision`` moves with keys and with what takes access away.
 access_state = Table(
     "access_state",
     metadata,

@@ -12,7 +12,7 @@ from signer.domain.keys import Validity, VersionState
 from signer.domain.timestamps import rfc3339
 from signer.storage.key_store import SqlKeyStore
 from tests.support.clock import ManualClock
-from tests.support.databases import Opener
+from tests.support.databases import LOG_BEGAN, Opener
 from tests.support.records import add_pinned, event, new_key, new_version, swap
 
 
@@ -22,8 +22,8 @@ def store(open_database: Opener, clock: ManualClock) -> SqlKeyStore:
 
 
 class TestMoments:
-    def test_there_is_none_at_first(self, store: SqlKeyStore) -> None:
-        assert store.newest_timestamp() is None
+    def test_it_is_the_beginning_of_the_log_at_first(self, store: SqlKeyStore) -> None:
+        assert store.newest_timestamp() == LOG_BEGAN
 
     def test_the_newest_event_counts(self, store: SqlKeyStore, clock: ManualClock) -> None:
         store.record(event())

@@ -15,7 +15,7 @@ from signer.domain.keys import Key, Validity
 from signer.domain.records import Recorded, Refusal, Refused
 from signer.errors import DatabaseFull, DatabaseUnavailable
 from signer.storage.database import Database
-from signer.storage.tables import signature_records, signatures
+from signer.storage.tables import log_leaves, signatures
 from tests.support.books import SqlBook, entry
 from tests.support.clock import ManualClock
 from tests.support.databases import Opener
@@ -58,28 +58,39 @@ class TestNothingIsEverChanged:
         "UPDATE {} SET id = id",
         "UPDATE {} SET id = id + 100",
         "DELETE FROM {}",
-        "DELETE FROM {} WHERE id = 0",
+        "DELETE FROM {} WHERE id = (SELECT max(id) FROM {})",
     )
 
-    @pytest.mark.parametrize("table", [signatures.name, signature_records.name])
+    @pytest.mark.parametrize("table", [signatures.name, log_leaves.name])
     @pytest.mark.parametrize("step", STEPS)
     def test_the_database_refuses_it(self, book: SqlBook, table: str, step: str) -> None:
         book.record_many([entry(book.version(), access_revision=book.revision())])
         before = book.written()
         with pytest.raises(DBAPIError, match="records are never changed"), book.database.writing() as connection:
-            connection.execute(text(step.format(table)))
+            connection.execute(text(step.format(table, table)))
         assert book.written() == before
 
     def test_postgresql_refuses_to_empty_them(self, postgres_book: SqlBook) -> None:
         with pytest.raises(DBAPIError, match="never changed"), postgres_book.database.writing() as connection:
-            connection.execute(text("TRUNCATE signature_records"))
+            connection.execute(text("TRUNCATE log_leaves"))
 
     def test_a_record_has_a_signature_and_an_index_of_its_own(self, book: SqlBook) -> None:
         book.record_many([entry(book.version(), access_revision=book.revision())])
-        copy = "INSERT INTO signature_records SELECT {}, type, checked, identity, at, document FROM signature_records"
-        for columns in ("0, 'x', 0", "1, record_id, 0", "1, 'x', 7", "1, 'x', 0"):
+        (written,) = book.written()
+        copy = (
+            "INSERT INTO log_leaves SELECT {}, {}, type, at, actor, key, key_version, artifact, manifest_sha256, "
+            f"checked, {{}}, leaf, hash FROM log_leaves WHERE id = {written.index}"
+        )
+        taken, free, signature = written.index, written.index + 1, "signature_id"
+        new_id = "'x'" if book.database.dialect == "sqlite" else "'x'::bytea"
+        for columns in (
+            (taken, new_id, signature),
+            (free, "leaf_id", signature),
+            (free, new_id, 700),
+            (free, new_id, signature),
+        ):
             with pytest.raises(DatabaseError), book.database.writing() as connection:
-                connection.execute(text(copy.format(columns)))
+                connection.execute(text(copy.format(*columns)))
 
 
 class TestWaiting:

@@ -18,12 +18,13 @@ from signer.domain.records import Outcome, SignatureEntry
 from signer.domain.requests import Checked
 from signer.storage.database import Database
 from signer.storage.key_store import SqlKeyStore
+from signer.storage.log_reader import SqlLogReader
 from signer.storage.on_record import signatures_on_record
 from signer.storage.signature_records import SqlSignatureRecords
-from signer.storage.tables import signature_records
+from signer.storage.tables import log_leaves
 
 from .memory_records import MemorySignatureRecords
-from .records import add_pinned, swap
+from .records import add_pinned, event, swap
 
 TOLERANCE = timedelta(seconds=5)
 IDENTITY = "api-token:pipeline"
@@ -88,6 +89,9 @@ class Book(Protocol):
     def signed(self, version_id: int) -> tuple[int, datetime | None]:
         """How often a version signed, and when last."""
 
+    def next_index(self) -> int:
+        """The index that the next leaf gets."""
+
     def written(self) -> list[Written]:
         """All records."""
 
@@ -123,16 +127,20 @@ class MemoryBook:
         version = self.records.versions[version_id]
         return version.signature_count, version.last_signed_at
 
+    def next_index(self) -> int:
+        """The index that the next leaf gets."""
+        return len(self.records.records)
+
     def written(self) -> list[Written]:
         """All records."""
         return [
             Written(
-                index=each.index,
-                record_id=each.record_id,
-                type=each.type.value,
-                checked=each.checked.value,
-                identity=each.identity,
-                document=each.document,
+                index=each.facts.index,
+                record_id=each.facts.record_id,
+                type=each.facts.type.value,
+                checked=each.facts.checked.value,
+                identity=each.facts.identity,
+                document=each.leaf.content,
             )
             for each in self.records.records
         ]
@@ -169,25 +177,30 @@ class SqlBook:
     def move(self, version_id: int, state: VersionState) -> None:
         """Change the state of a version."""
         key = self.store.key(self._names[version_id])
-        self.store.change(key, [swap(key.versions[0], state)], [])
+        self.store.change(key, [swap(key.versions[0], state)], [event(key=key.name)])
 
     def signed(self, version_id: int) -> tuple[int, datetime | None]:
         """How often a version signed, and when last."""
         version = self.store.key(self._names[version_id]).versions[0]
         return version.signature_count, version.last_signed_at
 
+    def next_index(self) -> int:
+        """The index that the next leaf gets."""
+        return SqlLogReader(database=self.database).head().size
+
     def written(self) -> list[Written]:
         """All records."""
         with self.database.reading() as connection:
-            rows = connection.execute(select(signature_records).order_by(signature_records.c.id)).all()
+            recorded = select(log_leaves).where(log_leaves.c.signature_id.is_not(None)).order_by(log_leaves.c.id)
+            rows = connection.execute(recorded).all()
         return [
             Written(
                 index=row.id,
-                record_id=row.record_id,
+                record_id=row.leaf_id,
                 type=row.type,
                 checked=row.checked,
-                identity=row.identity,
-                document=row.document,
+                identity=row.actor,
+                document=row.leaf,
             )
             for row in rows
         ]

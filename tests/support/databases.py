@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from signer.config import DatabaseSettings
 from signer.storage.database import Database
+from signer.storage.log_start import start_log
 
 # Enough for a busy test machine; tests of deadlines give their own.
 TIMEOUT = 20.0
+LOG_BEGAN = datetime(2001, 1, 1, tzinfo=UTC)
 
 
 def settings(url: str, *, timeout: float = TIMEOUT) -> DatabaseSettings:
@@ -14,13 +18,20 @@ def settings(url: str, *, timeout: float = TIMEOUT) -> DatabaseSettings:
     return DatabaseSettings(url=url, password_file=None, timeout=timeout)
 
 
-def migrate(url: str) -> None:
-    """Bring a database to the newest revision."""
+def migrate(url: str, *, log: bool = True) -> None:
+    """Bring a database to the newest revision, and begin a log whose key nobody has."""
     database = Database(settings(url))
     try:
         database.upgrade()
+        if log:
+            begin_log(database)
     finally:
         database.close()
+
+
+def begin_log(database: Database, *, at: datetime = LOG_BEGAN) -> None:
+    """Begin a log at a time before that of every test."""
+    start_log(database, clock=lambda: at, actor="tests", members={"origin": "log.example"})
 
 
 class Opener:

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from signer.domain.recording import (
     Batch,
     NewRecord,
-    RecordFacts,
     SignatureKey,
     SignatureOnRecord,
     VersionNow,
@@ -35,6 +34,7 @@ class MemorySignatureRecords:
             batch = Batch(
                 revision=self.revision,
                 size=len(self.records),
+                newest=self.records[-1].facts.at if self.records else None,
                 versions=self.versions,
                 on_record={key: self._on_record(key) for key in self._signatures},
                 now=self._clock(),
@@ -52,16 +52,5 @@ class MemorySignatureRecords:
 
     def _on_record(self, key: SignatureKey) -> SignatureOnRecord:
         id_, signature = self._signatures[key]
-        records = [
-            RecordFacts(
-                index=each.index,
-                record_id=each.record_id,
-                type=each.type,
-                checked=each.checked,
-                identity=each.identity,
-                at=each.at,
-            )
-            for each in self.records
-            if each.signature_id == id_
-        ]
+        records = [each.facts for each in self.records if each.leaf.signature_id == id_]
         return SignatureOnRecord(id=id_, signature=signature, records=records)

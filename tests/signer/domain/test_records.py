@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from signer.domain.records import MAX_MEMBER_BYTES, RecordType, document, seen_of
+from signer.domain.leaves import MAX_MEMBER_BYTES, search_columns
+from signer.domain.records import RecordType, SignatureEntry, record_leaf, seen_of
 from signer.domain.requests import Checked, HeadSeen, ManifestSeen
 from tests.artifacts import ArtifactBuilder
 from tests.support.books import entry
@@ -78,6 +79,13 @@ class TestWhatWasSeen:
         assert name not in facts
         assert len(facts[f"{name}_sha256"]) == 64
         assert facts[f"{name}_bytes"] > MAX_MEMBER_BYTES
+
+
+def document(sent: SignatureEntry, kind: RecordType, *, signature: bytes, at: datetime) -> bytes:
+    leaf = record_leaf(sent, kind, signature=signature, signature_id=7, at=at)
+    # What stands beside a leaf is what its bytes say.
+    assert leaf.columns == search_columns(leaf.content)
+    return leaf.content
 
 
 class TestDocuments:

@@ -174,7 +174,7 @@ class TestServerTrouble:
                 database = opener()
                 database.check_revision()
                 with pytest.raises(DatabaseReadOnly), database.writing() as connection:
-                    connection.execute(text("DELETE FROM events"))
+                    connection.execute(text("DELETE FROM certificates"))
             finally:
                 admin.execute("SET default_transaction_read_only = off")
                 admin.execute("ALTER DATABASE shared RESET default_transaction_read_only")
@@ -219,7 +219,7 @@ class TestTrouble:
         database.close()
         BROKEN[sentence](Path(sqlite_url.removeprefix("sqlite:///")))
         with pytest.raises(SignerError), database.writing() as connection:
-            connection.execute(text("DELETE FROM events"))
+            connection.execute(text("DELETE FROM certificates"))
         opener.close()
 
     def test_a_directory_that_is_not_there(self, tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ class TestTrouble:
                 pytest.fail("it was let in")
             waited = time.monotonic() - started
             with database.reading() as connection:
-                assert connection.execute(text("SELECT count(*) FROM events")).scalar() == 0
+                assert connection.execute(text("SELECT count(*) FROM certificates")).scalar() == 0
         assert 1.0 <= waited < 1.4
         with database.writing():
             pass

@@ -19,7 +19,7 @@ from signer.storage.database import Database
 from signer.storage.on_record import FILE_LOOK_SECONDS, SqliteOnRecord
 from tests.support.databases import Opener, settings
 
-READ, WRITE = text("SELECT count(*) FROM events"), text("DELETE FROM events")
+READ, WRITE = text("SELECT count(*) FROM certificates"), text("DELETE FROM certificates")
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ class TestLost:
         database.close()
         assert not beside(path, "-wal").exists()
         with closing(sqlite3.connect(path)) as other:  # another program was there in the meantime
-            other.execute("DELETE FROM events")
+            other.execute("DELETE FROM certificates")
             other.commit()
         write(database)
 
