@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -59,6 +59,9 @@ class SearchColumns:
     artifact: str | None = None
     manifest_sha256: str | None = None
     checked: str | None = None
+
+
+SEARCHED = tuple(field.name for field in fields(SearchColumns))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +137,19 @@ def bounded(name: str, value: LeafValue) -> dict[str, LeafValue]:
 def search_columns(leaf: bytes) -> SearchColumns:
     """What has to stand beside a leaf; raises ``LeafMalformed`` for bytes that are none of ours."""
     return _columns(parsed_leaf(leaf))
+
+
+def difference(leaf: bytes, beside: Mapping[str, Any]) -> str | None:
+    """What is wrong with the columns beside a leaf, given by their names; None where they say what it says."""
+    try:
+        told = search_columns(leaf)
+    except LeafMalformed as error:
+        return error.problem
+    for name in SEARCHED:
+        found = bytes(beside[name]) if name == "leaf_id" else beside[name]
+        if found != getattr(told, name):
+            return f"the column {name} does not say what the leaf says"
+    return None
 
 
 def event_draft(event: Event, *, access: AccessChange | None = None) -> LeafDraft:

@@ -199,7 +199,9 @@ def _engine(url: URL, settings: DatabaseSettings, allowance: Allowance) -> Engin
             url,
             connect_args={
                 "connect_timeout": max(SHORTEST_CONNECT_SECONDS, int(settings.timeout)),
-                "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}",
+                "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds} "
+                # Times are read in UTC: the last ones of the calendar have no form further east.
+                "-c TimeZone=UTC",
             },
             pool_timeout=settings.timeout,
             pool_pre_ping=True,

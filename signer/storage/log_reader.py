@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
-from signer.domain.leaves import SearchColumns, search_columns
+from signer.domain.leaves import SEARCHED, difference
 from signer.errors import LogDamaged
 from signer.services.ports import LeafQuery, LogEntry, LogHead
 from signer.storage import record_statements as sql
 from signer.storage.database import Database
 from signer.storage.log_append import HASH_BYTES, TILE_WIDTH, read_head
 from signer.storage.tables import log_checkpoints, log_leaves
-from verifier.errors import LeafMalformed
 
 _NEWEST_CHECKPOINT = select(log_checkpoints.c.note).order_by(log_checkpoints.c.size.desc()).limit(1)
-_BESIDE = ("leaf_id", "type", "at", "actor", "key", "key_version", "artifact", "manifest_sha256", "checked")
 
 
 class SqlLogReader:
@@ -111,25 +108,7 @@ def _wanted(query: LeafQuery) -> Select[Any]:
 def _compared(row: Any) -> bytes:
     """The leaf of a row; raises ``LogDamaged`` where its columns say something else than its bytes."""
     leaf = bytes(row.leaf)
-    problem = differing(leaf, {name: getattr(row, name) for name in _BESIDE})
+    problem = difference(leaf, {name: getattr(row, name) for name in SEARCHED})
     if problem is not None:
         raise LogDamaged(index=row.id, problem=problem)
     return leaf
-
-
-def differing(leaf: bytes, beside: dict[str, Any]) -> str | None:
-    """What is wrong with the columns beside a leaf; None where they say what it says."""
-    try:
-        told: SearchColumns = search_columns(leaf)
-    except LeafMalformed as error:
-        return error.problem
-    for name in _BESIDE:
-        found = bytes(beside[name]) if name == "leaf_id" else beside[name]
-        if found != getattr(told, name):
-            return f"the column {name} does not say what the leaf says"
-    return None
-
-
-def columns_beside() -> Sequence[str]:
-    """The columns that ``differing`` compares."""
-    return _BESIDE

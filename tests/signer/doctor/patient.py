@@ -29,6 +29,7 @@ from signer.storage.key_store import SqlKeyStore
 from signer.token import open_tokens, token_config
 from tests.artifacts import ArtifactBuilder
 from tests.integration.running import free_port
+from tests.support.databases import certify
 from tests.support.house import House
 from verifier import Limits, Manifest
 
@@ -69,9 +70,15 @@ class Patient:
         self.config.write_text(text.replace(old, new))
 
     def sql(self, statement: str, *values: object) -> None:
-        """Change the records behind the service's back."""
+        """Change the records behind the service's back, but not behind the log's."""
         with closing(sqlite3.connect(self.database)) as connection, connection:
             assert connection.execute(statement, values).rowcount > 0
+            (unknown,) = connection.execute(
+                "SELECT count(*) FROM alembic_version WHERE version_num = '0000'"
+            ).fetchone()
+        if not unknown:
+            with closing(Database(self.settings.database)) as database:
+                certify(database)
 
     def tamper(self, action: str, *arguments: str, pin: str | None = None) -> None:
         """Change the token behind the service's back: see ``tampering``."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,8 +13,12 @@ from signer.bootstrap import utc_now
 from signer.cli.main import run
 from signer.doctor import Severity
 from signer.doctor.clock import follows_a_time_server
+from signer.domain.events import Event, EventType
 from signer.domain.keys import UNBOUNDED
+from signer.storage.database import Database
+from signer.storage.key_store import SqlKeyStore
 from tests.signer.doctor.patient import ADMIN, KEY, SIGNING_REQUEST, Patient, findings
+from tests.support.records import event
 
 FAILED, OK = Severity.FAILED, Severity.OK
 YEAR = timedelta(days=365)
@@ -29,8 +32,8 @@ def ahead(patient: Patient) -> None:
 
 def step_ahead(patient: Patient) -> None:
     """So was a step in the life of a key."""
-    moment = (utc_now() + YEAR).replace(tzinfo=None).isoformat(" ")
-    patient.sql("UPDATE events SET at = ? WHERE id = (SELECT max(id) FROM events)", moment)
+    with closing(Database(patient.settings.database)) as database:
+        SqlKeyStore(database=database, clock=lambda: utc_now() + YEAR).record(event())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +93,9 @@ def test_a_corrected_record_says_so_and_the_service_signs_again(patient: Patient
     with patient.service() as service:
         service.sign(ADMIN, KEY, SIGNING_REQUEST)
         service.lifecycle.prepare(ADMIN, KEY, validity=UNBOUNDED)
-    corrected = next(row for row in patient_events(patient) if row["type"] == "clock-corrected")
-    assert "the radio says so" in str(corrected["after"])
-    assert f"{KEY}/1" in str(corrected["before"])
+    corrected = next(each for each in patient_events(patient) if each.type is EventType.CLOCK_CORRECTED)
+    assert "the radio says so" in str(corrected.after)
+    assert f"{KEY}/1" in str(corrected.before)
     (finding,) = findings(patient.examine(), "clock")
     assert finding.severity is OK
 
@@ -106,8 +109,8 @@ def test_the_kernel_can_be_asked() -> None:
     assert follows_a_time_server() in (True, False)
 
 
-def patient_events(patient: Patient) -> list[dict[str, object]]:
+def patient_events(patient: Patient) -> list[Event]:
     """All events, as they are on record."""
-    with closing(sqlite3.connect(patient.database)) as connection:
-        connection.row_factory = sqlite3.Row
-        return [dict(row) for row in connection.execute("SELECT * FROM events ORDER BY id")]
+    with closing(Database(patient.settings.database)) as database:
+        recorded = SqlKeyStore(database=database, clock=utc_now).events(after=0, limit=1000, key=None)
+    return [each.event for each in recorded]

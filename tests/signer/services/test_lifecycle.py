@@ -60,7 +60,7 @@ class TestRotate:
         before = house.last_event
         house.rotate()
         assert house.states() == [S.DISABLED, S.ACTIVE]
-        assert house.events(after=before)[0].event.before == {"active": None}
+        assert house.events(after=before)[0].event.before == {}
 
     def test_without_a_next_version(self, house: House) -> None:
         house.create()
