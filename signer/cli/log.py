@@ -11,6 +11,10 @@ from signer.cli.lazy import Entry, LazyGroup
 
 COMMANDS: Mapping[str, Entry] = MappingProxyType(
     {
+        "verify": Entry(target="signer.cli.log_verify:verify", summary="check every leaf, hash and signature of a log"),
+        "export": Entry(target="signer.cli.log_verify:export", summary="copy a log into a folder"),
+        "show": Entry(target="signer.cli.log_show:show", summary="show leaves of the log"),
+        "search": Entry(target="signer.cli.log_show:search", summary="find leaves by what they say"),
         "witness": Entry(target="signer.cli.log_witness:witness", summary="sign checkpoints that continue a log"),
     }
 )

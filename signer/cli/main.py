@@ -57,11 +57,12 @@ def run(arguments: list[str]) -> int:
         sys.stdout = None
         return REFUSED
     except Exception as error:  # noqa: BLE001  (each is told in one sentence, none as a traceback)
-        return _explained(error)
+        return explained(error)
     return result if isinstance(result, int) else 0
 
 
-def _explained(error: Exception) -> int:
+def explained(error: Exception) -> int:
+    """Tell why a command failed; returns the exit code that says so."""
     from hsm.errors import TokenError
     from signer.errors import ConfigurationInvalid, SignerError
     from verifier.errors import VerificationError

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from signer.domain.log_rows import LeafRow
+from signer.log.beside import SIGNED, differing
 from signer.log.faults import Fault, FaultKind
 from signer.log.pinned import Pin, SignatureKey, Version, pin_of
 from verifier.errors import BundleMalformed, LeafMalformed
@@ -26,7 +28,7 @@ NO_MARK = bytes(MARK_BYTES)
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 _CORRECTION = "clock-corrected"
 _CREATED, _CONTINUED = "log-created", "log-continued"
-_SIGNED = ("signature", "signature-repeated")
+Rows = Sequence[LeafRow] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,13 @@ def tile_of_leaves(first: int, width: int) -> Tile:
     return Tile(level=0, number=first // TILE_WIDTH, width=width)
 
 
-def look_at(first: int, width: int, bundle: bytes, keys: Mapping[Version, SignatureKey]) -> BundleFacts:
-    """The facts of the bundle whose first leaf is ``first``. ``keys``: those that leaves before it pin, or some."""
+def look_at(
+    first: int, width: int, bundle: bytes, keys: Mapping[Version, SignatureKey], rows: Rows = None
+) -> BundleFacts:
+    """The facts of the bundle whose first leaf is ``first``.
+
+    ``keys``: those that leaves before it pin, or some. ``rows``: what a database has beside the leaves.
+    """
     path = Tile(level=None, number=first // TILE_WIDTH, width=width).path
     try:
         entries = list(bundle_entries(bundle))
@@ -90,15 +97,16 @@ def look_at(first: int, width: int, bundle: bytes, keys: Mapping[Version, Signat
         problem = f"it has {len(entries)} entries, and {width} were asked for"
         return BundleFacts(fault=Fault(FaultKind.BUNDLE, first, {"path": path, "problem": problem}))
     facts = BundleFacts(hashes=b"".join(map(leaf_hash, entries)))
-    return _Reading(facts, keys).read(first, entries)
+    return _Reading(facts, keys, rows).read(first, entries)
 
 
 class _Reading:
     """The leaves of one bundle, in order."""
 
-    def __init__(self, facts: BundleFacts, keys: Mapping[Version, SignatureKey]) -> None:
+    def __init__(self, facts: BundleFacts, keys: Mapping[Version, SignatureKey], rows: Rows) -> None:
         self._facts = facts
         self._keys = keys
+        self._rows = rows
         self._marks: list[bytes] = []
         self._newest: str | None = None
 
@@ -106,7 +114,10 @@ class _Reading:
         facts = self._facts
         for index, entry in enumerate(entries, first):
             try:
-                facts.fault = self._leaf(index, parsed_leaf(entry))
+                members: dict[str, Any] = parsed_leaf(entry)
+                facts.fault = self._leaf(index, members)
+                if self._rows is not None:
+                    facts.fault = facts.fault or self._beside(index, index - first, members)
             except (LeafMalformed, ValueError, KeyError, TypeError, AttributeError) as error:
                 problem = (
                     error.problem if isinstance(error, LeafMalformed) else "a member is missing or is not what it is"
@@ -131,13 +142,19 @@ class _Reading:
         if "after" in members:
             self._pin(index, members)
         mark = NO_MARK
-        if kind in _SIGNED:
+        if kind in SIGNED:
             signed = _signed(index, members)
-            if kind == _SIGNED[0]:
+            if kind == SIGNED[0]:
                 mark = _mark(signed, members["checked"])
             fault = fault or self._check(signed)
         self._marks += (own, mark)
         return fault
+
+    def _beside(self, index: int, place: int, members: dict[str, Any]) -> Fault | None:
+        assert self._rows is not None  # noqa: S101  (asked by the caller)
+        start = place * HASH_BYTES
+        column = differing(index, members, self._rows[place], self._facts.hashes[start : start + HASH_BYTES])
+        return None if column is None else Fault(FaultKind.BESIDE, index, {"column": column})
 
     def _time(self, index: int, kind: str, time: str) -> Fault | None:
         if not _TIME.fullmatch(time):

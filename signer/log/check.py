@@ -17,20 +17,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from signer.domain.log_rows import LeafRow
 from signer.errors import LogStateUnusable
 from signer.log.bundle import tile_of_leaves
-from signer.log.crowd import Crowd, Looked
+from signer.log.crowd import Crowd, Job, Looked
 from signer.log.faults import Fault, FaultKind, first_of
 from signer.log.keybook import KeyBook
 from signer.log.milestones import Milestone, Milestones, begins_with
 from signer.log.progress import Progress, read_progress, replace_file, saved_progress
-from signer.log.source import LogSource, PartUnusable
+from signer.log.source import Extent, LogSource, PartUnusable
 from signer.log.uniqueness import Marks
 from verifier.errors import LogError
 from verifier.log.checkpoints import Checkpoint, open_checkpoint
 from verifier.log.hashing import HASH_BYTES
 from verifier.log.notes import VerifierKey
-from verifier.log.tiles import TILE_LEVELS, TILE_WIDTH, Tile
+from verifier.log.tiles import TILE_LEVELS, TILE_WIDTH, Tile, packed_bundle
 from verifier.wording import explain
 
 BUNDLES_PER_SAVE = 512
@@ -44,13 +45,19 @@ class Verdict:
 
     Attributes:
         checkpoint: what the log was compared with; None where there is no sound one.
+        size: leaves of the log, with those that no checkpoint covers yet.
         began: leaves that an earlier check had verified.
         signatures: how many were checked, those of earlier checks with them.
+        newest: the time of the newest leaf, as leaves have it; empty where there is none.
+        access: the digest of what gives power, as the newest leaf about it has it.
     """
 
     checkpoint: Checkpoint | None
+    size: int = 0
     began: int = 0
     signatures: int = 0
+    newest: str = ""
+    access: str | None = None
     fault: Fault | None = None
 
 
@@ -62,12 +69,16 @@ class CheckPlan:
         keys: of the log, all under one name, its origin.
         since: signed checkpoints of this log that were seen before.
         passed: what else has to be found on the way, in the order of sizes.
+        extent: of a log that may go further than its checkpoint; what has no checkpoint yet is checked as well.
+        rows: leaves of a bundle with what a database has beside them, in the place of its entries.
         state: a file that says how far an earlier check came.
     """
 
     keys: Sequence[VerifierKey]
     since: Sequence[bytes] = ()
     passed: Iterable[Milestone] = ()
+    extent: Extent | None = None
+    rows: Callable[[int, int], Sequence[LeafRow]] | None = None
     state: Path | None = None
     processes: int | None = None
     report: Report = field(default=lambda _done, _all: None)
@@ -85,10 +96,11 @@ def check_log(source: LogSource, plan: CheckPlan) -> Verdict:
         return Verdict(checkpoint=None, fault=Fault(FaultKind.CHECKPOINT, None, {"problem": explain(error).sentence}))
     except PartUnusable as error:
         return Verdict(checkpoint=None, fault=_unusable(error))
-    larger = [each for each in since if each.size > checkpoint.size]
+    whole = plan.extent or Extent(checkpoint.size, checkpoint.root)
+    larger = [each for each in (checkpoint, *since) if each.size > whole.size]
     if larger:
-        facts = {"size": checkpoint.size, "since": larger[0].size}
-        return Verdict(checkpoint=checkpoint, fault=Fault(FaultKind.SINCE_LARGER, checkpoint.size, facts))
+        facts = {"size": whole.size, "since": larger[0].size}
+        return Verdict(checkpoint=checkpoint, fault=Fault(FaultKind.SINCE_LARGER, whole.size, facts))
     return _Check(source, plan, checkpoint, since).run()
 
 
@@ -97,21 +109,24 @@ class _Check:
 
     def __init__(self, source: LogSource, plan: CheckPlan, checkpoint: Checkpoint, since: Sequence[Checkpoint]) -> None:
         self._source, self._plan, self._checkpoint = source, plan, checkpoint
+        self._whole = plan.extent or Extent(checkpoint.size, checkpoint.root)
         self._progress = Progress() if plan.state is None else read_progress(plan.state, checkpoint.origin)
         self._began = self._progress.size
         seen = sorted((Milestone(each.size, each.root, FaultKind.SINCE_OTHER) for each in since), key=lambda m: m.size)
         self._behind = [each for each in seen if each.size <= self._began]
         if self._began:
             self._behind.append(Milestone(self._began, self._progress.levels.frontier().root, FaultKind.STATE_OTHER))
-        ahead = [each for each in seen if each.size > self._began]
+        signed = Milestone(checkpoint.size, checkpoint.root, FaultKind.ROOT)
+        ahead = [each for each in (*seen, signed) if self._began < each.size]
+        ahead.sort(key=lambda each: each.size)
         self._milestones = Milestones(_merged(ahead, plan.passed))
 
     def run(self) -> Verdict:
         fault: Fault | None
-        if self._began > self._checkpoint.size:
-            fault = Fault(FaultKind.STATE_OTHER, self._checkpoint.size, {"since": self._began})
+        if self._began > self._whole.size:
+            fault = Fault(FaultKind.STATE_OTHER, self._whole.size, {"since": self._began})
             return Verdict(checkpoint=self._checkpoint, began=self._began, fault=fault)
-        bundles = -(-self._checkpoint.size // TILE_WIDTH) - self._progress.levels.bundles
+        bundles = -(-self._whole.size // TILE_WIDTH) - self._progress.levels.bundles
         with Crowd(bundles, processes=self._plan.processes) as self._crowd:
             self._marks = _marks(self._plan.state, self._began)
             try:
@@ -119,13 +134,19 @@ class _Check:
             finally:
                 self._marks.close()
         return Verdict(
-            checkpoint=self._checkpoint, began=self._began, signatures=self._progress.signatures, fault=fault
+            checkpoint=self._checkpoint,
+            size=self._whole.size,
+            began=self._began,
+            signatures=self._progress.signatures,
+            newest=self._progress.newest,
+            access=self._progress.access,
+            fault=fault,
         )
 
     def _looked_at(self) -> Fault | None:
         self._keys = KeyBook(self._progress, known=self._crowd.pin)
         try:
-            behind = (begins_with(each, self._checkpoint, self._source.hashes) for each in self._behind)
+            behind = (begins_with(each, self._whole, self._source.hashes) for each in self._behind)
             fault = next((each for each in behind if each is not None), None) or self._through() or self._end()
         except PartUnusable as error:
             fault = _unusable(error)
@@ -144,17 +165,23 @@ class _Check:
             if fault is not None:
                 return fault
             done = looked.number * TILE_WIDTH + looked.width
-            self._plan.report(done, self._checkpoint.size)
+            self._plan.report(done, self._whole.size)
             if looked.width == TILE_WIDTH and self._progress.levels.bundles % BUNDLES_PER_SAVE == 0:
                 self._save()
         return None
 
     def _bundles(self) -> Iterator[Looked]:
-        size = self._checkpoint.size
+        size = self._whole.size
         for first in range(self._began, size, TILE_WIDTH):
             number, width = first // TILE_WIDTH, min(TILE_WIDTH, size - first)
-            yield from self._crowd.look(number, width, self._source.entries(number, width))
+            yield from self._crowd.look(self._job(number, width))
         yield from self._crowd.rest()
+
+    def _job(self, number: int, width: int) -> Job:
+        if self._plan.rows is None:
+            return Job(number, width, self._source.entries(number, width))
+        rows = self._plan.rows(number, width)
+        return Job(number, width, packed_bundle(row.leaf for row in rows), rows)
 
     def _take(self, looked: Looked) -> Fault | None:
         facts, first = looked.facts, looked.number * TILE_WIDTH
@@ -200,9 +227,9 @@ class _Check:
     def _end(self) -> Fault | None:
         levels = self._progress.levels
         root = levels.frontier(self._tail).root
-        size, good = self._checkpoint.size, self._milestones.good
-        whole = Milestone(size, self._checkpoint.root, FaultKind.ROOT)
-        fault = self._compared(levels.partial()) or (None if root == self._checkpoint.root else whole.fault(good))
+        whole = Milestone(self._whole.size, self._whole.root, FaultKind.ROOT)
+        other = None if root == whole.root else whole.fault(self._milestones.good)
+        fault = self._compared(levels.partial()) or other
         if fault is None:
             self._save()
         return fault

@@ -11,14 +11,14 @@ import multiprocessing
 import os
 import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from types import TracebackType
 
 from signer.errors import LogCheckInterrupted
-from signer.log.bundle import BundleFacts, look_at
+from signer.log.bundle import BundleFacts, Rows, look_at
 from signer.log.levels import tile_root
 from signer.log.pinned import Pin, SignatureKey, Version
 from verifier.log.tiles import TILE_WIDTH
@@ -59,15 +59,24 @@ class _KnownKeys:
 _known = _KnownKeys()
 
 
-def _look(number: int, width: int, bundle: bytes, path: str, size: int) -> Looked:
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A bundle to be looked at. ``rows``: what a database has beside its leaves, where it is one."""
+
+    number: int
+    width: int
+    bundle: bytes
+    rows: Rows = None
+
+    def look(self, keys: Mapping[Version, SignatureKey]) -> Looked:
+        """What is found in it, with the root over its leaves."""
+        facts = look_at(self.number * TILE_WIDTH, self.width, self.bundle, keys, self.rows)
+        return Looked(self.number, self.width, facts, tile_root(facts.hashes))
+
+
+def _look(job: Job, path: str, size: int) -> Looked:
     """In a process of the crowd."""
-    return looked(number, width, bundle, _known.up_to(path, size))
-
-
-def looked(number: int, width: int, bundle: bytes, keys: dict[Version, SignatureKey]) -> Looked:
-    """A bundle with the root over its leaves."""
-    facts = look_at(number * TILE_WIDTH, width, bundle, keys)
-    return Looked(number, width, facts, tile_root(facts.hashes))
+    return job.look(_known.up_to(path, size))
 
 
 class Crowd:
@@ -99,13 +108,13 @@ class Crowd:
         self._file.flush()
         return key
 
-    def look(self, number: int, width: int, bundle: bytes) -> Iterator[Looked]:
+    def look(self, job: Job) -> Iterator[Looked]:
         """Take a bundle; gives back those that are due, in order."""
         if self._pool is None:
-            yield looked(number, width, bundle, self._keys)
+            yield job.look(self._keys)
             return
         try:
-            self._jobs.append(self._pool.submit(_look, number, width, bundle, self._file.name, self._file.tell()))
+            self._jobs.append(self._pool.submit(_look, job, self._file.name, self._file.tell()))
         except BrokenProcessPool as error:
             raise LogCheckInterrupted from error
         while len(self._jobs) > self._processes * WAITING_PER_PROCESS:

@@ -15,7 +15,7 @@ from signer.log.export_source import CHECKPOINT, KEYS, ExportSource
 from signer.log.faults import Fault, FaultKind
 from signer.log.milestones import Milestone, begins_with
 from signer.log.progress import replace_file
-from signer.log.source import LogSource, PartUnusable
+from signer.log.source import Extent, LogSource, PartUnusable
 from verifier.errors import BundleMalformed
 from verifier.log.checkpoints import Checkpoint, open_checkpoint
 from verifier.log.hashing import HASH_BYTES
@@ -75,7 +75,8 @@ def _other_log(source: LogSource, folder: Path, keys: tuple[VerifierKey, ...], c
         return None
     if before.size > checkpoint.size:
         return Fault(FaultKind.SINCE_LARGER, checkpoint.size, {"size": checkpoint.size, "since": before.size})
-    return begins_with(Milestone(before.size, before.root, FaultKind.SINCE_OTHER), checkpoint, source.hashes)
+    whole = Extent(checkpoint.size, checkpoint.root)
+    return begins_with(Milestone(before.size, before.root, FaultKind.SINCE_OTHER), whole, source.hashes)
 
 
 def _copy(source: LogSource, folder: Path, tile: Tile) -> bool:

@@ -24,6 +24,12 @@ class FaultKind(StrEnum):
     KEY_CHANGED = "key-changed"
     SIGNATURE = "signature"
     ACCESS = "access"
+    BESIDE = "beside"
+    HEAD = "head"
+    ROW = "row"
+    CHECKPOINT_ROW = "checkpoint-row"
+    MACHINE = "machine"
+    CHECKPOINT_FILE = "checkpoint-file"
     SINCE_LARGER = "since-larger"
     SINCE_OTHER = "since-other"
     STATE_OTHER = "state-other"
@@ -44,6 +50,12 @@ SENTENCES: Mapping[FaultKind, str] = {
     FaultKind.KEY_CHANGED: "leaf {index} pins another public key for version {version} of key {key} than a leaf before",
     FaultKind.SIGNATURE: "the signature in leaf {index} is not one by version {version} of key {key}: {problem}",
     FaultKind.ACCESS: "leaf {index} changed access, and does not go on from the leaves before it: {problem}",
+    FaultKind.BESIDE: "beside leaf {index} the database has another {column} than the leaf says",
+    FaultKind.HEAD: "the head of the log in the database is not that of its leaves: {problem}",
+    FaultKind.ROW: "{row} is not what it has to be: {problem}",
+    FaultKind.CHECKPOINT_ROW: "the checkpoint of size {size} in the database is not one of this log: {where}",
+    FaultKind.MACHINE: "the machine {who} noted another tree for {size} leaves than the log has: {where}",
+    FaultKind.CHECKPOINT_FILE: "the file of the newest checkpoint cannot be compared with: {problem}",
     FaultKind.SINCE_LARGER: "the log has {size} leaves, and a checkpoint that was given {since}: its end is gone",
     FaultKind.SINCE_OTHER: "the log does not begin with the tree of the checkpoint of size {since} that was given",
     FaultKind.STATE_OTHER: "the log does not begin with the {since} leaves that were verified before",

@@ -15,6 +15,14 @@ MAX_BUNDLE_BYTES = TILE_WIDTH * (LENGTH_BYTES + MAX_LEAF_BYTES)
 MAX_CHECKPOINT_BYTES = MAX_NOTE_BYTES
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How far a log goes: at least as far as its newest checkpoint; what has been added since is not signed yet."""
+
+    size: int
+    root: bytes
+
+
 @dataclass(eq=False, kw_only=True)
 class PartUnusable(Exception):
     """What the log has to have at ``path`` is not there, or is not what it can be; ``problem`` says which."""

@@ -180,7 +180,7 @@ LAYERS = {
     ),
     "the check of a log knows what a log is, and where one can be read": Layer(
         name="signer.log",
-        allowed=("signer.log", "signer.errors", "signer.answers", "signer.services.ports.LogReader", "verifier"),
+        allowed=("signer.log", "signer.errors", "signer.answers", "signer.domain.log_rows", "verifier"),
     ),
     "a witness, and who asks one, knows notes and the words of refusals": Layer(
         name="signer.witness",
