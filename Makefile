@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Tests run on as many processes as there are cores.
 JOBS ?= auto
 
-.PHONY: demo serve test test-slow test-soak lint types fuzz bench-verify bench-head bench-hostile bench-token bench-http bench-record clean help
+.PHONY: demo serve test test-slow test-soak lint types fuzz bench-verify bench-head bench-hostile bench-token bench-http bench-record bench-log clean help
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -62,6 +62,9 @@ bench-token: $(VENV)/dev ## the token alone, through its process, and over HTTP
 
 bench-record: $(VENV)/dev ## records of signatures: each stage, and a recorder beside one worker that commits by itself
 	$(BIN)/python -m tests.bench.bench_record
+
+bench-log: $(VENV)/dev ## the log: the check of a whole one
+	$(BIN)/python -m tests.bench.bench_log_check
 
 clean: ## remove everything that was made here
 	rm -rf build dist $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*

@@ -71,6 +71,10 @@ def gave_way_or_lost(error: DatabaseUnavailable) -> bool:
     return _sqlstate(cause) in GAVE_WAY or (isinstance(cause, DBAPIError) and cause.connection_invalidated)
 
 
+# Connections for queries begin no transactions by themselves.
+_SNAPSHOT = {"sqlite": "BEGIN", "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
+
+
 class Database:
     """A database, opened lazily. Safe for threads; not to be carried over a fork."""
 
@@ -103,6 +107,19 @@ class Database:
         with translated(), self._reading.connect() as connection:
             self._check_file()
             yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection for queries that all see one moment. Raises what ``reading`` raises.
+
+        As long as it lasts, SQLite's write-ahead log grows: keep it short, or know why.
+        """
+        with self.reading() as connection:
+            connection.exec_driver_sql(_SNAPSHOT[self.dialect])
+            try:
+                yield connection
+            finally:
+                connection.exec_driver_sql("ROLLBACK")
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

@@ -6,7 +6,6 @@ Facts of one moment come from one transaction; rows below a size that was read n
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Column, Connection, Select, String, Table, func, select, text, type_coerce
@@ -64,7 +63,7 @@ class SqlLogAudit:
 
     def facts(self) -> LogFacts:
         """The single rows and counts, all of one moment."""
-        with _snapshot(self._database) as connection:
+        with self._database.snapshot() as connection:
             head = connection.execute(select(log_head).where(log_head.c.id == 1)).one_or_none()
             if head is None:
                 raise LogMissing
@@ -139,15 +138,6 @@ class SqlLogAudit:
 
 _LARGEST = select(func.max(log_checkpoints.c.size))
 _FIRST_LEAVES = select(func.count()).select_from(log_leaves).where(log_leaves.c.signature_id == log_leaves.c.id)
-
-
-@contextmanager
-def _snapshot(database: Database) -> Iterator[Connection]:
-    """A transaction in which nothing moves."""
-    with database.reading() as connection:
-        if database.dialect == "postgresql":
-            connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
-        yield connection
 
 
 def _leaf_row(row: Any) -> LeafRow:

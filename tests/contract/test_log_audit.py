@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -256,6 +257,23 @@ class TestOnEachDatabase:
         assert verdict.fault is None, verdict.fault and verdict.fault.sentence
         assert verdict.signatures == 260 + 6 + 1
 
+    def test_a_sound_log_holds_while_others_write(self, log: AuditedLog) -> None:
+        log.certify()
+        ended = threading.Event()
+
+        def write() -> None:
+            while not ended.is_set():
+                log.sign(1)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            faults = [log.check().fault for _ in range(8)]
+        finally:
+            ended.set()
+            writer.join(20)
+        assert faults == [None] * 8
+
     def test_a_changed_column_is_found(self, log: AuditedLog) -> None:
         log.sign(3)
         log.certify()
@@ -264,7 +282,3 @@ class TestOnEachDatabase:
         fault = log.check().fault
         assert fault is not None
         assert "time" in fault.sentence
-
-    def test_the_database_refuses_to_change_leaves(self, log: AuditedLog) -> None:
-        assert log.certify()
-        assert log.check().fault is None
