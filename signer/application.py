@@ -11,6 +11,8 @@ from signer.artifacts import Form, UploadReader
 from signer.services.artifact_signing import ArtifactSigning
 from signer.services.certificates import CertificateService
 from signer.services.lifecycle import LifecycleService
+from signer.services.log_proofs import LogProofService
+from signer.services.log_queries import LogQueryService
 from signer.services.ports import Authenticator
 from signer.services.publication import PublicationService
 from signer.services.quarantine import Quarantine
@@ -51,6 +53,8 @@ class Application:
     publication: PublicationService
     readiness: ReadinessService
     quarantine: Quarantine
+    log: LogQueryService
+    log_proofs: LogProofService
     spool: Spool
     limits: RequestLimits
 

@@ -24,12 +24,16 @@ from signer.services.clock import RecordedClock, SteadyClock
 from signer.services.key_pairs import KeyPairMaker
 from signer.services.known_records import KnownRecords
 from signer.services.lifecycle import LifecycleService
+from signer.services.log_checkpoints import CheckpointSource, NewestCheckpoint
+from signer.services.log_proofs import LogProofService
+from signer.services.log_queries import LogQueryService
 from signer.services.ports import (
     AsyncTokenSigner,
     Authenticator,
     Clock,
     Identities,
     KeyStore,
+    LogReader,
     Recorder,
     SignaturesOnRecord,
     TokenAccess,
@@ -44,8 +48,11 @@ from signer.services.signing import AsyncMessageSigner, MessageSigner
 from signer.services.stages import Stages
 from signer.spool import Spool
 from signer.storage.api_token_store import SqlApiTokenStore
+from signer.storage.checkpoint_file import CheckpointFile
+from signer.storage.checkpoint_source import NewestNote
 from signer.storage.database import Database
 from signer.storage.key_store import SqlKeyStore
+from signer.storage.log_reader import SqlLogReader
 from signer.storage.on_record import signatures_on_record
 from signer.storage.worker_store import SqlWorkerStore
 from signer.token import open_tokens
@@ -74,6 +81,8 @@ class Parts:
     clock: Clock
     monotonic: Callable[[], float]
     reports: WorkerReports
+    log_reader: LogReader
+    checkpoints: CheckpointSource
     stages: Stages = field(default_factory=Stages)
     probes: Mapping[str, Callable[[], None]] = field(default_factory=dict)
 
@@ -103,6 +112,7 @@ def sql_parts(
         monotonic=time.monotonic,
         cache_seconds=CREDENTIAL_CACHE_SECONDS,
     )
+    log_reader = SqlLogReader(database=database)
     return Parts(
         store=SqlKeyStore(database=database, clock=clock),
         on_record=signatures_on_record(database),
@@ -115,6 +125,8 @@ def sql_parts(
         monotonic=monotonic,
         reports=SqlWorkerStore(database=database, worker=this_worker(), is_alive=is_alive, clock=clock),
         stages=stages,
+        log_reader=log_reader,
+        checkpoints=NewestNote(file=CheckpointFile(settings.log.checkpoint_file), reader=log_reader),
     )
 
 
@@ -143,6 +155,7 @@ def build_application(settings: Settings, parts: Parts) -> Application:
         plan=_readiness_plan(settings, parts),
     )
     certificates = CertificateService(store=parts.store, signer=signer, clock=clock, quarantine=quarantine)
+    log, proofs = _log(parts)
     return Application(
         authenticator=parts.authenticator,
         artifact_signing=_artifact_signing(settings, parts, steady, quarantine, readiness),
@@ -161,6 +174,8 @@ def build_application(settings: Settings, parts: Parts) -> Application:
         publication=PublicationService(store=parts.store),
         readiness=readiness,
         quarantine=quarantine,
+        log=log,
+        log_proofs=proofs,
         spool=Spool(settings.spool.directory),
         limits=_request_limits(settings),
     )
@@ -203,6 +218,12 @@ def _artifact_signing(
         observe=readiness.observe,
         stages=parts.stages,
     )
+
+
+def _log(parts: Parts) -> tuple[LogQueryService, LogProofService]:
+    newest = NewestCheckpoint(parts.checkpoints)
+    proofs = LogProofService(reader=parts.log_reader, newest=newest, store=parts.store)
+    return LogQueryService(reader=parts.log_reader, newest=newest, proofs=proofs, store=parts.store), proofs
 
 
 def _signer(settings: Settings, parts: Parts) -> MessageSigner:

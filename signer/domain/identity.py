@@ -11,6 +11,7 @@ class Role(StrEnum):
 
     ADMINISTRATOR = "administrator"  # everything
     SIGNER = "signer"  # sign, and read what devices and people need
+    AUDITOR = "auditor"  # read only, the log too
     READER = "reader"  # read only
 
 

@@ -19,6 +19,7 @@ class Action(StrEnum):
 
     READ = "read"
     SIGN = "sign"
+    READ_LOG = "read-log"
     ADMINISTER = "administer"
 
 
@@ -40,6 +41,7 @@ ROLE_ACTIONS: Mapping[Role, frozenset[Action]] = MappingProxyType(
     {
         Role.ADMINISTRATOR: frozenset(Action),
         Role.SIGNER: frozenset({Action.READ, Action.SIGN}),
+        Role.AUDITOR: frozenset({Action.READ, Action.READ_LOG}),
         Role.READER: frozenset({Action.READ}),
     }
 )
@@ -50,6 +52,12 @@ def decide_action(identity: Identity, action: Action) -> Allow | Deny:
     if action in ROLE_ACTIONS.get(identity.role, frozenset()):
         return Allow(rule=f"role {identity.role}")
     return Deny(reason=f"the role {identity.role} may not {action}")
+
+
+def may_prove(identity: Identity) -> Allow | Deny:
+    """Whether the identity may have the record of a signature that it names by key and manifest."""
+    reading = decide_action(identity, Action.READ)
+    return reading if isinstance(reading, Allow) else decide_action(identity, Action.SIGN)
 
 
 def may_ask(identity: Identity, key: Key) -> Allow | Deny:

@@ -69,6 +69,12 @@ from signer.errors.log_check import (
     LogStateUnusable,
     LogUnreadable,
 )
+from signer.errors.log_reading import (
+    LogBeyondCheckpoint,
+    LogEntryNotFound,
+    LogNotCertified,
+    LogPathInvalid,
+)
 from signer.errors.requests import (
     ArtifactIncomplete,
     BodyInterrupted,
@@ -149,11 +155,15 @@ __all__ = [
     "InvalidRequest",
     "KeyNameTaken",
     "KeyNotFound",
+    "LogBeyondCheckpoint",
     "LogCheckInterrupted",
     "LogDamaged",
+    "LogEntryNotFound",
     "LogForked",
     "LogKeyMissing",
     "LogMissing",
+    "LogNotCertified",
+    "LogPathInvalid",
     "LogRolledBack",
     "LogStateUnusable",
     "LogStopped",

@@ -44,7 +44,7 @@ class QueryService:
 
     def events(self, identity: Identity, *, after: int, limit: int, key: str | None) -> tuple[RecordedEvent, ...]:
         """At most ``limit`` events with an id greater than ``after``, oldest first; ``key``: of this key only."""
-        require(identity, Action.READ)
+        require(identity, Action.READ_LOG)
         return self._store.events(after=after, limit=limit, key=key)
 
 

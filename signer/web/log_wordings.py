@@ -84,5 +84,19 @@ LOG_WORDINGS: Mapping[type[Exception], Wording] = MappingProxyType(
             detail="a process that verified a part of the log ended before it had an answer",
             hint="nothing was found out about the log; is there too little memory?",
         ),
+        errors.LogPathInvalid: Wording(
+            status=400,
+            detail="the path is not the one spelling that a tile or a bundle has",
+            hint="C2SP tlog-tiles: tile/LEVEL/NUMBER in groups of three digits, and .p/WIDTH where it is not full",
+        ),
+        errors.LogBeyondCheckpoint: Wording(
+            status=404, detail="that lies beyond the newest checkpoint, which covers {size} leaves"
+        ),
+        errors.LogEntryNotFound: Wording(
+            status=404, detail="no signature of the manifest {manifest_sha256} by key {key} is on record"
+        ),
+        errors.LogNotCertified: Wording(
+            status=503, transient=True, detail="no checkpoint covers leaf {index} of the log yet", hint="try again"
+        ),
     }
 )

@@ -95,7 +95,7 @@ def destroy_version(key: str, number: int) -> Response:
 
 def list_events() -> Response:
     """What happened, oldest first, a page at a time."""
-    identity = authorised(Action.READ)
+    identity = authorised(Action.READ_LOG)
     query = parsed_query(EventsQuery, request.args.items(multi=True))
     found = service().queries.events(identity, after=query.after, limit=query.limit, key=query.key)
     return answer(

@@ -1,7 +1,8 @@
 """Every route, once: what the front serves, what Flask serves, and what a path may look like.
 
 1. A path is matched as the bytes that were sent. Literal parts have one spelling; a parameter is one part, without a
-   slash, encoded or not. Whatever else a proxy might take for the same path is no route.
+   slash, encoded or not. Whatever else a proxy might take for the same path is no route. ``{tile}`` alone is all of
+   the rest, as it was sent: the log's readers know one spelling of that.
 2. HEAD is answered where GET is; OPTIONS tells the methods.
 """
 
@@ -18,6 +19,7 @@ KEYS = "/v1/keys"
 KEY = f"{KEYS}/{{key}}"
 VERSIONS = f"{KEY}/versions"
 VERSION = f"{VERSIONS}/{{number}}"
+LOG = "/v1/log"
 AUTOMATIC = frozenset({"HEAD", "OPTIONS"})
 # One spelling, and no more than the database counts.
 NUMBER_PATTERN = "[1-9][0-9]{0,8}"
@@ -29,8 +31,9 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 class Route:
     """A method on a path.
 
-    ``action``: what its caller must be allowed to do; None asks for no credentials. ``for_listed_addresses``: whoever
-    has an address that the settings list needs none.
+    ``action``: what its caller must be allowed to do; None asks for nothing. ``for_all_proved``: whoever has proved who
+    they are may, whatever else they may do. ``for_listed_addresses``: whoever has an address that the settings list
+    needs no credentials.
     """
 
     method: str
@@ -38,7 +41,13 @@ class Route:
     name: str
     action: Action | None
     in_front: bool = False
+    for_all_proved: bool = False
     for_listed_addresses: bool = False
+
+    @property
+    def asks_who(self) -> bool:
+        """Whether its caller needs credentials."""
+        return self.action is not None or self.for_all_proved
 
     @property
     def flask_rule(self) -> str:
@@ -57,6 +66,11 @@ def _front(method: str, path: str, name: str, action: Action | None) -> Route:
 
 def _flask(method: str, path: str, name: str, action: Action | None) -> Route:
     return Route(method=method, path=path, name=name, action=action)
+
+
+def _hashes(path: str, name: str) -> Route:
+    """What tells hashes of the log, and nothing of what they stand for."""
+    return Route(method="GET", path=path, name=name, action=None, in_front=True, for_all_proved=True)
 
 
 ROUTES: tuple[Route, ...] = (
@@ -80,7 +94,13 @@ ROUTES: tuple[Route, ...] = (
     _flask("POST", f"{VERSION}/certificate", "issue_certificate", Action.ADMINISTER),
     _flask("PUT", f"{VERSION}/certificate", "import_certificate", Action.ADMINISTER),
     _flask("POST", f"{VERSION}/csr", "request_certificate", Action.ADMINISTER),
-    _flask("GET", "/v1/events", "list_events", Action.READ),
+    _flask("GET", "/v1/events", "list_events", Action.READ_LOG),
+    _hashes(f"{LOG}/checkpoint", "log_checkpoint"),
+    _hashes(f"{LOG}/keys", "log_keys"),
+    _hashes(f"{LOG}/proof", "log_proof"),
+    _hashes(f"{LOG}/tile/{{tile}}", "log_tile"),
+    _front("GET", f"{LOG}/tile/entries/{{tile}}", "log_bundle", Action.READ_LOG),
+    _front("GET", f"{LOG}/entries", "log_entries", Action.READ_LOG),
 )
 
 
@@ -89,6 +109,7 @@ class _Node:
     literals: dict[bytes, _Node] = field(default_factory=dict)
     number: _Node | None = None
     name: _Node | None = None
+    rest: _Node | None = None
     routes: dict[str, Route] = field(default_factory=dict)
 
 
@@ -122,9 +143,12 @@ class RouteTable:
         """Where a path leads, or None."""
         if raw_path[:1] != b"/":
             return None
-        node, values = self._root, []
-        for part in raw_path[1:].split(b"/"):
+        node, parts = self._root, raw_path[1:].split(b"/")
+        values: list[str] = []
+        for number, part in enumerate(parts):
             following = node.literals.get(part)
+            if following is None and node.rest is not None:
+                return _rest(node.rest, values, b"/".join(parts[number:]))
             if following is None:
                 following, value = _parameter(node, part)
                 if following is None:
@@ -139,12 +163,20 @@ class RouteTable:
             if part == "{number}":
                 node.number = node.number or _Node()
                 node = node.number
+            elif part == "{tile}":
+                node.rest = node.rest or _Node()
+                node = node.rest
             elif part.startswith("{"):
                 node.name = node.name or _Node()
                 node = node.name
             else:
                 node = node.literals.setdefault(part.encode("ascii"), _Node())
         node.routes[route.method] = route
+
+
+def _rest(node: _Node, values: list[str], rest: bytes) -> Match | None:
+    # Not decoded: a part that is encoded is no part of the one spelling.
+    return Match(routes=node.routes, values=(*values, rest.decode("ascii"))) if rest and rest.isascii() else None
 
 
 def _parameter(node: _Node, part: bytes) -> tuple[_Node | None, str]:

@@ -11,7 +11,7 @@ from typing import cast
 from flask import Flask
 
 from signer.auth.api_tokens import issue_api_token
-from signer.bootstrap import build_application, sql_parts
+from signer.bootstrap import Parts, build_application, sql_parts
 from signer.config import DatabaseSettings, PinSettings, Settings, SpoolSettings, TokenSettings
 from signer.domain.events import Event, EventType
 from signer.domain.identity import Role
@@ -47,15 +47,20 @@ class Application:
         return ask(self.front, method, target, headers=headers, body=body)
 
 
-def application(directory: Path) -> Application:
-    """One key, ``KEY``, is on record; its version 1 is pending. No token process is started."""
+def application(
+    directory: Path, *, changed: Callable[[Parts, Database], Parts] = lambda parts, _: parts
+) -> Application:
+    """One key, ``KEY``, is on record; its version 1 is pending. No token process is started.
+
+    ``changed``: puts other parts in the place of some.
+    """
     settings = _settings(directory)
     database = Database(settings.database)
     database.upgrade()
     store = SqlKeyStore(database=database, clock=_now)
     api_tokens = SqlApiTokenStore(database=database, clock=_now)
     tokens = cast("TokenAccess", open_tokens(settings))
-    parts = sql_parts(settings, database=database, tokens=tokens, clock=_now)
+    parts = changed(sql_parts(settings, database=database, tokens=tokens, clock=_now), database)
     _record_key(store)
     services = build_application(settings, parts)
     app, rooms = create_app(services), Rooms(threads=1, timeout=TIMEOUT)

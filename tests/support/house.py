@@ -33,6 +33,7 @@ from .memory_tokens import MemoryTokens
 ADMIN = Identity(name="api-token:admin", role=Role.ADMINISTRATOR)
 SIGNER = Identity(name="api-token:pipeline", role=Role.SIGNER)
 READER = Identity(name="api-token:console", role=Role.READER)
+AUDITOR = Identity(name="api-token:audit", role=Role.AUDITOR)
 KEY = "firmware"
 UNLIMITED = Validity()
 MANIFEST = Manifest.parse(ArtifactBuilder().manifest(), limits=Limits())

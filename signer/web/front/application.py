@@ -18,6 +18,7 @@ from signer.domain.identity import Identity
 from signer.errors import EncodingNotSupported, MethodNotAllowed, RouteNotFound
 from signer.services.access import require
 from signer.web.front.bridge import Bridge
+from signer.web.front.log import LogHandlers
 from signer.web.front.messages import Answer, Receive, Request, Send
 from signer.web.front.metrics import CONTENT_TYPE, Metrics
 from signer.web.front.operations import Operations
@@ -53,12 +54,19 @@ class Front:
         self._table = RouteTable()
         signing = SigningHandlers(application, rooms=rooms, metrics=metrics)
         operations = Operations(application, authenticate=self._authenticated)
+        log = LogHandlers(application, rooms=rooms)
         self._handlers: Mapping[str, Handler] = {
             "sign": signing.sign,
             "sign_artifact": signing.sign_artifact,
             "healthz": operations.healthz,
             "readyz": operations.readyz,
             "metrics": self._metrics_text,
+            "log_checkpoint": log.checkpoint,
+            "log_keys": log.keys,
+            "log_tile": log.tile,
+            "log_bundle": log.bundle,
+            "log_entries": log.entries,
+            "log_proof": log.proof,
         }
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -87,9 +95,10 @@ class Front:
         if route is None:
             raise MethodNotAllowed(allowed=match.allowed)
         request.route = route.name
-        if route.action is not None and not (route.for_listed_addresses and self._is_listed(request.client)):
+        if route.asks_who and not (route.for_listed_addresses and self._is_listed(request.client)):
             request.identity = await self._authenticated(request.header(b"authorization"))
-            require(request.identity, route.action)
+            if route.action is not None:
+                require(request.identity, route.action)
         encoding = request.header(b"content-encoding")
         if encoding is not None and encoding.strip().lower() not in ("", "identity"):
             raise EncodingNotSupported(encoding=encoding)

@@ -9,7 +9,7 @@ import pytest
 
 from signer.domain.identity import Identity, Role
 from signer.domain.keys import Purpose, VersionState
-from signer.domain.policy import Action, Allow, Deny, decide, decide_action, may_ask
+from signer.domain.policy import Action, Allow, Deny, decide, decide_action, may_ask, may_prove
 from signer.domain.requests import ManifestSeen
 from tests.support.house import MANIFEST
 
@@ -18,9 +18,12 @@ from .test_keys import key
 MAY = {
     (Role.ADMINISTRATOR, Action.READ),
     (Role.ADMINISTRATOR, Action.SIGN),
+    (Role.ADMINISTRATOR, Action.READ_LOG),
     (Role.ADMINISTRATOR, Action.ADMINISTER),
     (Role.SIGNER, Action.READ),
     (Role.SIGNER, Action.SIGN),
+    (Role.AUDITOR, Action.READ),
+    (Role.AUDITOR, Action.READ_LOG),
     (Role.READER, Action.READ),
 }
 
@@ -42,6 +45,15 @@ def test_a_role_covers_its_actions_and_no_others(role: Role, action: Action) -> 
 def test_a_role_that_no_rule_knows_may_nothing(action: Action) -> None:
     stranger = Identity(name="stranger", role="owner")  # type: ignore[arg-type]
     assert isinstance(decide_action(stranger, action), Deny)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_who_may_read_or_sign_may_have_the_record_of_a_signature(role: Role) -> None:
+    assert isinstance(may_prove(identity(role)), Allow)
+
+
+def test_who_may_neither_may_not() -> None:
+    assert isinstance(may_prove(Identity(name="stranger", role="owner")), Deny)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("role", "purpose"), [*itertools.product(Role, Purpose)])

@@ -9,7 +9,7 @@ import pytest
 from signer.domain.identity import Identity
 from signer.errors import AccessDenied, KeyNotFound, VersionNotFound
 from signer.services.queries import QueryService
-from tests.support.house import KEY, READER, House
+from tests.support.house import AUDITOR, KEY, READER, SIGNER, House
 
 STRANGER = Identity(name="stranger", role="owner")  # type: ignore[arg-type]
 QUESTIONS: dict[str, Callable[[QueryService, Identity, str], object]] = {
@@ -29,9 +29,20 @@ def test_who_may_not_read_is_told_nothing(house: House, sentence: str, name: str
 
 
 @pytest.mark.parametrize("sentence", QUESTIONS)
-def test_a_reader_is_answered(house: House, sentence: str) -> None:
+def test_an_auditor_is_answered(house: House, sentence: str) -> None:
     house.create()
-    assert QUESTIONS[sentence](house.application.queries, READER, KEY)
+    assert QUESTIONS[sentence](house.application.queries, AUDITOR, KEY)
+
+
+@pytest.mark.parametrize("who", [READER, SIGNER], ids=lambda who: who.role.value)
+@pytest.mark.parametrize("sentence", QUESTIONS)
+def test_events_are_for_those_who_may_read_the_log(house: House, sentence: str, who: Identity) -> None:
+    house.create()
+    if sentence == "events":
+        with pytest.raises(AccessDenied):
+            QUESTIONS[sentence](house.application.queries, who, KEY)
+    else:
+        assert QUESTIONS[sentence](house.application.queries, who, KEY)
 
 
 def test_what_is_not_there_is_not_found(house: House) -> None:

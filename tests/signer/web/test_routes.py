@@ -117,9 +117,9 @@ def test_every_route_is_known_to_one_side() -> None:
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_a_caller_is_asked_who_it_is_before_its_body(site: Application, route: object) -> None:
     path = route.path.replace("{key}", KEY).replace("{number}", "1")  # type: ignore[attr-defined]
-    method, action = route.method, route.action  # type: ignore[attr-defined]
+    method, asks_who = route.method, route.asks_who  # type: ignore[attr-defined]
     answer = site.ask(method, path, None, b"x" * (1 << 20))
-    assert (answer.status_code == 401) is (action is not None)
+    assert (answer.status_code == 401) is asks_who
 
 
 def test_a_body_that_is_too_large_never_reaches_flask(site: Application) -> None:

@@ -56,7 +56,7 @@ def moments(document: object) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", ["/v1/keys", f"/v1/keys/{KEY}", "/v1/events"])
 def test_the_documents_of_the_routes_have_that_form(site: Application, path: str) -> None:
-    answer = site.ask("GET", path, site.credentials[Role.READER])
+    answer = site.ask("GET", path, site.credentials[Role.AUDITOR])
     found = list(moments(answer.json()))
     assert found
     assert [text for text in found if not FORM.fullmatch(text)] == []

@@ -1,0 +1,266 @@
+"""Proofs for readers: they hold, they end at the newest checkpoint, and what does not lead there is damage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from signer.domain.identity import Identity, Role
+from signer.errors import (
+    AccessDenied,
+    KeyNotFound,
+    LogBeyondCheckpoint,
+    LogDamaged,
+    LogEntryNotFound,
+    LogMissing,
+    LogNotCertified,
+)
+from signer.services.log_answers import LogAnswers
+from signer.services.log_checkpoints import NewestCheckpoint
+from signer.services.log_proofs import LogProofService
+from signer.services.log_tree import LogTree
+from tests.support.memory_log import MemoryCheckpoints, MemoryLog, log_of, signature_leaf
+from verifier.log import LogDemand, LogTrust, leaf_hash, verify_consistency, verify_inclusion, verify_proof
+
+READER = Identity(name="api-token:console", role=Role.READER)
+
+
+class Keys:
+    """Of a key store: which keys there are."""
+
+    def key(self, name: str) -> None:
+        if name != "firmware":
+            raise KeyNotFound(key=name)
+
+
+@dataclass
+class Readers:
+    """A log of 300 signatures that is certified as far as 280, and the proofs of it."""
+
+    log: MemoryLog = field(default_factory=lambda: log_of(280))
+    checkpoints: MemoryCheckpoints = field(default_factory=MemoryCheckpoints)
+
+    def __post_init__(self) -> None:
+        self.checkpoints.publish(self.log)
+        self.log.append(signature_leaf(number) for number in range(280, 300))
+        self.proofs = LogProofService(
+            reader=self.log,
+            newest=NewestCheckpoint(self.checkpoints),
+            store=Keys(),  # type: ignore[arg-type]
+        )
+
+    @property
+    def trust(self) -> LogTrust:
+        return LogTrust(log_keys=(self.checkpoints.key.verifier,))
+
+
+@pytest.fixture
+def made() -> Readers:
+    return Readers()
+
+
+def test_the_proof_of_a_signature_is_one_for_verifiers(made: Readers) -> None:
+    for proof in made.proofs.of_leaves([0, 7, 255, 256, 279]):
+        evidence = verify_proof(
+            LogDemand(trust=made.trust, unverified_proof=proof.text or b""),
+            manifest_sha256=f"{proof.index:064x}",
+            fingerprint="f" * 64,
+            signature=b"A" * 86 + b"==",
+        )
+        assert (evidence.index, evidence.leaf.actor) == (proof.index, "api-token:pipeline")
+
+
+def test_many_at_once_are_in_the_order_in_which_they_were_asked_for(made: Readers) -> None:
+    asked = [5, 3, 270, 3, 4]
+    assert [proof.index for proof in made.proofs.of_leaves(asked)] == asked
+
+
+@pytest.mark.parametrize("size", [None, 280, 279, 257, 256, 8])
+def test_the_path_of_a_leaf_leads_to_the_root_of_the_size(made: Readers, size: int | None) -> None:
+    proof = made.proofs.of_index(7, size)
+    leaf = leaf_hash(made.log.contents[7])
+    assert proof.root == LogTree(made.log.stored_hashes).root(size or 280)
+    verify_inclusion(index=7, size=proof.size, leaf=leaf, path=proof.path, root=proof.root)
+    assert (proof.text is not None) is (size in (None, 280))
+    assert proof.leaf is None
+
+
+@pytest.mark.parametrize(("old", "size"), [(0, None), (1, 2), (255, 256), (256, 257), (7, None), (280, 280), (0, 0)])
+def test_growth_is_shown_from_any_size_to_any_other(made: Readers, old: int, size: int | None) -> None:
+    proof = made.proofs.of_growth(old, size)
+    verify_consistency(old_size=old, old_root=proof.old_root, size=proof.size, root=proof.root, path=proof.path)
+    assert proof.size == (280 if size is None else size)
+
+
+BEYOND: dict[str, Callable[[LogProofService], object]] = {
+    "a leaf that no checkpoint covers": lambda proofs: proofs.of_index(280, None),
+    "a leaf that is not there": lambda proofs: proofs.of_index(1 << 62, None),
+    "a size that no checkpoint covers": lambda proofs: proofs.of_index(0, 281),
+    "a leaf at the size itself": lambda proofs: proofs.of_index(9, 9),
+    "size 0": lambda proofs: proofs.of_index(0, 0),
+    "growth beyond the checkpoint": lambda proofs: proofs.of_growth(1, 281),
+    "growth backwards": lambda proofs: proofs.of_growth(9, 8),
+    "growth from beyond the checkpoint": lambda proofs: proofs.of_growth(281, None),
+    "leaves of which one is not covered": lambda proofs: proofs.of_leaves([0, 280]),
+}
+
+
+@pytest.mark.parametrize("sentence", BEYOND)
+def test_nothing_beyond_the_checkpoint_is_told(made: Readers, sentence: str) -> None:
+    with pytest.raises(LogBeyondCheckpoint) as refused:
+        BEYOND[sentence](made.proofs)
+    assert refused.value.size == 280
+
+
+class TestOfAManifest:
+    """By digest and key: the newest version, after most was seen."""
+
+    def asked(self, made: Readers, number: int = 3, key: str = "firmware", version: int | None = None) -> int:
+        proof = made.proofs.of_manifest(READER, manifest_sha256=f"{number:064x}", key=key, version=version)
+        return proof.index
+
+    @pytest.fixture
+    def made(self) -> Readers:
+        log = log_of(10)
+        log.append(
+            [
+                signature_leaf(3, checked="artifact"),  # 10
+                signature_leaf(3, key_version=2, checked="manifest"),  # 11
+                signature_leaf(3, key_version=2, checked="head"),  # 12
+                signature_leaf(3, key="other", key_version=9),  # 13
+            ]
+        )
+        log.append(signature_leaf(number) for number in range(14, 280))
+        return Readers(log=log)
+
+    def test_the_newest_version_after_most_was_seen(self, made: Readers) -> None:
+        assert self.asked(made) == 12
+
+    def test_a_version_that_is_named(self, made: Readers) -> None:
+        assert self.asked(made, version=1) == 10
+
+    def test_one_that_no_checkpoint_covers_is_not_found(self, made: Readers) -> None:
+        with pytest.raises(LogEntryNotFound):
+            self.asked(made, 290)
+
+    def test_one_of_another_key_is_not_found(self, made: Readers) -> None:
+        with pytest.raises(LogEntryNotFound):
+            self.asked(made, version=9)
+
+    def test_a_key_that_is_not_there_is_named(self, made: Readers) -> None:
+        with pytest.raises(KeyNotFound):
+            self.asked(made, key="other")
+
+    def test_a_role_that_may_neither_read_nor_sign_is_refused(self, made: Readers) -> None:
+        stranger = Identity(name="stranger", role="owner")  # type: ignore[arg-type]
+        with pytest.raises(AccessDenied):
+            made.proofs.of_manifest(stranger, manifest_sha256="0" * 64, key="firmware", version=None)
+
+
+def flip(hashes: list[bytes], index: int) -> None:
+    hashes[index] = bytes([hashes[index][0] ^ 1]) + hashes[index][1:]
+
+
+DAMAGE: dict[str, Callable[[MemoryLog], None]] = {
+    "a leaf": lambda log: log.contents.__setitem__(7, log.contents[8]),
+    "the hash of its neighbour": lambda log: flip(log.levels[0], 6),
+    "a hash far away": lambda log: flip(log.levels[0], 279),
+    "the leaf with its hash": lambda log: (
+        log.contents.__setitem__(7, b"{}"), log.levels[0].__setitem__(7, leaf_hash(b"{}"))
+    )[0],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sentence", DAMAGE)
+def test_no_proof_comes_out_of_a_changed_log(made: Readers, sentence: str) -> None:
+    DAMAGE[sentence](made.log)
+    with pytest.raises(LogDamaged) as refused:
+        made.proofs.of_leaves([7])
+    assert refused.value.index == 7
+
+
+def test_a_log_that_was_repaired_is_read_anew(made: Readers) -> None:
+    flip(made.log.levels[0], 6)
+    with pytest.raises(LogDamaged):
+        made.proofs.of_leaves([7])
+    flip(made.log.levels[0], 6)
+    assert made.proofs.of_leaves([7])[0].index == 7
+
+
+@pytest.mark.parametrize("old", [3, 255])
+def test_no_growth_is_shown_in_a_changed_log(made: Readers, old: int) -> None:
+    flip(made.log.levels[0], 2)
+    with pytest.raises(LogDamaged):
+        made.proofs.of_growth(old, None)
+
+
+def test_an_older_size_is_vouched_for_by_the_newest_checkpoint(made: Readers) -> None:
+    flip(made.log.levels[0], 2)
+    with pytest.raises(LogDamaged):
+        made.proofs.of_index(7, 9)
+
+
+def test_a_log_without_a_checkpoint_proves_nothing() -> None:
+    proofs = LogProofService(
+        reader=log_of(3),
+        newest=NewestCheckpoint(MemoryCheckpoints()),
+        store=Keys(),  # type: ignore[arg-type]
+    )
+    with pytest.raises(LogMissing):
+        proofs.of_index(0, None)
+
+
+@pytest.mark.parametrize("note", [b"", b"garbage", b"a\nb\nc\n\n\xe2\x80\x94 a b\n"])
+def test_a_checkpoint_that_is_none_is_damage(made: Readers, note: bytes) -> None:
+    made.checkpoints.note = note
+    with pytest.raises(LogDamaged):
+        made.proofs.of_index(0, None)
+
+
+class TestOnALoop:
+    """Who waits at the same time is served together."""
+
+    def test_what_waits_together_is_read_together(self, made: Readers) -> None:
+        calls: list[list[int]] = []
+        of_leaves = made.proofs.of_leaves
+        made.proofs.of_leaves = lambda indexes: (calls.append([*indexes]), of_leaves(indexes))[1]  # type: ignore[method-assign]
+
+        async def ask() -> list[int]:
+            answers = LogAnswers(made.proofs)
+            return [proof.index for proof in await asyncio.gather(*(answers.proof(index) for index in range(100)))]
+
+        assert asyncio.run(ask()) == [*range(100)]
+        assert calls == [[*range(100)]]
+
+    def test_what_is_not_certified_is_refused_alone(self, made: Readers) -> None:
+        async def ask() -> list[object]:
+            answers = LogAnswers(made.proofs)
+            return await asyncio.gather(answers.proof(3), answers.proof(280), answers.proof(4), return_exceptions=True)
+
+        first, refused, last = asyncio.run(ask())
+        assert (first.index, last.index) == (3, 4)  # type: ignore[attr-defined]
+        assert isinstance(refused, LogNotCertified)
+        assert refused.index == 280
+
+    def test_damage_ends_all_who_wait_for_it(self, made: Readers) -> None:
+        flip(made.log.levels[0], 6)
+
+        async def ask() -> list[object]:
+            answers = LogAnswers(made.proofs)
+            return await asyncio.gather(answers.proof(3), answers.proof(7), return_exceptions=True)
+
+        assert [type(each) for each in asyncio.run(ask())] == [LogDamaged, LogDamaged]
+
+    def test_who_stops_waiting_stops_nobody_else(self, made: Readers) -> None:
+        async def ask() -> int:
+            answers = LogAnswers(made.proofs)
+            leaving = asyncio.create_task(answers.proof(3))
+            staying = asyncio.create_task(answers.proof(3))
+            await asyncio.sleep(0)
+            leaving.cancel()
+            return (await staying).index
+
+        assert asyncio.run(ask()) == 3
