@@ -66,6 +66,7 @@ class Signature:
         raw: RSASSA-PKCS1-v1_5, or r and s, 32 bytes each, big-endian.
         encoded: the bytes of manifest.sig: standard padded base64, no newline.
         fingerprint: lowercase hex SHA-256 of the signing key's SubjectPublicKeyInfo.
+        index: of the leaf of the log that records it.
     """
 
     raw: bytes
@@ -74,3 +75,4 @@ class Signature:
     version: int
     algorithm: str
     fingerprint: str
+    index: int

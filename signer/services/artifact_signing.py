@@ -276,6 +276,7 @@ def _released(job: _Job, recorded: Recorded) -> Signature:
         version=job.version.number,
         algorithm=job.key.algorithm.value,
         fingerprint=job.version.fingerprint or "",
+        index=recorded.index,
     )
 
 

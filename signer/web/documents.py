@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -142,8 +143,8 @@ def version_document(version: KeyVersion) -> dict[str, Any]:
     }
 
 
-def signature_document(signature: Signature, request: SigningRequest) -> dict[str, Any]:
-    """A signature, the key that made it, and what was seen of what it signs."""
+def signature_document(signature: Signature, request: SigningRequest, record: Mapping[str, Any]) -> dict[str, Any]:
+    """A signature, the key that made it, what was seen of what it signs, and the ``record``: its leaf and proof."""
     header = request.header
     return {
         "signature": signature.encoded.decode("ascii"),
@@ -151,6 +152,7 @@ def signature_document(signature: Signature, request: SigningRequest) -> dict[st
         "version": signature.version,
         "algorithm": signature.algorithm,
         "fingerprint": signature.fingerprint,
+        "index": signature.index,
         "checked": request.checked.value,
         "manifest_sha256": request.manifest.sha256,
         "payloads": [{"name": entry.name, "sha256": entry.sha256} for entry in request.manifest.payloads],
@@ -162,6 +164,7 @@ def signature_document(signature: Signature, request: SigningRequest) -> dict[st
             "device_types": list(header.device_types),
             "payload_types": list(header.payload_types),
         },
+        **record,
     }
 
 

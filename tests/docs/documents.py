@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from hsm.algorithms import Algorithm
 from signer.domain.keys import UNBOUNDED, Key, KeyVersion, Origin, Purpose, VersionState
 from signer.domain.requests import ManifestSeen, Signature
+from signer.services.log_proofs import InclusionProof
 from signer.web.documents import key_document, signature_document
+from signer.web.log_documents import recorded_members
 from tests.artifacts import ArtifactBuilder
 from verifier import Limits, Manifest
 
@@ -39,6 +41,7 @@ _KEY = Key(
 )
 KEY_DOCUMENT = key_document(_KEY)
 SIGNATURE_DOCUMENT = signature_document(
-    Signature(raw=b"", encoded=b"", key="k", version=1, algorithm="ecdsa-p256", fingerprint=""),
+    Signature(raw=b"", encoded=b"", key="k", version=1, algorithm="ecdsa-p256", fingerprint="", index=0),
     ManifestSeen(manifest=Manifest.parse(ArtifactBuilder().manifest(), limits=Limits())),
+    recorded_members(InclusionProof(index=0, size=1, root=b"", path=(), checkpoint=b"", leaf=b"{}")),
 )

@@ -13,14 +13,16 @@ from signer.application import Application
 from signer.artifacts import Form, UploadReader
 from signer.domain.identity import Identity
 from signer.domain.requests import Signature, SigningRequest
-from signer.errors import CredentialsMissing
+from signer.errors import CredentialsMissing, LogMissing
 from signer.services.artifact_signing import SigningCall
+from signer.services.log_answers import LogAnswers
 from signer.spool import SpooledFile
 from signer.web.documents import SignQuery, signature_document
 from signer.web.front.messages import Answer, Request, json_answer
 from signer.web.front.metrics import Metrics
 from signer.web.front.negotiation import wants_text
 from signer.web.front.rooms import Rooms
+from signer.web.log_documents import recorded_members
 from signer.web.parsing import parsed_query
 
 ARTIFACT_MEDIA_TYPE = "application/vnd.mender-artifact"
@@ -38,6 +40,7 @@ class SigningHandlers:
         self._application = application
         self._rooms = rooms
         self._metrics = metrics
+        self._log = LogAnswers(application.log_proofs)
 
     async def sign(self, request: Request, key: str) -> Answer:
         """Body: a manifest, the head of an artifact, or a whole artifact. Answer: JSON, or manifest.sig as text."""
@@ -48,7 +51,7 @@ class SigningHandlers:
         self._metrics.signed(key, seen)
         if wants_text(request.header(b"accept")):
             return Answer(content_type=TEXT_MEDIA_TYPE, body=signature.encoded, headers=_about(signature))
-        return json_answer(signature_document(signature, seen))
+        return json_answer(signature_document(signature, seen, await self._record(signature)))
 
     async def sign_artifact(self, request: Request, key: str) -> Answer:
         """Body: a whole artifact. Answer: the signed artifact."""
@@ -71,6 +74,13 @@ class SigningHandlers:
             length=upload.splice.size(upload.received, signature.encoded),
             stream=self._joined(upload, content, signature),
         )
+
+    async def _record(self, signature: Signature) -> dict[str, object]:
+        try:
+            return recorded_members(await self._log.proof(signature.index))
+        except LogMissing:
+            # Until a recorder certifies what it records there is nothing to prove it by.
+            return {}
 
     async def _authorised(self, request: Request, key: str) -> Callable[[SigningRequest], SigningCall]:
         """What becomes a call as soon as it is known what was seen."""
@@ -133,6 +143,7 @@ def _about(signature: Signature) -> tuple[tuple[str, str], ...]:
     return (
         ("X-Signing-Key-Version", str(signature.version)),
         ("X-Signing-Key-Fingerprint", signature.fingerprint),
+        ("X-Signing-Log-Index", str(signature.index)),
     )
 
 
