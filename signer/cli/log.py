@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "export": Entry(target="signer.cli.log_verify:export", summary="copy a log into a folder"),
         "show": Entry(target="signer.cli.log_show:show", summary="show leaves of the log"),
         "search": Entry(target="signer.cli.log_show:search", summary="find leaves by what they say"),
+        "monitor": Entry(target="signer.cli.log_monitor:monitor", summary="tell what nobody expects in a log"),
         "witness": Entry(target="signer.cli.log_witness:witness", summary="sign checkpoints that continue a log"),
     }
 )

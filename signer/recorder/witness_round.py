@@ -90,10 +90,8 @@ class Asking:
             if isinstance(meaning, Cosigned):
                 self.held = checkpoint.size
                 return meaning.line
-            if meaning.size == self.held:
-                raise self._unbelievable("it refuses the size that it says it holds")
             self.held = meaning.size
-        raise self._unbelievable("it names another size each time")
+        raise self._unbelievable("it refuses each size that it says it holds")
 
     async def _look(self, origin: str) -> None:
         """See what it holds beyond what it was asked for: it may know a log that was taken back."""

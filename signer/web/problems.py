@@ -16,6 +16,7 @@ from hsm import errors as hsm_errors
 from signer import errors
 from signer.domain.timestamps import rfc3339
 from signer.web.log_wordings import LOG_WORDINGS
+from signer.web.monitor_wordings import MONITOR_WORDINGS
 from signer.web.witness_wordings import WITNESS_WORDINGS
 from signer.web.wording import Wording
 from verifier import VerificationError
@@ -56,6 +57,7 @@ class Problem:
 
 WORDINGS: Mapping[type[Exception], Wording] = {
     **LOG_WORDINGS,
+    **MONITOR_WORDINGS,
     **WITNESS_WORDINGS,
     errors.InvalidRequest: Wording(status=400, detail="the request cannot be read: {problems}"),
     errors.RouteNotFound: Wording(status=404, detail="there is no such route"),

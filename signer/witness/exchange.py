@@ -131,8 +131,8 @@ async def _answer(conversation: h11.Connection, reader: asyncio.StreamReader, li
                 raise ExchangeFailed(f"the answer has more than {limits.body_bytes} bytes")
         elif isinstance(event, h11.EndOfMessage) and head is not None:
             return Answered(status=head.status_code, media_type=_media_type(head), body=bytes(body))
-        elif isinstance(event, h11.ConnectionClosed):
-            raise ExchangeFailed("the connection was closed before an answer")
+        elif not isinstance(event, h11.InformationalResponse):
+            raise ExchangeFailed("what answers does not speak HTTP/1.1")
 
 
 def _media_type(head: h11.Response) -> str:

@@ -182,6 +182,18 @@ LAYERS = {
         name="signer.log",
         allowed=("signer.log", "signer.errors", "signer.answers", "signer.domain.log_rows", "verifier"),
     ),
+    "a monitor knows where a log can be read, and what is expected of it": Layer(
+        name="signer.monitor",
+        allowed=(
+            "signer.monitor",
+            "signer.errors",
+            "signer.new_file",
+            "signer.answers",
+            "signer.log.source",
+            "verifier.errors",
+            "verifier.log",
+        ),
+    ),
     "a witness, and who asks one, knows notes and the words of refusals": Layer(
         name="signer.witness",
         allowed=(

@@ -70,6 +70,9 @@ UNBELIEVED = {
     "the log's line": (answer(lines(KEY.line(TEXT))), INVALID),
     "a note in place of lines": (answer(LOG.checkpoint(8, LINE)), INVALID),
     "more text before its line": (answer(b"text\n\n" + lines(LINE)), INVALID),
+    "more text, which it signed": (answer(b"text\n\n" + lines(WITNESS.line(f"{TEXT}\ntext\n"))), INVALID),
+    "a huge line beside its own": (
+        answer(lines(NoteSignature(name="x", id=b"1234", payload=b"y" * 60_000), LINE)), INVALID),
     "a line without its end": (answer(lines(LINE)[:-1]), INVALID),
     "line ends of Windows": (answer(lines(LINE).replace(b"\n", b"\r\n")), INVALID),
     "65 lines": (answer(lines(*[NoteSignature(name="x", id=b"1234", payload=b"y")] * 64, LINE)), INVALID),

@@ -1,0 +1,105 @@
+"""What is told of each leaf: signatures that nobody expects, and whatever changes who may sign what.
+
+1. A leaf is told unless something says that it need not be: a type that is not known is told.
+2. What stood in records before there was a log is silent at the log's beginning only, and told anywhere else.
+3. Times may go back only by a leaf that says so, and that is told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from signer.monitor.expectations import Expectations
+from verifier.errors import LeafMalformed
+from verifier.log import parsed_leaf
+
+SIGNATURES = frozenset({"signature", "signature-repeated"})
+# Refusals change nothing; who asks in vain often is a matter of the service's own log.
+SILENT = frozenset({"signature-refused"})
+CREATED, IMPORTED, CLOCK_CORRECTED = "log-created", "event-imported", "clock-corrected"
+_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+class Kind(StrEnum):
+    """Kinds of findings; documented in docs/operations/monitor.md."""
+
+    SIGNATURE = "unexpected-signature"
+    EMERGENCY = "emergency"
+    CHANGE = "change"
+    TIME = "time-went-back"
+    MALFORMED = "malformed-leaf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What is told of the leaf at ``index``; ``why``: what did not fit, ``leaf``: its members, as far as it has any."""
+
+    kind: Kind
+    index: int
+    why: str
+    leaf: dict[str, Any]
+
+    def document(self) -> dict[str, Any]:
+        """As a JSON document."""
+        return {"kind": self.kind.value, "index": self.index, "why": self.why, "leaf": self.leaf}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Where the reader of a log stands. ``newest``: the last leaf's time; ``beginning``: nothing but imports so far."""
+
+    newest: str = ""
+    beginning: bool = True
+
+
+def told(
+    raw: bytes, index: int, position: Position, expectations: Expectations | None
+) -> tuple[tuple[Finding, ...], Position]:
+    """What is told of one leaf, and where the reader stands after it. ``expectations`` None: of no signature."""
+    try:
+        leaf: dict[str, Any] = dict(parsed_leaf(raw))
+        at, kind = _moment(leaf.get("time")), _type(leaf.get("type"))
+    except LeafMalformed as error:
+        finding = Finding(kind=Kind.MALFORMED, index=index, why=error.problem, leaf={})
+        return (finding,), Position(newest=position.newest, beginning=False)
+    found: list[Finding] = []
+    if leaf["time"] < position.newest and kind != CLOCK_CORRECTED:
+        found.append(Finding(kind=Kind.TIME, index=index, why=f"after {position.newest}", leaf=leaf))
+    beginning = position.beginning and ((kind == CREATED and index == 0) or kind == IMPORTED)
+    if kind in SIGNATURES:
+        found += _signature(leaf, index, at, expectations)
+    elif leaf.get("emergency") is True:
+        found.append(Finding(kind=Kind.EMERGENCY, index=index, why=kind, leaf=leaf))
+    elif kind not in SILENT and not beginning and not (expectations and expectations.expects_change(leaf)):
+        found.append(Finding(kind=Kind.CHANGE, index=index, why=kind, leaf=leaf))
+    return tuple(found), Position(newest=leaf["time"], beginning=beginning)
+
+
+def _signature(leaf: dict[str, Any], index: int, at: datetime, expectations: Expectations | None) -> list[Finding]:
+    misfit = expectations.misfit(leaf, at) if expectations is not None else None
+    emergency = leaf.get("emergency") is True
+    if misfit is None and not (emergency and expectations is None):
+        return []
+    kind = Kind.EMERGENCY if emergency else Kind.SIGNATURE
+    return [Finding(kind=kind, index=index, why=misfit or "signed in an emergency", leaf=leaf)]
+
+
+def _type(kind: object) -> str:
+    if not isinstance(kind, str):
+        raise LeafMalformed(problem="it has no type")
+    return kind
+
+
+def _moment(text: object) -> datetime:
+    if not isinstance(text, str):
+        raise LeafMalformed(problem="it has no time")
+    try:
+        at = datetime.strptime(text, _TIME).replace(tzinfo=UTC)
+    except ValueError:
+        raise LeafMalformed(problem="its time is none") from None
+    if at.strftime(_TIME) != text:
+        raise LeafMalformed(problem="its time is not in the one spelling that leaves have")
+    return at
