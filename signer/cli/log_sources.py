@@ -22,17 +22,16 @@ from signer.log.database_source import DatabaseSource
 from signer.log.export_source import KEYS, ExportSource
 from signer.log.faults import Fault, FaultKind
 from signer.log.http_source import HttpSource
+from signer.log.known_keys import told_keys
 from signer.log.source import LogSource
-from signer.services.ports import LeafQuery, LogReader
+from signer.services.ports import LogReader
 from signer.storage.checkpoint_file import CheckpointFile
 from signer.storage.database import Database
 from signer.storage.log_audit import SqlLogAudit
 from signer.storage.log_reader import SqlLogReader
-from verifier.log import VerifierKey, parsed_leaf
+from verifier.log import VerifierKey
 
 KEY_VARIABLE = "ARTIFACT_SIGNER_LOG_KEY_FILE"
-ABOUT_KEYS = ("log-created", "log-key-changed", "log-continued")
-MAX_LEAVES_ABOUT_KEYS = 10_000
 
 here_option = click.option(
     "--config",
@@ -124,13 +123,6 @@ def kept_checkpoint(settings: Settings, reader: LogReader) -> tuple[bytes | None
     except CheckpointFileDamaged as error:
         problem = f"{error.path} {error.problem}"
     return reader.checkpoint(), Fault(FaultKind.CHECKPOINT_FILE, None, {"problem": problem})
-
-
-def told_keys(reader: LogReader) -> list[tuple[VerifierKey, ...]]:
-    """The keys of the log as its own leaves tell them, the newest last."""
-    found = reader.find(LeafQuery(first=0, limit=MAX_LEAVES_ABOUT_KEYS, types=ABOUT_KEYS))
-    lists = (parsed_leaf(entry.leaf).get("keys") for entry in found)
-    return [tuple(VerifierKey.parse(str(text)) for text in listed) for listed in lists if isinstance(listed, list)]
 
 
 def _given(texts: tuple[str, ...]) -> tuple[VerifierKey, ...]:

@@ -27,6 +27,8 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "sign": Entry(target="signer.cli.sign:sign", summary="sign an artifact with a key of the service"),
         "events": Entry(target="signer.cli.events:events", summary="list what happened to keys"),
         "log": Entry(target="signer.cli.log:log", summary="look after the log of signatures, and watch it"),
+        "backup": Entry(target="signer.cli.backup:backup", summary="copy an installation's records, while it runs"),
+        "restore": Entry(target="signer.cli.backup:restore", summary="put a backup back"),
         "doctor": Entry(target="signer.cli.doctor:doctor", summary="say what is wrong with an installation, repair it"),
         "tokens": Entry(target="signer.cli.tokens:tokens", summary="list PKCS#11 modules, slots and tokens"),
     }

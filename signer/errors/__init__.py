@@ -13,6 +13,12 @@ from signer.errors.access import (
     CredentialsMissing,
     CredentialsRejected,
 )
+from signer.errors.backup import (
+    BackupUnusable,
+    DatabaseTaken,
+    FolderTaken,
+    RestoreRollsBack,
+)
 from signer.errors.base import (
     SignerError,
 )
@@ -134,6 +140,7 @@ __all__ = [
     "ApiTokenNameTaken",
     "ApiTokenNotFound",
     "ArtifactIncomplete",
+    "BackupUnusable",
     "BodyInterrupted",
     "BodyTooLarge",
     "CertificateNotFound",
@@ -157,10 +164,12 @@ __all__ = [
     "DatabaseFull",
     "DatabaseReadOnly",
     "DatabaseRevisionMismatch",
+    "DatabaseTaken",
     "DatabaseUnavailable",
     "EmptyBody",
     "EncodingNotSupported",
     "ExpectationsInvalid",
+    "FolderTaken",
     "InstallationInUse",
     "InvalidName",
     "InvalidRequest",
@@ -192,6 +201,7 @@ __all__ = [
     "PairInUse",
     "PairNotSuitable",
     "RecorderUnavailable",
+    "RestoreRollsBack",
     "RouteNotFound",
     "ServiceBusy",
     "SignatureLimitReached",

@@ -12,7 +12,7 @@ from sqlalchemy import Column, Connection, Select, String, Table, func, select, 
 
 from signer.domain.leaves import leaf_time
 from signer.domain.log_rows import CheckpointRow, LeafRow, LogFacts, MachineRow, SignatureRow, TileRow
-from signer.errors import LogMissing
+from signer.errors import DatabaseDamaged, LogMissing
 from signer.storage.access import access_digest
 from signer.storage.database import Database
 from signer.storage.tables import (
@@ -67,18 +67,20 @@ class SqlLogAudit:
             head = connection.execute(select(log_head).where(log_head.c.id == 1)).one_or_none()
             if head is None:
                 raise LogMissing
+            if type(head.size) is not int:
+                raise DatabaseDamaged(damage=("the size of the log is no number",))
             machines = connection.execute(select(log_machines).order_by(log_machines.c.size)).all()
             return LogFacts(
                 size=head.size,
-                root=bytes(head.root),
-                frontier=bytes(head.frontier),
+                root=_octets(head.root),
+                frontier=_octets(head.frontier),
                 newest=None if head.at is None else leaf_time(head.at),
                 access_sha256=head.access_sha256,
                 access_found=_access(connection),
                 leaves=_count(connection, log_leaves),
                 tiles=_tiles_by_level(connection),
                 largest_checkpoint=connection.execute(_LARGEST).scalar() or 0,
-                machines=tuple(MachineRow(row.machine, row.size, bytes(row.root)) for row in machines),
+                machines=tuple(MachineRow(row.machine, row.size, _octets(row.root)) for row in machines),
                 waiting=_count(connection, events_before_log) + _count(connection, records_before_log),
                 signatures=_count(connection, signatures),
                 first_leaves=connection.execute(_FIRST_LEAVES).scalar_one(),
@@ -112,13 +114,13 @@ class SqlLogAudit:
         column = log_tiles.c.number
         wanted = select(log_tiles.c.root).where(log_tiles.c.level == level, column >= first, column < end)
         with self._database.reading() as connection:
-            return [bytes(root) for (root,) in connection.execute(wanted.order_by(column))]
+            return [_octets(root) for (root,) in connection.execute(wanted.order_by(column))]
 
     def checkpoints(self) -> Iterator[CheckpointRow]:
         """All checkpoints, by size."""
         wanted = select(log_checkpoints).order_by(log_checkpoints.c.size)
         for row in self._paged(wanted, log_checkpoints.c.size):
-            yield CheckpointRow(row.size, bytes(row.note))
+            yield CheckpointRow(row.size, _octets(row.note))
 
     def _levels(self) -> dict[int, int]:
         with self._database.reading() as connection:
@@ -145,9 +147,9 @@ def _leaf_row(row: Any) -> LeafRow:
     columns["at"] = _time(row.at)
     signature = None
     if row.signature_id is not None:
-        content = None if row.s_signature is None else bytes(row.s_signature)
+        content = None if row.s_signature is None else _octets(row.s_signature)
         signature = SignatureRow(row.signature_id, row.s_manifest, content, row.s_key, row.s_version)
-    return LeafRow(bytes(row.leaf), columns, bytes(row.hash), signature)
+    return LeafRow(_octets(row.leaf), columns, _octets(row.hash), signature)
 
 
 def _plain(value: Any) -> object:
@@ -160,7 +162,7 @@ def _time(value: Any) -> object:
 
 
 def _tile_row(row: Any) -> TileRow:
-    return TileRow(row.level, row.number, bytes(row.hashes), bytes(row.root))
+    return TileRow(row.level, row.number, _octets(row.hashes), _octets(row.root))
 
 
 def _access(connection: Connection) -> str:
@@ -168,6 +170,11 @@ def _access(connection: Connection) -> str:
         return access_digest(connection)
     except (ValueError, TypeError):
         return "of rows that cannot be read"
+
+
+def _octets(value: object) -> bytes:
+    # SQLite keeps what it is given, whatever the column is declared as: text is no bytes that anything begins with.
+    return bytes(value) if isinstance(value, bytes | memoryview) else b""
 
 
 def _count(connection: Connection, table: Table) -> int:

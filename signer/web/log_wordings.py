@@ -98,5 +98,22 @@ LOG_WORDINGS: Mapping[type[Exception], Wording] = MappingProxyType(
         errors.LogNotCertified: Wording(
             status=503, transient=True, detail="no checkpoint covers leaf {index} of the log yet", hint="try again"
         ),
+        errors.FolderTaken: Wording(
+            status=409, detail="{path} holds something already", hint="a backup is made in a folder of its own"
+        ),
+        errors.BackupUnusable: Wording(
+            status=422, detail="{path} is no backup that can be used: {problem}", hint="nothing was put back from it"
+        ),
+        errors.DatabaseTaken: Wording(
+            status=409,
+            detail="the database that is to be filled holds something already",
+            hint="name an empty one in database.url; what is in this one stays",
+        ),
+        errors.RestoreRollsBack: Wording(
+            status=409,
+            detail="{path} says that this machine has seen {known} leaves of the log; the backup, of {restored}, does "
+            "not begin with them",
+            hint="look for a newer backup: what was signed since is not on record in this one",
+        ),
     }
 )

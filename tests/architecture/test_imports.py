@@ -180,7 +180,14 @@ LAYERS = {
     ),
     "the check of a log knows what a log is, and where one can be read": Layer(
         name="signer.log",
-        allowed=("signer.log", "signer.errors", "signer.answers", "signer.domain.log_rows", "verifier"),
+        allowed=(
+            "signer.log",
+            "signer.errors",
+            "signer.answers",
+            "signer.domain.log_rows",
+            "signer.services.ports",
+            "verifier",
+        ),
     ),
     "a monitor knows where a log can be read, and what is expected of it": Layer(
         name="signer.monitor",
@@ -240,6 +247,8 @@ class TestComposition:
 
     POINTS: ClassVar[dict[str, str]] = {
         "signer.bootstrap": "puts the service together",
+        "signer.backup": "copies a database and looks at copies",
+        "signer.restore": "puts a copy in the place of a database that no service runs on",
         "signer.installation": "makes a database before there is a service",
         "signer.recorder.main": "puts the recorder's process together",
         "signer.server": "checks the database's revision before workers are forked",

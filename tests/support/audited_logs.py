@@ -8,26 +8,32 @@ import itertools
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 from sqlalchemy import insert
 
 from signer.domain.events import Event, EventType
 from signer.domain.keys import VersionState
+from signer.domain.leaves import LeafDraft, LogEvent
 from signer.domain.records import Recorded
 from signer.domain.requests import Checked
+from signer.domain.verified_log import VerifiedLog
 from signer.log.check import CheckPlan, Verdict
 from signer.log.database_check import check_database
 from signer.storage.api_token_store import SqlApiTokenStore
+from signer.storage.checkpoint_file import CheckpointFile
 from signer.storage.database import Database
 from signer.storage.key_store import SqlKeyStore
 from signer.storage.log_audit import SqlLogAudit
 from signer.storage.log_reader import SqlLogReader
+from signer.storage.log_transaction import logged
 from signer.storage.signature_records import SqlSignatureRecords
 from signer.storage.tables import log_checkpoints, log_machines
 from tests.support.books import entry
 from tests.support.clock import ManualClock
 from tests.support.records import event, new_key, new_version, swap
-from tests.support.written_logs import KEY, fingerprint, note, signature, spki, verifier_key
+from tests.support.written_logs import KEY, ORIGIN, fingerprint, note, signature, spki, verifier_key
+from verifier.log.leaves import LeafValue
 
 _serial = itertools.count()
 
@@ -67,6 +73,19 @@ class AuditedLog:
             if again:
                 entries += [one(identity="api-token:other"), one(checked=Checked.HEAD, seen={"artifact": "release-1"})]
             assert all(isinstance(each, Recorded) for each in self.records.record_many(entries))
+
+    def tell_keys(self) -> None:
+        """A leaf names the key of the log."""
+        members: dict[str, LeafValue] = {"origin": ORIGIN, "keys": [str(verifier_key())]}
+        with logged(self.database, self.clock) as log:
+            log.tell_leaf(LeafDraft(type=LogEvent.LOG_KEY_CHANGED, actor="test", members=members))
+
+    def keep(self, path: Path) -> None:
+        """A checkpoint of now in a file of its own, new or in the place of the one there."""
+        reader = SqlLogReader(database=self.database)
+        log = VerifiedLog().extended(reader.leaves(0, reader.head().size))
+        path.unlink(missing_ok=True)
+        CheckpointFile(path).create(note=self.certify(), log=log)
 
     def certify(self, *, row: bool = True, machine: str | None = None) -> bytes:
         """A checkpoint over all of it, by the key of the test."""

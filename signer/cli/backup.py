@@ -1,0 +1,45 @@
+"""``artifact-signer backup`` and ``artifact-signer restore``, on an installation of this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from signer.cli.local import config_option
+from signer.cli.output import note
+from signer.config import load_settings
+
+_folder = click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+
+
+@click.command()
+@_folder
+@config_option
+def backup(*, directory: Path, config: Path) -> None:
+    """Copy database, checkpoint, the log's keys and configuration into DIRECTORY; the service may run meanwhile."""
+    from signer.backup import also_to_keep, make_backup
+
+    settings = load_settings(config, os.environ)
+    made = make_backup(settings, config, directory)
+    note(f"{directory} holds {made.origin}: {made.size} leaves, {made.signatures} signatures, all verified")
+    for sentence in also_to_keep(settings):
+        note(f"keep as well: {sentence}")
+
+
+@click.command()
+@_folder
+@config_option
+def restore(*, directory: Path, config: Path) -> None:
+    """Put the backup in DIRECTORY in the place of the database; refused where this machine has seen more of the log."""
+    from signer.restore import restore as put_back
+
+    done = put_back(load_settings(config, os.environ), directory)
+    note(f"the database is {done.backup.origin} of {done.backup.size} leaves, all verified")
+    if done.aside is not None:
+        note(f"what was there before is {done.aside}")
+    if done.known is None:
+        note("this machine has no checkpoint file: nothing here tells whether the backup is the newest")
+        note(f"next: artifact-signer log resume --no-file --config {config}")
+    note(f"then: artifact-signer doctor --config {config}")
