@@ -48,6 +48,10 @@ def configure_logging(settings: LoggingSettings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.level.upper())
+    # No line tells thread, process, task or place, and finding them out costs more than the rest (logging's manual,
+    # "Optimization").
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None
     # Migrations at start are of interest only where something is wrong.
     logging.getLogger("alembic").setLevel(logging.WARNING)
 

@@ -40,10 +40,10 @@ class SqliteOnRecord:
 
     async def find(self, places: Collection[Place]) -> tuple[int, Mapping[Place, bytes]]:
         """The present revision, and the signatures on record."""
-        revision = self._revision()
-        # The revision first: what is found is no older than it.
-        digests = self._texts.listed({digest for _, digest in places})
-        return revision, _found(self._rows(self._texts.text(sql.FOUND), {"digests": digests}))
+        digests = {digest for _, digest in places}
+        if len(digests) == 1:
+            return _found(self._rows(self._texts.text(sql.FOUND_ONE), {"digest": digests.pop()}))
+        return _found(self._rows(self._texts.text(sql.FOUND), {"digests": self._texts.listed(digests)}))
 
     async def access_revision(self) -> int:
         """The present revision of keys and access."""
@@ -91,11 +91,9 @@ class PostgresOnRecord:
 
     def _find(self, digests: Collection[str]) -> tuple[int, Mapping[Place, bytes]]:
         with self._database.reading() as connection:
-            revision = int(self._sql.rows(connection, sql.REVISION, {})[0][0])
-            if not digests:
-                return revision, {}
-            return revision, _found(self._sql.rows(connection, sql.FOUND, {"digests": self._sql.listed(digests)}))
+            return _found(self._sql.rows(connection, sql.FOUND, {"digests": self._sql.listed(digests)}))
 
 
-def _found(rows: Sequence[Sequence[Any]]) -> dict[Place, bytes]:
-    return {(version_id, digest): bytes(signature) for version_id, digest, signature in rows}
+def _found(rows: Sequence[Sequence[Any]]) -> tuple[int, dict[Place, bytes]]:
+    found = {(version_id, digest): bytes(signature) for _, version_id, digest, signature in rows if digest is not None}
+    return int(rows[0][0]), found

@@ -31,7 +31,13 @@ ON_RECORD = """
     SELECT s.version_id, s.manifest_sha256, s.id, s.signature, r.id, r.leaf_id, r.type, r.checked, r.actor, r.at
     FROM signatures s JOIN log_leaves r ON r.signature_id = s.id AND r.type = 'signature-repeated'
     WHERE s.manifest_sha256 IN {digests}"""
-FOUND = "SELECT version_id, manifest_sha256, signature FROM signatures WHERE manifest_sha256 IN {digests}"
+# The revision comes with what is found, from one state of the database. One digest is what is mostly asked for.
+FOUND = """
+    SELECT a.revision, s.version_id, s.manifest_sha256, s.signature
+    FROM access_state a LEFT JOIN signatures s ON s.manifest_sha256 IN {digests} WHERE a.id = 1"""
+FOUND_ONE = """
+    SELECT a.revision, s.version_id, s.manifest_sha256, s.signature
+    FROM access_state a LEFT JOIN signatures s ON s.manifest_sha256 = :digest WHERE a.id = 1"""
 ADD_SIGNATURE = """
     INSERT INTO signatures (id, version_id, manifest_sha256, signature)
     VALUES (:id, :version_id, :manifest_sha256, :signature)"""
