@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from hsm.config import TokenConfig, TokenUri
@@ -17,6 +18,9 @@ from hsm.protocol.records import Setup, unpack_record
 from hsm.protocol.refusals import unpack_error
 from hsm.protocol.values import WireError
 from hsm.types import TokenDescription
+
+# The wait for the opening lock ends before the look does: who keeps it is told, and not that the token hangs.
+LOCK_SHARE = 0.5
 
 
 def list_slots(
@@ -61,7 +65,7 @@ def _looked(
     )
     deadline = clock() + timeout
     try:
-        child = spawn(setup, channels=0, environment=environment)
+        child = spawn(replace(setup, grace=LOCK_SHARE * timeout), channels=0, environment=environment)
     except OSError as failed:
         raise TokenUnavailable(reason=os.strerror(failed.errno or 0), retry_after=TYPICAL_START) from None
     try:

@@ -71,8 +71,10 @@ class Supervisor:
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            child, error = self._one_life()
+            # Looked at before the process reads it: a PIN that comes while another is being refused is tried too. Where
+            # it was the one that was refused, this costs no attempt: its refusal is remembered.
             source = self._pin_identity()
+            child, error = self._one_life()
             due = self._withdraw(error)
             # Reaping waits until a login or a write that is under way has ended: a token that is cut off while it is
             # written may be lost. Requests are told meanwhile, because the process was withdrawn before.

@@ -24,7 +24,7 @@ from hsm.errors import (
     TokenError,
     TokenUnavailable,
 )
-from tests.hsm.children import ended, pid_of
+from tests.hsm.children import ended, pid_of, wait_until
 from tests.hsm.conftest import OpenPool, make_key
 from tests.hsm.load import GRACE, Load
 from tests.hsm.shim import Shim
@@ -171,8 +171,8 @@ def test_a_process_that_replaces_a_failed_one_has_to_sign_first(shim: Shim, open
     shim.say("C_Sign abort")
     with pytest.raises(TokenUnavailable):
         pool.sign(key, b"")
-    assert not pool.wait_ready(1.5)
-    assert pool.health()[0].restarts >= 2
+    wait_until(lambda: pool.health()[0].restarts >= 2)
+    assert not pool.wait_ready(0)
     shim.say()
     assert pool.wait_ready(HEALTHY_WITHIN)
 

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from hsm import TokenUri, inspect, list_slots
-from hsm.errors import DeadlineExceeded, ModuleMissing, TokenAmbiguous, TokenNotFound
+from hsm.errors import DeadlineExceeded, ModuleMissing, TokenAmbiguous, TokenBusy, TokenNotFound
+from hsm.parent.lock_location import lock_group
+from hsm.worker.token_lock import TokenLock
+from tests.hsm.children import wait_until
 from tests.hsm.conftest import OpenPool
 from tests.hsm.shim import Shim
 from tests.hsm.softhsm import SoftHsm, module_path
@@ -38,7 +41,8 @@ def test_what_cannot_be_opened_is_named(softhsm: SoftHsm, open_pool: OpenPool, r
         pytest.skip(f"no {uri.module_path} here")
     config = softhsm.with_(uri=uri)
     pool = open_pool(config, ready=None)
-    assert not pool.wait_ready(1.5)
+    wait_until(lambda: pool.health()[0].last_error is not None)
+    assert not pool.wait_ready(0)
     assert pool.health()[0].last_error == expected.code
     with pytest.raises(expected):
         inspect(config)
@@ -62,7 +66,8 @@ def test_two_tokens_of_one_label_need_the_serial(softhsm: SoftHsm, open_pool: Op
     softhsm.run("--init-token", "--free", "--label", "demo", "--pin", "1234", "--so-pin", "1234")
     config = softhsm.with_(uri=TokenUri(token="demo", module_path=softhsm.config.module_path))
     pool = open_pool(config, ready=None)
-    assert not pool.wait_ready(1.5)
+    wait_until(lambda: pool.health()[0].last_error is not None)
+    assert not pool.wait_ready(0)
     assert pool.health()[0].last_error == TokenAmbiguous.code
     open_pool(softhsm.config)
 
@@ -87,6 +92,18 @@ def test_a_module_that_hangs_does_not_keep_who_looks(shim: Shim) -> None:
             directory=shim.hsm.config.lock_directory,
         )
     assert time.monotonic() - started < 5
+
+
+def test_who_looks_is_told_of_a_lock_that_somebody_keeps(softhsm: SoftHsm) -> None:
+    config = softhsm.config
+    assert config.lock_directory is not None
+    group = lock_group(config.module_path, config.environment)
+    with (
+        TokenLock(config.lock_directory, group=group, clock=time.monotonic).opening(0),
+        pytest.raises(TokenBusy) as refused,
+    ):
+        inspect(config, timeout=4.0)
+    assert refused.value.reason == "another process keeps the opening lock"
 
 
 def test_a_description_comes_from_a_token_in_use_and_from_one_that_is_refused(shim: Shim, open_pool: OpenPool) -> None:

@@ -8,12 +8,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from hsm.errors import ConfigurationError, TokenBusy
 from hsm.parent.lock_location import lock_directory, lock_group
+from hsm.worker.sessions import Sessions
 from hsm.worker.token_lock import TokenLock
 
 HOLDER = """
@@ -114,6 +118,39 @@ def test_who_makes_a_key_keeps_nobody_from_opening(tmp_path: Path) -> None:
     with lock_in(tmp_path).writing(0), another.opening(0), pytest.raises(TokenBusy) as refused, another.writing(0.05):
         pass
     assert refused.value.reason == "another process makes or removes a key"
+
+
+def sessions_of(lock: TokenLock) -> Sessions:
+    """Of a token that opens at once, with waits of a fifth of a second."""
+    module = SimpleNamespace(threads=True, finalize=lambda: None, initialize=lambda: None)
+    token = SimpleNamespace(open=lambda **_: SimpleNamespace(close=lambda: None))
+    login: Any = SimpleNamespace(
+        module=module,
+        lock=lock,
+        guard=SimpleNamespace(critical=nullcontext),
+        setup=SimpleNamespace(grace=0.2),
+        open=lambda: SimpleNamespace(found=SimpleNamespace(token=token)),
+    )
+    sessions = Sessions(login, most=1, timeout=0.2, clock=time.monotonic)
+    sessions.open()
+    return sessions
+
+
+@pytest.mark.timeout(30)
+def test_a_reload_waits_for_the_lock_no_longer_than_for_a_session(tmp_path: Path) -> None:
+    sessions = sessions_of(lock_in(tmp_path))
+    with lock_in(tmp_path).opening(0), pytest.raises(TokenBusy, match="token-busy"):
+        sessions.reopen()
+    sessions.reopen()
+
+
+@pytest.mark.timeout(30)
+def test_who_makes_a_key_waits_for_another_no_longer_than_for_a_start(tmp_path: Path) -> None:
+    sessions = sessions_of(lock_in(tmp_path))
+    with lock_in(tmp_path).writing(0), pytest.raises(TokenBusy), sessions.writing():
+        pass
+    with sessions.writing():
+        pass
 
 
 def test_what_is_opened_together_is_named_by_module_and_environment() -> None:

@@ -14,8 +14,9 @@ from hsm import PinSource, TokenState
 from hsm.config import MAX_PIN_FILE
 from hsm.errors import ConfigurationError, PinAtRisk, PinLocked, PinRejected, TokenError, TokenUnavailable
 from hsm.parent.pin_source import SEALS, sealed_pin_source
-from tests.hsm.children import only_root_sees
-from tests.hsm.conftest import OpenPool, make_key
+from hsm.parent.supervisor import Supervisor
+from tests.hsm.children import only_root_sees, wait_until
+from tests.hsm.conftest import READY_SECONDS, OpenPool, make_key
 from tests.hsm.shim import Shim
 from tests.hsm.softhsm import PIN, SoftHsm
 
@@ -180,6 +181,24 @@ def test_a_corrected_file_opens_the_token_without_a_restart(shim: Shim, open_poo
     while pool.health()[0].state is TokenState.REFUSED and time.monotonic() - started < 10:
         pool.wait_ready(0.05)
     pool.require_ready("demo", timeout=10)
+    assert shim.logins == 2
+
+
+def test_a_pin_that_comes_while_another_is_being_refused_opens_the_token(
+    shim: Shim, open_pool: OpenPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_life = Supervisor._one_life
+    shim.hsm.pin_file.write_text(WRONG)
+
+    def corrected_meanwhile(supervisor: Supervisor) -> object:
+        ended = one_life(supervisor)
+        shim.hsm.pin_file.write_text(PIN)
+        return ended
+
+    monkeypatch.setattr(Supervisor, "_one_life", corrected_meanwhile)
+    pool = open_pool(shim.hsm.config, ready=None)
+    wait_until(lambda: pool.health()[0].restarts == 1)
+    assert pool.wait_ready(READY_SECONDS)
     assert shim.logins == 2
 
 
