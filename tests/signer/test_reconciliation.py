@@ -10,6 +10,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +23,7 @@ from signer.errors import NoActiveVersion
 from signer.services.lifecycle import NewKeyRequest
 from signer.services.reconciliation import ACTOR, DEFAULT_PENDING_AGE
 from tests.signer.doctor.interrupting import NEW_KEY
-from tests.signer.doctor.patient import ADMIN, KEY, ROOT, SIGNING_REQUEST, TOKEN, Patient, findings
+from tests.signer.doctor.patient import ADMIN, KEY, ROOT, SIGNING_REQUEST, TOKEN, Patient, copied, findings
 from tests.support.house import House
 
 PIPELINE = Identity(name="api-token:pipeline", role=Role.SIGNER)
@@ -177,7 +179,7 @@ CRASHES = {
 
 
 def interrupt(patient: Patient, crash: Crash) -> None:
-    """Let a process take the step and be killed."""
+    """Let a process of its own take the step and be killed."""
     crash.prepares(patient)
     done = subprocess.run(
         [sys.executable, "-m", "tests.signer.doctor.interrupting", patient.directory, crash.step, crash.when],
@@ -190,6 +192,32 @@ def interrupt(patient: Patient, crash: Crash) -> None:
     crash.tampers(patient)
 
 
+Interrupted = Callable[[str], Patient]
+
+
+@pytest.fixture(scope="session")
+def crashes(original: Patient, tmp_path_factory: pytest.TempPathFactory) -> Interrupted:
+    """Where a crash has happened, by its sentence: each made once, and not to be changed."""
+
+    @cache
+    def crashed(sentence: str) -> Patient:
+        patient = copied(original, tmp_path_factory.mktemp("crashed") / "installation")
+        interrupt(patient, CRASHES[sentence])
+        return patient
+
+    return crashed
+
+
+@pytest.fixture
+def interrupted(crashes: Interrupted, tmp_path: Path) -> Interrupted:
+    """A copy of where a crash has happened, as it was left: what is on disk is all that there is."""
+    return lambda sentence: copied(crashes(sentence), tmp_path / "installation")
+
+
+# What begins with the same crash runs in the same process, where that is made once.
+BY_CRASH = [pytest.param(sentence, marks=pytest.mark.xdist_group(f"crash: {sentence}")) for sentence in CRASHES]
+
+
 def record(service: House, name: str) -> Key:
     """The key as it is on record."""
     return service.store.key(name)
@@ -200,10 +228,9 @@ def events(service: House, name: str) -> list[Event]:
     return [item.event for item in service.store.events(after=0, limit=1000, key=name)]
 
 
-@pytest.mark.parametrize("sentence", CRASHES)
-def test_a_crash_is_named_and_mended(sentence: str, patient: Patient) -> None:
-    crash = CRASHES[sentence]
-    interrupt(patient, crash)
+@pytest.mark.parametrize("sentence", BY_CRASH)
+def test_a_crash_is_named_and_mended(sentence: str, interrupted: Interrupted) -> None:
+    crash, patient = CRASHES[sentence], interrupted(sentence)
     subject = f"version {crash.version} of key {crash.key}"
     (named,) = findings(patient.examine(), "consistency")
     assert named.severity is Severity.FAILED
@@ -223,10 +250,9 @@ def test_a_crash_is_named_and_mended(sentence: str, patient: Patient) -> None:
         assert any(pair.key_id == version.cka_id for pair in held) is crash.in_token
 
 
-@pytest.mark.parametrize("sentence", CRASHES)
-def test_nothing_signs_or_is_published_between_crash_and_mending(sentence: str, patient: Patient) -> None:
-    crash = CRASHES[sentence]
-    interrupt(patient, crash)
+@pytest.mark.parametrize("sentence", BY_CRASH)
+def test_nothing_signs_or_is_published_between_crash_and_mending(sentence: str, interrupted: Interrupted) -> None:
+    crash, patient = CRASHES[sentence], interrupted(sentence)
     with patient.service() as service:
         key = record(service, crash.key)
         version = key.version(crash.version)
@@ -239,8 +265,8 @@ def test_nothing_signs_or_is_published_between_crash_and_mending(sentence: str, 
                 service.sign(PIPELINE, crash.key, SIGNING_REQUEST)
 
 
-def test_what_was_mended_is_in_order_afterwards(patient: Patient) -> None:
-    interrupt(patient, CRASHES["a created pair is completed and signs"])
+def test_what_was_mended_is_in_order_afterwards(interrupted: Interrupted) -> None:
+    patient = interrupted("a created pair is completed and signs")
     patient.examine(repair=True)
     report = patient.examine(repair=True)
     assert [item.sentence for item in findings(report, "consistency")] == [AGREED]
@@ -250,21 +276,21 @@ def test_what_was_mended_is_in_order_afterwards(patient: Patient) -> None:
         assert service.application.certificates.current(NEW_KEY, 1).self_signed
 
 
-def test_a_completed_key_is_checked_in_the_same_examination(patient: Patient) -> None:
-    interrupt(patient, CRASHES["a created pair is completed and signs"])
+def test_a_completed_key_is_checked_in_the_same_examination(interrupted: Interrupted) -> None:
+    patient = interrupted("a created pair is completed and signs")
     sentences = [item.sentence for item in findings(patient.examine(repair=True), "keys")]
     assert f"key {NEW_KEY} version 1 (active) is in token {TOKEN} as recorded and signs" in sentences
 
 
-def test_the_name_of_a_key_that_was_never_made_is_free_again(patient: Patient) -> None:
-    interrupt(patient, CRASHES["a creation that never reached the token is closed"])
+def test_the_name_of_a_key_that_was_never_made_is_free_again(interrupted: Interrupted) -> None:
+    patient = interrupted("a creation that never reached the token is closed")
     patient.examine(repair=True)
     patient.create(NEW_KEY)
     assert patient.version(key=NEW_KEY).state is VersionState.ACTIVE
 
 
-def test_another_version_can_be_prepared_after_one_that_was_never_made(patient: Patient) -> None:
-    interrupt(patient, CRASHES["a preparation that never reached the token is closed"])
+def test_another_version_can_be_prepared_after_one_that_was_never_made(interrupted: Interrupted) -> None:
+    patient = interrupted("a preparation that never reached the token is closed")
     patient.examine(repair=True)
     with patient.service() as service:
         key = service.lifecycle.prepare(ADMIN, KEY, validity=UNBOUNDED).key
@@ -275,8 +301,8 @@ def test_another_version_can_be_prepared_after_one_that_was_never_made(patient: 
     ]
 
 
-def test_half_a_pair_that_was_given_up_is_told_and_left_in_the_token(patient: Patient) -> None:
-    interrupt(patient, CRASHES["a created pair without its private half is given up"])
+def test_half_a_pair_that_was_given_up_is_told_and_left_in_the_token(interrupted: Interrupted) -> None:
+    patient = interrupted("a created pair without its private half is given up")
     patient.examine(repair=True)
     for _ in range(2):
         (finding,) = findings(patient.examine(repair=True), "consistency")
@@ -285,8 +311,8 @@ def test_half_a_pair_that_was_given_up_is_told_and_left_in_the_token(patient: Pa
 
 
 @pytest.mark.parametrize("repair", [False, True])
-def test_a_pair_that_may_be_under_way_is_named_and_left_alone(patient: Patient, repair: bool) -> None:
-    interrupt(patient, CRASHES["a created pair is completed and signs"])
+def test_a_pair_that_may_be_under_way_is_named_and_left_alone(interrupted: Interrupted, repair: bool) -> None:
+    patient = interrupted("a created pair is completed and signs")
     report = patient.examine(repair=repair, pending_age=DEFAULT_PENDING_AGE)
     (finding,) = findings(report, "consistency")
     assert finding.severity is Severity.WARNING
@@ -295,23 +321,23 @@ def test_a_pair_that_may_be_under_way_is_named_and_left_alone(patient: Patient, 
     assert patient.version(key=NEW_KEY).state is VersionState.PENDING
 
 
-def test_a_pending_version_from_the_future_is_left_alone(patient: Patient) -> None:
-    interrupt(patient, CRASHES["a creation that never reached the token is closed"])
+def test_a_pending_version_from_the_future_is_left_alone(interrupted: Interrupted) -> None:
+    patient = interrupted("a creation that never reached the token is closed")
     patient.sql("UPDATE key_versions SET created_at = '2999-01-01 00:00:00' WHERE state = 'pending'")
     patient.examine(repair=True)
     assert patient.version(key=NEW_KEY).state is VersionState.PENDING
 
 
-def test_a_destruction_is_not_finished_while_the_token_cannot_be_asked(patient: Patient) -> None:
-    interrupt(patient, CRASHES["a destruction that never reached the token is finished"])
+def test_a_destruction_is_not_finished_while_the_token_cannot_be_asked(interrupted: Interrupted) -> None:
+    patient = interrupted("a destruction that never reached the token is finished")
     patient.tamper("mistype")
     (finding,) = findings(patient.examine(repair=True), "consistency")
     assert finding.sentence == "not checked: no token can be logged in to"
     assert patient.version().state is VersionState.DESTROYING
 
 
-def test_another_pair_in_place_of_one_to_be_destroyed_is_left_in_the_token(patient: Patient) -> None:
-    interrupt(patient, CRASHES["a destruction that never reached the token is finished"])
+def test_another_pair_in_place_of_one_to_be_destroyed_is_left_in_the_token(interrupted: Interrupted) -> None:
+    patient = interrupted("a destruction that never reached the token is finished")
     cka_id = patient.version().cka_id
     patient.tamper("replace", cka_id.hex(), "other")
     patient.examine(repair=True)
@@ -320,8 +346,8 @@ def test_another_pair_in_place_of_one_to_be_destroyed_is_left_in_the_token(patie
         assert [pair.key_id for pair in service.parts.tokens.find_keys(TOKEN)] == [cka_id]
 
 
-def test_two_that_mend_at_once_make_one_key(patient: Patient) -> None:
-    interrupt(patient, CRASHES["a created pair is completed and signs"])
+def test_two_that_mend_at_once_make_one_key(interrupted: Interrupted) -> None:
+    patient = interrupted("a created pair is completed and signs")
     command = [sys.executable, "-m", "signer", "doctor", "--config", patient.config, "--repair", "--pending-age", "0"]
     doctors = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
     for doctor in doctors:

@@ -22,6 +22,9 @@ MIB = 1024 * 1024
 TEXT = b"".join(b"%d bottles of beer\n" % number for number in range(60_000))
 NOISE = random.Random(1).randbytes(700_000)
 CONTENT = TEXT + NOISE
+# Made once: every test process pays for what is made when this file is read.
+GZIPPED = gzip.compress(TEXT)
+XZ_TEXT = lzma.compress(TEXT)
 
 
 def zstd(data: bytes, **parameters: Any) -> bytes:
@@ -109,22 +112,22 @@ class TestGzip:
 
     REFUSED: ClassVar[dict[str, tuple[bytes, str]]] = {
         "nothing": (b"", "truncated"),
-        "the header alone": (gzip.compress(TEXT)[:10], "truncated"),
-        "no trailer": (gzip.compress(TEXT)[:-8], "truncated"),
-        "a wrong checksum": (gzip.compress(TEXT)[:-8] + b"\0\0\0\0" + gzip.compress(TEXT)[-4:], "compression-corrupt"),
-        "a wrong length": (gzip.compress(TEXT)[:-4] + b"\0\0\0\0", "compression-corrupt"),
+        "the header alone": (GZIPPED[:10], "truncated"),
+        "no trailer": (GZIPPED[:-8], "truncated"),
+        "a wrong checksum": (GZIPPED[:-8] + b"\0\0\0\0" + GZIPPED[-4:], "compression-corrupt"),
+        "a wrong length": (GZIPPED[:-4] + b"\0\0\0\0", "compression-corrupt"),
         "a damaged block": (
-            gzip.compress(TEXT)[:12] + b"\xff\xff\xff" + gzip.compress(TEXT)[15:],
+            GZIPPED[:12] + b"\xff\xff\xff" + GZIPPED[15:],
             "compression-corrupt",
         ),
-        "another method": (b"\x1f\x8b\x07" + gzip.compress(TEXT)[3:], "compression-corrupt"),
-        "a reserved flag": (b"\x1f\x8b\x08\x80" + gzip.compress(TEXT)[4:], "compression-corrupt"),
-        "zeros and a byte after it": (gzip.compress(TEXT) + bytes(512) + b"x", "compressed-trailing-data"),
-        "one byte after it": (gzip.compress(TEXT) + b"x", "compressed-trailing-data"),
-        "zeros between two members": (gzip.compress(TEXT) + b"\0" + gzip.compress(TEXT), "compressed-trailing-data"),
-        "zeros before it": (b"\0" + gzip.compress(TEXT), "compression-mismatch"),
-        "another compression after it": (gzip.compress(TEXT) + lzma.compress(TEXT), "compressed-trailing-data"),
-        "half a member after it": (gzip.compress(TEXT) + gzip.compress(TEXT)[:50], "truncated"),
+        "another method": (b"\x1f\x8b\x07" + GZIPPED[3:], "compression-corrupt"),
+        "a reserved flag": (b"\x1f\x8b\x08\x80" + GZIPPED[4:], "compression-corrupt"),
+        "zeros and a byte after it": (GZIPPED + bytes(512) + b"x", "compressed-trailing-data"),
+        "one byte after it": (GZIPPED + b"x", "compressed-trailing-data"),
+        "zeros between two members": (GZIPPED + b"\0" + GZIPPED, "compressed-trailing-data"),
+        "zeros before it": (b"\0" + GZIPPED, "compression-mismatch"),
+        "another compression after it": (GZIPPED + XZ_TEXT, "compressed-trailing-data"),
+        "half a member after it": (GZIPPED + GZIPPED[:50], "truncated"),
         "the zlib format": (zlib.compress(TEXT), "compression-mismatch"),
     }
 
@@ -182,12 +185,12 @@ def gzip_with_incomplete_distance_codes() -> bytes:
 
 XZ_REFUSED = {
     "nothing": (b"", "truncated"),
-    "its end is missing": (lzma.compress(TEXT)[:-1], "truncated"),
+    "its end is missing": (XZ_TEXT[:-1], "truncated"),
     "the old .lzma format": (lzma.compress(TEXT, format=lzma.FORMAT_ALONE), "compression-mismatch"),
-    "a second stream": (lzma.compress(TEXT) * 2, "compressed-trailing-data"),
-    "padding": (lzma.compress(TEXT) + bytes(4), "compressed-trailing-data"),
-    "a damaged block": (lzma.compress(TEXT)[:40] + b"\xff" * 8 + lzma.compress(TEXT)[48:], "compression-corrupt"),
-    "a damaged index": (lzma.compress(TEXT)[:-20] + b"\xff" + lzma.compress(TEXT)[-19:], "compression-corrupt"),
+    "a second stream": (XZ_TEXT * 2, "compressed-trailing-data"),
+    "padding": (XZ_TEXT + bytes(4), "compressed-trailing-data"),
+    "a damaged block": (XZ_TEXT[:40] + b"\xff" * 8 + XZ_TEXT[48:], "compression-corrupt"),
+    "a damaged index": (XZ_TEXT[:-20] + b"\xff" + XZ_TEXT[-19:], "compression-corrupt"),
     "a dictionary over 64 MiB": (
         lzma.compress(b"x", filters=[{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 128 * MIB}]),
         "limit-exceeded",
