@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from hsm import TokenKey
-from hsm.protocol.messages import Op, Status
+from hsm.errors import DeadlineExceeded
+from hsm.parent.channel_pool import Lease
+from hsm.parent.child import ChannelTimeout
+from hsm.parent.client import TokenClient
+from hsm.parent.supervisor import Supervisor
+from hsm.protocol.messages import Op, ReplyMessage, Status
 from hsm.protocol.values import pack_values
 from hsm.worker.objects import PROGRESS
 from tests.hsm.children import pid_of
@@ -91,3 +98,56 @@ def test_a_listing_that_nobody_waits_for_ends_nobody(softhsm: SoftHsm, open_pool
     assert len(found) == MANY + 1
     assert pool.sign(key, b"")
     assert pid_of(pool) == pid
+
+
+def test_a_listing_has_a_deadline_of_its_own(softhsm: SoftHsm, open_pool: OpenPool) -> None:
+    pool = open_pool(softhsm.config, timeout=0.0)
+    assert pool.find_keys("demo") == ()
+    with pytest.raises(DeadlineExceeded):
+        pool.find_keys("demo", timeout=0.0)
+
+
+class SlowChannel:
+    """Ten parts, and each takes two seconds of ``now``."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.left = 10
+
+    def send(self, op: Op, body: bytes) -> None:
+        """Nothing is asked of it."""
+
+    def receive(self, timeout: float) -> ReplyMessage:
+        """The next part, if it is waited for."""
+        if timeout < 2.0:
+            raise ChannelTimeout
+        self.now += 2.0
+        self.left -= 1
+        return ReplyMessage(Status.ITEM if self.left else Status.DONE, 1, b"")
+
+
+def lent(channel: Any) -> Lease:
+    return Lease(SimpleNamespace(leave=lambda _: None, give_back=lambda _: None), None, channel, control=True)
+
+
+def test_each_part_is_a_sign_of_life_to_who_waits(softhsm: SoftHsm) -> None:
+    channel = SlowChannel()
+    client = TokenClient(softhsm.with_(sign_timeout=3.0), clock=lambda: channel.now)
+    pool = SimpleNamespace(borrow=lambda **_: lent(channel), give_back=lambda _: None)
+    client._supervisor, client._pid = SimpleNamespace(channels=pool), os.getpid()
+    client.items(Op.FIND, b"", TokenKey, deadline=1000.0)
+    assert channel.left == 0
+
+
+def test_each_part_is_a_sign_of_life_where_nobody_waits_any_more() -> None:
+    channel, recovered = SlowChannel(), []
+    supervisor: Any = SimpleNamespace(
+        _clock=lambda: channel.now,
+        _config=SimpleNamespace(sign_timeout=3.0),
+        channels=SimpleNamespace(recover=recovered.append),
+    )
+    lease = lent(SimpleNamespace(receive=lambda _: channel.receive(2.0)))
+    while not recovered:
+        Supervisor._discard(supervisor, lease)
+        assert recovered or lease.hung_at == channel.now + 3.0
+    assert (recovered, channel.left) == ([lease], 0)

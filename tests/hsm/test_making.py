@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from pkcs11 import exceptions as p11
 
+from hsm import Algorithm
 from hsm.errors import AlgorithmUnsupported, TokenFull, TokenReadOnly, TokenStoreFailed, TokenUnavailable
+from hsm.worker import key_pairs
 from tests.hsm.conftest import OpenPool, make_key
 from tests.hsm.shim import Shim
 
@@ -53,3 +56,24 @@ def test_why_a_pair_is_not_made(shim: Shim, open_pool: OpenPool, row: str) -> No
     shim.say()
     assert pool.wait_ready(HEALTHY_WITHIN)
     assert make_key(pool)
+
+
+def test_what_a_refused_attempt_left_is_removed_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[object] = []
+    attempts: list[int] = []
+
+    class Half:
+        def destroy(self) -> None:
+            left.remove(self)
+
+    def made_by_half(*_: object) -> None:
+        attempts.append(len(left))
+        left.append(Half())
+        raise p11.GeneralError
+
+    monkeypatch.setattr(key_pairs, "objects", lambda *_: [])
+    monkeypatch.setattr(key_pairs, "key_objects", lambda *_: list(left))
+    monkeypatch.setattr(key_pairs, "_made", made_by_half)
+    with pytest.raises(p11.GeneralError):
+        key_pairs.generate(None, Algorithm.ECDSA_P256, b"1", "label")
+    assert (attempts, left) == ([0, 0, 0], [])

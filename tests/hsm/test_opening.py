@@ -7,8 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -120,14 +120,14 @@ def test_who_makes_a_key_keeps_nobody_from_opening(tmp_path: Path) -> None:
     assert refused.value.reason == "another process makes or removes a key"
 
 
-def sessions_of(lock: TokenLock) -> Sessions:
+def sessions_of(lock: TokenLock, critical: Callable[[], Any] = nullcontext) -> Sessions:
     """Of a token that opens at once, with waits of a fifth of a second."""
     module = SimpleNamespace(threads=True, finalize=lambda: None, initialize=lambda: None)
     token = SimpleNamespace(open=lambda **_: SimpleNamespace(close=lambda: None))
     login: Any = SimpleNamespace(
         module=module,
         lock=lock,
-        guard=SimpleNamespace(critical=nullcontext),
+        guard=SimpleNamespace(critical=critical),
         setup=SimpleNamespace(grace=0.2),
         open=lambda: SimpleNamespace(found=SimpleNamespace(token=token)),
     )
@@ -151,6 +151,20 @@ def test_who_makes_a_key_waits_for_another_no_longer_than_for_a_start(tmp_path: 
         pass
     with sessions.writing():
         pass
+
+
+def test_a_process_does_not_end_while_it_writes(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    @contextmanager
+    def critical() -> Iterator[None]:
+        seen.append("begun")
+        yield
+        seen.append("ended")
+
+    with sessions_of(lock_in(tmp_path), critical).writing():
+        assert seen == ["begun"]
+    assert seen == ["begun", "ended"]
 
 
 def test_what_is_opened_together_is_named_by_module_and_environment() -> None:

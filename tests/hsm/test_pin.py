@@ -182,6 +182,9 @@ def test_a_corrected_file_opens_the_token_without_a_restart(shim: Shim, open_poo
         pool.wait_ready(0.05)
     pool.require_ready("demo", timeout=10)
     assert shim.logins == 2
+    locks = shim.hsm.config.lock_directory
+    assert locks is not None
+    assert list(locks.glob("*.refused")) == []
 
 
 def test_a_pin_that_comes_while_another_is_being_refused_opens_the_token(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,8 @@ from hsm.protocol.signing import KeyReference, pack_key
 from hsm.worker import signing
 from hsm.worker.absences import FIRST_BELIEF, LAST_BELIEF, Absences
 from hsm.worker.batches import BatchSigner
-from hsm.worker.reload import FIRST_INTERVAL, LAST_INTERVAL_LOSS, Budget
+from hsm.worker.recovery import Recovery
+from hsm.worker.reload import FIRST_INTERVAL, LAST_INTERVAL_LOSS, Budget, Reload
 from hsm.worker.sessions import Working
 
 
@@ -92,3 +94,16 @@ def test_a_key_that_is_loaded_is_missing_no_more(clock: Clock, monkeypatch: pyte
     monkeypatch.setattr(signing, "load", lambda *_: object())
     signer.load(Working(session=None, edition=0), packed)
     assert not signer._absences.known(packed)
+
+
+def test_other_keys_that_are_missing_do_not_reload_the_token_again(clock: Clock) -> None:
+    reloads = []
+    sessions: Any = SimpleNamespace(
+        reopen=lambda: reloads.append(clock.now),
+        borrow=lambda: nullcontext(Working(session=None, edition=0)),
+        proven=True,
+    )
+    recovery = Recovery(sessions, Reload(sessions, timeout=1.0, clock=clock))
+    for _ in range(5):
+        recovery.after_absence(recovery.generation(), lambda _: False)
+    assert reloads == [clock.now]
