@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select
 
+from signer.domain.events import Event
 from signer.domain.leaves import (
     AccessChange,
     Leaf,
@@ -23,7 +25,7 @@ from signer.storage.access import access_digest, access_revision
 from signer.storage.database import Database
 from signer.storage.event_reader import recorded_event
 from signer.storage.log_append import append, lock_head
-from signer.storage.tables import events_before_log, records_before_log, signatures
+from signer.storage.tables import events_before_log, records_before_log, signatures, versions
 from verifier.log import canonical_leaf, parsed_leaf
 from verifier.log.leaves import LeafValue
 
@@ -61,7 +63,20 @@ def start_log(database: Database, *, clock: Clock, actor: str, members: Mapping[
 def _imported_events(connection: Connection, at: datetime) -> list[Leaf]:
     rows = connection.execute(select(events_before_log).order_by(events_before_log.c.id))
     recorded = [recorded_event(row) for row in rows]
-    return [imported_draft(each.event, event_id=each.id, at=each.at).leaf(at=at) for each in recorded]
+    pinned = connection.execute(select(versions.c.fingerprint, versions.c.spki).where(versions.c.spki.is_not(None)))
+    keys = {row.fingerprint: base64.b64encode(bytes(row.spki)).decode("ascii") for row in pinned}
+    return [
+        imported_draft(_with_public_key(each.event, keys), event_id=each.id, at=each.at).leaf(at=at)
+        for each in recorded
+    ]
+
+
+def _with_public_key(event: Event, keys: Mapping[str, str]) -> Event:
+    """Events of earlier releases name a public key by its digest only; whoever reads the log needs the key."""
+    fingerprint = event.after.get("fingerprint")
+    if not isinstance(fingerprint, str) or fingerprint not in keys:
+        return event
+    return replace(event, after={**event.after, "public_key": keys[fingerprint]})
 
 
 def _import_records(connection: Connection, head: LogHead, at: datetime) -> LogHead:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import itertools
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -318,6 +320,18 @@ class TestBeginning:
         ]
         assert [each.id for each in taken] == [2, 3]
         assert store.newest_timestamp() == clock.now
+
+    def test_events_that_pin_a_key_tell_it_in_the_log(self, young: Database, clock: ManualClock) -> None:
+        store = SqlKeyStore(database=young, clock=clock)
+        version = add_pinned(store).versions[0]
+        assert version.spki is not None
+        pinned = event(EventType.KEY_CREATED)
+        store.record(replace(pinned, after={"fingerprint": version.fingerprint}))
+        store.record(replace(pinned, after={"fingerprint": "0" * 64}))
+        begin_log(young, at=clock.now)
+        *_, taken, other = (each.event.after for each in store.events(after=0, limit=10, key=None))
+        assert taken["public_key"] == base64.b64encode(version.spki).decode()
+        assert "public_key" not in other
 
     def test_it_begins_once(self, database: Database, clock: ManualClock) -> None:
         before = SqlLogReader(database=database).head()

@@ -14,7 +14,7 @@ from signer.log.export import Exported, export_log, tiles_of
 from signer.log.export_source import ExportSource
 from signer.log.faults import FaultKind as K
 from signer.log.source import MAX_BUNDLE_BYTES, PartUnusable
-from tests.support.written_logs import WrittenLog, leaves, verifier_key
+from tests.support.written_logs import WrittenLog, common, created, leaves, verifier_key
 
 LOG = WrittenLog.of(leaves(600))
 
@@ -34,6 +34,18 @@ def test_an_export_holds_at_every_size(tmp_path: Path, size: int) -> None:
     assert verdict.fault is None
     assert verdict.checkpoint is not None
     assert verdict.checkpoint.size == size
+
+
+def test_a_log_with_three_levels_of_tiles_holds(tmp_path: Path) -> None:
+    log = WrittenLog.of([created(), *(common(index, "something") for index in range(1, 65_537))])
+    export(log, tmp_path)
+    assert (tmp_path / "tile/2/000.p/1").read_bytes() == log.hashes(2, 0, 1)
+    assert (tmp_path / "tile/entries/256.p/1").exists()
+    assert check(tmp_path).fault is None
+    (tmp_path / "tile/2/000.p/1").write_bytes(bytes(32))
+    fault = check(tmp_path).fault
+    assert fault is not None
+    assert (fault.kind, fault.index) == (K.TILE, 0)
 
 
 def test_the_tiles_of_a_large_log_are_those_of_the_layout() -> None:
