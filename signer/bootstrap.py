@@ -56,6 +56,7 @@ from signer.storage.log_reader import SqlLogReader
 from signer.storage.on_record import signatures_on_record
 from signer.storage.worker_store import SqlWorkerStore
 from signer.token import open_tokens
+from signer.witness.report import CosignedNotes, WitnessFile
 from verifier import Limits
 
 # A revoked API token is refused after at most this long.
@@ -126,8 +127,15 @@ def sql_parts(
         reports=SqlWorkerStore(database=database, worker=this_worker(), is_alive=is_alive, clock=clock),
         stages=stages,
         log_reader=log_reader,
-        checkpoints=NewestNote(file=CheckpointFile(settings.log.checkpoint_file), reader=log_reader),
+        checkpoints=_checkpoints(settings, log_reader),
     )
+
+
+def _checkpoints(settings: Settings, reader: SqlLogReader) -> CheckpointSource:
+    newest = NewestNote(file=CheckpointFile(settings.log.checkpoint_file), reader=reader)
+    if not settings.log.witnesses:
+        return newest
+    return CosignedNotes(notes=newest, file=WitnessFile(settings.log.witness_file))
 
 
 class _NoSigner:

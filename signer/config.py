@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from signer.addresses import is_loopback
 from signer.errors import ConfigurationInvalid
+from signer.log_settings import LogSettings
+from signer.settings_section import Section, holds_tables
 
 ENVIRONMENT_PREFIX = "ARTIFACT_SIGNER_"
 # Read by the command line client, not settings of the service.
@@ -31,20 +33,6 @@ CLIENT_VARIABLES = frozenset(
 FORMER_SETTINGS = {("log", "level"): "logging", ("log", "format"): "logging"}
 MEBIBYTE = 1 << 20
 GIBIBYTE = 1 << 30
-
-
-class Section(BaseModel):
-    """A table of the file: frozen, and strict about names and types."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _a_boolean_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        # Text is converted, since variables hold nothing else; ``workers = true`` would silently mean one.
-        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
-            raise ValueError("must not be true or false")
-        return value
 
 
 class Tls(StrEnum):
@@ -208,13 +196,6 @@ class LoggingSettings(Section):
     format: LogFormat = Field(LogFormat.TEXT, description="text or json")
 
 
-class LogSettings(Section):
-    """``[log]``: the transparency log, in which every signature is recorded."""
-
-    checkpoint_file: Path = Field(Path("log.checkpoint"), description="file of the newest checkpoint")
-    failover_check: bool = Field(True, description="on PostgreSQL, look for lost leaves after a failover")
-
-
 class PinSettings(Section):
     """Where a token's PIN comes from; exactly one of the three."""
 
@@ -293,7 +274,8 @@ def _apply_environment(document: dict[str, Any], environment: Mapping[str, str])
     targets = {
         f"{ENVIRONMENT_PREFIX}{section}_{name}".upper(): (section, name)
         for section, model in _sections().items()
-        for name in model.model_fields
+        for name, field in model.model_fields.items()
+        if not holds_tables(field)
     }
     known = CLIENT_VARIABLES | _pin_variables(document)
     for variable, value in environment.items():
@@ -354,7 +336,7 @@ def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
         update={
             "server": server.model_copy(update=changes),
             "database": database.model_copy(update={"url": url, "password_file": password_file}),
-            "log": settings.log.model_copy(update={"checkpoint_file": base / settings.log.checkpoint_file}),
+            "log": settings.log.below(base),
             "spool": settings.spool.model_copy(update={"directory": base / settings.spool.directory}),
             "tokens": tuple(_with_absolute_pin(token, base) for token in settings.tokens),
         }

@@ -19,6 +19,7 @@ from signer.doctor.keys import extractable, key_certificates, keys, validity
 from signer.doctor.report import Finding, Line, Report, Unchecked, failed, warning
 from signer.doctor.service import tls_certificate, workers
 from signer.doctor.token_checks import mechanisms, modules, pins, presence
+from signer.doctor.witnesses import witnesses
 
 REPAIR_FIRST = "repair what failed above, then run doctor again"
 NO_ANSWER = "a disk, a token or a network does not answer; look at the log of the system"
@@ -65,6 +66,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "certificates": Check(look=key_certificates),
         "spool": Check(look=spool),
         "workers": Check(look=workers),
+        "witnesses": Check(look=witnesses),
     }
 )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from signer.addresses import Address
 from signer.errors import LogRolledBack, WitnessAnswerInvalid, WitnessDisagrees, WitnessRefused, WitnessUnreachable
 from signer.witness.asking import (
     ADD_CHECKPOINT,
@@ -21,7 +22,7 @@ from signer.witness.asking import (
     monitoring_path,
     request_body,
 )
-from signer.witness.exchange import Address, Answered, ExchangeFailed, Limits, exchange
+from signer.witness.exchange import Answered, ExchangeFailed, Limits, exchange
 from verifier.log import Checkpoint, NoteSignature, SignedNote, VerifierKey
 
 PROOF_WRONG = 422

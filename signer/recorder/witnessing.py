@@ -33,7 +33,7 @@ class Witnessing:
     Args:
         log_keys: the keys that the log's checkpoints are signed with, now.
         pace: seconds between two rounds at least.
-        published: called in the thread with a checkpoint each time that it has one signature more.
+        report: called in the thread with ``cosigned`` and ``alarms`` each time that one of them has changed.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class Witnessing:
         log: CommittedLog,
         limits: Limits,
         pace: float = PACE_SECONDS,
-        published: Callable[[bytes], None] = lambda _: None,
+        report: Callable[[bytes | None, Mapping[str, SignerError]], None] = lambda *_: None,
     ) -> None:
         self._asked = tuple(Asking(witness=each, log=log, log_keys=log_keys, limits=limits) for each in witnesses)
         self._pace = pace
-        self._published = published
+        self._report = report
         self._alarms: dict[str, SignerError] = {}
         self._offered: bytes | None = None
         self._cosigned: bytes | None = None
@@ -118,14 +118,22 @@ class Witnessing:
             if line is not None:
                 lines[name] = line
                 self._cosigned = cosigned_note(checkpoint, list(lines.values()))
-                self._published(self._cosigned)
+                self._tell()
 
     def _alarm(self, name: str, error: SignerError) -> None:
         before = self._alarms.get(name)
         self._alarms[name] = error
         if before is None or str(before) != str(error):
             logger.error("witness %s does not sign: %s", name, error)
+            self._tell()
 
     def _signed(self, name: str) -> None:
         if self._alarms.pop(name, None) is not None:
             logger.info("witness %s signs again", name)
+            self._tell()
+
+    def _tell(self) -> None:
+        try:
+            self._report(self._cosigned, dict(self._alarms))
+        except OSError as error:
+            logger.error("what witnesses signed cannot be told: %s", error.strerror)  # noqa: TRY400  (one line)

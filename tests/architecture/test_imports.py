@@ -159,7 +159,12 @@ LAYERS = {
         allowed=("signer.services", "signer.domain", "signer.artifacts", "signer.spool", "verifier"),
     ),
     "the settings know nothing but the errors and addresses": Layer(
-        name="signer.config", allowed=("signer.errors", "signer.addresses")
+        name="signer.config",
+        allowed=("signer.errors", "signer.addresses", "signer.settings_section", "signer.log_settings"),
+    ),
+    "the settings of the log know the form of its keys too": Layer(
+        name="signer.log_settings",
+        allowed=("signer.addresses", "signer.settings_section", "verifier.errors", "verifier.log"),
     ),
     "the recorder's ways know the domain and the errors": Layer(
         name="signer.recorder",
@@ -169,8 +174,8 @@ LAYERS = {
             "signer.errors",
             "signer.logs",
             "signer.config",
-            "signer.witness.exchange",
-            "signer.witness.asking",
+            "signer.addresses",
+            "signer.witness",
             "verifier.log",
             "hsm.isolated",
             # main.py alone, as a composition point

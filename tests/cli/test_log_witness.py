@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from signer.cli.main import run
-from tests.support.made_logs import NoteKey
-from verifier.log import KeyType
+from tests.artifacts import public_pem
+from tests.cli.artifact_verify import artifact_verify
+from tests.cli.test_artifact_verify_log import LOG_KEY as VERIFY_LOG_KEY
+from tests.cli.test_artifact_verify_log import P256, SIGNED, proof_of
+from tests.support.made_logs import NoteKey, request
+from tests.support.witnesses import running_witness
+from verifier.log import KeyType, LogProof
 
 LOG_KEY = str(NoteKey.ed25519(1).verifier)
+WITNESS_KEY_OF_NOBODY = NoteKey.ed25519(9, "nobody.example", KeyType.COSIGNATURE).verifier
 WITNESS_KEY = str(NoteKey.ed25519(1, "w.example", KeyType.COSIGNATURE).verifier)
 
 REFUSED = {
@@ -63,3 +70,25 @@ def test_it_needs(option: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_group_lists_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["log", "--help"]) == 0
     assert "witness" in capsys.readouterr().out
+
+
+def test_artifact_verify_demands_a_witness_that_signed(tmp_path: Path) -> None:
+    """The witness of the command, and the proof of an artifact under a checkpoint that it signed."""
+    (tmp_path / "release.pem").write_bytes(public_pem(P256))
+    artifact = SIGNED.build()
+    (tmp_path / "one.mender").write_bytes(artifact)
+    bare = LogProof.parse(proof_of(artifact, witnessed=False))
+    with running_witness(tmp_path, VERIFY_LOG_KEY) as running:
+        status, lines = running.add(request(0, (), bare.checkpoint))
+        witness_key = str(running.key)
+    assert status == 200
+    (tmp_path / "bare").write_bytes(bytes(bare))
+    (tmp_path / "cosigned").write_bytes(bytes(replace(bare, checkpoint=bare.checkpoint + lines)))
+    base = ("--key", "release.pem", "--log-key", str(VERIFY_LOG_KEY), "--witness", witness_key)
+    one = artifact_verify(*base, "--witnesses", "1", "--proof", "cosigned", "one.mender", cwd=tmp_path, stdin=b"")
+    assert (one.code, one.stderr) == (0, "")
+    none = artifact_verify(*base, "--witnesses", "1", "--proof", "bare", "one.mender", cwd=tmp_path, stdin=b"")
+    assert (none.code, "witnesses have to have signed" in none.stderr) == (1, True)
+    both = ("--witness", str(WITNESS_KEY_OF_NOBODY), "--witnesses", "2")
+    two = artifact_verify(*base, *both, "--proof", "cosigned", "one.mender", cwd=tmp_path, stdin=b"")
+    assert two.code == 1

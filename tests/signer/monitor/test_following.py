@@ -163,6 +163,14 @@ def test_nothing_is_read_of(change: Callable[[bytes], bytes]) -> None:
     assert all(each.frontier.size == 7 for each in reader.kept)
 
 
+@pytest.mark.parametrize("leaves", [LOG.leaves[:-1], [*LOG.leaves[:7], *LOG.leaves[8:]], LOG.leaves[:3]])
+def test_a_bundle_of_another_number_of_entries_is_told_as_such(leaves: list[bytes]) -> None:
+    """It says nothing of the log: a proxy may have cut it."""
+    with pytest.raises(PartUnusable) as caught:
+        Reader().look(Served(log=LOG, entries_of=MadeLog(leaves=leaves)))
+    assert "more or fewer entries" in caught.value.problem
+
+
 OTHER = NoteKey.ed25519(9)
 NOTES = {
     "a note of another key": MadeLog(leaves=LOG.leaves, keys=(OTHER,)).checkpoint(),

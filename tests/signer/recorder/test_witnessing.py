@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from signer.addresses import Address
 from signer.errors import DatabaseUnavailable, SignerError
 from signer.recorder.witness_round import AskedWitness
 from signer.recorder.witnessing import Witnessing
-from signer.witness.exchange import Address, Limits
+from signer.witness.exchange import Limits
+from signer.witness.report import WitnessFile
 from tests.signer.witness.test_exchange import dripping, http
 from tests.support.canned import answering
 from tests.support.made_logs import MadeLog, NoteKey, request
@@ -256,13 +258,31 @@ def test_one_that_hangs_delays_neither_the_others_nor_whoever_offers(running: Ru
         assert made.alarms()["slow"].code == "witness-unreachable"
 
 
-def test_every_signature_is_published_as_it_comes(running: RunningWitness) -> None:
-    told: list[bytes] = []
+def test_signatures_and_alarms_are_told_as_they_come(running: RunningWitness, tmp_path: Path) -> None:
+    file = WitnessFile(tmp_path / "witnesses")
     made = Witnessing(
         witnesses=[real(running)], log_keys=lambda: [KEY.verifier], log=Committed(), limits=Limits(), pace=0.05,
-        published=told.append,
+        report=file.write,
     )  # fmt: skip
     made.offer(LOG.checkpoint(3))
-    until(lambda: told)
+    until(file.read)
+    running.kill()
+    made.offer(LOG.checkpoint(4))
+    until(made.alarms)
     made.close()
-    assert len(SignedNote.parse(told[0]).unverified_signatures) == 2
+    report = file.read()
+    assert report is not None
+    assert len(SignedNote.parse(report.note or b"").unverified_signatures) == 2
+    assert report.alarms["one"][0] == "witness-unreachable"
+
+
+def test_a_file_that_cannot_be_written_ends_nothing(running: RunningWitness, tmp_path: Path) -> None:
+    file = WitnessFile(tmp_path / "no" / "witnesses")
+    made = Witnessing(
+        witnesses=[real(running)], log_keys=lambda: [KEY.verifier], log=Committed(), limits=Limits(), pace=0.05,
+        report=file.write,
+    )  # fmt: skip
+    for size in (3, 4):
+        made.offer(LOG.checkpoint(size))
+        until(signed_by(made, size, running.key))
+    made.close()

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from signer.addresses import Address
 from signer.errors import SignerError
 from signer.witness.asking import (
     Cosigned,
@@ -16,7 +17,7 @@ from signer.witness.asking import (
     monitoring_path,
     request_body,
 )
-from signer.witness.exchange import Address, Answered
+from signer.witness.exchange import Answered
 from tests.support.made_logs import MadeLog, NoteKey, request
 from verifier.log import KeyType, NoteSignature, SignedNote, open_checkpoint
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from signer.witness.exchange import Address, Answered, ExchangeFailed, Limits, exchange
+from signer.addresses import Address
+from signer.witness.exchange import Answered, ExchangeFailed, Limits, exchange
 from tests.support.canned import answering
 from tests.support.certificates import self_signed
 
