@@ -16,7 +16,7 @@ from signer.config import Settings
 from signer.processes import is_alive, this_worker
 from signer.recorder.addresses import socket_path
 from signer.recorder.client import RecorderClient
-from signer.recorder.probe import ping
+from signer.recorder.probe import prove
 from signer.services.adoption import Adoption
 from signer.services.artifact_signing import ArtifactSigning
 from signer.services.certificates import CertificateService
@@ -299,7 +299,7 @@ class Runtime:
         )
         self._on_record, self._recorder = parts.on_record, parts.recorder
         # Nothing is signed without it; only a running service has one.
-        answers = partial(ping, socket_path(settings.spool.directory), timeout=settings.signing.timeout)
+        answers = partial(prove, socket_path(settings.spool.directory), timeout=settings.signing.timeout)
         self.application = build_application(settings, replace(parts, probes={"recorder": answers}))
 
     def start(self) -> None:

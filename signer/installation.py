@@ -31,9 +31,9 @@ from signer.bootstrap import utc_now
 from signer.config import ServerSettings, load_settings
 from signer.domain.identity import Role
 from signer.errors import ConfigurationInvalid
+from signer.log_creation import create_log
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
-from signer.storage.log_start import start_log
 
 CONFIG_NAME = "artifact-signer.toml"
 LOG_KEY_NAME = "log.vkey"
@@ -239,8 +239,7 @@ def _make_database(directory: Path, config: Path) -> None:
     database = Database(settings.database)
     try:
         database.upgrade()
-        origin = f"artifact-signer/{secrets.token_hex(8)}"
-        start_log(database, clock=utc_now, actor="artifact-signer init", members={"origin": origin})
+        create_log(settings, origin=None, token=None, directory=directory)
         store = SqlApiTokenStore(database=database, clock=utc_now)
         name = f"admin-{secrets.token_hex(3)}" if store.name_taken("admin") else "admin"
         token = issue_api_token(store, name=name, role=Role.ADMINISTRATOR, actor="artifact-signer init")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import ssl
+from collections.abc import Collection
 from importlib import import_module
 from pathlib import Path
 from signal import SIGHUP
@@ -15,11 +16,13 @@ from gunicorn.arbiter import Arbiter
 
 from signer.bootstrap import Runtime
 from signer.config import ServerSettings, Settings, Tls
-from signer.errors import ConfigurationInvalid
+from signer.errors import ConfigurationInvalid, LogMissing
 from signer.logs import configure_logging
 from signer.recorder.setup import Setup
 from signer.recorder.supervision import RecorderSupervisor
+from signer.storage.checkpoint_file import CheckpointFile
 from signer.storage.database import Database
+from signer.storage.log_reader import SqlLogReader
 from signer.token import with_sealed_pins
 from signer.web import metrics_folder
 from signer.web.connections.limits import ConnectionLimits, most_connections, raise_descriptor_limit
@@ -90,13 +93,13 @@ class ServiceArbiter(Arbiter):  # type: ignore[misc]  # gunicorn carries no type
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
     """gunicorn, configured from the settings alone."""
 
-    def __init__(self, settings: Settings, *, descriptors: int) -> None:
+    def __init__(self, settings: Settings, *, descriptors: int, hidden: Collection[str] = ()) -> None:
         self.settings = settings
         # Before gunicorn reads its configuration: it would tell of an error in its own way.
         self.tls = tls_context(settings.server) if settings.server.tls is Tls.ON else None
         self.limits = connection_limits(settings.server, descriptors=descriptors)
         self.shares = Shares(settings.server.workers + SPARE_SEATS)
-        self.recorder = recorder_supervisor(settings)
+        self.recorder = recorder_supervisor(settings, hidden=hidden)
         self.runtime: Runtime | None = None
         super().__init__()
 
@@ -164,13 +167,12 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
             self.runtime.close()
 
 
-def recorder_supervisor(settings: Settings) -> RecorderSupervisor:
-    """The recorder of this installation, not started."""
-    setup = Setup(
-        database=settings.database, logging=settings.logging, clock_tolerance=settings.signing.clock_tolerance
+def recorder_supervisor(settings: Settings, *, hidden: Collection[str] = ()) -> RecorderSupervisor:
+    """The recorder of this installation, not started. ``hidden``: variables that it must not see."""
+    setup = Setup(settings=settings)
+    return RecorderSupervisor(
+        directory=settings.spool.directory, setup=setup.line(), inherited=setup.descriptors, hidden=hidden
     )
-    pins = {token.pin.env for token in settings.tokens if token.pin.env is not None}
-    return RecorderSupervisor(directory=settings.spool.directory, setup=setup.line(), hidden=pins)
 
 
 def connection_limits(server: ServerSettings, *, descriptors: int) -> ConnectionLimits:
@@ -218,17 +220,28 @@ def serve(settings: Settings) -> None:
     # Now, for all workers together, and not before: what counts looks for its folder when it is imported.
     import_module("signer.asgi")
     scheme = "https" if settings.server.tls is Tls.ON else "http"
-    server = Server(with_sealed_pins(settings), descriptors=raise_descriptor_limit())
+    # The recorder reads PINs from what is sealed; a variable that held one it does not see.
+    variables = {token.pin.env for token in settings.tokens if token.pin.env is not None}
+    server = Server(with_sealed_pins(settings), descriptors=raise_descriptor_limit(), hidden=variables)
     logger.info(
         "serving %s on %s, up to %d connections per worker", scheme, settings.server.bind, server.limits.connections
     )
     server.run()
 
 
+def _check_log(settings: Settings, database: Database) -> None:
+    """There is a log, and what is on record continues what was certified, as far as a look at its head can tell."""
+    head = SqlLogReader(database=database).head()
+    if head.size == 0:
+        raise LogMissing
+    CheckpointFile(settings.log.checkpoint_file).read().log.beyond(size=head.size, root=head.root)
+
+
 def _check_database(settings: Settings) -> None:
     database = Database(settings.database)
     try:
         database.check_revision()
+        _check_log(settings, database)
     finally:
         # Nothing opened before the fork may be used after it.
         database.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def token_config(token: TokenSettings, *, sign_timeout: float, lock_directory: P
 
 
 def with_sealed_pins(settings: Settings) -> Settings:
-    """The settings with each PIN that can be read only once moved where every worker can read it.
+    """The settings with each PIN that is on a pipe or in a variable moved where every process can read it.
 
     To be called before workers are forked. A PIN on a pipe goes into sealed memory without passing through here.
     """
@@ -33,10 +34,12 @@ def with_sealed_pins(settings: Settings) -> Settings:
 
 
 def _with_sealed_pin(token: TokenSettings) -> TokenSettings:
-    if token.pin.fd is None:
+    if token.pin.file is not None:
         return token
-    source = sealed_pin_source(PinSource(fd=token.pin.fd), clock=time.monotonic)
-    return token.model_copy(update={"pin": token.pin.model_copy(update={"fd": source.fd})})
+    source = sealed_pin_source(
+        PinSource(env=token.pin.env, fd=token.pin.fd), clock=time.monotonic, environment=os.environ
+    )
+    return token.model_copy(update={"pin": token.pin.model_copy(update={"fd": source.fd, "env": None})})
 
 
 def open_tokens(settings: Settings) -> TokenPool:

@@ -40,12 +40,16 @@ class PinHandle:
             os.close(self.fd)
 
 
-def sealed_pin_source(source: PinSource, *, clock: Callable[[], float]) -> PinSource:
+def sealed_pin_source(
+    source: PinSource, *, clock: Callable[[], float], environment: Mapping[str, str] | None = None
+) -> PinSource:
     """``source`` in a form that can be read any number of times; call it before workers are forked.
 
-    A pipe becomes a descriptor of a sealed memory file and is closed; everything else stays as it is. Raises
-    ``ConfigurationError``.
+    A pipe becomes a descriptor of a sealed memory file and is closed, and so does a variable where its
+    ``environment`` is given; everything else stays as it is. Raises ``ConfigurationError``.
     """
+    if source.env is not None and environment is not None:
+        return PinSource(fd=handle(source, environment, clock=clock).fd)
     if source.fd is None:
         return source
     try:

@@ -11,6 +11,8 @@ from signer.cli.lazy import Entry, LazyGroup
 
 COMMANDS: Mapping[str, Entry] = MappingProxyType(
     {
+        "create": Entry(target="signer.cli.log_setup:create", summary="make the log of an installation, and its keys"),
+        "resume": Entry(target="signer.cli.log_setup:resume", summary="let a log go on whose file is lost"),
         "verify": Entry(target="signer.cli.log_verify:verify", summary="check every leaf, hash and signature of a log"),
         "export": Entry(target="signer.cli.log_verify:export", summary="copy a log into a folder"),
         "show": Entry(target="signer.cli.log_show:show", summary="show leaves of the log"),

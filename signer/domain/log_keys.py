@@ -11,12 +11,16 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from hsm.algorithms import Algorithm
 from signer.domain.keys import Key, KeyVersion, Purpose, VersionState
-from verifier.log import VerifierKey
+from signer.errors import CheckpointFileDamaged
+from verifier.errors import VerificationError
+from verifier.log import Checkpoint as CheckpointText
+from verifier.log import SignedNote, VerifierKey, open_checkpoint
 
 FIRST_KEY = "log"
 # Best first: what every reader of such logs verifies, then what every token offers.
@@ -63,6 +67,24 @@ def checkpoint_keys(keys: Iterable[Key], origin: str) -> tuple[tuple[LogKey, ...
         if key.active is not None
     ]
     return tuple(group for group in groups if group)
+
+
+def known_origin(unverified_note: bytes, keys: Iterable[Key], *, path: Path) -> str:
+    """The origin of a checkpoint that a key on record signed, whatever has become of that key since.
+
+    Raises ``CheckpointFileDamaged``: whoever can write the file cannot make a checkpoint.
+    """
+    try:
+        origin = CheckpointText.parse(SignedNote.parse(unverified_note).text).origin
+        every = [
+            verifier_key(version.spki, origin)
+            for key in _log_keys(keys)
+            for version in key.versions
+            if version.spki is not None
+        ]
+        return open_checkpoint(unverified_note, every).checkpoint.origin
+    except VerificationError:
+        raise CheckpointFileDamaged(path=str(path), problem="is signed by no key of the log") from None
 
 
 def verifier_key(spki: bytes, origin: str) -> VerifierKey:

@@ -76,12 +76,14 @@ class Recorded:
         index: of the record of type ``signature`` that saw most of it, from 0.
         at: when that was recorded, aware UTC.
         repeated: the signature was on record before.
+        size: of a checkpoint that covers it; 0 where none is told.
     """
 
     signature: bytes
     index: int
     at: datetime
     repeated: bool
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,7 @@ from signer.errors.keys import (
     VersionNotFound,
 )
 from signer.errors.log import (
+    LOG_FAULTS,
     AccessTampered,
     CheckpointFileDamaged,
     CheckpointFileInUse,
@@ -67,6 +68,7 @@ from signer.errors.log import (
     LogForked,
     LogKeyMissing,
     LogMissing,
+    LogOriginFixed,
     LogRolledBack,
     LogStopped,
 )
@@ -133,6 +135,7 @@ from signer.errors.witnessing import (
 )
 
 __all__ = [
+    "LOG_FAULTS",
     "AccessDenied",
     "AccessTampered",
     "ActiveVersionExists",
@@ -185,6 +188,7 @@ __all__ = [
     "LogKeyMissing",
     "LogMissing",
     "LogNotCertified",
+    "LogOriginFixed",
     "LogPathInvalid",
     "LogRolledBack",
     "LogStateUnusable",

@@ -59,6 +59,15 @@ class LogKeyMissing(SignerError):
 
 
 @dataclass(eq=False, kw_only=True)
+class LogOriginFixed(SignerError):
+    """The log has a name for life, ``origin``, and it is not the one that was asked for."""
+
+    code = "log-origin-fixed"
+    origin: str
+    wanted: str
+
+
+@dataclass(eq=False, kw_only=True)
 class CheckpointUnavailable(SignerError):
     """No token signs checkpoints now: what is on record cannot be given out. ``reason``: the code of that."""
 
@@ -108,3 +117,20 @@ class CheckpointNotWritten(SignerError):
     code = "checkpoint-not-written"
     path: str
     reason: str
+
+
+# What stands in the way of every signature, whatever is asked for.
+LOG_FAULTS = (
+    LogMissing,
+    LogDamaged,
+    LogForked,
+    LogRolledBack,
+    LogStopped,
+    LogKeyMissing,
+    AccessTampered,
+    CheckpointUnavailable,
+    CheckpointFileMissing,
+    CheckpointFileDamaged,
+    CheckpointFileInUse,
+    CheckpointNotWritten,
+)

@@ -22,7 +22,6 @@ from signer.recorder.protocol import (
     Answer,
     FrameError,
     FrameReader,
-    Ping,
     frame,
     packed_entry,
     parsed_answers,
@@ -133,7 +132,7 @@ class RecorderClient:
 
     def _answered(self, unverified_frame: bytes) -> None:
         answers = parsed_answers(unverified_frame)
-        if isinstance(answers, Ping):
+        if not isinstance(answers, list):
             raise FrameError
         self._delay = FIRST_DELAY
         for record_id, answer in answers:

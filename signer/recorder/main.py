@@ -11,20 +11,38 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from hsm.errors import TokenError
+from signer.config import Settings
+from signer.domain.log_keys import known_origin
 from signer.domain.records import Outcome, SignatureEntry
+from signer.domain.verified_log import VerifiedLog
+from signer.errors import LogKeyMissing, SignerError
 from signer.logs import configure_logging
+from signer.recorder.checkpointer import Certified, Checkpointer
+from signer.recorder.release import Release
 from signer.recorder.server import RecorderServer
-from signer.recorder.setup import BATCH_SECONDS, Setup
+from signer.recorder.setup import BATCH_SECONDS, LOOK_SECONDS, Setup
+from signer.services.checkpoints import CheckpointSigner
+from signer.storage.certified_records import CertifiedRecords
+from signer.storage.checkpoint_file import CheckpointFile, HeldCheckpointFile
 from signer.storage.database import Database
-from signer.storage.signature_records import SqlSignatureRecords
+from signer.storage.key_store import SqlKeyStore
+from signer.token import open_tokens
 
 logger = logging.getLogger("artifact-signer.recorder")
 
 MAX_SETUP_BYTES = 1 << 16
+# The exit status of one that ends because the next may fare better.
+BEGIN_ANEW = 1
+# How long it waits for its tokens before it serves: what workers send waits meanwhile.
+TOKEN_SECONDS = 10.0
+TOKEN_LOOK_SECONDS = 0.05
 # What stops services is not for the recorder: it ends when those are gone that it works for.
 IGNORED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
 
@@ -40,39 +58,120 @@ def main(arguments: Sequence[str]) -> None:
         setup = Setup.parse(_first_line(lifeline))
     except ValueError:
         raise SystemExit("the recorder was given a set-up that it does not understand") from None
-    configure_logging(setup.logging)
+    for descriptor in setup.descriptors:
+        os.set_inheritable(descriptor, False)
+    configure_logging(setup.settings.logging)
     with closing(Database(setup.hasty_database)) as database, closing(socket.socket(fileno=listener)) as accepting:
-        _serve(setup, database, accepting, lifeline)
-    sys.exit(0)
+        done = _serve(setup, database, accepting, lifeline)
+    sys.exit(0 if done else BEGIN_ANEW)
 
 
-def _serve(setup: Setup, database: Database, listener: socket.socket, lifeline: int) -> None:
-    log = database.write_ahead_log()
-    records = SqlSignatureRecords(
-        database=database,
-        clock=lambda: datetime.now(UTC),
-        clock_tolerance=timedelta(seconds=setup.clock_tolerance),
-    )
-    logger.info("the recorder is ready")
-    try:
-        RecorderServer(listener=listener, lifeline=lifeline, records=_InTime(records, database), housekeeping=log).run()
-    finally:
+def _serve(setup: Setup, database: Database, listener: socket.socket, lifeline: int) -> bool:
+    with ExitStack() as open_parts:
+        log = database.write_ahead_log()
         if log is not None:
-            log.close()
+            open_parts.callback(log.close)
+        parts = _opened(setup.settings, database, open_parts)
+        server = RecorderServer(
+            listener=listener, lifeline=lifeline, records=parts.records, release=parts.release, housekeeping=log
+        )
+        logger.info("the recorder is ready")
+        done = server.run()
     logger.info("the recorder ends")
+    return done
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a recorder works with; without ``records`` it only tells why it does not."""
+
+    records: _InTime | None
+    release: Release
+
+
+def _opened(settings: Settings, database: Database, open_parts: ExitStack) -> _Parts:
+    """Take the checkpoint's file, verify what the log has beyond it, and have that certified before anything else."""
+    try:
+        return _certifying(settings, database, open_parts)
+    except SignerError as error:
+        release = Release(None)
+        release.stop(error)
+        return _Parts(None, release)
+
+
+def _certifying(settings: Settings, database: Database, open_parts: ExitStack) -> _Parts:
+    slots = open_parts.enter_context(closing(CheckpointFile(settings.log.checkpoint_file).hold()))
+    store = SqlKeyStore(database=database, clock=_now)
+    origin = known_origin(slots.saved.note, store.all_keys(), path=settings.log.checkpoint_file)
+    pool = open_parts.enter_context(closing(open_tokens(settings)))
+    pool.start()
+    signer = CheckpointSigner(origin=origin, keys=store.all_keys, tokens=pool, timeout=settings.signing.timeout)
+    records = CertifiedRecords(
+        database=database,
+        clock=_now,
+        clock_tolerance=timedelta(seconds=settings.signing.clock_tolerance),
+        log=slots.saved.log,
+        machine=socket.gethostname(),
+        monotonic=time.monotonic,
+    )
+    records.look()
+    # Whatever the last process left on the disk: what is given out from here on is covered by what is written now.
+    certified = _first_checkpoint(signer, slots, records.verified)
+    checkpointer = open_parts.enter_context(closing(Checkpointer(sign=signer.sign, slots=slots)))
+    return _Parts(_InTime(records, database), Release(checkpointer, certified=certified))
+
+
+def _first_checkpoint(signer: CheckpointSigner, slots: HeldCheckpointFile, log: VerifiedLog) -> Certified | None:
+    """Signed and written; None where no token has answered yet. Raises ``CheckpointNotWritten``."""
+    deadline = time.monotonic() + TOKEN_SECONDS
+    while True:
+        try:
+            note = signer.sign(log)
+        except (TokenError, LogKeyMissing):
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(TOKEN_LOOK_SECONDS)
+            continue
+        slots.write(note=note, log=log)
+        return Certified(order=0, size=log.size, note=note)
 
 
 class _InTime:
     """Records, whose every batch is over before the next ping has waited for too long."""
 
-    def __init__(self, records: SqlSignatureRecords, database: Database) -> None:
+    def __init__(self, records: CertifiedRecords, database: Database) -> None:
         self._records = records
         self._database = database
+        self.keep = records.keep
+
+    @property
+    def verified(self) -> VerifiedLog:
+        """As ``CertifiedRecords.verified``."""
+        return self._records.verified
 
     def record_many(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
-        """As ``SqlSignatureRecords.record_many``."""
+        """As ``CertifiedRecords.record_many``."""
         with self._database.within(BATCH_SECONDS):
             return self._records.record_many(entries)
+
+    def look(self) -> None:
+        """As ``CertifiedRecords.look``: nobody waits for it, and nobody shall wait because of it."""
+        with self._database.within(LOOK_SECONDS):
+            self._records.look()
+
+    def prove(self) -> None:
+        """As ``CertifiedRecords.prove``."""
+        with self._database.within(BATCH_SECONDS):
+            self._records.prove()
+
+    def flush(self) -> None:
+        """As ``CertifiedRecords.flush``, for which nobody waits either."""
+        with self._database.within(LOOK_SECONDS):
+            self._records.flush()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _first_line(descriptor: int) -> bytes:

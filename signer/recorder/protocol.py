@@ -2,8 +2,9 @@
 
 1. A frame is its length in four bytes, big-endian, and that many bytes. A longer one than ``MAX_FRAME_BYTES``, or one
    that cannot be understood, ends the connection: nothing that follows could be trusted to begin where it seems to.
-2. A worker sends ``{"record": [entry…]}`` or ``{"ping": number}``. The recorder answers ``{"outcomes": [[id, …]…]}``,
-   in whatever order and portions, and ``{"pong": number}``.
+2. A worker sends ``{"record": [entry…]}``, ``{"ping": number}`` or ``{"prove": number}``. The recorder answers
+   ``{"outcomes": [[id, …]…]}``, in whatever order and portions, ``{"pong": number}``, and ``{"proved": number}`` with
+   the failure, where there is one.
 3. An entry is a list in the order of ``_MEMBERS`` and its deadline, seconds of the machine's monotonic clock: whoever
    comes too late is neither recorded nor answered.
 """
@@ -29,6 +30,7 @@ from signer.domain.records import (
 )
 from signer.domain.requests import Checked
 from signer.errors import (
+    LOG_FAULTS,
     DatabaseDamaged,
     DatabaseFileLost,
     DatabaseFull,
@@ -51,7 +53,15 @@ _NUMBERS = ("version_id", "version", "access_revision")
 _MEMBERS = (*_TEXTS, *_NUMBERS)
 _BIGINT = 1 << 63
 _FAILURES: dict[str, type[SignerError]] = {
-    kind.code: kind for kind in (DatabaseUnavailable, DatabaseFull, DatabaseReadOnly, DatabaseFileLost, DatabaseDamaged)
+    kind.code: kind
+    for kind in (
+        DatabaseUnavailable,
+        DatabaseFull,
+        DatabaseReadOnly,
+        DatabaseFileLost,
+        DatabaseDamaged,
+        *LOG_FAULTS,
+    )
 }
 
 
@@ -72,6 +82,21 @@ class Ping:
     """A question whether the recorder still answers."""
 
     number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prove:
+    """A question whether what a signature needs of the recorder works now: the database, a token and the disk."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """The answer. ``failure``: why it does not work; None where it does."""
+
+    number: int
+    failure: SignerError | None
 
 
 class FrameReader:
@@ -112,40 +137,55 @@ def packed_entry(entry: SignatureEntry, deadline: float) -> list[Any]:
     return [entry.record_id.hex(), *plain, entry.checked.value, entry.seen, signature, deadline]
 
 
-def parsed_message(unverified_frame: bytes) -> list[Posted] | Ping:
+def parsed_message(unverified_frame: bytes) -> list[Posted] | Ping | Prove:
     """What a worker says; raises ``FrameError``."""
     match _document(unverified_frame):
         case {"record": list(entries), **others} if not others and len(entries) <= MAX_ENTRIES:
             return [_posted(entry) for entry in entries]
         case {"ping": int(number), **others} if not others:
             return Ping(number)
+        case {"prove": int(number), **others} if not others:
+            return Prove(number)
     raise FrameError
 
 
-def packed_answer(record_id: bytes, answer: Answer) -> list[Any]:
-    """An answer as part of a frame."""
+def packed_answer(record_id: bytes, answer: Answer, *, size: int = 0) -> list[Any]:
+    """An answer as part of a frame; ``size``: of the checkpoint that covers it."""
     said: list[Any]
     match answer:
         case Recorded():
             signature = answer.signature.decode("ascii")
-            said = ["recorded", signature, answer.index, answer.at.isoformat(), answer.repeated]
+            said = ["recorded", signature, answer.index, answer.at.isoformat(), answer.repeated, size]
         case Stale():
             said = ["stale", answer.access_revision]
         case Refused():
             said = ["refused", answer.reason.value]
         case _:
-            known = answer.code in _FAILURES
-            said = ["failed", answer.code, answer.facts] if known else ["failed", RecorderUnavailable.code, {}]
+            said = ["failed", *_packed_failure(answer)]
     return [record_id.hex(), *said]
 
 
-def parsed_answers(unverified_frame: bytes) -> list[tuple[bytes, Answer]] | Ping:
+def packed_proof(proved: Proved) -> dict[str, Any]:
+    """The answer to ``Prove`` as a document."""
+    failure = {} if proved.failure is None else {"failed": _packed_failure(proved.failure)}
+    return {"proved": proved.number, **failure}
+
+
+def _packed_failure(error: SignerError) -> list[Any]:
+    return [error.code, error.facts] if error.code in _FAILURES else [RecorderUnavailable.code, {}]
+
+
+def parsed_answers(unverified_frame: bytes) -> list[tuple[bytes, Answer]] | Ping | Proved:
     """What the recorder says; raises ``FrameError``."""
     match _document(unverified_frame):
         case {"outcomes": list(outcomes)}:
             return [_answer(outcome) for outcome in outcomes]
         case {"pong": int(number)}:
             return Ping(number)
+        case {"proved": int(number), "failed": [str(code), dict(facts)]}:
+            return Proved(number, _failure(code, facts))
+        case {"proved": int(number), **others} if not others:
+            return Proved(number, None)
     raise FrameError
 
 
@@ -187,9 +227,11 @@ def _answer(outcome: Sequence[Any]) -> tuple[bytes, Answer]:
     try:
         record_id = bytes.fromhex(outcome[0])
         match outcome[1:]:
-            case ["recorded", str(signature), int(index), str(at), bool(repeated)]:
+            case ["recorded", str(signature), int(index), str(at), bool(repeated), int(size)]:
                 when = datetime.fromisoformat(at)
-                return record_id, Recorded(signature=signature.encode(), index=index, at=when, repeated=repeated)
+                return record_id, Recorded(
+                    signature=signature.encode(), index=index, at=when, repeated=repeated, size=size
+                )
             case ["stale", int(revision)]:
                 return record_id, Stale(access_revision=revision)
             case ["refused", str(reason)]:
@@ -203,4 +245,7 @@ def _answer(outcome: Sequence[Any]) -> tuple[bytes, Answer]:
 
 def _failure(code: str, facts: dict[str, Any]) -> SignerError:
     kind = _FAILURES.get(code, RecorderUnavailable)
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()})
+    try:
+        return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()})
+    except TypeError:
+        raise FrameError from None

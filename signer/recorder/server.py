@@ -2,8 +2,8 @@
 
 1. One thread. While a commit is under way, what workers send waits in their sockets and becomes the next batch; an
    idle recorder commits at once. So the batches grow with the load and nobody waits for a timer.
-2. An answer is sent after the commit and never before it. A connection that is lost meanwhile changes nothing: its
-   entries are recorded, and whoever sends them again is told so.
+2. That something is on record is told after the commit, when a durable checkpoint covers it, and never before. A
+   connection that is lost meanwhile changes nothing: its entries are recorded, and whoever sends them again is told so.
 3. It ends when the service has ended and no worker is connected any more, and not before: signals that stop services
    are ignored (``main``).
 """
@@ -16,39 +16,18 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Sequence
 from typing import Protocol
 
-from signer.domain.records import Outcome, SignatureEntry
-from signer.errors import RecorderUnavailable, SignerError
-from signer.logs import origin
-from signer.recorder.protocol import (
-    Answer,
-    FrameError,
-    FrameReader,
-    Ping,
-    Posted,
-    frame,
-    packed_answer,
-    parsed_message,
-)
+from signer.recorder.desk import Desk, Records
+from signer.recorder.peer import READ_BYTES, Peer, UnreadAnswers
+from signer.recorder.protocol import FrameError, Ping, Posted, Prove, frame, parsed_message
+from signer.recorder.release import Release
 
 logger = logging.getLogger("artifact-signer.recorder")
 
 MAX_BATCH = 1024
-READ_BYTES = 1 << 18
 # Of one connection at a turn, so that none keeps the others waiting.
 READS_PER_TURN = 8
-# A worker that does not take its answers is not one that could use them.
-MAX_UNSENT_BYTES = 16 << 20
-IDLE_SECONDS = 0.5
-
-
-class Records(Protocol):
-    """Where records are kept, as ``storage`` does it."""
-
-    def record_many(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
-        """An outcome for each entry, durable when the call returns; raises a ``SignerError``."""
 
 
 class Housekeeping(Protocol):
@@ -61,83 +40,74 @@ class Housekeeping(Protocol):
         """When there was nothing to do for a while."""
 
 
-class UnreadAnswers(OSError):
-    """The other side leaves too many answers unread."""
-
-
-class Peer:
-    """One connection: what has come of it and what is still to be sent."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        connection.setblocking(False)
-        self.socket = connection
-        self.reader = FrameReader()
-        self.unsent = bytearray()
-
-    def receive(self) -> bytes:
-        """What has come, b"" for nothing yet; raises ``ConnectionError`` at the end."""
-        try:
-            data = self.socket.recv(READ_BYTES)
-        except BlockingIOError:
-            return b""
-        if not data:
-            raise ConnectionResetError
-        return data
-
-    def send(self, data: bytes = b"") -> None:
-        """Send what can be sent now and keep the rest; raises ``OSError``."""
-        self.unsent += data
-        try:
-            sent = self.socket.send(self.unsent)
-        except BlockingIOError:
-            sent = 0
-        del self.unsent[:sent]
-        if len(self.unsent) > MAX_UNSENT_BYTES:
-            raise UnreadAnswers
-
-
 class RecorderServer:
-    """Serves workers on ``listener`` until ``lifeline`` (a pipe's reading end) is closed at its other end."""
+    """Serves workers on ``listener`` until ``lifeline`` (a pipe's reading end) is closed at its other end.
+
+    ``records``: None where ``release`` gives nothing out from the start.
+    """
 
     def __init__(
-        self, *, listener: socket.socket, lifeline: int, records: Records, housekeeping: Housekeeping | None
+        self,
+        *,
+        listener: socket.socket,
+        lifeline: int,
+        records: Records | None,
+        release: Release,
+        housekeeping: Housekeeping | None,
     ) -> None:
-        self._records = records
+        self._desk = Desk(records=records, release=release, send=self._answer)
         self._housekeeping = housekeeping
         self._listener = listener
         self._lifeline = lifeline
         self._alive = True
         self._peers: dict[int, Peer] = {}
         self._waiting: deque[tuple[Peer, Posted]] = deque()
-        self._trouble: str | None = None
+        self._provers: list[tuple[Peer, int]] = []
         self._busy = False
         listener.setblocking(False)
         os.set_blocking(lifeline, False)
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ)
         self._selector.register(lifeline, selectors.EVENT_READ)
+        if self._desk.descriptor is not None:
+            self._selector.register(self._desk.descriptor, selectors.EVENT_READ)
 
-    def run(self) -> None:
-        """Serve until there is nobody left to serve."""
-        while self._alive or self._peers or self._waiting:
-            self.turn(0.0 if self._waiting else IDLE_SECONDS)
+    def run(self) -> bool:
+        """Serve until there is nobody left to serve; False where another process has to begin anew before that."""
+        while self._alive or self._peers or self._waiting or self._desk.waiting:
+            self.turn(0.0 if self._waiting else self._desk.patience)
+            if self._desk.has_to_end():
+                return False
         self._selector.close()
+        return True
 
     def turn(self, timeout: float) -> None:
         """Take what has come within ``timeout`` seconds, and commit it."""
+        self._take_events(timeout)
+        batch = self._batch()
+        if batch:
+            self._desk.commit(batch)
+            if self._housekeeping is not None:
+                self._housekeeping.committed(len(batch))
+        elif not self._busy and self._housekeeping is not None:
+            self._housekeeping.idle()
+        self._busy = bool(batch)
+        if self._provers:
+            provers, self._provers = self._provers, []
+            self._desk.prove(provers)
+        elif not batch:
+            self._desk.rest()
+
+    def _take_events(self, timeout: float) -> None:
         for key, events in self._selector.select(timeout):
             if key.fileobj is self._listener:
                 self._accept()
             elif key.fd == self._lifeline:
                 self._look_at_lifeline()
-            else:
+            elif key.fd == self._desk.descriptor:
+                self._desk.settle()
+            elif key.fd in self._peers:  # not closed meanwhile, when it was answered
                 self._serve(self._peers[key.fd], events)
-        batch = self._batch()
-        if batch:
-            self._commit(batch)
-        elif not self._busy and self._housekeeping is not None:
-            self._housekeeping.idle()
-        self._busy = bool(batch)
 
     def _accept(self) -> None:
         while True:
@@ -179,6 +149,8 @@ class RecorderServer:
         message = parsed_message(body)
         if isinstance(message, Ping):
             self._send(peer, frame({"pong": message.number}))
+        elif isinstance(message, Prove):
+            self._provers.append((peer, message.number))
         else:
             self._waiting.extend((peer, posted) for posted in message)
 
@@ -192,42 +164,9 @@ class RecorderServer:
                 batch.append((peer, posted))
         return batch
 
-    def _commit(self, batch: list[tuple[Peer, Posted]]) -> None:
-        entries = [posted.entry for _, posted in batch]
-        answers = self._recorded(entries)
-        by_peer: dict[int, tuple[Peer, list[object]]] = {}
-        for (peer, posted), answer in zip(batch, answers, strict=True):
-            said = by_peer.setdefault(id(peer), (peer, []))[1]
-            said.append(packed_answer(posted.entry.record_id, answer))
-        for peer, said in by_peer.values():
-            self._answer(peer, said)
-        if self._housekeeping is not None:
-            self._housekeeping.committed(len(entries))
-
-    def _recorded(self, entries: Sequence[SignatureEntry]) -> Sequence[Answer]:
+    def _answer(self, peer: Peer, document: object) -> None:
         try:
-            answers = self._records.record_many(entries)
-        except SignerError as error:
-            self._note(error.code, error.code)
-            return [error] * len(entries)
-        except Exception as error:  # noqa: BLE001  (the recorder goes on; nothing of this batch is given out)
-            self._note("unforeseen", origin(error))
-            return [RecorderUnavailable()] * len(entries)
-        self._note(None, "")
-        return answers
-
-    def _note(self, trouble: str | None, told: str) -> None:
-        if trouble == self._trouble:
-            return
-        if trouble is None:
-            logger.info("signatures are recorded again")
-        else:
-            logger.error("signatures cannot be recorded: %s", told)
-        self._trouble = trouble
-
-    def _answer(self, peer: Peer, said: list[object]) -> None:
-        try:
-            self._send(peer, frame({"outcomes": said}))
+            self._send(peer, frame(document))
         except UnreadAnswers:
             self._close(peer)
         except OSError:

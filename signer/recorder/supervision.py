@@ -43,18 +43,24 @@ LOCK_LOOK_SECONDS = 0.05
 
 
 class RecorderSupervisor:
-    """One recorder, kept running. ``setup`` is its first line; ``hidden`` names variables that it must not see."""
+    """One recorder, kept running.
+
+    ``setup`` is its first line; ``inherited`` are descriptors that it reads PINs from, and ``hidden`` names variables
+    that it must not see.
+    """
 
     def __init__(
         self,
         *,
         directory: Path,
         setup: bytes,
+        inherited: Collection[int] = (),
         hidden: Collection[str] = (),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = socket_path(directory)
         self._setup = setup
+        self._inherited = tuple(inherited)
         self._hidden = frozenset(hidden)
         self._monotonic = monotonic
         self._lock: int | None = None
@@ -127,7 +133,7 @@ class RecorderSupervisor:
                 stdout=subprocess.DEVNULL,
                 cwd="/",
                 env=environment,
-                pass_fds=descriptors,
+                pass_fds=(*descriptors, *self._inherited),
                 # What a terminal sends to the service's group is not for it.
                 start_new_session=True,
             )

@@ -26,6 +26,7 @@ from signer.domain.keys import Key, KeyVersion
 from signer.domain.messages import SelfCheck
 from signer.domain.workers import Condition, Readiness, WorkerReport, judge
 from signer.errors import (
+    LOG_FAULTS,
     ClockLeapt,
     ClockMovedBack,
     DatabaseDamaged,
@@ -60,6 +61,7 @@ FAULTS = (
     DatabaseUnavailable,
     RecorderUnavailable,
     TokenError,
+    *LOG_FAULTS,
 )
 
 logger = logging.getLogger(__name__)

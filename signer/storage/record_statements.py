@@ -21,6 +21,7 @@ VERSIONS = """
     SELECT id, state, not_before, not_after, signature_limit, signature_count, last_signed_at
     FROM key_versions WHERE id IN {ids} ORDER BY id{for_update}"""
 HEAD = "SELECT size, root, frontier, at, access_sha256 FROM log_head WHERE id = 1{for_update}"
+UNLOCKED_HEAD = "SELECT size, root, frontier, at, access_sha256 FROM log_head WHERE id = 1"
 REVISION = "SELECT revision FROM access_state WHERE id = 1{for_share}"
 # One half for each of the two partial indexes.
 ON_RECORD = """
@@ -51,6 +52,12 @@ COUNT = "UPDATE key_versions SET signature_count = :count, last_signed_at = :las
 MOVE_HEAD = """
     UPDATE log_head SET size = :size, root = :root, frontier = :frontier, at = :at, access_sha256 = :access_sha256
     WHERE id = 1"""
+ADD_CHECKPOINT = "INSERT INTO log_checkpoints (size, note) VALUES (:size, :note) ON CONFLICT DO NOTHING"
+SEE_MACHINE = """
+    INSERT INTO log_machines (machine, timeline, size, root, seen_at)
+    VALUES (:machine, :timeline, :size, :root, :seen_at)
+    ON CONFLICT (machine) DO UPDATE SET timeline = excluded.timeline, size = excluded.size, root = excluded.root,
+    seen_at = excluded.seen_at"""
 LEAVES = "SELECT id, leaf FROM log_leaves WHERE id >= :first AND id < :end ORDER BY id"
 LEAF_HASHES = "SELECT hash FROM log_leaves WHERE id >= :first AND id < :end ORDER BY id"
 TILES = "SELECT hashes FROM log_tiles WHERE level = :level AND number >= :first AND number < :end ORDER BY number"

@@ -50,12 +50,17 @@ class SqlSignatureRecords:
             head = lock_head(connection)
             if head.size == 0:
                 raise LogMissing
-            transaction = _Transaction(connection, self._sql, head)
-            batch = transaction.begin(entries, now=self._clock(), tolerance=self._tolerance)
-            outcomes = batch.decide(entries)
-            if batch.new_records:
-                transaction.write(batch)
+            outcomes, _, _ = self._decide(connection, head, entries)
         return outcomes
+
+    def _decide(
+        self, connection: Connection, head: LogHead, entries: Sequence[SignatureEntry]
+    ) -> tuple[list[Outcome], Batch, LogHead]:
+        """Decide under the lock of ``head``, and write; what became of each, what was added, and the new head."""
+        transaction = _Transaction(connection, self._sql, head)
+        batch = transaction.begin(entries, now=self._clock(), tolerance=self._tolerance)
+        outcomes = batch.decide(entries)
+        return outcomes, batch, transaction.write(batch) if batch.new_records else head
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +82,9 @@ class _Transaction:
             tolerance=tolerance,
         )
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: Batch) -> LogHead:
         self._add_signatures(batch)
-        append(self.connection, self.head, [record.leaf for record in batch.new_records])
+        moved = append(self.connection, self.head, [record.leaf for record in batch.new_records])
         counted = [(id_, batch.versions[id_]) for id_ in sorted(batch.signed)]
         if counted:
             self.sql.write(
@@ -90,6 +95,7 @@ class _Transaction:
                     for id_, version in counted
                 ],
             )
+        return moved
 
     def _versions(self, ids: Sequence[int]) -> dict[int, VersionNow]:
         rows = self.sql.rows(self.connection, sql.VERSIONS, {"ids": self.sql.listed(ids)})

@@ -38,6 +38,11 @@ LOG_WORDINGS: Mapping[type[Exception], Wording] = MappingProxyType(
             detail="no key on record may sign checkpoints of the log {origin}",
             hint="artifact-signer log create --config FILE makes one, or enable the one there is",
         ),
+        errors.LogOriginFixed: Wording(
+            status=409,
+            detail="the log is named {origin} for life, not {wanted}",
+            hint="another name belongs to another log, with another database and other keys",
+        ),
         errors.CheckpointUnavailable: Wording(
             status=503,
             transient=True,

@@ -178,9 +178,11 @@ LAYERS = {
             "signer.witness",
             "verifier.log",
             "hsm.isolated",
+            "hsm.errors",
             # main.py alone, as a composition point
-            "signer.storage.database.Database",
-            "signer.storage.signature_records.SqlSignatureRecords",
+            "signer.services.checkpoints.CheckpointSigner",
+            "signer.storage",
+            "signer.token.open_tokens",
         ),
     ),
     "the check of a log knows what a log is, and where one can be read": Layer(
@@ -255,6 +257,7 @@ class TestComposition:
         "signer.backup": "copies a database and looks at copies",
         "signer.restore": "puts a copy in the place of a database that no service runs on",
         "signer.installation": "makes a database before there is a service",
+        "signer.log_creation": "makes the keys of the log, its first leaf and its file before there is a service",
         "signer.recorder.main": "puts the recorder's process together",
         "signer.server": "checks the database's revision before workers are forked",
         "signer.asgi": "puts the web application over the service",

@@ -27,7 +27,7 @@ from tests.support.books import SqlBook, entry
 from tests.support.clock import ManualClock
 from tests.support.databases import Opener
 from tests.support.postgres import Cluster
-from tests.support.recorders import WAIT_SECONDS, setup_line, supervised, until
+from tests.support.recorders import WAIT_SECONDS, settings_of, setup_line, supervised, until
 
 # The recorder has the real clock.
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -110,7 +110,8 @@ class TestAtWork:
         self, directory: Path, book: SqlBook, database_url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("TOKEN_PIN", "4711-secret")
-        supervisor = RecorderSupervisor(directory=directory, setup=setup_line(database_url), hidden=["TOKEN_PIN"])
+        setup = setup_line(directory, database_url)
+        supervisor = RecorderSupervisor(directory=directory, setup=setup, hidden=["TOKEN_PIN"])
         supervisor.start()
         try:
             environment = Path(f"/proc/{supervisor.pid}/environ")
@@ -224,7 +225,7 @@ class TestASlowDatabase:
 class TestTheEnd:
     @pytest.fixture
     def supervisor(self, directory: Path, book: SqlBook, database_url: str) -> RecorderSupervisor:
-        made = RecorderSupervisor(directory=directory, setup=setup_line(database_url))
+        made = RecorderSupervisor(directory=directory, setup=setup_line(directory, database_url))
         made.start()
         return made
 
@@ -260,7 +261,7 @@ class TestOneForAnInstallation:
     def test_a_second_service_is_refused_by_name_and_disturbs_nothing(
         self, recorder: RecorderSupervisor, directory: Path, database_url: str, book: SqlBook
     ) -> None:
-        second = RecorderSupervisor(directory=directory, setup=setup_line(database_url))
+        second = RecorderSupervisor(directory=directory, setup=setup_line(directory, database_url))
         with pytest.raises(InstallationInUse) as refused:
             second.start(wait=0.2)
         assert refused.value.lock == str(directory / "recorder" / "lock")
@@ -271,14 +272,14 @@ class TestOneForAnInstallation:
     def test_a_recorder_that_outlives_its_service_keeps_the_installation(
         self, directory: Path, database_url: str, book: SqlBook
     ) -> None:
-        first = RecorderSupervisor(directory=directory, setup=setup_line(database_url))
+        first = RecorderSupervisor(directory=directory, setup=setup_line(directory, database_url))
         first.start()
         worker = connected(socket_path(directory))
         TestTheEnd._ping(worker, 1)
         process = first._process
         assert process is not None
         first.close()
-        second = RecorderSupervisor(directory=directory, setup=setup_line(database_url))
+        second = RecorderSupervisor(directory=directory, setup=setup_line(directory, database_url))
         with pytest.raises(InstallationInUse):
             second.start(wait=0.2)
         worker.close()
@@ -300,7 +301,7 @@ class TestTheWriteAheadLog:
     @pytest.fixture
     def sqlite_book(self, sqlite_url: str) -> Iterator[SqlBook]:
         opener = Opener(sqlite_url)
-        yield SqlBook(opener(), ManualClock())
+        yield SqlBook(opener(), ManualClock(PAST))
         opener.close()
 
     def test_it_is_emptied_when_nobody_is_waiting(
@@ -314,6 +315,7 @@ class TestTheWriteAheadLog:
     def test_it_stays_bounded_under_load(
         self, directory: Path, sqlite_url: str, sqlite_book: SqlBook, log: Path
     ) -> None:
+        settings_of(directory, sqlite_url)
         version, revision = sqlite_book.version(), sqlite_book.revision()
         seen = {"devices": ["d" * 2000]}
 

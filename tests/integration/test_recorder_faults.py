@@ -33,7 +33,7 @@ from signer.storage.database import Database
 from tests.support.books import SqlBook, entry
 from tests.support.clock import ManualClock
 from tests.support.databases import Opener, settings
-from tests.support.recorders import WAIT_SECONDS, supervised
+from tests.support.recorders import WAIT_SECONDS, settings_of, supervised
 
 from .running import Installation, initialise, running
 
@@ -98,6 +98,7 @@ class TestTheRecorderAlone:
         self, tmp_path: Path, open_database: Opener, database_url: str, count: int, times: int
     ) -> None:
         book = SqlBook(open_database(), ManualClock(PAST))
+        settings_of(tmp_path / "spool", database_url)
         limit = count * 3 // 4
         version, limited = book.version(), book.version(validity=Validity(signature_limit=limit))
         revision = book.revision()
@@ -117,7 +118,8 @@ class TestTheRecorderAlone:
             assert isinstance(answer, Recorded | Refused)
             assert (sent.record_id in written) is isinstance(answer, Recorded)
         assert (book.signed(version)[0], book.signed(limited)[0]) == (count, limit)
-        assert [each.index for each in book.written()] == list(range(count + limit))
+        first = book.written()[0].index
+        assert [each.index for each in book.written()] == list(range(first, first + count + limit))
 
     @staticmethod
     async def _record(path: Path, entries: list[SignatureEntry], answers: list[object]) -> None:

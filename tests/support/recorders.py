@@ -6,17 +6,25 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from signer.config import LoggingSettings
+from signer.config import Settings
+from signer.domain.records import Outcome, SignatureEntry
+from signer.domain.verified_log import VerifiedLog
+from signer.errors import SignerError
+from signer.log_creation import create_log
 from signer.recorder.addresses import listening, socket_path
-from signer.recorder.main import Setup
-from signer.recorder.server import RecorderServer, Records
+from signer.recorder.checkpointer import Checkpointer
+from signer.recorder.release import Release
+from signer.recorder.server import RecorderServer
+from signer.recorder.setup import Setup
 from signer.recorder.supervision import RecorderSupervisor
+from tests.hsm.softhsm import make_softhsm, module_path
 
 from . import databases
+from .memory_records import MemorySignatureRecords
 
 LOOK_SECONDS = 0.01
 WAIT_SECONDS = 30.0
@@ -30,16 +38,43 @@ def until(condition: Callable[[], object], *, wait: float = WAIT_SECONDS) -> Non
         time.sleep(0.005)
 
 
-def setup_line(url: str, *, timeout: float = databases.TIMEOUT) -> bytes:
-    """The set-up of a recorder on this database."""
-    settings = databases.settings(url, timeout=timeout)
-    return Setup(database=settings, logging=LoggingSettings(), clock_tolerance=5.0).line()  # type: ignore[call-arg]
+def settings_of(directory: Path, url: str, *, timeout: float = databases.TIMEOUT) -> Settings:
+    """The settings of an installation in ``directory`` on this database, whose log has a key in a real token."""
+    home = directory.parent / f"{directory.name}-token"
+    if not home.exists():
+        make_softhsm(home)
+    settings = Settings.model_validate(
+        {
+            "database": databases.settings(url, timeout=timeout).model_dump(),
+            "spool": {"directory": directory},
+            "log": {"checkpoint_file": home / "log.checkpoint"},
+            "tokens": [_token(home)],
+        }
+    )
+    if not settings.log.checkpoint_file.exists():
+        create_log(settings, origin=None, token=None, directory=home)
+    return settings
+
+
+def setup_line(directory: Path, url: str, *, timeout: float = databases.TIMEOUT) -> bytes:
+    """The set-up of a recorder of such an installation."""
+    return Setup(settings=settings_of(directory, url, timeout=timeout)).line()
+
+
+def _token(home: Path) -> dict[str, object]:
+    """The token that ``make_softhsm`` made below ``home``."""
+    return {
+        "name": "demo",
+        "uri": f"pkcs11:token=demo?module-path={module_path()}",
+        "pin": {"file": home / "softhsm-demo" / "pin"},
+        "environment": {"SOFTHSM2_CONF": str(home / "softhsm-demo" / "softhsm2.conf")},
+    }
 
 
 @contextmanager
 def supervised(directory: Path, url: str) -> Iterator[RecorderSupervisor]:
     """A recorder's process, looked after by a thread; it is gone at the end."""
-    supervisor = RecorderSupervisor(directory=directory, setup=setup_line(url))
+    supervisor = RecorderSupervisor(directory=directory, setup=setup_line(directory, url))
     supervisor.start()
     stop = threading.Event()
 
@@ -60,15 +95,76 @@ def supervised(directory: Path, url: str) -> Iterator[RecorderSupervisor]:
             process.wait(WAIT_SECONDS)
 
 
-class LoopInThread:
-    """The recorder's loop over ``records``, which may be in memory."""
+class MemoryLog:
+    """The records and the log that they make, in memory."""
 
-    def __init__(self, directory: Path, records: Records) -> None:
+    def __init__(self, records: MemorySignatureRecords) -> None:
+        self._records = records
+        self.verified = VerifiedLog()
+        self.kept: list[tuple[int, bytes]] = []
+        self.failure: SignerError | None = None
+
+    def record_many(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
+        """As the port."""
+        outcomes = self._records.record_many(entries)
+        self.look()
+        return outcomes
+
+    def look(self) -> None:
+        """As the port."""
+        if self.failure is not None:
+            raise self.failure
+        new = self._records.records[self.verified.size :]
+        self.verified = self.verified.extended(record.leaf.content for record in new)
+
+    prove = look
+
+    def keep(self, size: int, note: bytes) -> None:
+        """As the port."""
+        self.kept.append((size, note))
+
+    def flush(self) -> None:
+        """As the port."""
+
+
+class MemorySlots:
+    """Checkpoints in memory, one after another; a test may hold one up, or let it fail."""
+
+    def __init__(self) -> None:
+        self.written: list[VerifiedLog] = []
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.failure: Exception | None = None
+
+    def write(self, *, note: bytes, log: VerifiedLog) -> None:
+        """As the port."""
+        assert self.go_on.wait(WAIT_SECONDS)
+        if self.failure is not None:
+            raise self.failure
+        self.written.append(log)
+
+    def sign(self, log: VerifiedLog) -> bytes:
+        """A note, which nobody reads."""
+        return b"note of %d" % log.size
+
+
+class LoopInThread:
+    """The recorder's loop over ``records`` in memory."""
+
+    def __init__(self, directory: Path, records: MemorySignatureRecords) -> None:
         self.path = socket_path(directory)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._listener = listening(self.path)
         lifeline, self._held = os.pipe()
-        self.server = RecorderServer(listener=self._listener, lifeline=lifeline, records=records, housekeeping=None)
+        self.log, self.slots = MemoryLog(records), MemorySlots()
+        self._checkpointer = Checkpointer(sign=self.slots.sign, slots=self.slots)
+        self.server = RecorderServer(
+            listener=self._listener,
+            lifeline=lifeline,
+            records=self.log,
+            release=Release(self._checkpointer),
+            housekeeping=None,
+        )
         self.thread = threading.Thread(target=self.server.run, daemon=True)
         self.thread.start()
 
@@ -89,4 +185,5 @@ class LoopInThread:
         self.let_go()
         self.thread.join(WAIT_SECONDS)
         assert not self.thread.is_alive()
+        self._checkpointer.close()
         self._listener.close()

@@ -13,7 +13,7 @@ import pytest
 
 from signer.errors import RecorderUnavailable
 from signer.recorder.addresses import FOLDER, listening, socket_path
-from signer.recorder.probe import ping
+from signer.recorder.probe import prove
 from tests.support.recorders import supervised, until
 
 SHORT = 0.3
@@ -21,19 +21,19 @@ LONG = 30.0
 
 
 def test_a_recorder_that_runs_answers_and_one_that_hangs_does_not(tmp_path: Path, sqlite_url: str) -> None:
-    path = socket_path(tmp_path)
-    with supervised(tmp_path, sqlite_url) as supervisor:
-        ping(path, timeout=LONG)
+    path = socket_path(tmp_path / "spool")
+    with supervised(tmp_path / "spool", sqlite_url) as supervisor:
+        prove(path, timeout=LONG)
         pid = supervisor.pid
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
         with pytest.raises(RecorderUnavailable):
-            ping(path, timeout=SHORT)
+            prove(path, timeout=SHORT)
         os.kill(pid, signal.SIGCONT)
-        ping(path, timeout=LONG)
+        prove(path, timeout=LONG)
         os.kill(pid, signal.SIGKILL)
         until(lambda: supervisor.pid not in (None, pid))
-        ping(path, timeout=LONG)
+        prove(path, timeout=LONG)
 
 
 @pytest.fixture
@@ -57,14 +57,14 @@ def answering(path: Path, answer: Callable[[socket.socket], object]) -> Iterator
 
 def test_nobody_there(path: Path) -> None:
     with pytest.raises(RecorderUnavailable):
-        ping(path, timeout=SHORT)
+        prove(path, timeout=SHORT)
 
 
 def test_nobody_who_accepts(path: Path) -> None:
     with answering(path, lambda _: None), pytest.raises(RecorderUnavailable):
-        ping(path, timeout=SHORT)
+        prove(path, timeout=SHORT)
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(RecorderUnavailable):
-        ping(tmp_path / "missing" / "socket", timeout=SHORT)
+        prove(tmp_path / "missing" / "socket", timeout=SHORT)

@@ -12,12 +12,14 @@ import pytest
 from signer.domain.records import Recorded, Refusal, Refused, Stale
 from signer.domain.requests import Checked
 from signer.errors import (
+    CheckpointUnavailable,
     DatabaseDamaged,
     DatabaseFileLost,
     DatabaseFull,
     DatabaseReadOnly,
     DatabaseUnavailable,
     KeyNotFound,
+    LogForked,
     RecorderUnavailable,
     SignerError,
 )
@@ -29,9 +31,12 @@ from signer.recorder.protocol import (
     FrameReader,
     Ping,
     Posted,
+    Prove,
+    Proved,
     frame,
     packed_answer,
     packed_entry,
+    packed_proof,
     parsed_answers,
     parsed_message,
 )
@@ -69,6 +74,8 @@ class TestThereAndBack:
         DatabaseFileLost(found="file missing"),
         DatabaseDamaged(damage=("one", "two")),
         RecorderUnavailable(),
+        CheckpointUnavailable(reason="token-unavailable"),
+        LogForked(size=5, expected="aa", found="bb"),
     )
 
     @pytest.mark.parametrize("error", FAILURES, ids=lambda error: error.code)
@@ -76,6 +83,26 @@ class TestThereAndBack:
         (body,) = bodies(frame({"outcomes": [packed_answer(SENT.record_id, error)]}))
         ((_, answer),) = parsed_answers(body)  # type: ignore[misc]
         assert (type(answer), answer.facts) == (type(error), error.facts)  # type: ignore[union-attr]
+
+    def test_the_checkpoint_that_covers_it(self) -> None:
+        answer = Recorded(signature=b"c2ln", index=5, at=AT, repeated=False)
+        (body,) = bodies(frame({"outcomes": [packed_answer(SENT.record_id, answer, size=9)]}))
+        ((_, told),) = parsed_answers(body)  # type: ignore[misc]
+        assert told.size == 9  # type: ignore[union-attr]
+
+    def test_a_proof_is_asked_for_and_given(self) -> None:
+        (asked,) = bodies(frame({"prove": 7}))
+        assert parsed_message(asked) == Prove(7)
+        (given,) = bodies(frame(packed_proof(Proved(7, None))))
+        assert parsed_answers(given) == Proved(7, None)
+
+    def test_a_proof_that_failed_says_why(self) -> None:
+        failure = CheckpointUnavailable(reason="token-unavailable")
+        (given,) = bodies(frame(packed_proof(Proved(7, failure))))
+        told = parsed_answers(given)
+        assert isinstance(told, Proved)
+        assert told.failure is not None
+        assert (told.number, type(told.failure), told.failure.facts) == (7, type(failure), failure.facts)
 
     def test_another_failure_tells_nothing(self) -> None:
         (body,) = bodies(frame({"outcomes": [packed_answer(SENT.record_id, KeyNotFound(key="secret"))]}))

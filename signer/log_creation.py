@@ -1,0 +1,235 @@
+"""Makes what a log needs before anything can be recorded: its keys, its first leaf, and the file of its checkpoint.
+
+1. Whatever is there already stays: a creation that was interrupted is finished by the next one.
+2. A checkpoint file is made for a log that no checkpoint was ever made of, and otherwise only by ``log resume``: a
+   lost one says nothing against a log, but whoever puts an older database back would like it to be gone.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hsm import TokenPool
+from hsm.algorithms import Algorithm
+from hsm.errors import TokenError
+from hsm.mechanisms import can_generate, can_sign
+from signer.bootstrap import build_application, sql_parts, utc_now
+from signer.config import Settings
+from signer.domain.identity import Identity, Role
+from signer.domain.keys import Key, Purpose
+from signer.domain.leaves import LeafDraft, LogEvent
+from signer.domain.log_keys import ALGORITHMS, log_key_name, log_verifier_keys
+from signer.domain.verified_log import VerifiedLog
+from signer.errors import (
+    CheckpointFileMissing,
+    LogDamaged,
+    LogMissing,
+    LogOriginFixed,
+    TokenNotConfigured,
+)
+from signer.new_file import NewFile
+from signer.services.checkpoints import CheckpointSigner
+from signer.services.lifecycle import NewKeyRequest
+from signer.services.ports import KeyStore
+from signer.storage.checkpoint_file import CheckpointFile
+from signer.storage.database import Database
+from signer.storage.key_store import SqlKeyStore
+from signer.storage.log_reader import SqlLogReader
+from signer.storage.log_start import start_log
+from signer.storage.log_transaction import logged
+from signer.token import open_tokens
+from verifier.errors import LeafMalformed, VerifierKeyInvalid
+from verifier.log import parsed_leaf
+from verifier.log.leaves import LeafValue
+from verifier.log.notes import checked_name
+
+ACTOR = "artifact-signer log create"
+VERIFIER_KEY_FILE = "log.vkey"
+ORIGIN_BYTES = 8
+LEAVES_AT_ONCE = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreatedLog:
+    """A log that can be recorded in. ``begun``: it was not there before."""
+
+    origin: str
+    size: int
+    begun: bool
+    new_keys: tuple[str, ...]
+    warnings: tuple[str, ...]
+    verifier_key_file: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumedLog:
+    """A log that was verified from its first leaf. ``root``: base64, as checkpoints have it."""
+
+    origin: str
+    size: int
+    root: str
+
+
+def create_log(settings: Settings, *, origin: str | None, token: str | None, directory: Path) -> CreatedLog:
+    """Make all that is missing. ``directory``: where ``log.vkey`` goes.
+
+    Raises ``LogOriginFixed`` for another origin than that of the log there is, ``VerifierKeyInvalid`` for one that no
+    log can have, ``TokenNotConfigured``, ``CheckpointFileMissing``, and what tokens and databases raise.
+    """
+    wanted = None if origin is None else checked_name(origin)
+    names = _wanted_tokens(settings, token)
+    with _opened(settings) as (database, pool):
+        store = SqlKeyStore(database=database, clock=utc_now)
+        reader = SqlLogReader(database=database)
+        known = log_origin(reader)
+        if known is not None and wanted not in (None, known):
+            raise LogOriginFixed(origin=known, wanted=str(wanted))
+        new_keys, warnings = _make_keys(settings, database, pool, names)
+        name = known or wanted or f"artifact-signer/{secrets.token_hex(ORIGIN_BYTES)}"
+        members = _told_keys(store, name)
+        begun = start_log(database, clock=utc_now, actor=ACTOR, members=members).begun
+        if new_keys and not begun:
+            with logged(database, utc_now) as log:
+                log.tell_leaf(LeafDraft(type=LogEvent.LOG_KEY_CHANGED, actor=ACTOR, members=members))
+        _make_checkpoint_file(settings, reader, store, pool, name, begun=begun)
+        path = _write_verifier_key(directory, store, name)
+        return CreatedLog(
+            origin=name,
+            size=reader.head().size,
+            begun=begun,
+            new_keys=new_keys,
+            warnings=warnings,
+            verifier_key_file=path,
+        )
+
+
+def resume_without_file(settings: Settings) -> ResumedLog:
+    """Verify the log from its first leaf, and make the file that is missing.
+
+    Raises ``FileExistsError`` where it is not, ``LogMissing``, ``LogDamaged`` or ``LogForked``.
+    """
+    path = settings.log.checkpoint_file
+    if path.exists():
+        raise FileExistsError(17, "exists already: nothing is lost", str(path))
+    with _opened(settings) as (database, pool):
+        reader = SqlLogReader(database=database)
+        origin = log_origin(reader)
+        if origin is None:
+            raise LogMissing
+        log = verified_from_the_start(reader)
+        store = SqlKeyStore(database=database, clock=utc_now)
+        _sign_first(settings, store, pool, origin, log)
+    return ResumedLog(origin=origin, size=log.size, root=base64.b64encode(log.frontier.root).decode("ascii"))
+
+
+def log_origin(reader: SqlLogReader) -> str | None:
+    """What the first leaf says that the log is named; None where there is no log."""
+    if reader.head().size == 0:
+        return None
+    try:
+        origin = parsed_leaf(reader.leaves(0, 1)[0]).get("origin")
+        return checked_name(str(origin))
+    except (LeafMalformed, VerifierKeyInvalid) as error:
+        raise LogDamaged(index=0, problem="it does not say how the log is named") from error
+
+
+def verified_from_the_start(reader: SqlLogReader) -> VerifiedLog:
+    """The log as its leaves have it; raises ``LogDamaged`` or ``LogForked`` where the head says something else."""
+    head, log = reader.head(), VerifiedLog()
+    for first in range(0, head.size, LEAVES_AT_ONCE):
+        log = log.extended(reader.leaves(first, min(first + LEAVES_AT_ONCE, head.size)))
+    log.require(head.root)
+    return log
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[tuple[Database, TokenPool]]:
+    with closing(Database(settings.database)) as database, closing(open_tokens(settings)) as pool:
+        database.check_revision()
+        settings.spool.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        pool.start()
+        yield database, pool
+
+
+def _wanted_tokens(settings: Settings, token: str | None) -> tuple[str, ...]:
+    configured = tuple(each.name for each in settings.tokens)
+    if token is not None and token not in configured:
+        raise TokenNotConfigured(token=token, configured=configured)
+    return configured if token is None else (token,)
+
+
+def _make_keys(
+    settings: Settings, database: Database, pool: TokenPool, names: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """A key of the log for each token that has none; the names of the new ones, and which tokens did not answer."""
+    made: list[str] = []
+    warnings: list[str] = []
+    failure: TokenError | None = None
+    application = build_application(settings, sql_parts(settings, database=database, tokens=pool, clock=utc_now))
+    store = SqlKeyStore(database=database, clock=utc_now)
+    identity = Identity(name=ACTOR, role=Role.ADMINISTRATOR)
+    for token in names:
+        mine = _log_keys(store)
+        if any(token in key.tokens for key in mine):
+            continue
+        try:
+            pool.require_ready(token, timeout=settings.signing.timeout)
+            request = NewKeyRequest(
+                unverified_name=log_key_name(token, first=not mine),
+                unverified_algorithm=_best(pool.describe(token).mechanisms).value,
+                purpose=Purpose.LOG,
+                tokens=(token,),
+            )
+            made.append(application.lifecycle.create(identity, request).key.name)
+        except TokenError as error:
+            failure = error
+            warnings.append(f"token {token} has no key for the log: {error.code}")
+    if failure is not None and not _log_keys(store):
+        raise failure
+    return tuple(made), tuple(warnings)
+
+
+def _best(mechanisms: Sequence[str]) -> Algorithm:
+    offered = (each for each in ALGORITHMS if can_generate(each, mechanisms) and can_sign(each, mechanisms))
+    return next(offered, ALGORITHMS[-1])
+
+
+def _log_keys(store: KeyStore) -> list[Key]:
+    return [key for key in store.all_keys() if key.purpose is Purpose.LOG and key.active is not None]
+
+
+def _told_keys(store: KeyStore, origin: str) -> dict[str, LeafValue]:
+    return {"origin": origin, "keys": [str(key) for key in log_verifier_keys(store.all_keys(), origin)]}
+
+
+def _make_checkpoint_file(
+    settings: Settings, reader: SqlLogReader, store: KeyStore, pool: TokenPool, origin: str, *, begun: bool
+) -> None:
+    path = settings.log.checkpoint_file
+    if path.exists():
+        CheckpointFile(path).read()
+        return
+    if not begun and reader.checkpoint() is not None:
+        raise CheckpointFileMissing(path=str(path))
+    _sign_first(settings, store, pool, origin, verified_from_the_start(reader))
+
+
+def _sign_first(settings: Settings, store: KeyStore, pool: TokenPool, origin: str, log: VerifiedLog) -> None:
+    for token in settings.tokens:
+        pool.require_ready(token.name, timeout=settings.signing.timeout)
+        break
+    signer = CheckpointSigner(origin=origin, keys=store.all_keys, tokens=pool, timeout=settings.signing.timeout)
+    CheckpointFile(settings.log.checkpoint_file).create(note=signer.sign(log), log=log)
+
+
+def _write_verifier_key(directory: Path, store: KeyStore, origin: str) -> Path:
+    path = directory / VERIFIER_KEY_FILE
+    first = log_verifier_keys(store.all_keys(), origin)[0]
+    with NewFile(path) as file:
+        file.write(f"{first}\n".encode())
+    return path

@@ -1,0 +1,250 @@
+"""What becomes of entries that were taken: recorded, held back until a checkpoint covers them, and answered.
+
+1. That something is on record is told after the commit, when a durable checkpoint covers it, and never before.
+   Everything else is told at once.
+2. A log that is not the one that was verified stops everything, by name, until a person has looked. What may be over
+   for the next process ends this one after a moment, in which it is told.
+3. When nobody asks for anything it looks at what others appended, and has that certified too.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol
+
+from signer.domain.records import Outcome, Recorded, SignatureEntry
+from signer.domain.verified_log import VerifiedLog
+from signer.errors import (
+    AccessTampered,
+    CheckpointFileDamaged,
+    CheckpointFileInUse,
+    CheckpointFileMissing,
+    CheckpointNotWritten,
+    DatabaseDamaged,
+    DatabaseFileLost,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    LogDamaged,
+    LogForked,
+    LogMissing,
+    LogRolledBack,
+    RecorderUnavailable,
+    SignerError,
+)
+from signer.logs import origin
+from signer.recorder.checkpointer import Certified
+from signer.recorder.peer import Peer
+from signer.recorder.protocol import Answer, Posted, Proved, packed_answer, packed_proof
+from signer.recorder.release import Release
+
+logger = logging.getLogger("artifact-signer.recorder")
+
+LOOK_SECONDS = 0.5
+# Between two tries of what nobody waits for, at a database that does not answer: batches find out sooner.
+TROUBLED_SECONDS = 5.0
+QUIET_SECONDS = 0.1
+TAMPERING = (AccessTampered, LogDamaged, LogForked, LogRolledBack)
+PASSING = (
+    CheckpointFileDamaged,
+    CheckpointFileInUse,
+    CheckpointFileMissing,
+    CheckpointNotWritten,
+    DatabaseDamaged,
+    DatabaseFileLost,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    LogMissing,
+)
+PASSING_SECONDS = 2.0
+
+Answers = dict[int, tuple[Peer, list[tuple[bytes, Answer]]]]
+Send = Callable[[Peer, object], None]
+
+
+class Records(Protocol):
+    """Where records are kept, as ``storage`` does it. Every call raises a ``SignerError``."""
+
+    @property
+    def verified(self) -> VerifiedLog:
+        """The log as far as this process has verified it."""
+
+    def record_many(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
+        """An outcome for each entry, durable when the call returns."""
+
+    def look(self) -> None:
+        """Take over what others have appended."""
+
+    def prove(self) -> None:
+        """As ``look``, and write something durably that is no record."""
+
+    def keep(self, size: int, note: bytes) -> None:
+        """Write this checkpoint with the next records, or with ``flush``."""
+
+    def flush(self) -> None:
+        """Write the checkpoint that waits."""
+
+
+class Desk:
+    """Works on what the server took, and answers by ``send``. For one thread.
+
+    ``records``: None where ``release`` gives nothing out from the start.
+    """
+
+    def __init__(self, *, records: Records | None, release: Release, send: Send) -> None:
+        self._records = records
+        self._release = release
+        self._send = send
+        self._trouble: str | None = None
+        self._next_look = self._next_try = 0.0
+        self._ends: float | None = None
+        self._kept = 0
+        self._unwritten = False
+
+    @property
+    def descriptor(self) -> int | None:
+        """Can be read from when there is something to ``settle``."""
+        return self._release.descriptor
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anybody waits for a checkpoint."""
+        return self._release.waiting
+
+    @property
+    def patience(self) -> float:
+        """Seconds until ``rest`` has something to do, if nobody asks for anything."""
+        return QUIET_SECONDS if self._unwritten else LOOK_SECONDS
+
+    def has_to_end(self) -> bool:
+        """Whether what stops this process may be over for the next one; it is told to workers for a moment first."""
+        if not isinstance(self._release.found, PASSING):
+            return False
+        self._ends = self._ends or time.monotonic() + PASSING_SECONDS
+        return time.monotonic() >= self._ends
+
+    def commit(self, batch: list[tuple[Peer, Posted]]) -> None:
+        """Record all of it, and answer."""
+        entries = [posted.entry for _, posted in batch]
+        before = 0 if self._records is None else self._records.verified.size
+        answers = self._recorded(entries)
+        now: Answers = {}
+        held: Answers = {}
+        covering = 0
+        for (peer, posted), answer in zip(batch, answers, strict=True):
+            told = held if isinstance(answer, Recorded) else now
+            told.setdefault(id(peer), (peer, []))[1].append((posted.entry.record_id, answer))
+            if isinstance(answer, Recorded):
+                covering = max(covering, answer.index + 1)
+        self._answer_all(now)
+        if held and self._records is not None:
+            log = self._records.verified
+            size = log.size if log.size > before else covering
+            self._release.when_covered(log, size, partial(self._answer_held, held))
+
+    def _recorded(self, entries: Sequence[SignatureEntry]) -> Sequence[Answer]:
+        trouble = self._release.trouble
+        if trouble is not None or self._records is None:
+            return [trouble or RecorderUnavailable()] * len(entries)
+        try:
+            answers = self._records.record_many(entries)
+        except TAMPERING as error:
+            self._release.stop(error)
+            return [self._release.trouble or error] * len(entries)
+        except SignerError as error:
+            self._note(error.code, error.code)
+            self._next_try = time.monotonic() + TROUBLED_SECONDS
+            return [error] * len(entries)
+        except Exception as error:  # noqa: BLE001  (the recorder goes on; nothing of this batch is given out)
+            self._note("unforeseen", origin(error))
+            return [RecorderUnavailable()] * len(entries)
+        self._note(None, "")
+        return answers
+
+    def _answer_held(self, held: Answers, said: Certified | SignerError) -> None:
+        if isinstance(said, Certified):
+            self._answer_all(held, size=said.size)
+            return
+        failed: Answers = {
+            place: (peer, [(record_id, said) for record_id, _ in answers]) for place, (peer, answers) in held.items()
+        }
+        self._answer_all(failed)
+
+    def _answer_all(self, answers: Answers, *, size: int = 0) -> None:
+        for peer, told in answers.values():
+            self._send(peer, {"outcomes": [packed_answer(record_id, answer, size=size) for record_id, answer in told]})
+
+    def settle(self) -> None:
+        """Take over what has become of the checkpoints that were under way."""
+        self._release.settle()
+        certified = self._release.certified
+        if certified is not None and self._records is not None and certified.size > self._kept:
+            self._records.keep(certified.size, certified.note)
+            self._kept, self._unwritten = certified.size, True
+
+    def rest(self) -> None:
+        """Nobody asks for anything: look at what others did, and write what is to be written some time."""
+        if self._records is None or self._release.found is not None:
+            return
+        now = time.monotonic()
+        if now >= self._next_try and (self._unwritten or now >= self._next_look):
+            failure = self._attempt(self._look)
+            # A batch that comes meanwhile waits for what is tried here.
+            self._next_try = time.monotonic() + (TROUBLED_SECONDS if failure is not None else 0.0)
+
+    def prove(self, provers: list[tuple[Peer, int]]) -> None:
+        """Answer those who ask whether records become durable."""
+        failure = self._release.found and self._release.trouble
+        if failure is None and self._records is not None:
+            failure = self._attempt(self._records.prove)
+        if failure is not None or self._records is None:
+            self._tell_provers(provers, failure or RecorderUnavailable())
+        else:
+            # Signed and written once more, also where nothing has changed: so token and disk are proved as well.
+            self._release.certify(self._records.verified, partial(self._tell_provers, provers))
+
+    def _look(self) -> None:
+        if self._records is None:
+            return
+        if self._unwritten:
+            self._records.flush()
+            self._unwritten = False
+        if time.monotonic() < self._next_look:
+            return
+        self._records.look()
+        self._next_look = time.monotonic() + LOOK_SECONDS
+        log, release = self._records.verified, self._release
+        if log.size > release.ordered or release.trouble is not None or release.certified is None:
+            release.certify(log)
+
+    def _attempt(self, step: Callable[[], None]) -> SignerError | None:
+        """What the step fails with; tampering stops everything."""
+        try:
+            step()
+        except TAMPERING as error:
+            self._release.stop(error)
+            return self._release.trouble
+        except SignerError as error:
+            return error
+        except Exception as error:  # noqa: BLE001  (the recorder goes on, and says that it cannot)
+            self._note("unforeseen", origin(error))
+            return RecorderUnavailable()
+        return None
+
+    def _tell_provers(self, provers: list[tuple[Peer, int]], said: Certified | SignerError) -> None:
+        failure = None if isinstance(said, Certified) else said
+        for peer, number in provers:
+            self._send(peer, packed_proof(Proved(number, failure)))
+
+    def _note(self, trouble: str | None, told: str) -> None:
+        if trouble == self._trouble:
+            return
+        if trouble is None:
+            logger.info("signatures are recorded again")
+        else:
+            logger.error("signatures cannot be recorded: %s", told)
+        self._trouble = trouble

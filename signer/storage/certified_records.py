@@ -1,0 +1,96 @@
+"""Signatures and their leaves, recorded only on a log that this process has verified itself, leaf by leaf."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from signer.domain.records import Outcome, SignatureEntry
+from signer.domain.verified_log import VerifiedLog
+from signer.services.ports import Clock
+from signer.storage import record_statements as sql
+from signer.storage.database import Database
+from signer.storage.log_append import lock_head, read_head
+from signer.storage.signature_records import SqlSignatureRecords
+from signer.storage.verified_head import VerifiedHead
+
+
+class CertifiedRecords(SqlSignatureRecords):
+    """Records signatures, and follows the log. For one thread.
+
+    Every call raises what ``VerifiedHead.follow`` and the database raise.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        clock_tolerance: timedelta,
+        log: VerifiedLog,
+        machine: str,
+        monotonic: Callable[[], float],
+    ) -> None:
+        super().__init__(database=database, clock=clock, clock_tolerance=clock_tolerance)
+        self._verified = VerifiedHead(log, dialect=database.dialect, monotonic=monotonic)
+        self._machine = machine
+        self._unwritten: tuple[int, bytes] | None = None
+
+    @property
+    def verified(self) -> VerifiedLog:
+        """The log as far as it was verified."""
+        return self._verified.log
+
+    def keep(self, size: int, note: bytes) -> None:
+        """Write this checkpoint into the database with the next batch, or when ``flush`` is called."""
+        self._unwritten = size, note
+
+    def flush(self) -> None:
+        """Write the checkpoint that waits, where there is one."""
+        if self._unwritten is not None:
+            with self._database.writing() as connection:
+                self._write_checkpoint(connection)
+
+    def look(self) -> None:
+        """Take over what others have appended, and compare what gives power where it may have changed."""
+        with self._database.reading() as connection:
+            head = read_head(self._sql, self._sql.rows(connection, sql.UNLOCKED_HEAD, {})[0])
+            moved = self._verified.moved(connection, head)
+        if moved:
+            with self._database.writing() as connection:
+                self._verified.follow(connection, lock_head(connection))
+
+    def prove(self) -> None:
+        """As ``look``, and write a row durably, but no leaf: so the database takes what is recorded."""
+        with self._database.writing() as connection:
+            self._verified.follow(connection, lock_head(connection))
+            log = self.verified
+            row = {
+                "machine": self._machine,
+                "timeline": "",
+                "size": log.size,
+                "root": log.frontier.root,
+                "seen_at": self._sql.time(self._clock()),
+            }
+            self._sql.write(connection, sql.SEE_MACHINE, [row])
+
+    def _record(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
+        with self._database.writing() as connection:
+            head = lock_head(connection)
+            self._verified.follow(connection, head)
+            outcomes, batch, moved = self._decide(connection, head, entries)
+            self._write_checkpoint(connection)
+        if batch.new_records:
+            # Not what was meant to be stored, but what is.
+            own = {record.leaf.content: record.leaf.columns.at for record in batch.new_records}
+            with self._database.reading() as connection:
+                self._verified.confirm(connection, moved, own)
+        return outcomes
+
+    def _write_checkpoint(self, connection: Connection) -> None:
+        if self._unwritten is not None:
+            size, note = self._unwritten
+            self._sql.write(connection, sql.ADD_CHECKPOINT, [{"size": size, "note": note}])
+            self._unwritten = None
