@@ -231,8 +231,11 @@ def test_keys_and_events_are_listed_for_people_and_machines(service: Installatio
     people = service.run("keys", "list").stdout.splitlines()
     assert people[0].split() == ["KEY", "PURPOSE", "ALGORITHM", "VERSION", "STATE", "SIGNATURES", "FINGERPRINT"]
     assert people[1].split()[:5] == ["firmware", "artifact", "ecdsa-p256", "1", "active"]
-    (key,) = json.loads(service.run("keys", "list", "--json").stdout)["keys"]
-    assert (key["name"], key["active_version"]) == ("firmware", 1)
+    keys = json.loads(service.run("keys", "list", "--json").stdout)["keys"]
+    assert [(key["name"], key["purpose"], key["active_version"]) for key in keys] == [
+        ("firmware", "artifact", 1),
+        ("log", "log", 1),
+    ]
     events = json.loads(service.run("events", "--key", "firmware", "--json").stdout)["events"]
     assert [event["type"] for event in events][:2] == ["creation-started", "key-created"]
     assert all(event["actor"] == "api-token:admin" for event in events if event["type"] != "certificate-issued")
