@@ -25,6 +25,8 @@ REDIRECTS = range(300, 400)
 # RSA of 4096 bits has 684 characters; nothing that signs artifacts has more.
 SIGNATURE = re.compile(r"[A-Za-z0-9+/]{64,1024}={0,2}")
 VERSION = re.compile(r"[1-9][0-9]{0,8}")
+# Of a log of 2^63 leaves.
+MAX_PATH_HASHES = 63
 FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 HINT = "check ARTIFACT_SIGNER_URL, and what stands between here and the service"
 
@@ -111,6 +113,16 @@ def proof_text(document: Document) -> bytes:
         return proof.encode("utf-8") if isinstance(proof, str) else b""
     except UnicodeEncodeError:
         raise not_the_service("a proof that is no text") from None
+
+
+def hashes(document: Document) -> tuple[bytes, ...]:
+    """The path of a proof of the log, from its document; raises ``ClientError``."""
+    path = document["hashes"]
+    if not isinstance(path, list) or len(path) > MAX_PATH_HASHES:
+        raise not_the_service("a proof that is none")
+    if not all(isinstance(each, str) and FINGERPRINT.fullmatch(each) for each in path):
+        raise not_the_service("a proof with hashes that are none")
+    return tuple(bytes.fromhex(each) for each in path)
 
 
 def ascii_text(content: bytes) -> str:

@@ -27,6 +27,7 @@ from signer.answers import (
     SignedBy,
     ascii_text,
     collected,
+    hashes,
     json_object,
     media_type,
     not_the_service,
@@ -169,6 +170,10 @@ class Client:
     def record(self, key: str, version: int, manifest_sha256: str) -> Document:
         """GET the proof that a signature of this manifest is on record."""
         return self.read("/v1/log/proof", manifest_sha256=manifest_sha256, key=key, version=version)
+
+    def consistency(self, old_size: int, size: int) -> tuple[bytes, ...]:
+        """GET the path that shall prove that the log of ``size`` leaves begins with that of ``old_size``."""
+        return hashes(self.read("/v1/log/proof", **{"from": old_size, "to": size}))
 
     def download(self, path: str, media_type: str, *, limit: int) -> bytes:
         """GET a body of at most ``limit`` bytes, all of it within the time of one answer."""

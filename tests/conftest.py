@@ -16,6 +16,14 @@ from tests.support.databases import Opener, migrate
 _names = itertools.count()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What commands of these tests keep of logs is not the user's."""
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres_cluster() -> Iterator[postgres.Cluster]:
     """A private PostgreSQL server with a migrated database named ``shared``."""

@@ -18,12 +18,14 @@ from signer.answers import ServiceRefusal, encoded_signature, proof_text, signin
 from signer.artifacts import Form, UploadReader
 from signer.cli.connection import connected, json_option
 from signer.cli.output import note, show_json, terminal
+from signer.client import Client
 from signer.errors import SignedAlready
+from signer.kept_checkpoints import KeptCheckpoints, kept_below, patient
 from signer.new_file import NewFile
 from signer.proof_check import MadeSignature, log_trust, require_recorded
 from signer.signature_check import ReturnedArtifact, require_signature, trust_in
 from verifier import Limits
-from verifier.log import LogTrust
+from verifier.log import LogProof, LogTrust
 
 READ_BYTES = 1 << 16
 HEAD_BYTES = 4 << 20
@@ -107,6 +109,7 @@ def _sign_whole(source: BinaryIO, order: _Order) -> dict[str, object]:
             made = MadeSignature(manifest=upload.manifest, encoded=encoded, key=signed.key)
             proof = proof_text(client.record(order.key, signed.key.version, upload.manifest.sha256))
             recorded["index"] = require_recorded(proof, made, order.trust)
+            _require_history(client, proof, order)
             keep_proof(proof)
     key = {"key": order.key, "version": signed.key.version, "fingerprint": signed.key.fingerprint}
     return {**key, **recorded, **target.facts}
@@ -114,18 +117,30 @@ def _sign_whole(source: BinaryIO, order: _Order) -> dict[str, object]:
 
 def _sign_by_head(source: BinaryIO, order: _Order) -> dict[str, object]:
     upload, head = _head(source, replace=order.replace)
-    with connected() as client:
+    with connected() as client, _files(order) as (target, keep_proof):
         document = client.sign_head(order.key, head, replace=order.replace)
         encoded, signing = encoded_signature(document), signing_key_of(document)
         require_signature(upload.manifest, encoded, trust_in(client.public_key(order.key, signing.version), signing))
-    with _files(order) as (target, keep_proof):
         if order.proof or order.trust:
             proof = proof_text(document)
             require_recorded(proof, MadeSignature(manifest=upload.manifest, encoded=encoded, key=signing), order.trust)
+            _require_history(client, proof, order)
             keep_proof(proof)
         for part in upload.splice.join(source, encoded):
             target.write(part)
     return {**document, **target.facts}
+
+
+def _require_history(client: Client, proof: bytes, order: _Order) -> None:
+    """The log is the one that was seen before; only a checkpoint that its key signed says anything of that."""
+    if order.trust is None:
+        return
+    try:
+        kept = KeptCheckpoints(kept_below(os.environ))
+        kept.require(LogProof.parse(proof).checkpoint, patient(client.consistency))
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "there is no home directory"
+        note(f"the log's checkpoint is not kept: {(reason or 'it cannot be written').lower()}")
 
 
 @contextmanager

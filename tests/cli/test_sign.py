@@ -90,6 +90,7 @@ def sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ARTIFACT_SIGNER_API_TOKEN", API_TOKEN)
     monkeypatch.setenv("ARTIFACT_SIGNER_TIMEOUT", "20")
+    monkeypatch.setenv("XDG_STATE_HOME", f"{tmp_path}-state")
     for name in ("ARTIFACT_SIGNER_CA_FILE", "ARTIFACT_SIGNER_LOG_KEY_FILE"):
         monkeypatch.delenv(name, raising=False)
 

@@ -221,3 +221,40 @@ class TestNothingIsLeft:
         monkeypatch.setattr(Path, "replace", refused)
         done = sign(logged(), *MODES[mode], *PROOF, *KEY)
         assert (done.code, done.files) == (REFUSED, {}), done.err
+
+
+def state_of(tmp_path: Path) -> Path:
+    return Path(f"{tmp_path}-state") / "artifact-signer" / "checkpoints"
+
+
+@pytest.mark.parametrize("mode", MODES)
+class TestTheHistoryOfALog:
+    """Is one, as far as this client has seen it."""
+
+    def test_is_kept_where_the_logs_key_is_known(self, sign: Sign, mode: str, tmp_path: Path) -> None:
+        assert sign(logged(), *MODES[mode], *PROOF).code == 0
+        assert not state_of(tmp_path).exists()
+        for path in tmp_path.iterdir():
+            path.unlink()
+        done = sign(logged(), *MODES[mode], *PROOF, *KEY)
+        (kept,) = state_of(tmp_path).glob("*.checkpoint")
+        assert kept.read_bytes() == LogProof.parse(done.files["release.tlog-proof"]).checkpoint
+
+    def test_that_is_another_than_before_is_refused_and_leaves_nothing(
+        self, sign: Sign, mode: str, tmp_path: Path
+    ) -> None:
+        assert sign(logged(), *MODES[mode], *KEY).code == 0
+        (tmp_path / "signed.mender").unlink()
+        (kept,) = state_of(tmp_path).glob("*.checkpoint")
+        # The same log, whose second leaf was another one when it was seen.
+        other = LogProof.parse(proof_of(signed(ANOTHER, ENCODED[ANOTHER]))).checkpoint
+        kept.write_bytes(other)
+        done = sign(logged(), *MODES[mode], *PROOF, *KEY)
+        assert (done.code, done.files) == (UNREACHABLE, {})
+        assert "is not the one seen before" in done.err
+        assert kept.read_bytes() == other
+
+    def test_is_said_not_to_be_kept_where_it_cannot_be(self, sign: Sign, mode: str, tmp_path: Path) -> None:
+        Path(f"{tmp_path}-state").write_bytes(b"a file")
+        done = sign(logged(), *MODES[mode], *KEY)
+        assert (done.code, "checkpoint is not kept" in done.err) == (0, True)
