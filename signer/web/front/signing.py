@@ -13,7 +13,7 @@ from signer.application import Application
 from signer.artifacts import Form, UploadReader
 from signer.domain.identity import Identity
 from signer.domain.requests import Signature, SigningRequest
-from signer.errors import CredentialsMissing, LogMissing
+from signer.errors import CredentialsMissing
 from signer.services.artifact_signing import SigningCall
 from signer.services.log_answers import LogAnswers
 from signer.spool import SpooledFile
@@ -51,7 +51,8 @@ class SigningHandlers:
         self._metrics.signed(key, seen)
         if wants_text(request.header(b"accept")):
             return Answer(content_type=TEXT_MEDIA_TYPE, body=signature.encoded, headers=_about(signature))
-        return json_answer(signature_document(signature, seen, await self._record(signature)))
+        record = recorded_members(await self._log.proof(signature.index))
+        return json_answer(signature_document(signature, seen, record))
 
     async def sign_artifact(self, request: Request, key: str) -> Answer:
         """Body: a whole artifact. Answer: the signed artifact."""
@@ -74,13 +75,6 @@ class SigningHandlers:
             length=upload.splice.size(upload.received, signature.encoded),
             stream=self._joined(upload, content, signature),
         )
-
-    async def _record(self, signature: Signature) -> dict[str, object]:
-        try:
-            return recorded_members(await self._log.proof(signature.index))
-        except LogMissing:
-            # Until a recorder certifies what it records there is nothing to prove it by.
-            return {}
 
     async def _authorised(self, request: Request, key: str) -> Callable[[SigningRequest], SigningCall]:
         """What becomes a call as soon as it is known what was seen."""
