@@ -63,10 +63,11 @@ bench-token: $(VENV)/dev ## the token alone, through its process, and over HTTP
 bench-record: $(VENV)/dev ## records of signatures: each stage, and a recorder beside one worker that commits by itself
 	$(BIN)/python -m tests.bench.bench_record
 
-bench-log: $(VENV)/dev ## the log: appending to it beside one commit each, and the check of a whole one
+bench-log: $(VENV)/dev ## the log: appending to it beside one commit each, the check of a whole one, and proofs
 	@scripts/install-system-packages test
 	$(BIN)/python -m tests.bench.bench_log_append
 	$(BIN)/python -m tests.bench.bench_log_check
+	$(BIN)/python -m tests.bench.bench_log_proof
 
 clean: ## remove everything that was made here
 	rm -rf build dist $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
