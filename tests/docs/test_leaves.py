@@ -1,0 +1,47 @@
+"""docs/api/leaves.md against the leaves: every type, and every member of a signature's."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from signer.artifacts import Form, UploadReader
+from signer.domain.leaves import AccessChange, LeafDraft, LogEvent
+from signer.domain.records import RecordType, record_leaf, seen_of
+from signer.domain.requests import HeadSeen
+from tests.artifacts import ArtifactBuilder
+from tests.docs.pages import quoted, section
+from tests.support.books import entry
+from tests.support.memory_log import moment
+from verifier import Limits
+from verifier.log import parsed_leaf
+
+PAGE = "api/leaves.md"
+DRAFT = LeafDraft(type=LogEvent.ACCESS_CHANGED, actor="tests", members={})
+ACCESS = AccessChange(revision=1, before="0" * 64, after="1" * 64)
+
+
+def listed(heading: str, column: str) -> list[str]:
+    return [name for row in section(PAGE, heading).table(column).rows for name in quoted(row[0])]
+
+
+def test_every_type_that_is_no_event_is_documented_and_no_other() -> None:
+    assert listed("Types", "type") == [kind.value for kind in LogEvent]
+
+
+def test_the_members_of_every_leaf_are_documented() -> None:
+    assert set(listed("Leaves", "member")) == set(parsed_leaf(DRAFT.leaf(at=moment(1)).content))
+
+
+def test_the_members_of_a_change_of_access_are_documented() -> None:
+    leaf = dataclasses.replace(DRAFT, access=ACCESS).leaf(at=moment(1))
+    assert set(listed("Leaves", "access")) == set(parsed_leaf(leaf.content)) - set(listed("Leaves", "member"))
+
+
+def test_the_members_of_a_signature_are_documented() -> None:
+    upload = UploadReader(form=Form.ARTIFACT, limits=Limits(), head_bytes=1 << 20, replace=True)
+    upload.feed(ArtifactBuilder().build())
+    assert upload.header is not None
+    header = dataclasses.replace(upload.header, artifact_group="beta")
+    sent = entry(1, seen=seen_of(HeadSeen(manifest=upload.manifest, header=header)))
+    leaf = record_leaf(sent, RecordType.SIGNATURE, signature=sent.signature, signature_id=0, at=moment(1))
+    assert set(listed("Signatures", "member")) == set(parsed_leaf(leaf.content)) - set(listed("Leaves", "member"))
