@@ -114,7 +114,19 @@ def with_path(*path: bytes) -> Callable[[bytes], object]:
     return changed
 
 
+def recorded(**members: str) -> Callable[[bytes], object]:
+    """A sound proof, of a leaf that says something else of the signature."""
+    return lambda _: proof_of(signed(RELEASE, ENCODED[RELEASE]), **members).decode()
+
+
 FALSE: dict[str, Logged] = {
+    "the record of a repeated answer": logged(recorded(type="signature-repeated")),
+    "the record of a refusal": logged(recorded(type="signature-refused")),
+    "the record of a vote": logged(recorded(type="vote")),
+    "the record of a token": logged(recorded(type="token-issued")),
+    "the record of another signature of the manifest": logged(recorded(signature=ENCODED[ANOTHER].decode())),
+    "the record of another key's signature": logged(recorded(fingerprint="0" * 64)),
+    "the record of another manifest": logged(recorded(manifest_sha256="0" * 64)),
     "the proof of another artifact": logged(proves=ANOTHER),
     "garbage": logged(lambda _: "garbage"),
     "an empty text": logged(lambda _: ""),
