@@ -65,6 +65,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn carries no typ
     """One connection and the requests on it, one after the other; it takes the place of ``guest``."""
 
     _body_receiver: Receiver | None
+    _callback_parser: Any
 
     def __init__(self, worker: Owner, guest: Member) -> None:
         super().__init__(worker)
@@ -76,6 +77,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn carries no typ
         self._draining = False
         self._drained = 0
         self._broken = False
+        self._served = False
         self._head_bytes = 0
         self._body_began = 0.0
         self._body_bytes = 0
@@ -99,7 +101,28 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn carries no typ
     def connection_lost(self, exc: Exception | None) -> None:
         """The transport is closed."""
         self._register.leave(self)
+        if self._awaiting_request and self._request_ready is not None:
+            # Nothing is under way: the task ends by itself, and no timer keeps this connection in order to end it.
+            self._task = None
+            self._request_ready.set()
         super().connection_lost(exc)
+        if self._served:
+            self._forget()
+
+    async def _handle_connection(self) -> None:
+        try:
+            await super()._handle_connection()
+        finally:
+            self._served = True
+            if self._conn_lost_handled:
+                self._forget()
+
+    def _forget(self) -> None:
+        """Break the circles with parser and body, so that all that TLS keeps for a connection goes at once.
+
+        The garbage collector would find them too, but it looks for old circles the later the more there is in memory.
+        """
+        self._callback_parser = self._body_receiver = None
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a head or body; dropped once the connection is about to end."""
