@@ -35,7 +35,7 @@ from signer.errors import (
 from signer.new_file import NewFile
 from signer.services.checkpoints import CheckpointSigner
 from signer.services.lifecycle import NewKeyRequest
-from signer.services.ports import KeyStore
+from signer.services.ports import KeyStore, LeafQuery
 from signer.storage.checkpoint_file import CheckpointFile
 from signer.storage.database import Database
 from signer.storage.key_store import SqlKeyStore
@@ -52,6 +52,7 @@ ACTOR = "artifact-signer log create"
 VERIFIER_KEY_FILE = "log.vkey"
 ORIGIN_BYTES = 8
 LEAVES_AT_ONCE = 4096
+MAX_CONTINUATIONS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,7 @@ def create_log(settings: Settings, *, origin: str | None, token: str | None, dir
     """
     wanted = None if origin is None else checked_name(origin)
     names = _wanted_tokens(settings, token)
-    with _opened(settings) as (database, pool):
+    with opened_with_tokens(settings) as (database, pool):
         store = SqlKeyStore(database=database, clock=utc_now)
         reader = SqlLogReader(database=database)
         known = log_origin(reader)
@@ -91,13 +92,13 @@ def create_log(settings: Settings, *, origin: str | None, token: str | None, dir
             raise LogOriginFixed(origin=known, wanted=str(wanted))
         new_keys, warnings = _make_keys(settings, database, pool, names)
         name = known or wanted or f"artifact-signer/{secrets.token_hex(ORIGIN_BYTES)}"
-        members = _told_keys(store, name)
+        members = told_key_members(store, name)
         begun = start_log(database, clock=utc_now, actor=ACTOR, members=members).begun
         if new_keys and not begun:
             with logged(database, utc_now) as log:
                 log.tell_leaf(LeafDraft(type=LogEvent.LOG_KEY_CHANGED, actor=ACTOR, members=members))
         _make_checkpoint_file(settings, reader, store, pool, name, begun=begun)
-        path = _write_verifier_key(directory, store, name)
+        path = write_verifier_key(directory, store, name)
         return CreatedLog(
             origin=name,
             size=reader.head().size,
@@ -116,26 +117,27 @@ def resume_without_file(settings: Settings) -> ResumedLog:
     path = settings.log.checkpoint_file
     if path.exists():
         raise FileExistsError(17, "exists already: nothing is lost", str(path))
-    with _opened(settings) as (database, pool):
+    with opened_with_tokens(settings) as (database, pool):
         reader = SqlLogReader(database=database)
         origin = log_origin(reader)
         if origin is None:
             raise LogMissing
         log = verified_from_the_start(reader)
         store = SqlKeyStore(database=database, clock=utc_now)
-        _sign_first(settings, store, pool, origin, log)
+        sign_first(settings, store, pool, origin, log)
     return ResumedLog(origin=origin, size=log.size, root=base64.b64encode(log.frontier.root).decode("ascii"))
 
 
 def log_origin(reader: SqlLogReader) -> str | None:
-    """What the first leaf says that the log is named; None where there is no log."""
+    """What the first leaf, or the newest that let it go on, says that the log is named; None where there is no log."""
     if reader.head().size == 0:
         return None
+    continued = reader.find(LeafQuery(first=0, limit=MAX_CONTINUATIONS, types=(LogEvent.LOG_CONTINUED,)))
+    index, leaf = (continued[-1].index, continued[-1].leaf) if continued else (0, reader.leaves(0, 1)[0])
     try:
-        origin = parsed_leaf(reader.leaves(0, 1)[0]).get("origin")
-        return checked_name(str(origin))
+        return checked_name(str(parsed_leaf(leaf).get("origin")))
     except (LeafMalformed, VerifierKeyInvalid) as error:
-        raise LogDamaged(index=0, problem="it does not say how the log is named") from error
+        raise LogDamaged(index=index, problem="it does not say how the log is named") from error
 
 
 def verified_from_the_start(reader: SqlLogReader) -> VerifiedLog:
@@ -148,7 +150,8 @@ def verified_from_the_start(reader: SqlLogReader) -> VerifiedLog:
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[tuple[Database, TokenPool]]:
+def opened_with_tokens(settings: Settings) -> Iterator[tuple[Database, TokenPool]]:
+    """The database of an installation, and its tokens."""
     with closing(Database(settings.database)) as database, closing(open_tokens(settings)) as pool:
         database.check_revision()
         settings.spool.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -203,7 +206,8 @@ def _log_keys(store: KeyStore) -> list[Key]:
     return [key for key in store.all_keys() if key.purpose is Purpose.LOG and key.active is not None]
 
 
-def _told_keys(store: KeyStore, origin: str) -> dict[str, LeafValue]:
+def told_key_members(store: KeyStore, origin: str) -> dict[str, LeafValue]:
+    """What leaves about the keys of the log say."""
     return {"origin": origin, "keys": [str(key) for key in log_verifier_keys(store.all_keys(), origin)]}
 
 
@@ -216,10 +220,11 @@ def _make_checkpoint_file(
         return
     if not begun and reader.checkpoint() is not None:
         raise CheckpointFileMissing(path=str(path))
-    _sign_first(settings, store, pool, origin, verified_from_the_start(reader))
+    sign_first(settings, store, pool, origin, verified_from_the_start(reader))
 
 
-def _sign_first(settings: Settings, store: KeyStore, pool: TokenPool, origin: str, log: VerifiedLog) -> None:
+def sign_first(settings: Settings, store: KeyStore, pool: TokenPool, origin: str, log: VerifiedLog) -> None:
+    """Make the file of the newest checkpoint; raises ``FileExistsError`` where there is one."""
     for token in settings.tokens:
         pool.require_ready(token.name, timeout=settings.signing.timeout)
         break
@@ -227,7 +232,8 @@ def _sign_first(settings: Settings, store: KeyStore, pool: TokenPool, origin: st
     CheckpointFile(settings.log.checkpoint_file).create(note=signer.sign(log), log=log)
 
 
-def _write_verifier_key(directory: Path, store: KeyStore, origin: str) -> Path:
+def write_verifier_key(directory: Path, store: KeyStore, origin: str) -> Path:
+    """Write ``log.vkey``; gives its path."""
     path = directory / VERIFIER_KEY_FILE
     first = log_verifier_keys(store.all_keys(), origin)[0]
     with NewFile(path) as file:

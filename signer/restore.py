@@ -2,7 +2,8 @@
 
 1. The backup is copied beside the database and verified there, all of it, before anything is put in its place.
 2. The checkpoint file of this machine says what it has seen of the log. A backup that does not begin with that is
-   refused: signatures that were given out would be gone from the record, and be counted anew.
+   refused: signatures that were given out would be gone from the record, and be counted anew. A person who knows that
+   may let the log go on under another name.
 3. What was there is not removed. An SQLite database is put aside under another name; PostgreSQL has to be empty.
 """
 
@@ -21,6 +22,7 @@ from signer.log.database_source import DatabaseSource
 from signer.log.faults import FaultKind
 from signer.log.milestones import Milestone, begins_with
 from signer.log.source import PartUnusable
+from signer.log_continuation import ContinuedLog, continue_log, require_tokens
 from signer.storage.checkpoint_file import CheckpointFile, SavedCheckpoint
 from signer.storage.copying import copy_rows, database_file, is_in_use, settle
 from signer.storage.database import Database
@@ -36,24 +38,42 @@ class Restored:
     Attributes:
         aside: where the SQLite database is that was there before; None where there was none.
         known: leaves that the checkpoint file of this machine covers; None where there is no such file.
+        continued: the log under its new name, where leaves were lost.
     """
 
     backup: Backup
     aside: Path | None
     known: int | None
+    continued: ContinuedLog | None = None
 
 
-def restore(settings: Settings, folder: Path) -> Restored:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """A person knows that leaves are lost, and says why. ``directory``: where ``log.vkey`` is."""
+
+    directory: Path
+    reason: str
+
+
+def restore(settings: Settings, folder: Path, *, rollback: Rollback | None = None) -> Restored:
     """Put a backup back; raises ``InstallationInUse``, ``BackupUnusable``, ``RestoreRollsBack``, ``DatabaseTaken``,
-    ``CheckpointFileDamaged``, ``OSError``, and what databases raise.
+    ``CheckpointFileDamaged``, ``OSError``, and what databases and tokens raise.
+
+    ``rollback``: let the log go on under another name, where this machine has seen more of it, or another.
     """
     with stopped(settings), _staged(settings, folder) as (stage, backup):
         known = seen_here(settings)
-        if known is not None and not _continues(stage, known, settings):
-            path = str(settings.log.checkpoint_file)
-            raise RestoreRollsBack(path=path, known=known.log.size, restored=backup.size)
+        lost = known if known is not None and not _continues(stage, known, settings) else None
+        if lost is not None:
+            if rollback is None:
+                path = str(settings.log.checkpoint_file)
+                raise RestoreRollsBack(path=path, known=lost.log.size, restored=backup.size)
+            require_tokens(settings)
         aside = put(settings, stage)
-    return Restored(backup=backup, aside=aside, known=None if known is None else known.log.size)
+        continued = None
+        if lost is not None and rollback is not None:
+            continued = continue_log(settings, rollback.directory, old_note=lost.note, reason=rollback.reason)
+    return Restored(backup=backup, aside=aside, known=None if known is None else known.log.size, continued=continued)
 
 
 def seen_here(settings: Settings) -> SavedCheckpoint | None:

@@ -168,3 +168,16 @@ def revoke_api_token(store: ApiTokenStore, *, name: str, actor: str) -> bool:
             after={"name": name},
         ),
     )
+
+
+def reinstate_api_token(store: ApiTokenStore, *, name: str, reason: str, actor: str) -> bool:
+    """Take a suspended token back with the secret that it has; False where it is not suspended."""
+    event = Event(
+        type=EventType.API_TOKEN_REINSTATED,
+        actor=actor,
+        key=None,
+        version=None,
+        before={},
+        after={"name": name, "reason": reason},
+    )
+    return store.reinstate(name, event)

@@ -62,13 +62,16 @@ def list_tokens(config: Path, *, as_json: bool) -> None:
                 "role": token.role,
                 "created_at": rfc3339(token.created_at),
                 "revoked_at": rfc3339(token.revoked_at),
+                "suspended_at": rfc3339(token.suspended_at),
             }
             for token in store.all_tokens()
         ]
     if as_json:
         show_json({"api_tokens": found})
         return
-    click.echo(table(("ID", "NAME", "ROLE", "CREATED", "REVOKED"), [tuple(token.values()) for token in found]))
+    click.echo(
+        table(("ID", "NAME", "ROLE", "CREATED", "REVOKED", "SUSPENDED"), [tuple(token.values()) for token in found])
+    )
 
 
 @api_tokens.command()
@@ -85,6 +88,24 @@ def revoke(name: str, *, config: Path) -> None:
         note(f"revoked API token {name}; the service refuses it after at most {CREDENTIAL_CACHE_SECONDS:g} seconds")
     else:
         note(f"API token {name} was revoked before")
+
+
+@api_tokens.command()
+@click.argument("names", nargs=-1, metavar="NAME")
+@click.option("--all", "everything", is_flag=True, help="all that are suspended")
+@click.option("--reason", required=True, help="why they are taken back; on record")
+@config_option
+def reinstate(names: tuple[str, ...], *, everything: bool, reason: str, config: Path) -> None:
+    """Take back API tokens that a restore has suspended, with the text that they have."""
+    from signer.auth.api_tokens import reinstate_api_token
+
+    if bool(names) == everything or not reason.strip():
+        raise click.UsageError("give names or --all, and a reason")
+    with _opened(config) as store:
+        suspended = [token.name for token in store.all_tokens() if token.suspended_at is not None]
+        for name in suspended if everything else names:
+            done = reinstate_api_token(store, name=name, reason=reason, actor=_actor("reinstate"))
+            note(f"took back API token {name}" if done else f"API token {name} is not suspended")
 
 
 def _actor(command: str) -> str:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from signer.cli.local import config_option
 from signer.cli.output import note
 from signer.config import load_settings
+
+if TYPE_CHECKING:
+    from signer.log_continuation import ContinuedLog
 
 _folder = click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 
@@ -30,16 +34,31 @@ def backup(*, directory: Path, config: Path) -> None:
 
 @click.command()
 @_folder
+@click.option("--accept-rollback", is_flag=True, help="leaves are lost: let the log go on under another name")
+@click.option("--reason", help="with --accept-rollback: why; on record")
 @config_option
-def restore(*, directory: Path, config: Path) -> None:
+def restore(*, directory: Path, accept_rollback: bool, reason: str | None, config: Path) -> None:
     """Put the backup in DIRECTORY in the place of the database; refused where this machine has seen more of the log."""
+    from signer.restore import Rollback
     from signer.restore import restore as put_back
 
-    done = put_back(load_settings(config, os.environ), directory)
+    if accept_rollback != bool(reason and reason.strip()):
+        raise click.UsageError("--accept-rollback needs --reason, and the other way round")
+    rollback = Rollback(directory=config.resolve().parent, reason=reason) if reason else None
+    done = put_back(load_settings(config, os.environ), directory, rollback=rollback)
     note(f"the database is {done.backup.origin} of {done.backup.size} leaves, all verified")
     if done.aside is not None:
         note(f"what was there before is {done.aside}")
+    if done.continued is not None:
+        _tell(done.continued, config)
     if done.known is None:
         note("this machine has no checkpoint file: nothing here tells whether the backup is the newest")
         note(f"next: artifact-signer log resume --no-file --config {config}")
     note(f"then: artifact-signer doctor --config {config}")
+
+
+def _tell(continued: ContinuedLog, config: Path) -> None:
+    note(f"leaves are lost: the log goes on as {continued.origin}, with keys of its own; log.vkey is the new one")
+    note(f"the checkpoint file of the old one is {continued.aside}")
+    note(f"{continued.suspended} API tokens are suspended: some may have been revoked since the backup")
+    note(f"next: artifact-signer api-tokens reinstate --reason TEXT NAME --config {config}")

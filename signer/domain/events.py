@@ -32,6 +32,7 @@ class EventType(StrEnum):
     CLOCK_CORRECTED = "clock-corrected"
     API_TOKEN_CREATED = "api-token-created"  # noqa: S105  (a name, no secret)
     API_TOKEN_REVOKED = "api-token-revoked"  # noqa: S105  (the same)
+    API_TOKEN_REINSTATED = "api-token-reinstated"  # noqa: S105  (the same)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 FOLDER = "recorder"
-SOCKET = "socket"
+SOCKET = "recorder.sock"
 BACKLOG = 256
 
 

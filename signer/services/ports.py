@@ -228,6 +228,7 @@ class ApiTokenRecord:
     role: str
     created_at: datetime
     revoked_at: datetime | None
+    suspended_at: datetime | None
 
 
 class ApiTokenStore(Protocol):
@@ -244,6 +245,9 @@ class ApiTokenStore(Protocol):
 
     def revoke(self, name: str, event: Event) -> bool:
         """Let the token prove nothing any more; False where it did not before. Raises ``ApiTokenNotFound``."""
+
+    def reinstate(self, name: str, event: Event) -> bool:
+        """Let a suspended token prove again what it did; False where it is not. Raises ``ApiTokenNotFound``."""
 
 
 class Authenticator(Protocol):

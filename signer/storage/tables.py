@@ -155,6 +155,8 @@ api_tokens = Table(
     Column("secret_sha256", LargeBinary(32), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("revoked_at", UtcDateTime),
+    # After an older database was put back: it proves nothing until somebody takes it back.
+    Column("suspended_at", UtcDateTime),
 )
 
 # The signature of a manifest under a version: there is one, for ever. ``id`` is the index of its first leaf.

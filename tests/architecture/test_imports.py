@@ -255,6 +255,7 @@ class TestComposition:
     POINTS: ClassVar[dict[str, str]] = {
         "signer.bootstrap": "puts the service together",
         "signer.backup": "copies a database and looks at copies",
+        "signer.log_continuation": "lets a log go on that an older copy was put back of",
         "signer.restore": "puts a copy in the place of a database that no service runs on",
         "signer.installation": "makes a database before there is a service",
         "signer.log_creation": "makes the keys of the log, its first leaf and its file before there is a service",

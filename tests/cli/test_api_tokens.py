@@ -162,7 +162,7 @@ def test_the_list_tells_people_what_it_tells_machines_and_no_secret(shell: Shell
     shell("revoke", "a")
     people, machines = shell("list"), shell("list", "--json")
     lines = [line.split() for line in people.out.splitlines()]
-    assert lines[0] == ["ID", "NAME", "ROLE", "CREATED", "REVOKED"]
+    assert lines[0] == ["ID", "NAME", "ROLE", "CREATED", "REVOKED", "SUSPENDED"]
     assert lines[1:] == [list(item.values()) for item in _shown(machines.out)]
     assert lines[2][:3] == [token[1], "b", "signer"]
     for item in json.loads(machines.out)["api_tokens"]:
@@ -193,3 +193,19 @@ def test_a_database_of_another_revision_is_refused_by_name(shell: Shell) -> None
 def test_a_configuration_that_is_not_there_is_exit_code_2(shell: Shell) -> None:
     (shell.directory / "artifact-signer.toml").unlink()
     assert shell("list").code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("--reason", "why"), ("console", "--all", "--reason", "why"), ("console",), ("console", "--reason", " ")],
+)
+def test_taking_back_needs_names_or_all_and_a_reason(shell: Shell, arguments: tuple[str, ...]) -> None:
+    assert shell("reinstate", *arguments).code == 2
+
+
+def test_what_is_not_suspended_is_not_taken_back(shell: Shell) -> None:
+    shell("create", "console", "--role", "reader")
+    done = shell("reinstate", "console", "--reason", "why")
+    assert (done.code, done.out) == (0, "")
+    assert "is not suspended" in done.err
+    assert shell("reinstate", "--all", "--reason", "why").err == ""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from signer.auth.api_tokens import issue_api_token
+from signer.auth.api_tokens import issue_api_token, reinstate_api_token
 from signer.domain.events import EventType
 from signer.domain.identity import Role
 from signer.errors import ApiTokenNameTaken, ApiTokenNotFound
 from signer.services.ports import ApiTokenRecord
-from signer.storage.api_token_store import SqlApiTokenStore
+from signer.storage.api_token_store import SqlApiTokenStore, suspend_all
 from signer.storage.key_store import SqlKeyStore
+from signer.storage.log_transaction import logged
 from tests.support.clock import ManualClock
 from tests.support.databases import Opener
 from tests.support.records import event
@@ -84,7 +85,14 @@ class TestRevocation:
         assert revoke(store, "console")
         assert store.find("0123456789abcdef") is None
         assert store.all_tokens() == (
-            ApiTokenRecord(id="0123456789abcdef", name="console", role="reader", created_at=made, revoked_at=clock()),
+            ApiTokenRecord(
+                id="0123456789abcdef",
+                name="console",
+                role="reader",
+                created_at=made,
+                revoked_at=clock(),
+                suspended_at=None,
+            ),
         )
         assert [item.event.type for item in events.events(after=0, limit=9, key=None)] == [
             EventType.API_TOKEN_CREATED,
@@ -131,3 +139,52 @@ def test_a_token_is_recorded_with_its_event_and_without_its_secret(
     assert recorded.event.after == {"name": "pipeline", "role": "signer"}
     assert store.find(token_id) is not None
     assert secret not in repr(recorded) + repr(store.find(token_id))
+
+
+class TestSuspended:
+    """After an older database was put back, tokens prove nothing until a person takes them back."""
+
+    @pytest.fixture
+    def suspended(self, store: SqlApiTokenStore, open_database: Opener, clock: ManualClock) -> SqlApiTokenStore:
+        for number, name in enumerate(("console", "pipeline", "old")):
+            add(store, f"{number:016x}", name)
+        revoke(store, "old")
+        with logged(open_database(), clock) as log:
+            assert suspend_all(log.connection, clock()) == 2
+        return store
+
+    @staticmethod
+    def _reinstate(store: SqlApiTokenStore, name: str) -> bool:
+        return reinstate_api_token(store, name=name, reason="it was never revoked", actor="a person")
+
+    def test_they_prove_nothing(self, suspended: SqlApiTokenStore) -> None:
+        assert [suspended.find(f"{number:016x}") for number in range(3)] == [None] * 3
+        assert suspended.role_of("console") is None
+        assert [token.name for token in suspended.all_tokens() if token.suspended_at] == ["console", "pipeline"]
+
+    def test_one_is_taken_back_with_the_secret_that_it_has(
+        self, suspended: SqlApiTokenStore, events: SqlKeyStore
+    ) -> None:
+        assert self._reinstate(suspended, "console")
+        assert suspended.find(f"{0:016x}") == ("console", "reader", bytes(range(32)))
+        assert suspended.find(f"{1:016x}") is None
+        newest = events.events(after=0, limit=100, key=None)[-1].event
+        assert (newest.type, newest.actor) == (EventType.API_TOKEN_REINSTATED, "a person")
+        assert newest.after == {"name": "console", "reason": "it was never revoked"}
+
+    def test_taking_back_does_nothing_twice_and_nothing_to_what_was_revoked(
+        self, suspended: SqlApiTokenStore, events: SqlKeyStore
+    ) -> None:
+        self._reinstate(suspended, "console")
+        told = len(events.events(after=0, limit=100, key=None))
+        assert not self._reinstate(suspended, "console")
+        assert not self._reinstate(suspended, "old")
+        assert suspended.find(f"{2:016x}") is None
+        with pytest.raises(ApiTokenNotFound):
+            self._reinstate(suspended, "nobody")
+        assert len(events.events(after=0, limit=100, key=None)) == told
+
+    def test_a_suspended_one_can_be_revoked(self, suspended: SqlApiTokenStore) -> None:
+        assert revoke(suspended, "pipeline")
+        self._reinstate(suspended, "pipeline")
+        assert suspended.find(f"{1:016x}") is None

@@ -1,0 +1,90 @@
+"""A backup of a service that runs, put back when it is the newest and when it is not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.integration.running import Installation, command, initialise, running
+
+SETTINGS = {"SERVER_WORKERS": "1", "READINESS_INTERVAL": "1"}
+
+
+def sign(installation: Installation, number: int) -> int:
+    """Ask for the signature of a manifest that no other number has; gives the status."""
+    manifest = f"{number:064x}  version\n{number:064x}  header.tar.gz\n".encode()
+    with installation.http() as http:
+        return http.post("/v1/keys/firmware/signatures", content=manifest).status_code
+
+
+def here(installation: Installation, *arguments: str | Path) -> tuple[int, str]:
+    """A command on the installation; gives its exit status and what it said."""
+    done = command(*arguments, "--config", installation.config)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    """A service that has signed, made a backup, and signed again; it is stopped."""
+    made = initialise(tmp_path / "installation")
+    with running(made, **SETTINGS):
+        assert made.run("keys", "create", "firmware", "--algorithm", "ecdsa-p256").returncode == 0
+        assert [sign(made, number) for number in range(3)] == [200] * 3
+        code, said = here(made, "backup", tmp_path / "backup")
+        assert code == 0, said
+        assert "keep as well" in said
+        assert sign(made, 3) == 200
+        done = made.run("log", "verify", "--log-key", made.directory / "log.vkey")
+        assert done.returncode == 0, done.stderr
+        assert "signatures  4" in done.stdout
+    return made
+
+
+def test_an_older_backup_is_refused_and_then_gone_on_from_knowingly(installation: Installation, tmp_path: Path) -> None:
+    code, said = here(installation, "restore", tmp_path / "backup")
+    assert (code, "has seen" in said) == (1, True), said
+    before = (installation.directory / "log.vkey").read_text()
+    code, said = here(installation, "restore", tmp_path / "backup", "--accept-rollback", "--reason", "the disk is lost")
+    assert code == 0, said
+    assert "1 API tokens are suspended" in said
+    assert (installation.directory / "log.vkey").read_text() != before
+    with running(installation, **SETTINGS):
+        assert sign(installation, 3) == 401
+        code, said = here(installation, "api-tokens", "reinstate", "admin", "--reason", "never revoked")
+        assert code == 0, said
+        assert sign(installation, 3) == 200
+        done = installation.run("log", "verify", "--log-key", installation.directory / "log.vkey")
+        assert done.returncode == 0, done.stderr
+    code, said = here(installation, "log", "verify")
+    assert code == 0, said
+    (found,) = json.loads(here(installation, "log", "search", "--type", "log-continued", "--json")[1])
+    leaf = found["leaf"]
+    assert (leaf["reason"], leaf["restored_size"]) == ("the disk is lost", found["index"])
+    assert leaf["old_checkpoint"].startswith(leaf["old_origin"])
+    assert leaf["old_origin"] != leaf["origin"]
+
+
+def test_the_newest_backup_is_put_back_on_a_machine_that_has_no_checkpoint(
+    installation: Installation, tmp_path: Path
+) -> None:
+    assert here(installation, "backup", tmp_path / "newest")[0] == 0
+    for path in installation.directory.glob("*.sqlite*"):
+        path.unlink()
+    (installation.directory / "log.checkpoint").unlink()
+    code, said = here(installation, "restore", tmp_path / "newest")
+    assert (code, "has no checkpoint file" in said) == (0, True), said
+    assert here(installation, "log", "resume", "--no-file")[0] == 0
+    with running(installation, **SETTINGS):
+        assert [sign(installation, number) for number in (3, 4)] == [200, 200]
+    code, said = here(installation, "log", "verify")
+    assert code == 0, said
+
+
+def test_a_service_that_runs_is_not_restored(tmp_path: Path) -> None:
+    made = initialise(tmp_path / "installation")
+    with running(made, **SETTINGS):
+        assert here(made, "backup", tmp_path / "backup")[0] == 0
+        code, said = here(made, "restore", tmp_path / "backup")
+    assert (code, "runs on this installation" in said) == (1, True), said
