@@ -2,8 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Tests run on as many processes as there are cores.
-JOBS ?= auto
+# Tests run on one process more than there are cores: many of them wait for processes that they started.
+JOBS ?= $(shell echo $$(($$(nproc) + 1)))
+# They start hundreds of interpreters, so what is imported is compiled once, also where the environment says otherwise.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
 
 .PHONY: demo serve test test-slow test-soak lint types fuzz bench-verify bench-head bench-hostile bench-token bench-http bench-record bench-log clean help
 
@@ -20,15 +22,15 @@ serve: $(VENV)/service ## run the service of build/demo until it is stopped
 
 test: $(VENV)/dev ## all tests that a change has to pass, with the coverage of branches that they have to reach
 	@scripts/install-system-packages test
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not slow" --cov --cov-report=term:skip-covered
+	$(PYTEST) -n $(JOBS) --dist loadgroup -m "not slow" --cov --cov-report=term:skip-covered
 
 test-slow: $(VENV)/fuzz ## the longer tests: faults repeated many times, fuzzing
 	@scripts/install-system-packages test
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "slow and not soak"
+	$(PYTEST) -n $(JOBS) --dist loadgroup -m "slow and not soak"
 
 test-soak: $(VENV)/dev ## thousands of signatures while processes are killed
 	@scripts/install-system-packages test
-	$(BIN)/pytest -m soak -rP
+	$(PYTEST) -m soak -rP
 
 lint: $(VENV)/dev ## style and common mistakes
 	$(BIN)/ruff check

@@ -14,6 +14,16 @@ from tests.support.crowd import Crowd, gathered
 from tests.support.databases import Opener, migrate
 
 _names = itertools.count()
+# They run the same lines of the verifier many thousands of times, for what comes out of them. Counting the lines takes
+# twice as long as these tests, and finds none that tests/verifier does not count.
+UNCOUNTED = tuple(Path(__file__).parent / folder for folder in ("fuzz", "property", "verifier_judges"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Coverage is counted by all tests but those."""
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in UNCOUNTED):
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture(scope="session", autouse=True)
