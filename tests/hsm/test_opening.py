@@ -167,6 +167,25 @@ def test_a_process_does_not_end_while_it_writes(tmp_path: Path) -> None:
     assert seen == ["begun", "ended"]
 
 
+def test_what_worked_before_a_reload_proves_nothing_after_it(tmp_path: Path) -> None:
+    sessions = sessions_of(lock_in(tmp_path))
+    sessions.proven = True
+    sessions.reopen()
+    assert not sessions.proven
+
+
+def test_handles_are_not_used_after_keys_were_made_or_removed(tmp_path: Path) -> None:
+    sessions = sessions_of(lock_in(tmp_path))
+    with sessions.borrow() as working:
+        working.handles[b"key"] = object()
+    with sessions.borrow() as working:
+        assert working.handles
+    with sessions.writing():
+        pass
+    with sessions.borrow() as working:
+        assert not working.handles
+
+
 def test_what_is_opened_together_is_named_by_module_and_environment() -> None:
     one, other = {"SOFTHSM2_CONF": "/a", "B": "1"}, {"SOFTHSM2_CONF": "/b", "B": "1"}
     module = Path("/lib/m.so")

@@ -6,13 +6,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from hsm import Algorithm, PinnedKey, TokenState
+from hsm import Algorithm, PinnedKey, TokenPool, TokenState
 from hsm.errors import (
     AlgorithmUnsupported,
     KeyHalvesDiffer,
@@ -137,14 +137,21 @@ def test_a_token_that_lacks_the_key_is_not_asked_again_for_a_while(
     assert shim.searched() > searched
 
 
+NEWS: dict[str, Callable[[TokenPool, PinnedKey], object]] = {
+    "another key is made": lambda pool, _: make_key(pool, key_id=b"another", label="another"),
+    "somebody looks, and it is there": lambda pool, key: pool.has_key("beside", key),
+}
+
+
+@pytest.mark.parametrize("sentence", NEWS)
 def test_a_key_that_was_made_meanwhile_is_looked_for_again(
-    shim: Shim, softhsm_beside: SoftHsm, open_pool: OpenPool
+    shim: Shim, softhsm_beside: SoftHsm, open_pool: OpenPool, sentence: str
 ) -> None:
     pool = open_pool(shim.hsm.config, softhsm_beside.config)
     key = make_key(pool, token="beside")
     for _ in range(2):
         assert pool.sign(key, b"")
-    make_key(pool, key_id=b"another", label="another")
+    NEWS[sentence](pool, key)
     searched = shim.searched()
     for _ in range(2):
         assert pool.sign(key, b"")

@@ -68,6 +68,13 @@ REFUSED = {
     "a PIN from standard input": Refused(text=token(pin="{ fd = 0 }"), says=("tokens.0.pin.fd: ",)),
     "no sessions": Refused(text=token(sessions="0"), says=("tokens.0.sessions: ",)),
     "a variable name that is a list": Refused(text=token(pin='{ env = ["A"] }'), says=("tokens.0.pin.env: ",)),
+    "an IPv6 address without brackets": Refused(
+        text=TOKEN + '[server]\nbind = "::1:8443"', says=("server.bind: ", "in brackets")
+    ),
+    "brackets around an IPv4 address": Refused(
+        text=TOKEN + '[server]\nbind = "[127.0.0.1]:8443"', says=("server.bind: ", "in brackets")
+    ),
+    "a port that there is none of": Refused(text=TOKEN + '[server]\nbind = "[::1]:65536"', says=("server.bind: ",)),
     "plain http on every address": Refused(
         text=TOKEN + '[server]\nbind = "0.0.0.0:8080"\ntls = "off"', says=('server: tls = "off"',)
     ),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from dataclasses import dataclass, field
 
 import pytest
@@ -206,3 +208,14 @@ CONNECTIONS = {
 def test_the_bound_comes_from_the_descriptors(sentence: str) -> None:
     descriptors, wanted, most = CONNECTIONS[sentence]
     assert most_connections(descriptors=descriptors, wanted=wanted) == most
+
+
+def test_a_process_opens_as_many_files_as_it_may_at_all() -> None:
+    code = (
+        "import resource\n"
+        "from signer.web.connections.limits import raise_descriptor_limit\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, 512))\n"
+        "print(raise_descriptor_limit(), *resource.getrlimit(resource.RLIMIT_NOFILE))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["512", "512", "512"]
