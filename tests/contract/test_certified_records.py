@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, delete, insert, select, text, update
 
 from signer.domain.leaves import LeafDraft, LogEvent
 from signer.domain.records import Recorded
@@ -210,6 +210,17 @@ def test_it_stops_everything(desk: Desk, sentence: str) -> None:
     for again in (lambda: desk.record("later"), desk.records.prove):
         with pytest.raises(row.found):
             again()
+
+
+def test_what_was_found_is_found_for_good_even_where_it_is_undone(desk: Desk) -> None:
+    with desk.database.writing() as connection:
+        plant_a_token(connection)
+    with pytest.raises(AccessTampered):
+        desk.record("after")
+    with desk.database.writing() as connection:
+        connection.execute(delete(api_tokens).where(api_tokens.c.name == "planted"))
+    with pytest.raises(AccessTampered):
+        desk.record("later")
 
 
 @pytest.mark.parametrize("sentence", ROWS)

@@ -72,9 +72,9 @@ def _token(home: Path) -> dict[str, object]:
 
 
 @contextmanager
-def supervised(directory: Path, url: str) -> Iterator[RecorderSupervisor]:
+def supervised(directory: Path, url: str, *, setup: bytes | None = None) -> Iterator[RecorderSupervisor]:
     """A recorder's process, looked after by a thread; it is gone at the end."""
-    supervisor = RecorderSupervisor(directory=directory, setup=setup_line(directory, url))
+    supervisor = RecorderSupervisor(directory=directory, setup=setup or setup_line(directory, url))
     supervisor.start()
     stop = threading.Event()
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from hsm.errors import SignatureMismatch, TokenUnavailable
 from signer.domain.keys import Purpose
-from signer.domain.log_keys import checkpoint_keys, log_key_name, log_verifier_keys
+from signer.domain.log_keys import checkpoint_keys, known_origin, log_key_name, log_verifier_keys
 from signer.domain.verified_log import VerifiedLog
-from signer.errors import LogKeyMissing
+from signer.errors import CheckpointFileDamaged, LogKeyMissing
 from signer.services.checkpoints import CheckpointSigner
 from signer.services.lifecycle import NewKeyRequest
 from tests.support.house import ADMIN, House
@@ -105,3 +107,18 @@ def test_the_first_key_is_named_log_and_is_asked_first(pair_house: House) -> Non
     _create(pair_house, "log")
     groups = checkpoint_keys(pair_house.store.all_keys(), ORIGIN)
     assert [key.key.name for group in groups for key in group] == ["log", "a-log"]
+
+
+def test_a_checkpoint_of_the_log_tells_its_name_whatever_became_of_its_key(house: House) -> None:
+    _create(house)
+    note = _signer(house).sign(LOG)
+    house.lifecycle.disable(ADMIN, "log", 1)
+    assert known_origin(note, house.store.all_keys(), path=Path("file")) == ORIGIN
+
+
+def test_a_checkpoint_that_no_key_of_the_log_signed_tells_nothing(house: House) -> None:
+    _create(house)
+    note = _signer(house).sign(LOG)
+    for wrong in (note.replace(b"0123456789abcdef", b"fedcba9876543210"), note[:-20] + b"\n", b"", b"\xff"):
+        with pytest.raises(CheckpointFileDamaged):
+            known_origin(wrong, house.store.all_keys(), path=Path("file"))

@@ -1,0 +1,279 @@
+"""Crashes and tampering with real recorders: what is given out is on record and covered, or it is not given out."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from signer.domain.records import Recorded
+from signer.domain.verified_log import VerifiedLog
+from signer.errors import CheckpointNotWritten, LogStopped, SignerError
+from signer.recorder.addresses import socket_path
+from signer.recorder.client import RecorderClient
+from signer.recorder.probe import prove
+from signer.recorder.supervision import RecorderSupervisor
+from signer.storage.checkpoint_file import SLOT_BYTES, CheckpointFile
+from signer.storage.database import Database
+from signer.storage.log_reader import SqlLogReader
+from signer.storage.tables import api_tokens
+from tests.support.books import SqlBook, entry
+from tests.support.clock import ManualClock
+from tests.support.databases import Opener
+from tests.support.recorders import WAIT_SECONDS, settings_of, setup_line, supervised, until
+
+PAST = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+class Scene:
+    """An installation with a log, a version that signs, and recorders that come and go."""
+
+    def __init__(self, directory: Path, url: str, database: Database) -> None:
+        self.directory, self.url = directory, url
+        self.file = settings_of(directory, url).log.checkpoint_file
+        self._setup = setup_line(directory, url)
+        self.book = SqlBook(database, ManualClock(PAST))
+        self.version = self.book.version()
+        self.control = directory.parent / "control"
+
+    def recorder(self) -> Any:
+        """A recorder that is looked after."""
+        return supervised(self.directory, self.url, setup=self._setup)
+
+    def entry(self, name: object) -> Any:
+        """What a worker has recorded."""
+        return entry(self.version, name, access_revision=self.book.revision())
+
+    def send(self, sent: Any, *, seconds: float = WAIT_SECONDS) -> Any:
+        """What becomes of it."""
+
+        async def scene() -> Any:
+            client = RecorderClient(socket_path(self.directory))
+            try:
+                (answer,) = await client.record_many([sent], deadline=time.monotonic() + seconds)
+            finally:
+                client.close()
+                await asyncio.sleep(0)
+            return answer
+
+        return asyncio.run(scene())
+
+    def record(self, name: object) -> Any:
+        """A signature of this manifest."""
+        return self.send(self.entry(name))
+
+    def disk(self, *commands: str) -> None:
+        """From its next call on, the disk under the checkpoint's file does this."""
+        written = self.control.with_suffix(".new")
+        written.write_text("".join(f"{line}\n" for line in commands))
+        written.replace(self.control)
+
+    def trouble(self) -> SignerError | None:
+        """What readiness is told."""
+        try:
+            prove(socket_path(self.directory), timeout=WAIT_SECONDS)
+        except SignerError as error:
+            return error
+        return None
+
+    def check(self, answers: list[Recorded]) -> None:
+        """The log is whole, the file is of it, and each answer is on record once, under a checkpoint there was."""
+        reader = SqlLogReader(database=self.book.database)
+        head, saved = reader.head(), CheckpointFile(self.file).read()
+        log = VerifiedLog().extended(reader.leaves(0, head.size))
+        log.require(head.root)
+        assert VerifiedLog().extended(reader.leaves(0, saved.log.size)).frontier == saved.frontier
+        written = {each.index: each.document for each in self.book.written()}
+        assert len({answer.index for answer in answers}) == len(answers)
+        for answer in answers:
+            assert answer.signature in written[answer.index]
+            assert answer.index < answer.size <= saved.log.size
+
+
+@pytest.fixture
+def scene(tmp_path: Path, database_url: str, open_database: Opener) -> Scene:
+    return Scene(tmp_path / "spool", database_url, open_database())
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if shutil.which("cc") is None:
+        pytest.skip("there is no C compiler")
+    made = tmp_path_factory.mktemp("disk") / "disk.so"
+    source = Path(__file__).parents[1] / "support" / "disk.c"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-o", made, source, "-ldl"], check=True)
+    return made
+
+
+@pytest.fixture
+def failing(scene: Scene, library: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RecorderSupervisor]:
+    """A recorder whose checkpoints are on a disk that obeys."""
+    monkeypatch.setenv("LD_PRELOAD", str(library))
+    monkeypatch.setenv("DISK_FILE", scene.file.name)
+    monkeypatch.setenv("DISK_CONTROL", str(scene.control))
+    with scene.recorder() as supervisor:
+        yield supervisor
+
+
+CRASHES = {
+    "between the commit and the file": "pwrite abort",
+    "in the middle of the write": "pwrite part 9",
+    "between the write and the disk": "fdatasync abort",
+    "between the disk and the answer": "fdatasync after",
+}
+
+
+@pytest.mark.parametrize("sentence", CRASHES)
+def test_killed(scene: Scene, failing: RecorderSupervisor, sentence: str) -> None:
+    first = scene.record("first")
+    pid = failing.pid
+    scene.disk(CRASHES[sentence])
+    sent = scene.entry("second")
+    # Nobody is told anything: neither by the one that is killed, nor by those that are killed as they begin.
+    assert not isinstance(scene.send(sent, seconds=2.0), Recorded)
+    until(lambda: failing.pid not in (None, pid))
+    scene.disk()
+    second = scene.send(sent)
+    assert (second.repeated, second.index) == (False, first.index + 1)
+    scene.check([first, second, scene.record("third")])
+
+
+ERRORS = {
+    "a disk that fails": (f"fdatasync fail {errno.EIO}", "Input/output error"),
+    "a disk that is full": (f"pwrite fail {errno.ENOSPC}", "No space left on device"),
+}
+
+
+@pytest.mark.parametrize("sentence", ERRORS)
+def test_errors(scene: Scene, failing: RecorderSupervisor, sentence: str) -> None:
+    command, reason = ERRORS[sentence]
+    first = scene.record("first")
+    pid = failing.pid
+    scene.disk(command)
+    sent = scene.entry("second")
+    answer = scene.send(sent)
+    assert isinstance(answer, CheckpointNotWritten)
+    assert answer.reason == reason
+    assert isinstance(scene.trouble(), CheckpointNotWritten)
+    # The next one meets the same disk: an error, and another one in the recovery.
+    until(lambda: failing.pid not in (None, pid))
+    assert isinstance(scene.record("third"), CheckpointNotWritten)
+    scene.disk()
+    until(lambda: scene.trouble() is None)
+    second = scene.send(sent)
+    assert second.index == first.index + 1
+    scene.check([first, second, scene.record("third")])
+
+
+def _plant(scene: Scene) -> None:
+    row = {"id": "0" * 16, "name": "planted", "role": "signer", "secret_sha256": bytes(32), "created_at": PAST}
+    with scene.book.database.writing() as connection:
+        connection.execute(insert(api_tokens).values(row))
+
+
+TAMPERING: dict[str, tuple[Callable[[Scene], None], str]] = {
+    "an API token by hand": (_plant, "access-tampered"),
+}
+
+
+@pytest.mark.parametrize("sentence", TAMPERING)
+def test_changed_past_a_running_recorder(scene: Scene, sentence: str) -> None:
+    change, reason = TAMPERING[sentence]
+    with scene.recorder() as supervisor:
+        first = scene.record("first")
+        change(scene)
+        until(lambda: isinstance(scene.trouble(), LogStopped))
+        answer = scene.record("second")
+        assert isinstance(answer, LogStopped)
+        assert answer.reason == reason
+        pid = supervisor.pid
+        time.sleep(0.1)
+        assert supervisor.pid == pid
+    with scene.recorder():
+        answer = scene.record("third")
+        assert isinstance(answer, LogStopped), "nor by the next one"
+        assert answer.reason == reason
+    scene.check([first])
+
+
+def test_an_older_copy_is_put_back(tmp_path: Path, sqlite_url: str) -> None:
+    opener = Opener(sqlite_url)
+    scene = Scene(tmp_path / "spool", sqlite_url, opener())
+    with scene.recorder():
+        first = scene.record("first")
+    opener.close()
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    shutil.copy(path, tmp_path / "old")
+    with scene.recorder():
+        scene.record("second")
+    opener.close()
+    newest = tmp_path / "newest"
+    shutil.copy(path, newest)
+    shutil.copy(tmp_path / "old", path)
+    with scene.recorder():
+        answer = scene.record("third")
+        assert isinstance(answer, LogStopped)
+        assert answer.reason == "log-rolled-back"
+    opener.close()
+    shutil.copy(newest, path)
+    with scene.recorder():
+        scene.check([first, scene.record("third")])
+    opener.close()
+
+
+def test_a_recorder_goes_on_from_an_older_file(scene: Scene) -> None:
+    """It takes the leaves since then as those of others, and verifies them."""
+    with scene.recorder():
+        first = scene.record("first")
+        old = scene.file.read_bytes()
+        second = scene.record("second")
+    scene.file.write_bytes(old)
+    with scene.recorder():
+        scene.check([first, second, scene.record("third")])
+
+
+FILES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing": (lambda path: path.unlink(), "checkpoint-file-missing"),
+    "empty": (lambda path: os.truncate(path, 0), "checkpoint-file-damaged"),
+    "torn in both slots": (lambda path: path.write_bytes(bytes(2 * SLOT_BYTES)), "checkpoint-file-damaged"),
+    "readable by others": (lambda path: path.chmod(0o644), "checkpoint-file-damaged"),
+}
+
+
+@pytest.mark.parametrize("sentence", FILES)
+def test_without_its_file_nothing_is_signed_until_it_is_back(scene: Scene, sentence: str) -> None:
+    change, reason = FILES[sentence]
+    kept = scene.file.read_bytes()
+    change(scene.file)
+    with scene.recorder():
+        answer = scene.record("first")
+        assert isinstance(answer, LogStopped)
+        assert answer.reason == reason
+        scene.file.unlink(missing_ok=True)
+        scene.file.touch(mode=0o600)
+        scene.file.write_bytes(kept)
+        until(lambda: scene.trouble() is None)
+        scene.check([scene.record("first")])
+
+
+def test_a_file_that_no_key_of_the_log_signed_is_refused(scene: Scene) -> None:
+    saved = CheckpointFile(scene.file).read()
+    # A signature line of nobody in the place of the one there was.
+    text_, _, line = saved.note.rpartition(b"\n\n")
+    forged = text_ + b"\n\n" + line.replace(line.split()[2], b"AAAAAAAA")
+    scene.file.unlink()
+    CheckpointFile(scene.file).create(note=forged, log=saved.log)
+    with scene.recorder():
+        answer = scene.record("first")
+    assert isinstance(answer, LogStopped)
+    assert answer.reason == "checkpoint-file-damaged"
