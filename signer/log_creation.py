@@ -22,7 +22,7 @@ from signer.bootstrap import build_application, sql_parts, utc_now
 from signer.config import Settings
 from signer.domain.identity import Identity, Role
 from signer.domain.keys import Key, Purpose
-from signer.domain.leaves import LeafDraft, LogEvent
+from signer.domain.leaves import LogEvent
 from signer.domain.log_keys import ALGORITHMS, log_key_name, log_verifier_keys
 from signer.domain.verified_log import VerifiedLog
 from signer.errors import (
@@ -38,10 +38,11 @@ from signer.services.lifecycle import NewKeyRequest
 from signer.services.ports import KeyStore, LeafQuery
 from signer.storage.checkpoint_file import CheckpointFile
 from signer.storage.database import Database
+from signer.storage.failover import forget_machine
 from signer.storage.key_store import SqlKeyStore
+from signer.storage.log_keys_told import tell_log_keys, told_keys
 from signer.storage.log_reader import SqlLogReader
 from signer.storage.log_start import start_log
-from signer.storage.log_transaction import logged
 from signer.token import open_tokens
 from verifier.errors import LeafMalformed, VerifierKeyInvalid
 from verifier.log import parsed_leaf
@@ -92,11 +93,9 @@ def create_log(settings: Settings, *, origin: str | None, token: str | None, dir
             raise LogOriginFixed(origin=known, wanted=str(wanted))
         new_keys, warnings = _make_keys(settings, database, pool, names)
         name = known or wanted or f"artifact-signer/{secrets.token_hex(ORIGIN_BYTES)}"
-        members = told_key_members(store, name)
-        begun = start_log(database, clock=utc_now, actor=ACTOR, members=members).begun
-        if new_keys and not begun:
-            with logged(database, utc_now) as log:
-                log.tell_leaf(LeafDraft(type=LogEvent.LOG_KEY_CHANGED, actor=ACTOR, members=members))
+        keys = [str(key) for key in log_verifier_keys(store.all_keys(), name)]
+        begun = start_log(database, clock=utc_now, actor=ACTOR, members=told_keys(name, keys)).begun
+        tell_log_keys(database, clock=utc_now, actor=ACTOR, origin=name, keys=keys)
         _make_checkpoint_file(settings, reader, store, pool, name, begun=begun)
         path = write_verifier_key(directory, store, name)
         return CreatedLog(
@@ -126,6 +125,13 @@ def resume_without_file(settings: Settings) -> ResumedLog:
         store = SqlKeyStore(database=database, clock=utc_now)
         sign_first(settings, store, pool, origin, log)
     return ResumedLog(origin=origin, size=log.size, root=base64.b64encode(log.frontier.root).decode("ascii"))
+
+
+def resume_without_machine(settings: Settings, machine: str) -> None:
+    """Wait for this machine no more; raises ``MachineNotFound``."""
+    with closing(Database(settings.database)) as database:
+        database.check_revision()
+        forget_machine(database, machine)
 
 
 def log_origin(reader: SqlLogReader) -> str | None:
@@ -208,7 +214,7 @@ def _log_keys(store: KeyStore) -> list[Key]:
 
 def told_key_members(store: KeyStore, origin: str) -> dict[str, LeafValue]:
     """What leaves about the keys of the log say."""
-    return {"origin": origin, "keys": [str(key) for key in log_verifier_keys(store.all_keys(), origin)]}
+    return told_keys(origin, [str(key) for key in log_verifier_keys(store.all_keys(), origin)])
 
 
 def _make_checkpoint_file(

@@ -30,20 +30,26 @@ def create(*, origin: str | None, token: str | None, config: Path) -> None:
 
 
 @click.command()
+@click.option("--without", "machine", help="name of a machine that is gone")
 @click.option("--no-file", "no_file", is_flag=True, help="make the lost checkpoint file from the log, verified anew")
 @click.option("--json", "as_json", is_flag=True, help="write a JSON document")
 @config_option
-def resume(*, no_file: bool, config: Path, as_json: bool) -> None:
-    """Verify the log from its first leaf, and let the service go on from there.
+def resume(*, machine: str | None, no_file: bool, config: Path, as_json: bool) -> None:
+    """Let the log go on without a machine that is gone, or without the checkpoint file.
 
     Nobody can tell from the database alone whether it is an older one: compare size and root with what a witness,
     a monitor or another machine saw.
     """
-    from signer.log_creation import resume_without_file
+    from signer.log_creation import resume_without_file, resume_without_machine
 
-    if not no_file:
-        raise click.UsageError("say what to go on without: --no-file")
-    resumed = resume_without_file(load_settings(config, os.environ))
+    if no_file is (machine is not None):
+        raise click.UsageError("say what to go on without: --no-file or --without MACHINE")
+    settings = load_settings(config, os.environ)
+    if machine is not None:
+        resume_without_machine(settings, machine)
+        note(f"machine {machine} is not waited for any more")
+        return
+    resumed = resume_without_file(settings)
     if as_json:
         show_json({"origin": resumed.origin, "size": resumed.size, "root": resumed.root})
         return

@@ -64,6 +64,7 @@ from signer.errors.log import (
     CheckpointFileMissing,
     CheckpointNotWritten,
     CheckpointUnavailable,
+    FailoverUnconfirmed,
     LogDamaged,
     LogForked,
     LogKeyMissing,
@@ -71,6 +72,7 @@ from signer.errors.log import (
     LogOriginFixed,
     LogRolledBack,
     LogStopped,
+    MachineNotFound,
 )
 from signer.errors.log_check import (
     LogCheckInterrupted,
@@ -172,6 +174,7 @@ __all__ = [
     "EmptyBody",
     "EncodingNotSupported",
     "ExpectationsInvalid",
+    "FailoverUnconfirmed",
     "FolderTaken",
     "InstallationInUse",
     "InvalidName",
@@ -194,6 +197,7 @@ __all__ = [
     "LogStateUnusable",
     "LogStopped",
     "LogUnreadable",
+    "MachineNotFound",
     "MessageNotAllowed",
     "MethodNotAllowed",
     "MonitorStateInvalid",

@@ -76,6 +76,23 @@ class CheckpointUnavailable(SignerError):
 
 
 @dataclass(eq=False, kw_only=True)
+class FailoverUnconfirmed(SignerError):
+    """The database's server has changed, and ``machines`` have not found their part of the log in it yet."""
+
+    code = "failover-unconfirmed"
+    machines: tuple[str, ...]
+
+
+@dataclass(eq=False, kw_only=True)
+class MachineNotFound(SignerError):
+    """No machine of this name has the log on record."""
+
+    code = "machine-not-found"
+    machine: str
+    known: tuple[str, ...]
+
+
+@dataclass(eq=False, kw_only=True)
 class AccessTampered(SignerError):
     """Tables that give power are not what the log says of them. ``revision``: of the last change in the log."""
 
@@ -128,6 +145,7 @@ LOG_FAULTS = (
     LogStopped,
     LogKeyMissing,
     AccessTampered,
+    FailoverUnconfirmed,
     CheckpointUnavailable,
     CheckpointFileMissing,
     CheckpointFileDamaged,

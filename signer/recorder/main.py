@@ -19,9 +19,9 @@ from datetime import UTC, datetime, timedelta
 
 from hsm.errors import TokenError
 from signer.config import Settings
-from signer.domain.log_keys import known_origin
+from signer.domain.log_keys import known_origin, log_verifier_keys
 from signer.domain.records import Outcome, SignatureEntry
-from signer.domain.verified_log import VerifiedLog
+from signer.domain.verified_log import AccessState, VerifiedLog
 from signer.errors import LogKeyMissing, SignerError
 from signer.logs import configure_logging
 from signer.recorder.checkpointer import Certified, Checkpointer
@@ -33,6 +33,8 @@ from signer.storage.certified_records import CertifiedRecords
 from signer.storage.checkpoint_file import CheckpointFile, HeldCheckpointFile
 from signer.storage.database import Database
 from signer.storage.key_store import SqlKeyStore
+from signer.storage.log_keys_told import tell_log_keys
+from signer.storage.log_transaction import SERVICE
 from signer.token import open_tokens
 
 logger = logging.getLogger("artifact-signer.recorder")
@@ -112,13 +114,43 @@ def _certifying(settings: Settings, database: Database, open_parts: ExitStack) -
         clock_tolerance=timedelta(seconds=settings.signing.clock_tolerance),
         log=slots.saved.log,
         machine=socket.gethostname(),
+        failover_check=settings.log.failover_check,
         monotonic=time.monotonic,
     )
     records.look()
+    keys = _LogKeys(database, store, signer)
+    keys.look(records.verified)
+    records.look()
     # Whatever the last process left on the disk: what is given out from here on is covered by what is written now.
     certified = _first_checkpoint(signer, slots, records.verified)
-    checkpointer = open_parts.enter_context(closing(Checkpointer(sign=signer.sign, slots=slots)))
+    checkpointer = open_parts.enter_context(closing(Checkpointer(sign=keys.sign, slots=slots)))
     return _Parts(_InTime(records, database), Release(checkpointer, certified=certified))
+
+
+class _LogKeys:
+    """Signs with the keys of the log as they are on record, and has the log tell which these are."""
+
+    def __init__(self, database: Database, store: SqlKeyStore, signer: CheckpointSigner) -> None:
+        self._database = database
+        self._store = store
+        self._signer = signer
+        self._access: AccessState | None = None
+
+    def sign(self, log: VerifiedLog) -> bytes:
+        """As ``CheckpointSigner.sign``, by the keys that the log was left with."""
+        self.look(log)
+        return self._signer.sign(log)
+
+    def look(self, log: VerifiedLog) -> None:
+        """Read the keys again where the log tells of a change; raises what the database raises."""
+        if log.access == self._access:
+            return
+        self._signer.forget()
+        keys = log_verifier_keys(self._store.all_keys(), self._signer.origin)
+        tell_log_keys(
+            self._database, clock=_now, actor=SERVICE, origin=self._signer.origin, keys=[str(key) for key in keys]
+        )
+        self._access = log.access
 
 
 def _first_checkpoint(signer: CheckpointSigner, slots: HeldCheckpointFile, log: VerifiedLog) -> Certified | None:

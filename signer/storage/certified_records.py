@@ -9,9 +9,11 @@ from sqlalchemy import Connection
 
 from signer.domain.records import Outcome, SignatureEntry
 from signer.domain.verified_log import VerifiedLog
+from signer.errors import FailoverUnconfirmed
 from signer.services.ports import Clock
 from signer.storage import record_statements as sql
 from signer.storage.database import Database
+from signer.storage.failover import FailoverCheck
 from signer.storage.log_append import lock_head, read_head
 from signer.storage.signature_records import SqlSignatureRecords
 from signer.storage.verified_head import VerifiedHead
@@ -31,11 +33,14 @@ class CertifiedRecords(SqlSignatureRecords):
         clock_tolerance: timedelta,
         log: VerifiedLog,
         machine: str,
+        failover_check: bool,
         monotonic: Callable[[], float],
     ) -> None:
         super().__init__(database=database, clock=clock, clock_tolerance=clock_tolerance)
         self._verified = VerifiedHead(log, dialect=database.dialect, monotonic=monotonic)
-        self._machine = machine
+        self._failover = FailoverCheck(
+            machine=machine, statements=self._sql, enabled=failover_check and database.dialect == "postgresql"
+        )
         self._unwritten: tuple[int, bytes] | None = None
 
     @property
@@ -66,22 +71,21 @@ class CertifiedRecords(SqlSignatureRecords):
         """As ``look``, and write a row durably, but no leaf: so the database takes what is recorded."""
         with self._database.writing() as connection:
             self._verified.follow(connection, lock_head(connection))
-            log = self.verified
-            row = {
-                "machine": self._machine,
-                "timeline": "",
-                "size": log.size,
-                "root": log.frontier.root,
-                "seen_at": self._sql.time(self._clock()),
-            }
-            self._sql.write(connection, sql.SEE_MACHINE, [row])
+            self._failover.write(connection, self.verified, self._clock())
+            awaited = self._failover.awaited(connection, self.verified, self._clock())
+        if awaited:
+            raise FailoverUnconfirmed(machines=awaited)
 
     def _record(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
         with self._database.writing() as connection:
             head = lock_head(connection)
             self._verified.follow(connection, head)
-            outcomes, batch, moved = self._decide(connection, head, entries)
-            self._write_checkpoint(connection)
+            awaited = self._failover.awaited(connection, self.verified, self._clock())
+            if not awaited:
+                outcomes, batch, moved = self._decide(connection, head, entries)
+                self._write_checkpoint(connection)
+        if awaited:
+            raise FailoverUnconfirmed(machines=awaited)
         if batch.new_records:
             # Not what was meant to be stored, but what is.
             own = {record.leaf.content: record.leaf.columns.at for record in batch.new_records}

@@ -49,6 +49,15 @@ LOG_WORDINGS: Mapping[type[Exception], Wording] = MappingProxyType(
             detail="no token signs checkpoints of the log now: {reason}",
             hint="the signature may be on record; the same request is answered when a token is back",
         ),
+        errors.FailoverUnconfirmed: Wording(
+            status=503,
+            transient=True,
+            detail="the database's server has changed, and these machines have not found their records: {machines}",
+            hint="a machine that is gone for good: artifact-signer log resume --without MACHINE --config FILE",
+        ),
+        errors.MachineNotFound: Wording(
+            status=404, detail="no machine is named {machine} on record", hint="on record are: {known}"
+        ),
         errors.AccessTampered: Wording(
             status=503,
             detail="keys or credentials in the database are not those that the log says were put there",

@@ -14,13 +14,22 @@ from sqlalchemy import Connection, delete, insert, select, text, update
 from signer.domain.leaves import LeafDraft, LogEvent
 from signer.domain.records import Recorded
 from signer.domain.verified_log import VerifiedLog
-from signer.errors import AccessTampered, LogDamaged, LogForked, LogRolledBack, SignerError
+from signer.errors import (
+    AccessTampered,
+    FailoverUnconfirmed,
+    LogDamaged,
+    LogForked,
+    LogRolledBack,
+    MachineNotFound,
+    SignerError,
+)
 from signer.storage import record_statements as sql
 from signer.storage.certified_records import CertifiedRecords
 from signer.storage.database import Database
+from signer.storage.failover import forget_machine
 from signer.storage.log_append import append, lock_head
 from signer.storage.log_reader import SqlLogReader
-from signer.storage.tables import api_tokens, log_head, log_leaves, versions
+from signer.storage.tables import api_tokens, log_head, log_leaves, log_machines, versions
 from tests.support.books import TOLERANCE, SqlBook, entry
 from tests.support.clock import START, ManualClock
 from tests.support.databases import Opener
@@ -62,10 +71,18 @@ def desk(database_url: str, clock: ManualClock) -> Iterator[Desk]:
         clock_tolerance=TOLERANCE,
         log=whole_log(book.database),
         machine="one",
+        failover_check=True,
         monotonic=lambda: float(next(seconds)),
     )
     yield Desk(book=book, records=records, version=version, clock=clock)
     opener.close()
+
+
+@pytest.fixture
+def postgres_desk(desk: Desk) -> Desk:
+    if desk.database.dialect != "postgresql":
+        pytest.skip("a file has no other primary")
+    return desk
 
 
 def whole_log(database: Database) -> VerifiedLog:
@@ -269,6 +286,75 @@ def test_a_bit_that_flips_between_hashing_and_inserting_stops_it(desk: Desk, mon
             desk.record("flipped")
     with pytest.raises(LogForked):
         desk.record("after")
+
+
+class TestFailover:
+    """Another primary of PostgreSQL: the machines that were there confirm that it has what they certified."""
+
+    @staticmethod
+    def other(desk: Desk, timeline: str, **ago: float) -> None:
+        """Another machine was there."""
+        row = {"machine": "two", "timeline": timeline, "size": 1, "root": bytes(32)}
+        with desk.database.writing() as connection:
+            connection.execute(delete(log_machines).where(log_machines.c.machine == "two"))
+            connection.execute(insert(log_machines).values({**row, "seen_at": desk.clock.now - timedelta(**ago)}))
+
+    @staticmethod
+    def timeline(desk: Desk) -> str:
+        """The present one, as this machine has confirmed it."""
+        with desk.database.reading() as connection:
+            found = connection.execute(select(log_machines.c.timeline).where(log_machines.c.machine == "one"))
+            return str(found.scalar_one())
+
+    def test_a_machine_that_has_not_confirmed_is_waited_for(self, postgres_desk: Desk) -> None:
+        self.other(postgres_desk, "before", hours=1)
+        size = postgres_desk.records.verified.size
+        for attempt in (lambda: postgres_desk.record("one"), postgres_desk.records.prove):
+            with pytest.raises(FailoverUnconfirmed) as refused:
+                attempt()
+            assert refused.value.machines == ("two",)
+        assert postgres_desk.records.verified.size == size
+        self.other(postgres_desk, self.timeline(postgres_desk), hours=0)
+        assert isinstance(postgres_desk.record("one")[0], Recorded)
+        postgres_desk.records.prove()
+
+    def test_a_machine_that_was_not_seen_for_a_day_is_not(self, postgres_desk: Desk) -> None:
+        self.other(postgres_desk, "before", hours=24, seconds=1)
+        assert isinstance(postgres_desk.record("one")[0], Recorded)
+
+    def test_a_machine_that_is_gone_is_left_out_by_a_person(self, postgres_desk: Desk) -> None:
+        self.other(postgres_desk, "before", hours=1)
+        with pytest.raises(MachineNotFound) as refused:
+            forget_machine(postgres_desk.database, "three")
+        assert "two" in refused.value.known
+        forget_machine(postgres_desk.database, "two")
+        assert isinstance(postgres_desk.record("one")[0], Recorded)
+
+    def test_a_machine_that_misses_leaves_confirms_nothing(self, postgres_desk: Desk) -> None:
+        postgres_desk.records.prove()
+        self.other(postgres_desk, self.timeline(postgres_desk), hours=0)
+        postgres_desk.record("one")
+        with postgres_desk.database.writing() as connection:
+            without_triggers(connection)
+            connection.execute(update(log_machines).where(log_machines.c.machine == "one").values(timeline="before"))
+            take_the_last_leaf_away(connection)
+        with pytest.raises(LogRolledBack):
+            postgres_desk.records.prove()
+        assert self.timeline(postgres_desk) == "before"
+
+    def test_without_the_check_nobody_is_waited_for(self, postgres_desk: Desk, clock: ManualClock) -> None:
+        self.other(postgres_desk, "before", hours=1)
+        records = CertifiedRecords(
+            database=postgres_desk.database,
+            clock=clock,
+            clock_tolerance=TOLERANCE,
+            log=whole_log(postgres_desk.database),
+            machine="one",
+            failover_check=False,
+            monotonic=lambda: 0.0,
+        )
+        sent = entry(postgres_desk.version, access_revision=postgres_desk.book.revision())
+        assert isinstance(records.record_many([sent])[0], Recorded)
 
 
 def test_a_proof_writes_a_row_and_no_leaf(desk: Desk) -> None:

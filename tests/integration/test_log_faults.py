@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
+from signer.bootstrap import build_application, sql_parts
+from signer.domain.keys import UNBOUNDED
 from signer.domain.records import Recorded
 from signer.domain.verified_log import VerifiedLog
 from signer.errors import CheckpointNotWritten, LogStopped, SignerError
@@ -23,14 +26,18 @@ from signer.recorder.addresses import socket_path
 from signer.recorder.client import RecorderClient
 from signer.recorder.probe import prove
 from signer.recorder.supervision import RecorderSupervisor
+from signer.services.ports import LeafQuery
 from signer.storage.checkpoint_file import SLOT_BYTES, CheckpointFile
 from signer.storage.database import Database
 from signer.storage.log_reader import SqlLogReader
 from signer.storage.tables import api_tokens
+from signer.token import open_tokens
 from tests.support.books import SqlBook, entry
 from tests.support.clock import ManualClock
 from tests.support.databases import Opener
+from tests.support.house import ADMIN
 from tests.support.recorders import WAIT_SECONDS, settings_of, setup_line, supervised, until
+from verifier.log import SignedNote, parsed_leaf
 
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -277,3 +284,36 @@ def test_a_file_that_no_key_of_the_log_signed_is_refused(scene: Scene) -> None:
         answer = scene.record("first")
     assert isinstance(answer, LogStopped)
     assert answer.reason == "checkpoint-file-damaged"
+
+
+def test_the_key_of_the_log_is_rotated_under_a_running_recorder(scene: Scene) -> None:
+    """While there is a next version both sign, then the new one; the log tells of each change."""
+    settings = settings_of(scene.directory, scene.url)
+
+    def lines() -> list[bytes]:
+        return [line.id for line in SignedNote.parse(CheckpointFile(scene.file).read().note).unverified_signatures]
+
+    def told() -> list[object]:
+        leaves = SqlLogReader(database=scene.book.database).find(
+            LeafQuery(first=0, limit=100, types=("log-key-changed",))
+        )
+        return [parsed_leaf(each.leaf)["keys"] for each in leaves]
+
+    with scene.recorder(), closing(open_tokens(settings)) as pool:
+        pool.start()
+        clock = ManualClock(datetime.now(UTC))
+        application = build_application(
+            settings, sql_parts(settings, database=scene.book.database, tokens=pool, clock=clock)
+        )
+        scene.record("first")
+        (old,) = lines()
+        application.lifecycle.prepare(ADMIN, "log", validity=UNBOUNDED)
+        until(lambda: len(lines()) == 2)
+        until(lambda: len(str(told()[-1]).split(",")) == 2)
+        (_, new) = lines()
+        application.lifecycle.rotate(ADMIN, "log")
+        until(lambda: lines() == [new])
+        application.lifecycle.retire(ADMIN, "log", 1)
+        until(lambda: len(str(told()[-1]).split(",")) == 1)
+        assert new != old
+        scene.check([scene.record("last")])
