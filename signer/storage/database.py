@@ -11,12 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -34,6 +30,10 @@ from signer.errors import (
 from signer.storage.allowance import Allowance
 from signer.storage.sqlite import MILLISECONDS, SqliteFile, attach
 from signer.storage.write_ahead import WriteAheadLog
+
+if TYPE_CHECKING:  # a fifth of what a recorder imports, and it never asks for the revision
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 MIGRATION_LOCK = 0x61727473  # any number that other programs on the same server do not lock
 SHORTEST_CONNECT_SECONDS = 2  # of libpq
@@ -148,6 +148,8 @@ class Database:
 
         Raises ``DatabaseRevisionMismatch`` where it is at one that this release does not know.
         """
+        from alembic import command
+
         configuration = _alembic()
         if self._file is not None:
             self._file.create()
@@ -181,7 +183,9 @@ class Database:
 
 
 def _revisions(connection: Connection) -> tuple[str | None, str]:
-    expected = ScriptDirectory.from_config(_alembic()).get_current_head()
+    from alembic.runtime.migration import MigrationContext
+
+    expected = _scripts().get_current_head()
     if expected is None:
         raise LookupError("the release carries no migrations")
     return MigrationContext.configure(connection).get_current_revision(), expected
@@ -189,13 +193,21 @@ def _revisions(connection: Connection) -> tuple[str | None, str]:
 
 def _known_revision(connection: Connection) -> tuple[str | None, str]:
     found, expected = _revisions(connection)
-    known = {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}
+    known = {script.revision for script in _scripts().walk_revisions()}
     if found is not None and found not in known:
         raise DatabaseRevisionMismatch(found=found, expected=expected)
     return found, expected
 
 
+def _scripts() -> ScriptDirectory:
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_alembic())
+
+
 def _alembic() -> Config:
+    from alembic.config import Config
+
     configuration = Config()
     configuration.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     configuration.set_main_option("path_separator", "os")
