@@ -16,6 +16,7 @@ from signer.doctor.database import database
 from signer.doctor.examination import Examination, Request, Surroundings, configuration, opened
 from signer.doctor.files import disks, free_bytes, secret_files, spool
 from signer.doctor.keys import extractable, key_certificates, keys, validity
+from signer.doctor.log import log
 from signer.doctor.report import Finding, Line, Report, Unchecked, failed, warning
 from signer.doctor.service import tls_certificate, workers
 from signer.doctor.token_checks import mechanisms, modules, pins, presence
@@ -65,6 +66,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "validity": Check(look=validity),
         "certificates": Check(look=key_certificates),
         "spool": Check(look=spool),
+        "log": Check(look=log),
         "workers": Check(look=workers),
         "witnesses": Check(look=witnesses),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,6 +12,7 @@ from signer.storage.database import Database
 MAX_DAMAGES = 10
 SOUND = "ok"
 WRITE_AHEAD = "wal"
+SAFE_VERSION = (3, 51, 3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,11 @@ def _sqlite(database: Database) -> bool:
     if damage:
         raise DatabaseDamaged(damage=damage)
     return bool(mode == WRITE_AHEAD)
+
+
+def sqlite_resets_its_log_safely() -> tuple[str, bool]:
+    """The version of SQLite, and whether it is free of the fault that 3.51.3 mends (sqlite.org/wal.html)."""
+    return sqlite3.sqlite_version, sqlite3.sqlite_version_info >= SAFE_VERSION
 
 
 def server_time(database: Database) -> datetime | None:

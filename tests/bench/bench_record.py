@@ -1,5 +1,7 @@
 """Records of signatures: one worker that commits in a thread of its own, beside workers that share a recorder.
 
+The worker by itself has no log to certify; the recorder verifies what it wrote and has it signed by a real token.
+
 Each caller keeps a worker's loop busy for as long as the rest of a request does, then waits for its record. ``extra``
 is what a slower disk would add to every commit. Processor time is that of all processes together, the callers' own
 work taken off. Run by ``python -m tests.bench.bench_record``.
@@ -16,22 +18,33 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from signer.domain.log_keys import known_origin
 from signer.domain.records import Outcome, Recorded, SignatureEntry
+from signer.domain.verified_log import VerifiedLog
 from signer.recorder.addresses import listening, socket_path
+from signer.recorder.checkpointer import Checkpointer
 from signer.recorder.client import RecorderClient
 from signer.recorder.protocol import LENGTH, frame, packed_answer, packed_entry, parsed_answers, parsed_message
+from signer.recorder.release import Release
 from signer.recorder.server import RecorderServer
+from signer.services.checkpoints import CheckpointSigner
+from signer.storage.certified_records import CertifiedRecords
+from signer.storage.checkpoint_file import CheckpointFile
 from signer.storage.database import Database
+from signer.storage.key_store import SqlKeyStore
 from signer.storage.signature_records import SqlSignatureRecords
+from signer.token import open_tokens
 from tests.support.books import TOLERANCE, SqlBook, entry
 from tests.support.clock import ManualClock
 from tests.support.databases import migrate, settings
+from tests.support.recorders import settings_of
 
 SECONDS = 3.0
 RUNS, REPEATS = 7, 40
@@ -60,7 +73,7 @@ class Scene:
     @property
     def url(self) -> str:
         """Of the database."""
-        return f"sqlite:///{self.folder}/bench.sqlite"
+        return f"sqlite:///{self.folder.parent}/bench.sqlite"
 
 
 class SlowRecords:
@@ -116,15 +129,55 @@ class ThreadRecorder:
         return outcomes
 
 
+class SlowCertifiedRecords(CertifiedRecords):
+    """Records on a verified log, on a disk whose commits take longer."""
+
+    def __init__(self, scene: Scene, database: Database, log: VerifiedLog) -> None:
+        super().__init__(
+            database=database,
+            clock=lambda: datetime.now(UTC),
+            clock_tolerance=TOLERANCE,
+            log=log,
+            machine="bench",
+            failover_check=False,
+            monotonic=time.monotonic,
+        )
+        self._extra = scene.extra
+
+    def record_many(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
+        """As the base, and then wait."""
+        outcomes = super().record_many(entries)
+        time.sleep(self._extra)
+        return outcomes
+
+
 def recorder_process(scene: Scene, lifeline: tuple[int, int], ended: Connection) -> None:
-    """The recorder, until the bench closes its lifeline."""
+    """The recorder with its token and its checkpoints, until the bench closes its lifeline."""
     os.close(lifeline[1])
-    records = SlowRecords(scene)
-    listener = listening(socket_path(scene.folder))
-    ended.send("ready")
-    log = records.database.write_ahead_log()
-    RecorderServer(listener=listener, lifeline=lifeline[0], records=records, housekeeping=log).run()
-    ended.send(processor_seconds())
+    chosen = settings_of(scene.folder, scene.url)
+    slots = CheckpointFile(chosen.log.checkpoint_file).hold()
+    database = Database(settings(scene.url))
+    store = SqlKeyStore(database=database, clock=lambda: datetime.now(UTC))
+    origin = known_origin(slots.saved.note, store.all_keys(), path=chosen.log.checkpoint_file)
+    with closing(open_tokens(chosen)) as pool:
+        pool.start()
+        assert pool.wait_ready(30)
+        signer = CheckpointSigner(origin=origin, keys=store.all_keys, tokens=pool, timeout=15.0)
+        checkpointer = Checkpointer(sign=signer.sign, slots=slots)
+        log = database.write_ahead_log()
+        server = RecorderServer(
+            listener=listening(socket_path(scene.folder)),
+            lifeline=lifeline[0],
+            records=SlowCertifiedRecords(scene, database, slots.saved.log),
+            release=Release(checkpointer),
+            housekeeping=log,
+        )
+        token = pool.health()[0].pid
+        begun = processor_seconds() + seconds_of(token)
+        ended.send("ready")
+        server.run()
+        checkpointer.close()
+        ended.send(processor_seconds() + seconds_of(token) - begun)
 
 
 def worker_process(scene: Scene, shared: bool, ended: Connection) -> None:
@@ -166,6 +219,12 @@ def processor_seconds() -> float:
     """Of this process, all its threads."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
+
+
+def seconds_of(pid: int | None) -> float:
+    """Processor time of another process (proc(5): fields 14 and 15 of stat)."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def measured(scene: Scene, *, workers: int) -> str:
@@ -243,10 +302,11 @@ def main() -> None:
         for callers, batch in ((1, 1), (8, 1), (32, 1), (4, 8), (4, 32)):
             for way, workers in (("one worker, thread", 0), ("recorder, two workers", 2)):
                 with tempfile.TemporaryDirectory() as name:
-                    folder = Path(name)
-                    socket_path(folder).parent.mkdir()
-                    url = f"sqlite:///{folder}/bench.sqlite"
+                    folder = Path(name) / "spool"
+                    socket_path(folder).parent.mkdir(parents=True)
+                    url = f"sqlite:///{name}/bench.sqlite"
                     migrate(url)
+                    settings_of(folder, url)
                     database = Database(settings(url))
                     book = SqlBook(database, ManualClock(PAST))
                     version, revision = book.version(), book.revision()
