@@ -73,7 +73,13 @@ def explained(error: Exception) -> int:
         for sentence in error.problems:
             complain(f"{error.path}: {sentence}")
         return 2
-    if isinstance(error, SignerError | TokenError | VerificationError):
+    if isinstance(error, TokenError):
+        from signer.cli.token_wording import told
+
+        sentence, hint = told(error)
+        complain(sentence, hint=hint)
+        return REFUSED
+    if isinstance(error, SignerError | VerificationError):
         from signer.web.problems import problem_of
 
         problem = problem_of(error)
