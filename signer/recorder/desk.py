@@ -89,16 +89,31 @@ class Records(Protocol):
         """Write the checkpoint that waits."""
 
 
+class Outside(Protocol):
+    """Who is shown what is certified, as ``Witnessing`` does it; never waits."""
+
+    def offer(self, checkpoint: bytes) -> None:
+        """Show this signed checkpoint."""
+
+    def stopped(self) -> SignerError | None:
+        """What was learnt there for which nothing may be given out any more."""
+
+
 class Desk:
     """Works on what the server took, and answers by ``send``. For one thread.
 
-    ``records``: None where ``release`` gives nothing out from the start.
+    ``records``: None where ``release`` gives nothing out from the start. ``outside``: None where nobody is shown what
+    is certified.
     """
 
-    def __init__(self, *, records: Records | None, release: Release, send: Send) -> None:
+    def __init__(
+        self, *, records: Records | None, release: Release, send: Send, outside: Outside | None = None
+    ) -> None:
         self._records = records
         self._release = release
         self._send = send
+        self._outside = outside
+        self._offered: Certified | None = None
         self._trouble: str | None = None
         self._next_look = self._next_try = 0.0
         self._ends: float | None = None
@@ -147,6 +162,7 @@ class Desk:
             self._release.when_covered(log, size, partial(self._answer_held, held))
 
     def _recorded(self, entries: Sequence[SignatureEntry]) -> Sequence[Answer]:
+        self._heed()
         trouble = self._release.trouble
         if trouble is not None or self._records is None:
             return [trouble or RecorderUnavailable()] * len(entries)
@@ -185,9 +201,23 @@ class Desk:
         if certified is not None and self._records is not None and certified.size > self._kept:
             self._records.keep(certified.size, certified.note)
             self._kept, self._unwritten = certified.size, True
+        self._heed()
+
+    def _heed(self) -> None:
+        """Show what is certified to those outside, and take from them that the log was rolled back."""
+        certified = self._release.certified
+        if self._outside is None or self._release.found is not None:
+            return
+        if certified is not None and certified is not self._offered:
+            self._offered = certified
+            self._outside.offer(certified.note)
+        stopped = self._outside.stopped()
+        if stopped is not None:
+            self._release.stop(stopped)
 
     def rest(self) -> None:
         """Nobody asks for anything: look at what others did, and write what is to be written some time."""
+        self._heed()
         if self._records is None or self._release.found is not None:
             return
         now = time.monotonic()
@@ -198,6 +228,7 @@ class Desk:
 
     def prove(self, provers: list[tuple[Peer, int]]) -> None:
         """Answer those who ask whether records become durable."""
+        self._heed()
         failure = self._release.found and self._release.trouble
         if failure is None and self._records is not None:
             failure = self._attempt(self._records.prove)

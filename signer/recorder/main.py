@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from hsm.errors import TokenError
 from signer.config import Settings
@@ -25,17 +26,22 @@ from signer.domain.verified_log import AccessState, VerifiedLog
 from signer.errors import LogKeyMissing, SignerError
 from signer.logs import configure_logging
 from signer.recorder.checkpointer import Certified, Checkpointer
+from signer.recorder.outside import CommittedTree, asked_witnesses
 from signer.recorder.release import Release
 from signer.recorder.server import RecorderServer
 from signer.recorder.setup import BATCH_SECONDS, LOOK_SECONDS, Setup
+from signer.recorder.witnessing import Witnessing
 from signer.services.checkpoints import CheckpointSigner
 from signer.storage.certified_records import CertifiedRecords
 from signer.storage.checkpoint_file import CheckpointFile, HeldCheckpointFile
 from signer.storage.database import Database
 from signer.storage.key_store import SqlKeyStore
 from signer.storage.log_keys_told import tell_log_keys
+from signer.storage.log_reader import SqlLogReader
 from signer.storage.log_transaction import SERVICE
 from signer.token import open_tokens
+from signer.witness.exchange import Limits
+from signer.witness.report import WitnessFile
 
 logger = logging.getLogger("artifact-signer.recorder")
 
@@ -75,7 +81,12 @@ def _serve(setup: Setup, database: Database, listener: socket.socket, lifeline: 
             open_parts.callback(log.close)
         parts = _opened(setup.settings, database, open_parts)
         server = RecorderServer(
-            listener=listener, lifeline=lifeline, records=parts.records, release=parts.release, housekeeping=log
+            listener=listener,
+            lifeline=lifeline,
+            records=parts.records,
+            release=parts.release,
+            housekeeping=log,
+            outside=parts.outside,
         )
         logger.info("the recorder is ready")
         done = server.run()
@@ -89,6 +100,7 @@ class _Parts:
 
     records: _InTime | None
     release: Release
+    outside: Witnessing | None = None
 
 
 def _opened(settings: Settings, database: Database, open_parts: ExitStack) -> _Parts:
@@ -124,7 +136,32 @@ def _certifying(settings: Settings, database: Database, open_parts: ExitStack) -
     # Whatever the last process left on the disk: what is given out from here on is covered by what is written now.
     certified = _first_checkpoint(signer, slots, records.verified)
     checkpointer = open_parts.enter_context(closing(Checkpointer(sign=keys.sign, slots=slots)))
-    return _Parts(_InTime(records, database), Release(checkpointer, certified=certified))
+    release = Release(checkpointer, certified=certified)
+    outside = _outside(settings, database, store, signer.origin, records.verified)
+    if outside is not None:
+        open_parts.enter_context(closing(outside))
+    return _Parts(_InTime(records, database), release, outside)
+
+
+def _outside(
+    settings: Settings, database: Database, store: SqlKeyStore, origin: str, log: VerifiedLog
+) -> Witnessing | None:
+    """Who asks the configured witnesses; raises ``LogRolledBack`` where one of them told that before."""
+    if not settings.log.witnesses:
+        return None
+    file = WitnessFile(settings.log.witness_file)
+    rolled_back = file.rolled_back(origin, log.size)
+    if rolled_back is not None:
+        # The last process was told; that this one was not yet makes it no less true.
+        raise rolled_back
+    return Witnessing(
+        witnesses=asked_witnesses(settings.log),
+        log_keys=lambda: log_verifier_keys(store.all_keys(), origin),
+        log=CommittedTree(SqlLogReader(database=database)),
+        limits=Limits(seconds=settings.log.witness_timeout),
+        pace=settings.log.witness_pause,
+        report=partial(file.write, origin),
+    )
 
 
 class _LogKeys:

@@ -18,7 +18,7 @@ import time
 from collections import deque
 from typing import Protocol
 
-from signer.recorder.desk import Desk, Records
+from signer.recorder.desk import Desk, Outside, Records
 from signer.recorder.peer import READ_BYTES, Peer, UnreadAnswers
 from signer.recorder.protocol import FrameError, Ping, Posted, Prove, frame, parsed_message
 from signer.recorder.release import Release
@@ -54,8 +54,9 @@ class RecorderServer:
         records: Records | None,
         release: Release,
         housekeeping: Housekeeping | None,
+        outside: Outside | None = None,
     ) -> None:
-        self._desk = Desk(records=records, release=release, send=self._answer)
+        self._desk = Desk(records=records, release=release, send=self._answer, outside=outside)
         self._housekeeping = housekeeping
         self._listener = listener
         self._lifeline = lifeline

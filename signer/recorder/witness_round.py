@@ -62,10 +62,7 @@ class Asking:
     log_keys: Callable[[], Sequence[VerifierKey]]
     limits: Limits
     held: int = 0
-    _tls: ssl.SSLContext = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._tls = ssl.create_default_context(cafile=self.witness.ca_file)
+    _tls: ssl.SSLContext | None = field(init=False, default=None)
 
     async def signature(self, raw_checkpoint: bytes) -> NoteSignature | None:
         """The witness's line for this checkpoint of ours; None where it holds a later one of ours already.
@@ -98,7 +95,8 @@ class Asking:
         """See what it holds beyond what it was asked for: it may know a log that was taken back."""
         answer = await self._exchange("GET", monitoring_path(origin), b"")
         self.held = 0  # only what is believed below is remembered
-        held = held_checkpoint(answer, witness=self.witness.name, log_keys=self.log_keys())
+        log_keys = await asyncio.to_thread(self.log_keys)
+        held = held_checkpoint(answer, witness=self.witness.name, log_keys=log_keys)
         # Looked at after the answer: another machine may have committed and shown it meanwhile.
         committed = await asyncio.to_thread(self.log.size)
         if held.size > committed:
@@ -117,10 +115,15 @@ class Asking:
             return
 
     async def _exchange(self, method: str, path: str, body: bytes) -> Answered:
+        name = self.witness.name
+        try:
+            self._tls = self._tls or ssl.create_default_context(cafile=self.witness.ca_file)
+        except OSError as error:  # an SSLError among them
+            raise WitnessUnreachable(witness=name, reason=f"its ca_file cannot be used: {error.strerror}") from None
         try:
             return await exchange(self.witness.address, method, path, body, tls=self._tls, limits=self.limits)
         except ExchangeFailed as error:
-            raise WitnessUnreachable(witness=self.witness.name, reason=str(error)) from None
+            raise WitnessUnreachable(witness=name, reason=str(error)) from None
 
     def _unbelievable(self, problem: str) -> WitnessAnswerInvalid:
         self.held = 0

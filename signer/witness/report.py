@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from signer.errors import SignerError
+from signer.errors import LogRolledBack, SignerError
 from signer.new_file import NewFile
 from verifier.log.notes import MAX_NOTE_BYTES
 
@@ -23,8 +23,14 @@ _END_OF_TEXT = b"\n\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WitnessReport:
-    """``note``: the checkpoint that was signed last, with all signatures; ``alarms``: a code and facts by witness."""
+    """What is told of the log ``origin``.
 
+    Attributes:
+        note: the checkpoint that was signed last, with all signatures.
+        alarms: a code and facts by the name of the witness.
+    """
+
+    origin: str
     note: bytes | None = None
     alarms: Mapping[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
 
@@ -35,9 +41,10 @@ class WitnessFile:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def write(self, note: bytes | None, alarms: Mapping[str, SignerError]) -> None:
+    def write(self, origin: str, note: bytes | None, alarms: Mapping[str, SignerError]) -> None:
         """Replace what it says; raises ``OSError``."""
         document = {
+            "origin": origin,
             "note": None if note is None else note.decode("utf-8"),
             "alarms": {name: {"code": error.code, "facts": error.facts} for name, error in alarms.items()},
         }
@@ -52,9 +59,22 @@ class WitnessFile:
             document = json.loads(content.decode("utf-8"))
             note = document["note"]
             alarms = {str(name): (str(each["code"]), dict(each["facts"])) for name, each in document["alarms"].items()}
-            return WitnessReport(note=None if note is None else note.encode("utf-8"), alarms=alarms)
+            return WitnessReport(
+                origin=str(document["origin"]), note=None if note is None else note.encode("utf-8"), alarms=alarms
+            )
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
+
+    def rolled_back(self, origin: str, size: int) -> LogRolledBack | None:
+        """What it says of a log of this size and origin that a witness knows more of: told before, and true still."""
+        report = self.read()
+        if report is None or report.origin != origin:
+            return None
+        for code, facts in report.alarms.values():
+            verified = facts.get("verified")
+            if code == LogRolledBack.code and isinstance(verified, int) and verified > size:
+                return LogRolledBack(verified=verified, found=size)
+        return None
 
     def mark(self) -> tuple[int, int, int] | None:
         """Another one each time that it was replaced; None where it is not there."""

@@ -33,7 +33,7 @@ def test_each_witness_has_a_line(tmp_path: Path) -> None:
     assert said(none) == ["ok: no witness of the log is configured"]
     settings = LogSettings.model_validate({"checkpoint_file": tmp_path / "checkpoint", "witnesses": tables})
     assert said(settings) == [f"warning: the witness {name} was not asked yet" for name in ("one", "two")]
-    WitnessFile(settings.witness_file).write(None, {"two": WitnessRefused(witness="two", status=403)})
+    WitnessFile(settings.witness_file).write("x", None, {"two": WitnessRefused(witness="two", status=403)})
     assert said(settings) == [
         "ok: the witness one signs",
         "warning: the witness two does not sign: witness-refused (status 403)",

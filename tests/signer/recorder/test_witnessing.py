@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from signer.witness.exchange import Limits
 from signer.witness.report import WitnessFile
 from tests.signer.witness.test_exchange import dripping, http
 from tests.support.canned import answering
-from tests.support.made_logs import MadeLog, NoteKey, request
+from tests.support.made_logs import ORIGIN, MadeLog, NoteKey, request
 from tests.support.witnesses import RunningWitness, running_witness
 from verifier.log import KeyType, SignedNote, VerifierKey, open_checkpoint
 
@@ -262,7 +263,7 @@ def test_signatures_and_alarms_are_told_as_they_come(running: RunningWitness, tm
     file = WitnessFile(tmp_path / "witnesses")
     made = Witnessing(
         witnesses=[real(running)], log_keys=lambda: [KEY.verifier], log=Committed(), limits=Limits(), pace=0.05,
-        report=file.write,
+        report=partial(file.write, ORIGIN),
     )  # fmt: skip
     made.offer(LOG.checkpoint(3))
     until(file.read)
@@ -280,7 +281,7 @@ def test_a_file_that_cannot_be_written_ends_nothing(running: RunningWitness, tmp
     file = WitnessFile(tmp_path / "no" / "witnesses")
     made = Witnessing(
         witnesses=[real(running)], log_keys=lambda: [KEY.verifier], log=Committed(), limits=Limits(), pace=0.05,
-        report=file.write,
+        report=partial(file.write, ORIGIN),
     )  # fmt: skip
     for size in (3, 4):
         made.offer(LOG.checkpoint(size))
