@@ -17,6 +17,7 @@ from signer.domain.requests import Checked
 from signer.errors import LogBeyondCheckpoint, LogDamaged, LogEntryNotFound
 from signer.services.access import enforce
 from signer.services.log_checkpoints import NewestCheckpoint, PublishedCheckpoint
+from signer.services.log_leaves import RecentLeaves
 from signer.services.log_tree import LogTree, Path
 from signer.services.ports import KeyStore, LeafQuery, LogEntry, LogReader
 from verifier.errors import ConsistencyRefused, InclusionRefused
@@ -70,6 +71,7 @@ class LogProofService:
         self._newest = newest
         self._store = store
         self._tree = LogTree(reader.stored_hashes)
+        self._leaves = RecentLeaves(reader=reader, tree=self._tree)
 
     def of_leaves(self, indexes: Sequence[int]) -> list[InclusionProof]:
         """For each leaf its proof under the newest checkpoint, with the leaf; what they share is read once.
@@ -79,7 +81,8 @@ class LogProofService:
         newest = self._newest()
         if max(indexes, default=-1) >= newest.size:
             raise LogBeyondCheckpoint(size=newest.size)
-        return self._proved(newest, self._leaves(indexes))
+        leaves = self._leaves.read(indexes, newest.size)
+        return self._proved(newest, [LogEntry(index=index, leaf=leaves[index]) for index in indexes])
 
     def of_index(self, index: int, size: int | None) -> InclusionProof:
         """The path of a leaf, in the newest checkpoint's tree or an older one; raises ``LogBeyondCheckpoint``."""
@@ -139,16 +142,6 @@ class LogProofService:
             newest = self._newest()
             self._checked(newest, {each.index: leaf_hash(each.leaf) for each in entries}, newest.size)
 
-    def _leaves(self, indexes: Sequence[int]) -> list[LogEntry]:
-        """Neighbours are read together: what was recorded in one go is asked for in one go."""
-        read: dict[int, bytes] = {}
-        for first, end in _runs(sorted(set(indexes))):
-            leaves = self._reader.leaves(first, end)
-            if len(leaves) != end - first:
-                raise LogDamaged(index=first + len(leaves), problem="it is not on record")
-            read |= zip(range(first, end), leaves, strict=True)
-        return [LogEntry(index=index, leaf=read[index]) for index in indexes]
-
     def _proved(self, newest: PublishedCheckpoint, entries: Sequence[LogEntry]) -> list[InclusionProof]:
         paths, root = self._checked(newest, {each.index: leaf_hash(each.leaf) for each in entries}, newest.size)
         return [
@@ -195,14 +188,5 @@ class LogProofService:
     def _damaged(self, index: int) -> LogDamaged:
         # What was kept may be what is wrong: a database that was put back is read anew.
         self._tree.forget()
+        self._leaves.forget()
         return LogDamaged(index=index, problem="its hashes do not lead to the root of the newest checkpoint")
-
-
-def _runs(indexes: Sequence[int]) -> list[tuple[int, int]]:
-    runs: list[tuple[int, int]] = []
-    for index in indexes:
-        if runs and runs[-1][1] == index:
-            runs[-1] = (runs[-1][0], index + 1)
-        else:
-            runs.append((index, index + 1))
-    return runs

@@ -66,6 +66,21 @@ class LogTree:
         (path,) = self._paths([((0, size),)], size)
         return path[0]
 
+    def beginning(self, size: int) -> int:
+        """Of the leaves of the last tile, the first one whose hash is not kept; at most ``size``."""
+        tile = (size - 1) // TILE_WIDTH
+        with self._lock:
+            nodes = self._tiles.get((0, tile))
+        return tile * TILE_WIDTH + (0 if nodes is None else len(nodes.rows[0]))
+
+    def learn(self, first: int, hashes: Sequence[bytes]) -> None:
+        """Take hashes of leaves of one tile from whoever has just read those, and made them of their bytes."""
+        tile, place = divmod(first, TILE_WIDTH)
+        with self._lock:
+            nodes = self._kept(0, tile)
+            if len(nodes.rows[0]) == place:  # else somebody else was faster
+                nodes.extend(hashes)
+
     def forget(self) -> None:
         """Read everything anew."""
         with self._lock:
@@ -87,6 +102,12 @@ class LogTree:
 
     def _tile(self, level: int, number: int, width: int, size: int) -> _TileNodes:
         """The tile, at least ``width`` wide."""
+        nodes = self._kept(level, number)
+        if len(nodes.rows[0]) < width:
+            self._read(nodes, level, number, size)
+        return nodes
+
+    def _kept(self, level: int, number: int) -> _TileNodes:
         nodes = self._tiles.get((level, number))
         if nodes is None:
             nodes = self._tiles[level, number] = _TileNodes()
@@ -94,8 +115,6 @@ class LogTree:
                 self._tiles.popitem(last=False)
         else:
             self._tiles.move_to_end((level, number))
-        if len(nodes.rows[0]) < width:
-            self._read(nodes, level, number, size)
         return nodes
 
     def _read(self, nodes: _TileNodes, level: int, number: int, size: int) -> None:

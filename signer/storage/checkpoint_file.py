@@ -93,6 +93,21 @@ class CheckpointFile:
         finally:
             os.close(descriptor)
 
+    def note(self) -> bytes:
+        """The newest checkpoint's note alone, for those who sign none; raises as ``read`` does."""
+        descriptor = _opened(self._path, os.O_RDONLY)
+        try:
+            found: list[tuple[int, bytes]] = []
+            for slot in range(2):
+                with suppress(ValueError, TypeError, KeyError):
+                    document = _document(_read_at(self._path, descriptor, slot))
+                    found.append((int(document["sequence"]), document["note"].encode("utf-8")))
+        finally:
+            os.close(descriptor)
+        if not found:
+            raise CheckpointFileDamaged(path=str(self._path), problem="holds no whole checkpoint")
+        return max(found)[1]
+
     def create(self, *, note: bytes, log: VerifiedLog) -> None:
         """Make the file, durably, with its first checkpoint.
 
@@ -233,13 +248,19 @@ def _packed(saved: SavedCheckpoint) -> bytes:
     return slot
 
 
-def _parsed(slot: bytes) -> SavedCheckpoint:
-    """What a slot holds; raises ``ValueError``, ``TypeError``, ``KeyError`` or ``LogError`` unless it is whole."""
+def _document(slot: bytes) -> Mapping[str, Any]:
+    """What a slot holds, as it was written; raises ``ValueError`` unless it is whole."""
     magic, length = _HEAD.unpack_from(slot)
     end = _HEAD.size + length
     if magic != _MAGIC or slot[end : end + _DIGEST_BYTES] != sha256(slot[:end]).digest():
         raise ValueError("torn")
     document: Mapping[str, Any] = json.loads(slot[_HEAD.size : end])
+    return document
+
+
+def _parsed(slot: bytes) -> SavedCheckpoint:
+    """What a slot holds; raises ``ValueError``, ``TypeError``, ``KeyError`` or ``LogError`` unless it is whole."""
+    document = _document(slot)
     note = document["note"].encode("utf-8")
     hashes = bytes.fromhex(document["frontier"])
     newest, access = document["newest"], document["access"]

@@ -21,7 +21,7 @@ class NewestNote:
     def latest(self) -> bytes:
         """The newest signed note; raises ``LogMissing``, ``CheckpointFileDamaged`` or what the database raises."""
         try:
-            return self._file.read().note
+            return self._file.note()
         except CheckpointFileMissing:
             note = self._reader.checkpoint()
         if note is None:

@@ -32,6 +32,7 @@ class MemoryLog:
     note: bytes | None = None
     reads: list[tuple[int, int, int]] = field(default_factory=list)
     """Of stored hashes, as they were asked for."""
+    leaf_reads: list[tuple[int, int]] = field(default_factory=list)
 
     def append(self, leaves: Iterable[Leaf]) -> None:
         """As a transaction would."""
@@ -60,6 +61,7 @@ class MemoryLog:
 
     def leaves(self, first: int, end: int) -> list[bytes]:
         """As the port."""
+        self.leaf_reads.append((first, end))
         self._require(end, len(self.contents))
         return self.contents[first:end]
 

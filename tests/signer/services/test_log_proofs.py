@@ -220,6 +220,59 @@ def test_a_checkpoint_that_is_none_is_damage(made: Readers, note: bytes) -> None
         made.proofs.of_index(0, None)
 
 
+class TestWhatIsRead:
+    """Of leaves that were just recorded: all that is new in one go, and nothing twice."""
+
+    def grow(self, made: Readers, size: int) -> None:
+        made.log.append(signature_leaf(number) for number in range(len(made.log.contents), size))
+        made.checkpoints.publish(made.log)
+        made.log.reads.clear()
+        made.log.leaf_reads.clear()
+
+    def test_the_first_reads_its_tile(self, made: Readers) -> None:
+        made.proofs.of_leaves([279])
+        assert (made.log.leaf_reads, made.log.reads) == ([(256, 280)], [(1, 0, 1)])
+
+    def test_who_comes_next_reads_what_is_new(self, made: Readers) -> None:
+        made.proofs.of_leaves([279])
+        self.grow(made, 310)
+        made.proofs.of_leaves([303, 301])
+        assert (made.log.leaf_reads, made.log.reads) == ([(280, 310)], [])
+
+    def test_who_asks_for_what_was_read_with_others_reads_nothing(self, made: Readers) -> None:
+        made.proofs.of_leaves([279])
+        self.grow(made, 310)
+        made.proofs.of_leaves([303])
+        made.log.leaf_reads.clear()
+        assert [proof.index for proof in made.proofs.of_leaves([281, 270, 309])] == [281, 270, 309]
+        assert (made.log.leaf_reads, made.log.reads) == ([], [])
+
+    def test_older_ones_that_are_near_each_other_are_read_together(self, made: Readers) -> None:
+        made.proofs.of_leaves([279])
+        self.grow(made, 310)
+        made.proofs.of_leaves([20, 3, 100, 21])
+        assert made.log.leaf_reads == [(3, 22), (100, 101)]
+
+    def test_a_new_tile_is_read_from_its_beginning(self, made: Readers) -> None:
+        made.proofs.of_leaves([279])
+        self.grow(made, 515)
+        made.proofs.of_leaves([513])
+        assert made.log.leaf_reads == [(512, 515)]
+
+    def test_no_more_is_kept_than_the_leaves_of_two_tiles(self, made: Readers) -> None:
+        for size in range(281, 2000, 40):
+            self.grow(made, max(size, 300))
+            made.proofs.of_leaves([len(made.log.contents) - 1])
+            assert len(made.proofs._leaves._kept) <= 512
+
+    def test_a_leaf_that_was_changed_after_it_was_read_is_not_believed(self, made: Readers) -> None:
+        made.log.contents[279] = made.log.contents[278]
+        with pytest.raises(LogDamaged):
+            made.proofs.of_leaves([279])
+        made.log.contents[279] = signature_leaf(279).content
+        assert made.proofs._leaves._kept == {}
+
+
 class TestOnALoop:
     """Who waits at the same time is served together."""
 

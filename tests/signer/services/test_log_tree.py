@@ -117,3 +117,14 @@ class TestMissingHashes:
     def test_a_reader_that_refuses(self) -> None:
         with pytest.raises(LogDamaged):
             LogTree(log_of(ENTRIES).stored_hashes).inclusion([0], len(ENTRIES) + 1)
+
+
+def test_hashes_that_two_learnt_at_the_same_time_count_once() -> None:
+    log = log_of(ENTRIES)
+    tree = LogTree(log.stored_hashes)
+    assert tree.beginning(len(ENTRIES)) == 0
+    for _ in range(2):
+        tree.learn(0, log.levels[0][:5])
+    assert tree.beginning(len(ENTRIES)) == 5
+    assert tree.root(len(ENTRIES)) == log.frontier.root
+    assert log.reads == [(0, 5, 8)]

@@ -95,6 +95,7 @@ def test_the_newest_is_read_after_each_write(file: CheckpointFile) -> None:
     for sequence, size in enumerate((6, 6, 7, 9, 400), 2):
         held.write(note=note_of(log_of(size)), log=log_of(size))
         assert (file.read().sequence, file.read().log.size) == (sequence, size)
+        assert file.note() == note_of(log_of(size))
     held.close()
     assert file.hold().saved.log == log_of(400)
 
@@ -129,6 +130,7 @@ class TestTornSlots:
         for written in range(changed[-1] + 1):
             file.path.write_bytes(after[:written] + before[written:])
             assert file.read().log.size == 6
+            assert file.note() == file.read().note
         file.path.write_bytes(after)
         assert file.read().log.size == 7
 
@@ -137,6 +139,7 @@ class TestTornSlots:
         write(file, 6, 7)
         damage(file, slot)
         assert file.read().log.size == size
+        assert file.note() == note_of(log_of(size))
 
     def test_the_next_write_goes_to_the_damaged_slot(self, file: CheckpointFile) -> None:
         write(file, 6, 7)
@@ -149,7 +152,7 @@ class TestTornSlots:
         write(file, 6)
         damage(file, 0)
         damage(file, 1)
-        for attempt in (file.read, file.hold):
+        for attempt in (file.read, file.note, file.hold):
             with pytest.raises(CheckpointFileDamaged) as refused:
                 attempt()
             assert refused.value.problem == "holds no whole checkpoint"
@@ -188,7 +191,7 @@ STRANGE: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_a_strange_file_is_refused(file: CheckpointFile, sentence: str) -> None:
     change, problem = STRANGE[sentence]
     change(file.path)
-    for attempt in (file.read, file.hold):
+    for attempt in (file.read, file.note, file.hold):
         with pytest.raises(CheckpointFileDamaged) as refused:
             attempt()
         assert problem in refused.value.problem
@@ -196,7 +199,7 @@ def test_a_strange_file_is_refused(file: CheckpointFile, sentence: str) -> None:
 
 def test_a_missing_file_is_refused_and_not_made(file: CheckpointFile) -> None:
     file.path.unlink()
-    for attempt in (file.read, file.hold):
+    for attempt in (file.read, file.note, file.hold):
         with pytest.raises(CheckpointFileMissing):
             attempt()
     assert names(file.path.parent) == []
