@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,17 @@ from tests.support.recorders import until
 from tests.support.witnesses import RunningWitness, running_witness
 from verifier.log import SignedNote, VerifierKey, open_checkpoint
 
-RELEASE = ArtifactBuilder(name="release-1").build()
+EXPECT = """
+version = 1
+[[signatures]]
+name = "releases"
+keys = ["firmware"]
+artifacts = ["release-*"]
+[[changes]]
+name = "the key is made"
+types = ["creation-started", "key-created"]
+keys = ["firmware"]
+"""
 
 
 def log_key(installation: Installation) -> VerifierKey:
@@ -81,6 +92,7 @@ def test_a_proof_has_the_signature_of_a_witness_and_a_rollback_stops_the_service
             proof = client.get("/v1/log/proof", params={"index": opened.checkpoint.size - 1}).json()
         assert proof["size"] == opened.checkpoint.size
         demand_a_witness(installation, witness)
+        monitored(installation)
         assert "ok      witnesses: the witness second signs" in doctor(installation)
     shutil.rmtree(installation.directory)
     shutil.copytree(kept, installation.directory)
@@ -119,6 +131,21 @@ def demand_a_witness(installation: Installation, witness: RunningWitness) -> Non
         "--proof", "later.proof", "release-1.signed", cwd=installation.directory, stdin=b"",
     )  # fmt: skip
     assert (session.code, session.stderr) == (0, ""), session.stderr
+
+
+def monitored(installation: Installation) -> None:
+    """From its beginning the log holds what nobody expects; after it was told, nothing more."""
+    files = {name: installation.directory / name for name in ("expect.toml", "monitor.state", "log.vkey")}
+    files["expect.toml"].write_text(EXPECT, encoding="utf-8")
+    look = ("log", "monitor", "--state", files["monitor.state"], "--log-key", files["log.vkey"],
+            "--expect", files["expect.toml"], "--json")  # fmt: skip
+    first = installation.run(*look)
+    told = [json.loads(line) for line in first.stdout.splitlines()]
+    assert (first.returncode, first.stderr) == (1, "")
+    # The API token that init made is told; the key is what the expectations are about, and its signature too.
+    assert [each["why"] for each in told] == ["api-token-created", "certificate-issued"]
+    again = installation.run(*look)
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
 
 
 def doctor(installation: Installation) -> str:
