@@ -9,12 +9,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from signer.domain.records import SignatureEntry
+from signer.domain.refusals import RefusedCall
 from signer.errors import RecorderUnavailable
 from signer.recorder.addresses import connected
 from signer.recorder.protocol import (
@@ -24,6 +26,7 @@ from signer.recorder.protocol import (
     FrameReader,
     frame,
     packed_entry,
+    packed_refusal,
     parsed_answers,
 )
 
@@ -51,6 +54,7 @@ class RecorderClient:
         self._working = working
         self._questions: dict[bytes, _Question] = {}
         self._unsent: list[_Question] = []
+        self._refused: deque[RefusedCall] = deque(maxlen=MAX_ENTRIES)
         self._transport: asyncio.Transport | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._delay = FIRST_DELAY
@@ -68,6 +72,13 @@ class RecorderClient:
             timer.cancel()
             for entry in entries:
                 self._questions.pop(entry.record_id, None)
+
+    def refuse(self, call: RefusedCall) -> None:
+        """Have this refusal put on record. Without a connection, the newest of them wait for the next one."""
+        self._refused.append(call)
+        if not self._flush_planned:
+            self._flush_planned = True
+            asyncio.get_running_loop().call_soon(self._flush)
 
     def close(self) -> None:
         """Close the connection; who still waits gets ``RecorderUnavailable``."""
@@ -101,6 +112,7 @@ class RecorderClient:
             self._connect()
         else:
             self._send(self._transport, self._unsent)
+            self._send_refused(self._transport)
         self._unsent = []
 
     def _send(self, transport: asyncio.Transport, questions: Sequence[_Question]) -> None:
@@ -108,12 +120,17 @@ class RecorderClient:
         for start in range(0, len(waiting), MAX_ENTRIES):
             transport.write(frame({"record": waiting[start : start + MAX_ENTRIES]}))
 
+    def _send_refused(self, transport: asyncio.Transport) -> None:
+        if self._refused:
+            transport.write(frame({"refused": [packed_refusal(call) for call in self._refused]}))
+            self._refused.clear()
+
     def _connect(self) -> None:
         if self._connecting is None or self._connecting.done():
             self._connecting = asyncio.get_running_loop().create_task(self._connect_until_done())
 
     async def _connect_until_done(self) -> None:
-        while self._questions and not self._closed:
+        while (self._questions or self._refused) and not self._closed:
             try:
                 made = connected(self._path)
             except OSError:
@@ -123,6 +140,7 @@ class RecorderClient:
             loop = asyncio.get_running_loop()
             self._transport, _ = await loop.create_unix_connection(lambda: _Connection(self), sock=made)
             self._send(self._transport, list(self._questions.values()))
+            self._send_refused(self._transport)
             return
 
     def _received(self, unverified_frames: Iterable[bytes]) -> None:

@@ -15,7 +15,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
+from signer.domain.leaves import LeafDraft
 from signer.domain.records import Outcome, Recorded, SignatureEntry
+from signer.domain.refusals import RefusalBound, RefusedCall
 from signer.domain.verified_log import VerifiedLog
 from signer.errors import (
     AccessTampered,
@@ -82,6 +84,9 @@ class Records(Protocol):
     def prove(self) -> None:
         """As ``look``, and write something durably that is no record."""
 
+    def tell(self, drafts: Sequence[LeafDraft]) -> None:
+        """Append leaves that are no signatures."""
+
     def keep(self, size: int, note: bytes) -> None:
         """Write this checkpoint with the next records, or with ``flush``."""
 
@@ -118,6 +123,7 @@ class Desk:
         self._next_look = self._next_try = 0.0
         self._ends: float | None = None
         self._kept = 0
+        self._bound = RefusalBound()
         self._unwritten = False
 
     @property
@@ -129,6 +135,11 @@ class Desk:
     def waiting(self) -> bool:
         """Whether anybody waits for a checkpoint."""
         return self._release.waiting
+
+    @property
+    def troubled(self) -> bool:
+        """Whether nothing can be given out now."""
+        return self._release.trouble is not None
 
     @property
     def patience(self) -> float:
@@ -193,6 +204,13 @@ class Desk:
     def _answer_all(self, answers: Answers, *, size: int = 0) -> None:
         for peer, told in answers.values():
             self._send(peer, {"outcomes": [packed_answer(record_id, answer, size=size) for record_id, answer in told]})
+
+    def tell(self, refused: Sequence[RefusedCall]) -> None:
+        """Put refusals on record, as far as they are not too many; they are certified with the next look."""
+        drafts = self._bound.drafts(refused, now=time.monotonic())
+        if drafts and self._records is not None and self._release.trouble is None:
+            self._attempt(partial(self._records.tell, drafts))
+            self._next_look = 0.0
 
     def settle(self) -> None:
         """Take over what has become of the checkpoints that were under way."""

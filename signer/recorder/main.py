@@ -20,6 +20,7 @@ from functools import partial
 
 from hsm.errors import TokenError
 from signer.config import Settings
+from signer.domain.leaves import LeafDraft
 from signer.domain.log_keys import known_origin, log_verifier_keys
 from signer.domain.records import Outcome, SignatureEntry
 from signer.domain.verified_log import AccessState, VerifiedLog
@@ -222,6 +223,11 @@ class _InTime:
         """As ``CertifiedRecords.record_many``."""
         with self._database.within(BATCH_SECONDS):
             return self._records.record_many(entries)
+
+    def tell(self, drafts: Sequence[LeafDraft]) -> None:
+        """As ``CertifiedRecords.tell``."""
+        with self._database.within(BATCH_SECONDS):
+            self._records.tell(drafts)
 
     def look(self) -> None:
         """As ``CertifiedRecords.look``: nobody waits for it, and nobody shall wait because of it."""

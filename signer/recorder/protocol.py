@@ -2,7 +2,8 @@
 
 1. A frame is its length in four bytes, big-endian, and that many bytes. A longer one than ``MAX_FRAME_BYTES``, or one
    that cannot be understood, ends the connection: nothing that follows could be trusted to begin where it seems to.
-2. A worker sends ``{"record": [entry…]}``, ``{"ping": number}`` or ``{"prove": number}``. The recorder answers
+2. A worker sends ``{"record": [entry…]}``, ``{"ping": number}``, ``{"prove": number}``, or ``{"refused": [call…]}``,
+   which has no answer. The recorder answers
    ``{"outcomes": [[id, …]…]}``, in whatever order and portions, ``{"pong": number}``, and ``{"proved": number}`` with
    the failure, where there is one.
 3. An entry is a list in the order of ``_MEMBERS`` and its deadline, seconds of the machine's monotonic clock: whoever
@@ -28,6 +29,7 @@ from signer.domain.records import (
     SignatureEntry,
     Stale,
 )
+from signer.domain.refusals import RefusedCall
 from signer.domain.requests import Checked
 from signer.errors import (
     LOG_FAULTS,
@@ -51,6 +53,8 @@ _ID = re.compile(rf"[0-9a-f]{{{2 * RECORD_ID_BYTES}}}")
 _TEXTS = ("request_id", "key", "algorithm", "fingerprint", "rule", "manifest_sha256", "identity")
 _NUMBERS = ("version_id", "version", "access_revision")
 _MEMBERS = (*_TEXTS, *_NUMBERS)
+_REFUSAL = ("identity", "key", "reason", "request_id", "manifest_sha256")
+MAX_TEXT = 4096
 _BIGINT = 1 << 63
 _FAILURES: dict[str, type[SignerError]] = {
     kind.code: kind
@@ -137,7 +141,7 @@ def packed_entry(entry: SignatureEntry, deadline: float) -> list[Any]:
     return [entry.record_id.hex(), *plain, entry.checked.value, entry.seen, signature, deadline]
 
 
-def parsed_message(unverified_frame: bytes) -> list[Posted] | Ping | Prove:
+def parsed_message(unverified_frame: bytes) -> list[Posted] | list[RefusedCall] | Ping | Prove:
     """What a worker says; raises ``FrameError``."""
     match _document(unverified_frame):
         case {"record": list(entries), **others} if not others and len(entries) <= MAX_ENTRIES:
@@ -146,7 +150,14 @@ def parsed_message(unverified_frame: bytes) -> list[Posted] | Ping | Prove:
             return Ping(number)
         case {"prove": int(number), **others} if not others:
             return Prove(number)
+        case {"refused": list(calls), **others} if not others and len(calls) <= MAX_ENTRIES:
+            return [_refusal(call) for call in calls]
     raise FrameError
+
+
+def packed_refusal(call: RefusedCall) -> list[str]:
+    """A refusal as part of a frame."""
+    return [getattr(call, name) for name in _REFUSAL]
 
 
 def packed_answer(record_id: bytes, answer: Answer, *, size: int = 0) -> list[Any]:
@@ -212,6 +223,13 @@ def _posted(unverified: Any) -> Posted:
         return Posted(entry, float(deadline))
     except (TypeError, ValueError, AttributeError):
         raise FrameError from None
+
+
+def _refusal(unverified: Any) -> RefusedCall:
+    whole = isinstance(unverified, list) and len(unverified) == len(_REFUSAL)
+    if not whole or not all(isinstance(text, str) and len(text) <= MAX_TEXT for text in unverified):
+        raise FrameError
+    return RefusedCall(**dict(zip(_REFUSAL, unverified, strict=True)))
 
 
 def _well_formed(record_id: object, members: dict[str, Any]) -> bool:

@@ -18,6 +18,7 @@ import time
 from collections import deque
 from typing import Protocol
 
+from signer.domain.refusals import RefusedCall
 from signer.recorder.desk import Desk, Outside, Records
 from signer.recorder.peer import READ_BYTES, Peer, UnreadAnswers
 from signer.recorder.protocol import FrameError, Ping, Posted, Prove, frame, parsed_message
@@ -64,6 +65,7 @@ class RecorderServer:
         self._peers: dict[int, Peer] = {}
         self._waiting: deque[tuple[Peer, Posted]] = deque()
         self._provers: list[tuple[Peer, int]] = []
+        self._refused: list[RefusedCall] = []
         self._busy = False
         listener.setblocking(False)
         os.set_blocking(lifeline, False)
@@ -93,10 +95,14 @@ class RecorderServer:
         elif not self._busy and self._housekeeping is not None:
             self._housekeeping.idle()
         self._busy = bool(batch)
+        if self._refused:
+            refused, self._refused = self._refused, []
+            self._desk.tell(refused)
         if self._provers:
             provers, self._provers = self._provers, []
             self._desk.prove(provers)
-        elif not batch:
+        elif not batch or self._desk.troubled:
+            # In trouble also between batches: those that are refused must not keep it from being over.
             self._desk.rest()
 
     def _take_events(self, timeout: float) -> None:
@@ -153,7 +159,11 @@ class RecorderServer:
         elif isinstance(message, Prove):
             self._provers.append((peer, message.number))
         else:
-            self._waiting.extend((peer, posted) for posted in message)
+            for each in message:
+                if isinstance(each, RefusedCall):
+                    self._refused.append(each)
+                else:
+                    self._waiting.append((peer, each))
 
     def _batch(self) -> list[tuple[Peer, Posted]]:
         """The entries of the next commit: the oldest ones whose senders still wait."""

@@ -33,8 +33,9 @@ from signer.domain.records import (
     Stale,
     seen_of,
 )
+from signer.domain.refusals import RefusedCall
 from signer.domain.requests import Signature, SigningRequest
-from signer.errors import ServiceBusy, SignerError, VersionQuarantined
+from signer.errors import AccessDenied, ServiceBusy, SignerError, VersionQuarantined
 from signer.services.access import enforce
 from signer.services.clock import SteadyClock
 from signer.services.known_records import KnownKey, KnownRecords
@@ -121,7 +122,11 @@ class ArtifactSigning:
         known = await self._stages.decide.over(self._records.key(key_name))
         # What is returned stands for the identity as well, and that was proved before the revision was asked for.
         await self._records.confirm_unless_proved(identity)
-        enforce(identity, may_ask(identity, known.key))
+        try:
+            enforce(identity, may_ask(identity, known.key))
+        except AccessDenied as error:
+            self._recorder.refuse(RefusedCall(identity=identity.name, key=key_name, reason=error.reason))
+            raise
         return known.revision
 
     async def sign(self, call: SigningCall) -> Signature:
@@ -177,11 +182,25 @@ class ArtifactSigning:
                     await self._decide(job, await self._records.present_key(job.call.key))
             except SignerError as error:
                 job.result = error
+                self._tell(job.call, error)
             else:
                 going_on.append(job)
         if not going_on:
             return [], {}
         return going_on, await self._records.signatures({job.place for job in going_on})
+
+    def _tell(self, call: SigningCall, error: SignerError) -> None:
+        """Have a refusal by policy put on record; others are about keys, and say nothing of who asked."""
+        if isinstance(error, AccessDenied):
+            self._recorder.refuse(
+                RefusedCall(
+                    identity=call.identity.name,
+                    key=call.key,
+                    reason=error.reason,
+                    request_id=call.request_id,
+                    manifest_sha256=call.request.manifest.sha256,
+                )
+            )
 
     async def _decide(self, job: _Job, known: KnownKey) -> None:
         call = job.call

@@ -13,6 +13,7 @@ from signer.domain.events import Event, RecordedEvent
 from signer.domain.identity import Identity
 from signer.domain.keys import Key, Origin, Purpose, Validity, VersionState
 from signer.domain.records import Outcome, SignatureEntry
+from signer.domain.refusals import RefusedCall
 from signer.domain.workers import Worker, WorkerReport
 from signer.errors import SignerError
 from verifier.log import Frontier
@@ -198,6 +199,9 @@ class Recorder(Protocol):
         An error says that it is not known: ``RecorderUnavailable``, ``DatabaseUnavailable``, ``DatabaseFull``,
         ``DatabaseReadOnly``, ``DatabaseFileLost`` or ``DatabaseDamaged``.
         """
+
+    def refuse(self, call: RefusedCall) -> None:
+        """Have a refusal by policy put on record, without waiting for it; it is lost where nobody records."""
 
     def close(self) -> None:
         """Ask nothing more; who still waits gets ``RecorderUnavailable``."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
+from signer.domain.leaves import LeafDraft
 from signer.domain.records import Outcome, SignatureEntry
 from signer.domain.verified_log import VerifiedLog
 from signer.errors import FailoverUnconfirmed
@@ -14,7 +15,7 @@ from signer.services.ports import Clock
 from signer.storage import record_statements as sql
 from signer.storage.database import Database
 from signer.storage.failover import FailoverCheck
-from signer.storage.log_append import lock_head, read_head
+from signer.storage.log_append import append, lock_head, read_head
 from signer.storage.signature_records import SqlSignatureRecords
 from signer.storage.verified_head import VerifiedHead
 
@@ -75,6 +76,18 @@ class CertifiedRecords(SqlSignatureRecords):
             awaited = self._failover.awaited(connection, self.verified, self._clock())
         if awaited:
             raise FailoverUnconfirmed(machines=awaited)
+
+    def tell(self, drafts: Sequence[LeafDraft]) -> None:
+        """Append leaves that are no signatures, durable when the call returns."""
+        with self._database.writing() as connection:
+            head = lock_head(connection)
+            self._verified.follow(connection, head)
+            now = self._clock()
+            at = now if head.newest is None else max(now, head.newest)
+            leaves = [draft.leaf(at=at) for draft in drafts]
+            moved = append(connection, head, leaves)
+        with self._database.reading() as connection:
+            self._verified.confirm(connection, moved, {leaf.content: at for leaf in leaves})
 
     def _record(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
         with self._database.writing() as connection:

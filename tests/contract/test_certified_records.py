@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, insert, select, text, update
 
 from signer.domain.leaves import LeafDraft, LogEvent
 from signer.domain.records import Recorded
+from signer.domain.refusals import RefusedCall
 from signer.domain.verified_log import VerifiedLog
 from signer.errors import (
     AccessTampered,
@@ -355,6 +356,15 @@ class TestFailover:
         )
         sent = entry(postgres_desk.version, access_revision=postgres_desk.book.revision())
         assert isinstance(records.record_many([sent])[0], Recorded)
+
+
+def test_other_leaves_are_appended_and_verified_too(desk: Desk) -> None:
+    calls = [RefusedCall(identity=f"api-token:{number}", key="firmware", reason="no") for number in range(3)]
+    size = desk.records.verified.size
+    desk.records.tell([call.draft(suppressed=0) for call in calls])
+    assert desk.records.verified == whole_log(desk.database)
+    assert desk.records.verified.size == size + 3
+    assert isinstance(desk.record("after")[0], Recorded)
 
 
 def test_a_proof_writes_a_row_and_no_leaf(desk: Desk) -> None:

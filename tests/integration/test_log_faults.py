@@ -20,6 +20,7 @@ from sqlalchemy import insert
 from signer.bootstrap import build_application, sql_parts
 from signer.domain.keys import UNBOUNDED
 from signer.domain.records import Recorded
+from signer.domain.refusals import RefusedCall
 from signer.domain.verified_log import VerifiedLog
 from signer.errors import CheckpointNotWritten, LogStopped, SignerError
 from signer.recorder.addresses import socket_path
@@ -284,6 +285,26 @@ def test_a_file_that_no_key_of_the_log_signed_is_refused(scene: Scene) -> None:
         answer = scene.record("first")
     assert isinstance(answer, LogStopped)
     assert answer.reason == "checkpoint-file-damaged"
+
+
+def test_a_refusal_becomes_a_leaf_under_a_checkpoint(scene: Scene) -> None:
+    call = RefusedCall(identity="api-token:reader", key="firmware", reason="no", request_id="abc")
+
+    async def refuse() -> None:
+        client = RecorderClient(socket_path(scene.directory))
+        client.refuse(call)
+        # Sent before what follows, over the same connection.
+        await client.record_many([scene.entry("one")], deadline=time.monotonic() + WAIT_SECONDS)
+        client.close()
+        await asyncio.sleep(0)
+
+    reader = SqlLogReader(database=scene.book.database)
+    with scene.recorder():
+        asyncio.run(refuse())
+        until(lambda: reader.find(LeafQuery(first=0, limit=9, types=("signature-refused",))))
+        until(lambda: CheckpointFile(scene.file).read().log.size == reader.head().size)
+    (found,) = reader.find(LeafQuery(first=0, limit=9, types=("signature-refused",)))
+    assert (parsed_leaf(found.leaf)["actor"], parsed_leaf(found.leaf)["request"]) == (call.identity, call.request_id)
 
 
 def test_the_key_of_the_log_is_rotated_under_a_running_recorder(scene: Scene) -> None:

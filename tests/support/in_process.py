@@ -13,6 +13,7 @@ from hsm import PinnedKey
 from signer.bootstrap import Parts
 from signer.domain.identity import Identity
 from signer.domain.records import Outcome, SignatureEntry
+from signer.domain.refusals import RefusedCall
 from signer.errors import CredentialsRejected, SignerError
 from signer.services.ports import TokenAccess
 from signer.storage.database import Database
@@ -27,6 +28,7 @@ class DirectRecorder:
 
     def __init__(self, records: SqlSignatureRecords) -> None:
         self._records = records
+        self.refused: list[RefusedCall] = []
 
     async def record_many(self, entries: Sequence[SignatureEntry], *, deadline: float) -> list[Outcome | SignerError]:
         """As the port."""
@@ -34,6 +36,10 @@ class DirectRecorder:
             return list(await asyncio.to_thread(self._records.record_many, entries))
         except SignerError as error:
             return [error] * len(entries)
+
+    def refuse(self, call: RefusedCall) -> None:
+        """As the port; for tests to look at."""
+        self.refused.append(call)
 
     def close(self) -> None:
         """Nothing is held."""

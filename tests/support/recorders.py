@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from signer.config import Settings
+from signer.domain.leaves import LeafDraft
 from signer.domain.records import Outcome, SignatureEntry
 from signer.domain.verified_log import VerifiedLog
 from signer.errors import SignerError
@@ -103,6 +104,8 @@ class MemoryLog:
         self.verified = VerifiedLog()
         self.kept: list[tuple[int, bytes]] = []
         self.failure: SignerError | None = None
+        self.told: list[LeafDraft] = []
+        self.untold: SignerError | None = None
 
     def record_many(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
         """As the port."""
@@ -118,6 +121,12 @@ class MemoryLog:
         self.verified = self.verified.extended(record.leaf.content for record in new)
 
     prove = look
+
+    def tell(self, drafts: Sequence[LeafDraft]) -> None:
+        """As the port: they are told apart, since these records hold signatures only."""
+        if self.untold is not None:
+            raise self.untold
+        self.told += drafts
 
     def keep(self, size: int, note: bytes) -> None:
         """As the port."""

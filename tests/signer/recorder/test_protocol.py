@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from signer.domain.records import Recorded, Refusal, Refused, Stale
+from signer.domain.refusals import RefusedCall
 from signer.domain.requests import Checked
 from signer.errors import (
     CheckpointUnavailable,
@@ -37,6 +38,7 @@ from signer.recorder.protocol import (
     packed_answer,
     packed_entry,
     packed_proof,
+    packed_refusal,
     parsed_answers,
     parsed_message,
 )
@@ -103,6 +105,29 @@ class TestThereAndBack:
         assert isinstance(told, Proved)
         assert told.failure is not None
         assert (told.number, type(told.failure), told.failure.facts) == (7, type(failure), failure.facts)
+
+    def test_a_refusal(self) -> None:
+        call = RefusedCall(identity="api-token:x", key="firmware", reason="no", request_id="1", manifest_sha256="ab")
+        (body,) = bodies(frame({"refused": [packed_refusal(call)] * 2}))
+        assert parsed_message(body) == [call, call]
+
+    REFUSALS: tuple[object, ...] = (
+        ["a", "b", "c", "d"],
+        ["a", "b", "c", "d", "e", "f"],
+        ["a", "b", "c", "d", 1],
+        ["a", "b", "x" * 5000, "d", "e"],
+        "abcde",
+        {"a": 1},
+    )
+
+    @pytest.mark.parametrize("refusal", REFUSALS, ids=str)
+    def test_a_refusal_of_another_form_is_not_understood(self, refusal: object) -> None:
+        with pytest.raises(FrameError):
+            parsed_message(json.dumps({"refused": [refusal]}).encode())
+
+    def test_too_many_refusals_are_not_understood(self) -> None:
+        with pytest.raises(FrameError):
+            parsed_message(json.dumps({"refused": [["a", "b", "c", "d", "e"]] * (MAX_ENTRIES + 1)}).encode())
 
     def test_another_failure_tells_nothing(self) -> None:
         (body,) = bodies(frame({"outcomes": [packed_answer(SENT.record_id, KeyNotFound(key="secret"))]}))

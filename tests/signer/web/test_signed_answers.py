@@ -13,6 +13,7 @@ from signer.auth.api_tokens import issue_api_token
 from signer.bootstrap import build_application, sql_parts
 from signer.domain.identity import Role
 from signer.domain.records import Outcome, SignatureEntry
+from signer.domain.refusals import RefusedCall
 from signer.errors import SignerError
 from signer.services.lifecycle import NewKeyRequest
 from signer.services.ports import Recorder
@@ -53,6 +54,9 @@ class CertifyingRecorder:
             head = self.reader.head()
             self.checkpoints.note = self.checkpoints.key.signed(head.size, head.root)
         return outcomes
+
+    def refuse(self, call: RefusedCall) -> None:
+        self.recorder.refuse(call)
 
     def close(self) -> None:
         """Nothing is held."""
