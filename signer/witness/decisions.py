@@ -34,6 +34,7 @@ LogKeys = Mapping[str, tuple[VerifierKey, ...]]
 
 _OLD = "old "
 _HASH_LINE_BYTES = 45
+_CHECKPOINT_LINES = 3
 MAX_BODY_BYTES = MAX_NOTE_BYTES + (MAX_PATH + 1) * _HASH_LINE_BYTES
 
 
@@ -54,7 +55,9 @@ class AddCheckpoint:
 
     @classmethod
     def parse(cls, body: bytes) -> AddCheckpoint:
-        """Read the body of a request; raises ``WitnessRequestMalformed``."""
+        """Read the body of a request; raises ``WitnessRequestMalformed``, for an empty log with a root that it cannot
+        have ``WitnessProofRefused``.
+        """
         head, blank, raw_note = body.partition(b"\n\n")
         try:
             first, *lines = head.decode("ascii").split("\n")
@@ -70,6 +73,8 @@ class AddCheckpoint:
             raise WitnessRequestMalformed(problem="a hash has not 32 bytes")
         try:
             note = SignedNote.parse(raw_note)
+            if _nothing_with_a_root(note.text):
+                raise WitnessProofRefused(old_size=old_size, size=0)
             return cls(old_size=old_size, path=path, note=note, checkpoint=Checkpoint.parse(note.text))
         except LogError as error:
             raise WitnessRequestMalformed(problem=f"{error.code}, {getattr(error, 'problem', '')}") from None
@@ -111,6 +116,15 @@ def judged(
     except ConsistencyRefused:
         raise WitnessProofRefused(old_size=held_size, size=checkpoint.size) from None
     return lines
+
+
+def _nothing_with_a_root(text: str) -> bool:
+    """Whether it says that a log without leaves has another root than that: a proof of nothing, and no typing error."""
+    lines = text.split("\n", _CHECKPOINT_LINES)
+    try:
+        return len(lines) > _CHECKPOINT_LINES and lines[1] == "0" and canonical_base64(lines[2]) != EMPTY_ROOT
+    except ValueError:
+        return False
 
 
 def signed_note(text: str, lines: Sequence[NoteSignature]) -> bytes:

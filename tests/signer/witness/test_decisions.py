@@ -70,8 +70,9 @@ REFUSED = {
     "a proof where there must be none": (422, request(HELD, PROOF, LOG.checkpoint(HELD))),
     "63 hashes": (422, request(HELD, [PROOF[0]] * 63, LOG.checkpoint(8))),
     "64 hashes": (400, request(HELD, [PROOF[0]] * 64, LOG.checkpoint(8))),
-    # What is no checkpoint at all is refused before its proof is looked at.
-    "size 0 with a root of something": (400, request(0, (), note(TEXT.replace("\n8\n", "\n0\n"), KEY.line(TEXT)))),
+    "size 0 with a root that is no hash": (
+        400, request(0, (), note("signer.example/log\n0\nAAA\n", KEY.line(TEXT)))),
+    "size 0 with a root of something": (422, request(0, (), note(TEXT.replace("\n8\n", "\n0\n"), KEY.line(TEXT)))),
     "a leading zero in old": (400, GOOD.replace(b"old 6", b"old 06")),
     "a sign in old": (400, GOOD.replace(b"old 6", b"old +6")),
     "an old that is negative": (400, GOOD.replace(b"old 6", b"old -6")),
