@@ -288,7 +288,8 @@ def test_two_gibibytes_go_through_beside_fast_requests_with_flat_memory(installa
 
         def upload() -> None:
             target = installation.directory / "signed.mender"
-            command = [sys.executable, "-m", "signer", "sign", str(source), "--key", "p256", "-o", str(target)]
+            options = ["--key", "p256", "--whole", "-o", str(target)]
+            command = [sys.executable, "-m", "signer", "sign", str(source), *options]
             environment = {**os.environ, **installation.client_environment}
             done.append(subprocess.run(command, env=environment, timeout=UPLOAD_SECONDS, check=False).returncode)
 

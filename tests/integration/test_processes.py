@@ -114,7 +114,7 @@ def test_a_large_artifact_is_never_in_memory(installation: Installation, tmp_pat
     with running(installation, SERVER_WORKERS="1") as process:
         assert installation.run("keys", "create", "firmware", "--algorithm", "ecdsa-p256").returncode == 0
         (worker,) = workers_of(process)
-        done = installation.run("sign", source, "--key", "firmware", "-o", output)
+        done = installation.run("sign", source, "--key", "firmware", "--whole", "-o", output)
         assert done.returncode == 0, done.stderr
         assert peak_mib(worker) < MEMORY_MIB
         assert list((installation.directory / "spool").glob("tmp*")) == []
