@@ -7,6 +7,7 @@ import ssl
 import statistics
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -134,5 +135,5 @@ def report(connections: int, pairs: list[Pair], told: list[str]) -> None:
         f"errors {sum(pair.calm.errors for pair in pairs)} and {sum(pair.mixed.errors for pair in pairs)}",
         flush=True,
     )
-    for line in told:
-        print(f"    held at the least: {line}", flush=True)
+    for line, times in Counter(told).items():
+        print(f"    held at the least, {times} times: {line}", flush=True)
