@@ -288,6 +288,16 @@ def test_a_key_that_was_replaced_is_refused(softhsm: SoftHsm, open_pool: OpenPoo
     assert pool.sign(replacement, b"")
 
 
+def test_who_looks_for_a_key_is_not_told_of_a_handle(softhsm: SoftHsm, open_pool: OpenPool) -> None:
+    pool, other = open_pool(softhsm.config), open_pool(softhsm.config)
+    key = make_key(pool)
+    pool.sign(key, b"its handle is kept from here on")
+    other.destroy("demo", key.key_id)
+    make_key(other)
+    with pytest.raises(KeyMismatch):
+        pool.has_key("demo", key)
+
+
 def test_a_signature_that_does_not_verify_never_leaves(shim: Shim, open_pool: OpenPool) -> None:
     pool = open_pool(shim.hsm.config)
     key = make_key(pool)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from hsm.errors import ConfigurationError, TokenBusy
+from hsm.errors import ConfigurationError, TokenBusy, TokenUnavailable
 from hsm.parent.lock_location import lock_directory, lock_group
 from hsm.worker.sessions import Sessions
 from hsm.worker.token_lock import TokenLock
@@ -120,9 +120,9 @@ def test_who_makes_a_key_keeps_nobody_from_opening(tmp_path: Path) -> None:
     assert refused.value.reason == "another process makes or removes a key"
 
 
-def sessions_of(lock: TokenLock, critical: Callable[[], Any] = nullcontext) -> Sessions:
+def sessions_of(lock: TokenLock, critical: Callable[[], Any] = nullcontext, *, threads: bool = True) -> Sessions:
     """Of a token that opens at once, with waits of a fifth of a second."""
-    module = SimpleNamespace(threads=True, finalize=lambda: None, initialize=lambda: None)
+    module = SimpleNamespace(threads=threads, finalize=lambda: None, initialize=lambda: None)
     token = SimpleNamespace(open=lambda **_: SimpleNamespace(close=lambda: None))
     login: Any = SimpleNamespace(
         module=module,
@@ -165,6 +165,22 @@ def test_a_process_does_not_end_while_it_writes(tmp_path: Path) -> None:
     with sessions_of(lock_in(tmp_path), critical).writing():
         assert seen == ["begun"]
     assert seen == ["begun", "ended"]
+
+
+def test_a_module_that_cannot_lock_has_one_session(tmp_path: Path) -> None:
+    sessions = sessions_of(lock_in(tmp_path), threads=False)
+    with sessions.borrow(), pytest.raises(TokenBusy), sessions.borrow():
+        pass
+    with sessions.borrow():
+        pass
+
+
+def test_a_reload_waits_for_those_who_have_a_session(tmp_path: Path) -> None:
+    sessions = sessions_of(lock_in(tmp_path))
+    with sessions.borrow(), pytest.raises(TokenUnavailable) as refused:
+        sessions.reopen()
+    assert refused.value.reason == "sessions did not come back"
+    sessions.reopen()
 
 
 def test_what_worked_before_a_reload_proves_nothing_after_it(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hsm import inspect
 from hsm.errors import ExtraMissing, TokenUnavailable
 from hsm.parent import child
 from hsm.parent.interpreter import isolated, search_path
-from tests.hsm.children import ended, pid_of
+from tests.hsm.children import ended, pid_of, wait_until
 from tests.hsm.conftest import OpenPool, make_key
 from tests.hsm.softhsm import SoftHsm
 
@@ -95,7 +95,8 @@ def test_a_missing_library_is_one_clear_sentence(
         inspect(softhsm.config)
     assert refused.value.command == "pip install 'artifact-signer[hsm]'"
     pool = open_pool(softhsm.config, ready=None)
-    assert not pool.wait_ready(1)
+    wait_until(lambda: pool.health()[0].last_error is not None)
+    assert not pool.wait_ready(0)
     assert pool.health()[0].last_error == ExtraMissing.code
 
 
