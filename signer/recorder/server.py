@@ -80,9 +80,13 @@ class RecorderServer:
         while self._alive or self._peers or self._waiting or self._desk.waiting:
             self.turn(0.0 if self._waiting else self._desk.patience)
             if self._desk.has_to_end():
-                return False
+                break
+        # Of one that has to end, workers send what they have no answer to again, to the next one.
+        done = not self._desk.has_to_end()
+        for peer in list(self._peers.values()):
+            self._close(peer)
         self._selector.close()
-        return True
+        return done
 
     def turn(self, timeout: float) -> None:
         """Take what has come within ``timeout`` seconds, and commit it."""
