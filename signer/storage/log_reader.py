@@ -82,7 +82,14 @@ def read_leaves(statements: sql.Statements, connection: Connection, first: int, 
             raise LogDamaged(index=expected, problem="the leaf is not on record")
     if len(rows) != end - first:
         raise LogDamaged(index=first + len(rows), problem="the leaf is not on record")
-    return [bytes(leaf) for _, leaf in rows]
+    return [_leaf_bytes(index, leaf) for index, leaf in rows]
+
+
+def _leaf_bytes(index: int, stored: object) -> bytes:
+    # SQLite keeps whatever it is given, of whatever type.
+    if not isinstance(stored, bytes | memoryview):
+        raise LogDamaged(index=index, problem="what is stored is not bytes")
+    return bytes(stored)
 
 
 def _wanted(query: LeafQuery) -> Select[Any]:
