@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from collections.abc import Callable
@@ -110,8 +111,16 @@ def test_a_refusal_keeps_its_code() -> None:
 
 
 def test_compressed_bytes_are_not_unpacked() -> None:
-    packed = http(bytes.fromhex("1f8b0800000000000003"), TILES, "200 OK", "Content-Encoding: gzip")
-    fault = check(for_tiles(packed)).fault
+    """A coding that nobody asked for can hold a thousand times the bytes that were counted."""
+    sound = serve(LOG)
+
+    def answer(head: str) -> bytes:
+        answered = sound(head)
+        if "/tile/" not in head:
+            return answered
+        return http(gzip.compress(answered.partition(b"\r\n\r\n")[2]), TILES, "200 OK", "Content-Encoding: gzip")
+
+    fault = check(answer).fault
     assert fault is not None
     assert fault.kind is K.BUNDLE
 
