@@ -187,6 +187,14 @@ def _planted_signature(connection: Connection) -> None:
     connection.execute(insert(signatures).values({**row, "id": 100000, "manifest_sha256": "0" * 64}))
 
 
+def _under_the_second_leaf(connection: Connection) -> None:
+    """A signature that three leaves are about has the index of the second of them."""
+    about = select(log_leaves.c.signature_id).group_by(log_leaves.c.signature_id).having(func.count() == 3).limit(1)
+    first = connection.execute(about).scalar_one()
+    connection.execute(update(log_leaves).where(log_leaves.c.signature_id == first).values(signature_id=first + 1))
+    connection.execute(update(signatures).where(signatures.c.id == first).values(id=first + 1))
+
+
 def _planted_event(connection: Connection) -> None:
     row = {"id": 1, "at": MOMENT, "type": "key-created", "actor": "x"}
     connection.execute(insert(tables.events_before_log).values(before={}, after={}, **row))
@@ -207,6 +215,7 @@ CHANGES: dict[str, Change] = {
     "a tile taken out": _row(log_tiles, 0),
     "a signature taken out": _row(signatures, 50),
     "a signature that no leaf knows": _planted_signature,
+    "a signature under another of its leaves": _under_the_second_leaf,
     "a tile of a level that is not there": lambda connection: connection.execute(
         insert(log_tiles).values(level=3, number=0, hashes=bytes(8192), root=bytes(32))
     ),
