@@ -7,6 +7,7 @@ import dataclasses
 from signer.artifacts import Form, UploadReader
 from signer.domain.leaves import AccessChange, LeafDraft, LogEvent
 from signer.domain.records import RecordType, record_leaf, seen_of
+from signer.domain.refusals import RefusedCall
 from signer.domain.requests import HeadSeen
 from tests.artifacts import ArtifactBuilder
 from tests.docs.pages import quoted, section
@@ -35,6 +36,12 @@ def test_the_members_of_every_leaf_are_documented() -> None:
 def test_the_members_of_a_change_of_access_are_documented() -> None:
     leaf = dataclasses.replace(DRAFT, access=ACCESS).leaf(at=moment(1))
     assert set(listed("Leaves", "access")) == set(parsed_leaf(leaf.content)) - set(listed("Leaves", "member"))
+
+
+def test_the_members_of_a_refusal_are_documented() -> None:
+    refused = RefusedCall(identity="a", key="k", reason="no", request_id="1", manifest_sha256="0" * 64)
+    leaf = refused.draft(suppressed=1).leaf(at=moment(1))
+    assert set(listed("Refusals", "refusal")) == set(parsed_leaf(leaf.content)) - set(listed("Leaves", "member"))
 
 
 def test_the_members_of_a_signature_are_documented() -> None:
