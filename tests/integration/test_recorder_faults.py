@@ -35,7 +35,7 @@ from tests.support.clock import ManualClock
 from tests.support.databases import Opener, settings
 from tests.support.recorders import WAIT_SECONDS, settings_of, supervised
 
-from .running import Installation, initialise, running
+from .running import Installation, command, initialise, running
 
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 VERSION_DIGEST = hashlib.sha256(b"version").hexdigest()
@@ -154,7 +154,17 @@ class TestTheService:
             store = SqlApiTokenStore(database=open_database(), clock=lambda: datetime.now(UTC))
             token = issue_api_token(store, name="admin", role=Role.ADMINISTRATOR, actor="test")
             (made.directory / "admin.token").write_text(token)
+            # The log that came with the installation is in its own database; this one gets one, and a key, of its own.
+            pairs = [path for path in made.directory.rglob("*.object") if path.name != "token.object"]
+            for path in (made.directory / "log.checkpoint", made.directory / "log.vkey", *pairs):
+                path.unlink()
+            self._log(made, open_database.url, "create")
         return made
+
+    @staticmethod
+    def _log(installation: Installation, url: str, verb: str) -> None:
+        done = command("log", verb, "--config", installation.config, environment={"ARTIFACT_SIGNER_DATABASE_URL": url})
+        assert done.returncode == 0, done.stderr
 
     VICTIMS = {  # noqa: RUF012  (a table)
         "the recorder": ("recorder",),
@@ -182,6 +192,7 @@ class TestTheService:
             ) as killer:
                 self._have_signed(installation, received, count)
             assert killer.turns == times
+        self._log(installation, url, "verify")
         database = Database(settings(url))
         with database.reading() as connection:
             written = connection.execute(text("SELECT count(*) FROM signatures")).scalar_one()
