@@ -24,11 +24,10 @@ REFUSED, USAGE = 1, 2
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """A service with the artifact key ``firmware`` and the key ``log`` of another purpose."""
+    """A service with the artifact key ``firmware``, beside the key ``log`` that ``init`` made for another purpose."""
     installation = initialise(tmp_path_factory.mktemp("installation"))
     with running(installation, SERVER_WORKERS="1"):
         typed(installation, "create", "firmware", "--algorithm", "ecdsa-p256")
-        typed(installation, "create", "log", "--algorithm", "ed25519", "--purpose", "log")
         yield installation
 
 
