@@ -259,6 +259,7 @@ def test_the_recorder_is_killed_in_the_midst_of_a_commit(
     tmp_path: Path, open_database: Opener, database_url: str
 ) -> None:
     """It waits for a lock inside its transaction, is killed there, and its successor records the same, once."""
+    settings_of(tmp_path / "spool", database_url)
     book = SqlBook(open_database(), ManualClock(PAST))
     version = book.version()
     sent = entry(version, access_revision=book.revision())

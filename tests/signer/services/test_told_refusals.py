@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 
 from signer.domain.refusals import RefusedCall
+from signer.domain.requests import Signature
 from signer.errors import AccessDenied, KeyNotFound, NoActiveVersion
 from signer.services.artifact_signing import SigningCall
 from tests.support.house import ADMIN, KEY, READER, REQUEST, SIGNER, House
@@ -45,4 +46,11 @@ def test_what_is_about_a_key_is_not(house: House) -> None:
     for key, error in (("nothing", KeyNotFound), (KEY, NoActiveVersion)):
         with pytest.raises(error):
             house.sign(SIGNER, key)
+    assert told(house) == []
+
+
+def test_a_call_that_is_told_of_nothing_ends_no_other(house: House) -> None:
+    house.create()
+    calls = [SigningCall(identity=SIGNER, key=key, request=REQUEST, request_id="abc") for key in ("nothing", KEY)]
+    assert [type(each) for each in house.sign_many(calls)] == [KeyNotFound, Signature]
     assert told(house) == []
