@@ -16,9 +16,9 @@ WAIT_SECONDS = 20.0
 
 
 def told(page: str) -> int:
-    """How many sessions more than ``sessions`` the page says that one worker needs."""
-    text = (DOCS / page).read_text(encoding="utf-8").replace("server.workers", "workers")
-    (found,) = re.findall(r"`workers` . \(`sessions` \+ (\d+)\)", text)
+    """How many sessions more than ``sessions`` the page says that one worker needs, and the recorder beside them."""
+    text = (DOCS / page).read_text(encoding="utf-8").replace("`server.workers`", "`workers`")
+    (found,) = re.findall(r"\(`workers` \+ 1\) . \(`sessions` \+ (\d+)\)", text)
     return int(found)
 
 
