@@ -83,6 +83,8 @@ class Installation:
             "ARTIFACT_SIGNER_URL": self.url,
             "ARTIFACT_SIGNER_API_TOKEN_FILE": str(self.directory / "admin.token"),
             "ARTIFACT_SIGNER_CA_FILE": str(self.directory / "cert.crt"),
+            # Copies of one installation have logs of one name, which are not one log.
+            "XDG_STATE_HOME": str(self.directory / "state"),
         }
 
     def log_lines(self) -> list[str]:
