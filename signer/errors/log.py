@@ -152,3 +152,7 @@ LOG_FAULTS = (
     CheckpointFileInUse,
     CheckpointNotWritten,
 )
+
+
+# What is found once is found for good: the log, or what gives power, is not what was verified.
+TAMPERING = (AccessTampered, LogDamaged, LogForked, LogRolledBack)

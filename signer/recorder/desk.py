@@ -20,7 +20,6 @@ from signer.domain.records import Outcome, Recorded, SignatureEntry
 from signer.domain.refusals import RefusalBound, RefusedCall
 from signer.domain.verified_log import VerifiedLog
 from signer.errors import (
-    AccessTampered,
     CheckpointFileDamaged,
     CheckpointFileInUse,
     CheckpointFileMissing,
@@ -30,13 +29,11 @@ from signer.errors import (
     DatabaseFull,
     DatabaseReadOnly,
     DatabaseUnavailable,
-    LogDamaged,
-    LogForked,
     LogMissing,
-    LogRolledBack,
     RecorderUnavailable,
     SignerError,
 )
+from signer.errors.log import TAMPERING
 from signer.logs import origin
 from signer.recorder.checkpointer import Certified
 from signer.recorder.peer import Peer
@@ -49,7 +46,6 @@ LOOK_SECONDS = 0.5
 # Between two tries of what nobody waits for, at a database that does not answer: batches find out sooner.
 TROUBLED_SECONDS = 5.0
 QUIET_SECONDS = 0.1
-TAMPERING = (AccessTampered, LogDamaged, LogForked, LogRolledBack)
 PASSING = (
     CheckpointFileDamaged,
     CheckpointFileInUse,

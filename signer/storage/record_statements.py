@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
@@ -182,6 +183,7 @@ class _Texts:
         return self._converted[statement]
 
 
+@cache
 def statements(dialect: str) -> Statements:
-    """The statements for ``sqlite`` or ``postgresql``."""
+    """The statements for ``sqlite`` or ``postgresql``, made once: every transaction that appends asks for them."""
     return SqliteStatements() if dialect == "sqlite" else PostgresStatements()

@@ -18,7 +18,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from signer.domain.verified_log import VerifiedLog
-from signer.errors import AccessTampered, LogDamaged, LogForked, LogRolledBack, SignerError
+from signer.errors import AccessTampered, LogDamaged, SignerError
+from signer.errors.log import TAMPERING
 from signer.services.ports import LogHead
 from signer.storage import record_statements as sql
 from signer.storage.access import access_digest
@@ -26,7 +27,6 @@ from signer.storage.log_reader import read_leaves
 
 LEAVES_AT_ONCE = 4096
 ACCESS_SECONDS = 0.5
-TAMPERING = (LogDamaged, LogForked, LogRolledBack, AccessTampered)
 
 
 class VerifiedHead:
