@@ -11,7 +11,8 @@ from functools import partial
 
 from hsm import AsyncSigner, TokenHealth, TokenPool
 from signer.application import Application, BodyLimit, RequestLimits
-from signer.auth.api_tokens import ApiTokenAuthenticator
+from signer.auth import api_tokens
+from signer.auth.methods import Methods
 from signer.config import Settings
 from signer.processes import is_alive, this_worker
 from signer.recorder.addresses import socket_path
@@ -108,11 +109,7 @@ def sql_parts(
     Without a ``token_signer`` it signs no artifacts.
     """
     stages = stages or Stages()
-    authenticator = ApiTokenAuthenticator(
-        store=SqlApiTokenStore(database=database, clock=clock),
-        monotonic=time.monotonic,
-        cache_seconds=CREDENTIAL_CACHE_SECONDS,
-    )
+    methods = _methods(database, clock)
     log_reader = SqlLogReader(database=database)
     return Parts(
         store=SqlKeyStore(database=database, clock=clock),
@@ -120,8 +117,8 @@ def sql_parts(
         recorder=RecorderClient(socket_path(settings.spool.directory), working=stages.record),
         tokens=tokens,
         token_signer=token_signer or _NoSigner(),
-        authenticator=authenticator,
-        identities=authenticator,
+        authenticator=methods,
+        identities=methods,
         clock=clock,
         monotonic=monotonic,
         reports=SqlWorkerStore(database=database, worker=this_worker(), is_alive=is_alive, clock=clock),
@@ -129,6 +126,15 @@ def sql_parts(
         log_reader=log_reader,
         checkpoints=_checkpoints(settings, log_reader),
     )
+
+
+def _methods(database: Database, clock: Clock) -> Methods:
+    tokens = api_tokens.ApiTokenAuthenticator(
+        store=SqlApiTokenStore(database=database, clock=clock),
+        monotonic=time.monotonic,
+        cache_seconds=CREDENTIAL_CACHE_SECONDS,
+    )
+    return Methods(bearer={api_tokens.PREFIX: tokens}, kinds={api_tokens.KIND: tokens})
 
 
 def _checkpoints(settings: Settings, reader: SqlLogReader) -> CheckpointSource:

@@ -1,4 +1,4 @@
-"""API tokens: ``ast_<id>_<secret>`` in an ``Authorization: Bearer`` header.
+"""API tokens: ``ast_<id>_<secret>``, sent as bearer tokens.
 
 1. The id finds the record; the secret is compared as a SHA-256 in constant time. A secret of 256 random bits needs
    no slow hash.
@@ -19,12 +19,13 @@ from dataclasses import dataclass
 
 from signer.domain.events import Event, EventType
 from signer.domain.identity import Identity, Role
-from signer.errors import CredentialsMissing, CredentialsRejected
+from signer.errors import CredentialsRejected
 from signer.services.ports import ApiTokenStore
 
 TOKEN_PATTERN = re.compile(r"ast_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
-BEARER_PREFIX = "bearer "
-IDENTITY_PREFIX = "api-token:"
+PREFIX = "ast_"
+KIND = "api-token"
+IDENTITY_PREFIX = f"{KIND}:"
 ID_BYTES = 8
 SECRET_BYTES = 32
 CACHE_ENTRIES = 1024
@@ -38,7 +39,7 @@ class _Known:
 
 
 class ApiTokenAuthenticator:
-    """``services.ports.Authenticator`` for API tokens."""
+    """``auth.methods.BearerMethod`` for API tokens."""
 
     def __init__(self, *, store: ApiTokenStore, monotonic: Callable[[], float], cache_seconds: float) -> None:
         self._store = store
@@ -50,12 +51,9 @@ class ApiTokenAuthenticator:
         self._proved: set[Identity] = set()
         self._changes = 0  # of access, as far as this worker was told
 
-    def authenticate(self, authorization: str | None) -> Identity:
-        """The identity behind an ``Authorization`` header.
-
-        Raises ``CredentialsMissing`` without one, ``CredentialsRejected`` for anything else that proves nothing.
-        """
-        token_id, secret = _parts(authorization)
+    def authenticate(self, token: str) -> Identity:
+        """The identity behind the text of a token; raises ``CredentialsRejected`` for anything that proves nothing."""
+        token_id, secret = _parts(token)
         known = self._lookup(token_id)
         if not _proves(known, secret) or known is None:
             raise CredentialsRejected
@@ -78,11 +76,11 @@ class ApiTokenAuthenticator:
             self._known.clear()
             self._proved.clear()
 
-    def remembered(self, authorization: str | None) -> Identity | None:
+    def remembered(self, token: str) -> Identity | None:
         """The identity, if the token was looked up a moment ago; asks no database."""
         try:
-            token_id, secret = _parts(authorization)
-        except (CredentialsMissing, CredentialsRejected):
+            token_id, secret = _parts(token)
+        except CredentialsRejected:
             return None
         known = self._known.get(token_id)
         if known is None or self._monotonic() >= known.until or not _proves(known, secret):
@@ -117,12 +115,8 @@ class ApiTokenAuthenticator:
         self._proved.add(known.identity)
 
 
-def _parts(authorization: str | None) -> tuple[str, str]:
-    if authorization is None:
-        raise CredentialsMissing
-    if authorization[: len(BEARER_PREFIX)].lower() != BEARER_PREFIX:
-        raise CredentialsRejected
-    match = TOKEN_PATTERN.fullmatch(authorization[len(BEARER_PREFIX) :].strip())
+def _parts(token: str) -> tuple[str, str]:
+    match = TOKEN_PATTERN.fullmatch(token)
     if match is None:
         raise CredentialsRejected
     return match[1], match[2]

@@ -10,6 +10,7 @@ from signer.errors.access import (
     AccessDenied,
     ApiTokenNameTaken,
     ApiTokenNotFound,
+    CredentialsAmbiguous,
     CredentialsMissing,
     CredentialsRejected,
 )
@@ -162,6 +163,7 @@ __all__ = [
     "ConfigurationInvalid",
     "ConfirmationMismatch",
     "CreationUnfinished",
+    "CredentialsAmbiguous",
     "CredentialsMissing",
     "CredentialsRejected",
     "DatabaseDamaged",

@@ -22,6 +22,13 @@ class CredentialsRejected(SignerError):
 
 
 @dataclass(eq=False, kw_only=True)
+class CredentialsAmbiguous(SignerError):
+    """Two credentials came, and a request is made by one caller. Whether either proves anything is not said."""
+
+    code = "credentials-ambiguous"
+
+
+@dataclass(eq=False, kw_only=True)
 class AccessDenied(SignerError):
     """The identity is known and may not do this."""
 

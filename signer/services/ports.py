@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from hsm import PinnedKey, TokenDescription, TokenHealth, TokenKey
 from hsm.algorithms import Algorithm
+from signer.domain.credentials import Credentials
 from signer.domain.events import Event, RecordedEvent
 from signer.domain.identity import Identity
 from signer.domain.keys import Key, Origin, Purpose, Validity, VersionState
@@ -255,13 +256,13 @@ class ApiTokenStore(Protocol):
 
 
 class Authenticator(Protocol):
-    """Turns credentials into an identity."""
+    """Turns credentials into an identity, by the one method that they are for."""
 
-    def remembered(self, authorization: str | None) -> Identity | None:
+    def remembered(self, credentials: Credentials) -> Identity | None:
         """The identity, where it is known without asking anybody; None says nothing about the credentials."""
 
-    def authenticate(self, authorization: str | None) -> Identity:
-        """Raises ``CredentialsMissing`` or ``CredentialsRejected``."""
+    def authenticate(self, credentials: Credentials) -> Identity:
+        """Raises ``CredentialsMissing``, ``CredentialsAmbiguous`` or ``CredentialsRejected``."""
 
 
 class WorkerReports(Protocol):

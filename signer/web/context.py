@@ -7,6 +7,7 @@ from typing import cast
 from flask import Response, current_app, request
 
 from signer.application import Application
+from signer.domain.credentials import Credentials, Peer, PeerKind
 from signer.domain.identity import Identity
 from signer.domain.policy import Action
 from signer.services.access import require
@@ -25,7 +26,12 @@ def service() -> Application:
 def authenticated() -> Identity:
     """The caller, proved: by the front, or here where nothing stands in front."""
     proved: Identity | None = request.environ.get(IDENTITY)
-    return proved or service().authenticator.authenticate(request.headers.get("Authorization"))
+    return proved or service().authenticator.authenticate(_credentials())
+
+
+def _credentials() -> Credentials:
+    peer = Peer(kind=PeerKind.TCP, address=request.remote_addr)
+    return Credentials(peer=peer, authorization=request.headers.get("Authorization"))
 
 
 def authorised(action: Action) -> Identity:

@@ -105,6 +105,11 @@ WORDINGS: Mapping[type[Exception], Wording] = {
     errors.CredentialsRejected: Wording(
         status=401, detail="the credentials are not valid", hint="check the API token, it is used as it is"
     ),
+    errors.CredentialsAmbiguous: Wording(
+        status=400,
+        detail="two credentials came with the request: an Authorization header and a client certificate",
+        hint="send one of them",
+    ),
     errors.AccessDenied: Wording(status=403, detail="{reason}"),
     errors.ApiTokenNameTaken: Wording(
         status=409,

@@ -15,7 +15,7 @@ from typing import Any
 
 from signer.application import Application
 from signer.domain.identity import Identity
-from signer.errors import EncodingNotSupported, MethodNotAllowed, RouteNotFound
+from signer.errors import CredentialsMissing, EncodingNotSupported, MethodNotAllowed, RouteNotFound
 from signer.services.access import require
 from signer.web.front.bridge import Bridge
 from signer.web.front.log import LogHandlers
@@ -96,7 +96,7 @@ class Front:
             raise MethodNotAllowed(allowed=match.allowed)
         request.route = route.name
         if route.asks_who and not (route.for_listed_addresses and self._is_listed(request.client)):
-            request.identity = await self._authenticated(request.header(b"authorization"))
+            request.identity = await self._authenticated(request)
             if route.action is not None:
                 require(request.identity, route.action)
         encoding = request.header(b"content-encoding")
@@ -116,13 +116,16 @@ class Front:
         address = ipaddress.ip_address(client.partition("%")[0])
         return any(address in network for network in self._listed)
 
-    async def _authenticated(self, authorization: str | None) -> Identity:
+    async def _authenticated(self, request: Request) -> Identity:
         authenticator = self._application.authenticator
         with self._metrics.deciding:
-            known = authenticator.remembered(authorization)
+            credentials = request.credentials
+            if not credentials.given:
+                raise CredentialsMissing
+            known = authenticator.remembered(credentials)
         if known is not None:
             return known
-        return await self._rooms.requests.run(authenticator.authenticate, authorization)
+        return await self._rooms.requests.run(authenticator.authenticate, credentials)
 
 
 def _refusal(request: Request, error: Exception) -> Answer:

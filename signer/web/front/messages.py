@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from signer.application import BodyLimit
+from signer.domain.credentials import Credentials, Peer, PeerKind
 from signer.domain.identity import Identity
 from signer.errors import BodyInterrupted, BodyTooLarge
 from signer.web.documents import encoded
@@ -83,6 +84,13 @@ class Request:
         """The address of the peer; None on a Unix socket."""
         address = self._scope.get("client")
         return str(address[0]) if address else None
+
+    @property
+    def credentials(self) -> Credentials:
+        """What the request shows of who asks."""
+        client = self.client
+        kind = PeerKind.UNIX if client is None else PeerKind.TCP
+        return Credentials(peer=Peer(kind=kind, address=client), authorization=self.header(b"authorization"))
 
     @property
     def query(self) -> list[tuple[str, str]]:

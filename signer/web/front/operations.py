@@ -16,7 +16,7 @@ SERVICE_UNAVAILABLE = 503
 class Operations:
     """The routes of probes; without credentials they ask nothing of the database or the token."""
 
-    def __init__(self, application: Application, *, authenticate: Callable[[str | None], Awaitable[Identity]]) -> None:
+    def __init__(self, application: Application, *, authenticate: Callable[[Request], Awaitable[Identity]]) -> None:
         self._application = application
         self._authenticate = authenticate
 
@@ -32,11 +32,10 @@ class Operations:
 
     async def _proved(self, request: Request) -> bool:
         """Whether a credential came that proves something. Others get what strangers get, also where none can be."""
-        authorization = request.header(b"authorization")
-        if authorization is None:
+        if not request.credentials.given:
             return False
         try:
-            request.identity = await self._authenticate(authorization)
+            request.identity = await self._authenticate(request)
         except SignerError:
             return False
         return True

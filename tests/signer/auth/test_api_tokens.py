@@ -11,7 +11,7 @@ import pytest
 from signer.auth.api_tokens import CACHE_ENTRIES, ApiTokenAuthenticator, issue_api_token, revoke_api_token
 from signer.domain.events import Event, EventType
 from signer.domain.identity import Identity, Role
-from signer.errors import CredentialsMissing, CredentialsRejected, DatabaseUnavailable
+from signer.errors import CredentialsRejected, DatabaseUnavailable
 
 CACHE_SECONDS = 5.0
 ID = "0123456789abcdef"
@@ -70,43 +70,32 @@ def authenticator(records: Records, seconds: Seconds) -> ApiTokenAuthenticator:
     return ApiTokenAuthenticator(store=records, monotonic=seconds, cache_seconds=CACHE_SECONDS)
 
 
-ACCEPTED = {
-    "as it is": f"Bearer {TOKEN}",
-    "with the scheme in lower case": f"bearer {TOKEN}",
-    "with the scheme in upper case": f"BEARER {TOKEN}",
-    "with spaces around": f"Bearer   {TOKEN}  ",
-}
-
 REJECTED = {
     "nothing": "",
-    "the scheme alone": "Bearer",
-    "the scheme and a space": "Bearer ",
-    "no scheme": TOKEN,
-    "another scheme": f"Basic {TOKEN}",
-    "a scheme that begins alike": f"Bearers {TOKEN}",
-    "an unknown id": f"Bearer ast_{'0' * 16}_{SECRET}",
-    "another secret": f"Bearer ast_{ID}_{'t' * 43}",
-    "a secret with another last letter": f"Bearer ast_{ID}_{'s' * 42}t",
-    "a secret that is too short": f"Bearer ast_{ID}_{'s' * 42}",
-    "a secret that is too long": f"Bearer ast_{ID}_{'s' * 44}",
-    "no secret": f"Bearer ast_{ID}_",
-    "an id in upper case": f"Bearer ast_{ID.upper()}_{SECRET}",
-    "another prefix": f"Bearer tok_{ID}_{SECRET}",
-    "two tokens": f"Bearer {TOKEN} {TOKEN}",
-    "two tokens with a comma": f"Bearer {TOKEN}, Bearer {TOKEN}",
-    "a newline within": f"Bearer ast_{ID}\n_{SECRET}",
-    "a NUL at the end": f"Bearer {TOKEN}\0",
-    "letters that are not ASCII": f"Bearer ast_{ID}_{chr(0x17F) * 43}",
-    "digits that are not ASCII": f"Bearer ast_{chr(0x661) * 16}_{SECRET}",
-    "a lone surrogate": f"Bearer ast_{ID}_{chr(0xD800) * 43}",
-    "a very long one": "Bearer " + "a" * 100_000,
-    "the hash in place of the secret": f"Bearer ast_{ID}_{hashlib.sha256(SECRET.encode()).hexdigest()[:43]}",
+    "its scheme with it": f"Bearer {TOKEN}",
+    "a space before it": f" {TOKEN}",
+    "an unknown id": f"ast_{'0' * 16}_{SECRET}",
+    "another secret": f"ast_{ID}_{'t' * 43}",
+    "a secret with another last letter": f"ast_{ID}_{'s' * 42}t",
+    "a secret that is too short": f"ast_{ID}_{'s' * 42}",
+    "a secret that is too long": f"ast_{ID}_{'s' * 44}",
+    "no secret": f"ast_{ID}_",
+    "an id in upper case": f"ast_{ID.upper()}_{SECRET}",
+    "another prefix": f"tok_{ID}_{SECRET}",
+    "two tokens": f"{TOKEN} {TOKEN}",
+    "two tokens with a comma": f"{TOKEN},{TOKEN}",
+    "a newline within": f"ast_{ID}\n_{SECRET}",
+    "a NUL at the end": f"{TOKEN}\0",
+    "letters that are not ASCII": f"ast_{ID}_{chr(0x17F) * 43}",
+    "digits that are not ASCII": f"ast_{chr(0x661) * 16}_{SECRET}",
+    "a lone surrogate": f"ast_{ID}_{chr(0xD800) * 43}",
+    "a very long one": "a" * 100_000,
+    "the hash in place of the secret": f"ast_{ID}_{hashlib.sha256(SECRET.encode()).hexdigest()[:43]}",
 }
 
 
-@pytest.mark.parametrize("sentence", ACCEPTED)
-def test_a_token_proves_an_identity(authenticator: ApiTokenAuthenticator, sentence: str) -> None:
-    assert authenticator.authenticate(ACCEPTED[sentence]) == Identity(name="api-token:pipeline", role=Role.SIGNER)
+def test_a_token_proves_an_identity(authenticator: ApiTokenAuthenticator) -> None:
+    assert authenticator.authenticate(TOKEN) == Identity(name="api-token:pipeline", role=Role.SIGNER)
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["fresh", "cached"])
@@ -115,20 +104,15 @@ def test_everything_else_is_rejected_without_a_reason(
     authenticator: ApiTokenAuthenticator, sentence: str, known: bool
 ) -> None:
     if known:
-        authenticator.authenticate(f"Bearer {TOKEN}")
+        authenticator.authenticate(TOKEN)
     with pytest.raises(CredentialsRejected) as refusal:
         authenticator.authenticate(REJECTED[sentence])
     assert refusal.value.facts == {}
     assert str(refusal.value) == "credentials-rejected"
 
 
-def test_no_credential_is_told_apart_from_a_wrong_one(authenticator: ApiTokenAuthenticator) -> None:
-    with pytest.raises(CredentialsMissing):
-        authenticator.authenticate(None)
-
-
 def test_what_is_no_token_costs_no_query(authenticator: ApiTokenAuthenticator, records: Records) -> None:
-    for sentence in ("nothing", "no scheme", "no secret", "a very long one"):
+    for sentence in ("nothing", "no secret", "a very long one"):
         with pytest.raises(CredentialsRejected):
             authenticator.authenticate(REJECTED[sentence])
     assert records.asked == []
@@ -139,35 +123,35 @@ class TestCache:
         self, authenticator: ApiTokenAuthenticator, records: Records, seconds: Seconds
     ) -> None:
         for _ in range(3):
-            authenticator.authenticate(f"Bearer {TOKEN}")
+            authenticator.authenticate(TOKEN)
         assert records.asked == [ID]
         seconds.now += CACHE_SECONDS
-        authenticator.authenticate(f"Bearer {TOKEN}")
+        authenticator.authenticate(TOKEN)
         assert records.asked == [ID, ID]
 
     def test_a_revoked_token_is_rejected_after_the_while(
         self, authenticator: ApiTokenAuthenticator, records: Records, seconds: Seconds
     ) -> None:
-        authenticator.authenticate(f"Bearer {TOKEN}")
+        authenticator.authenticate(TOKEN)
         assert revoke_api_token(records, name="pipeline", actor="tester")
         assert [event.type for event in records.events] == [EventType.API_TOKEN_REVOKED]
         seconds.now += CACHE_SECONDS
         with pytest.raises(CredentialsRejected):
-            authenticator.authenticate(f"Bearer {TOKEN}")
+            authenticator.authenticate(TOKEN)
 
     def test_a_token_that_was_unknown_is_asked_for_again(
         self, authenticator: ApiTokenAuthenticator, records: Records
     ) -> None:
         row = records.rows.pop(ID)
         with pytest.raises(CredentialsRejected):
-            authenticator.authenticate(f"Bearer {TOKEN}")
+            authenticator.authenticate(TOKEN)
         records.rows[ID] = row
-        assert authenticator.authenticate(f"Bearer {TOKEN}").role is Role.SIGNER
+        assert authenticator.authenticate(TOKEN).role is Role.SIGNER
 
     def test_a_wrong_secret_does_not_ride_on_a_known_id(
         self, authenticator: ApiTokenAuthenticator, records: Records
     ) -> None:
-        authenticator.authenticate(f"Bearer {TOKEN}")
+        authenticator.authenticate(TOKEN)
         for _ in range(2):
             with pytest.raises(CredentialsRejected):
                 authenticator.authenticate(REJECTED["another secret"])
@@ -177,7 +161,7 @@ class TestCache:
         digest = hashlib.sha256(SECRET.encode()).digest()
         for number in range(CACHE_ENTRIES + 50):
             records.rows[f"{number:016x}"] = (f"some-{number}", "reader", digest)
-            authenticator.authenticate(f"Bearer ast_{number:016x}_{SECRET}")
+            authenticator.authenticate(f"ast_{number:016x}_{SECRET}")
         assert len(authenticator._known) <= CACHE_ENTRIES
         assert len(authenticator._proved) <= CACHE_ENTRIES
 
@@ -189,14 +173,14 @@ class TestCache:
             authenticator.forget()
 
         records.at_find = revoked_meanwhile
-        identity = authenticator.authenticate(f"Bearer {TOKEN}")
+        identity = authenticator.authenticate(TOKEN)
         assert not authenticator.proved(identity)
-        assert authenticator.remembered(f"Bearer {TOKEN}") is None
+        assert authenticator.remembered(TOKEN) is None
         with pytest.raises(CredentialsRejected):
-            authenticator.authenticate(f"Bearer {TOKEN}")
+            authenticator.authenticate(TOKEN)
 
     def test_an_identity_is_proved_until_access_changes(self, authenticator: ApiTokenAuthenticator) -> None:
-        identity = authenticator.authenticate(f"Bearer {TOKEN}")
+        identity = authenticator.authenticate(TOKEN)
         assert authenticator.proved(identity)
         authenticator.forget()
         assert not authenticator.proved(identity)
@@ -205,12 +189,12 @@ class TestCache:
     def test_a_database_in_trouble_proves_nothing(
         self, authenticator: ApiTokenAuthenticator, records: Records, seconds: Seconds
     ) -> None:
-        authenticator.authenticate(f"Bearer {TOKEN}")
+        authenticator.authenticate(TOKEN)
         records.broken = True
-        authenticator.authenticate(f"Bearer {TOKEN}")
+        authenticator.authenticate(TOKEN)
         seconds.now += CACHE_SECONDS
         with pytest.raises(DatabaseUnavailable):
-            authenticator.authenticate(f"Bearer {TOKEN}")
+            authenticator.authenticate(TOKEN)
 
 
 class TestIssue:
@@ -219,7 +203,7 @@ class TestIssue:
         self, authenticator: ApiTokenAuthenticator, records: Records, role: Role
     ) -> None:
         token = issue_api_token(records, name="new", role=role, actor="tester")
-        assert authenticator.authenticate(f"Bearer {token}") == Identity(name="api-token:new", role=role)
+        assert authenticator.authenticate(token) == Identity(name="api-token:new", role=role)
 
     def test_only_a_hash_of_the_secret_is_kept(self, records: Records) -> None:
         token = issue_api_token(records, name="new", role=Role.READER, actor="tester")

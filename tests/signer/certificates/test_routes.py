@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from signer.application import BodyLimit, RequestLimits
+from signer.domain.credentials import Credentials
 from signer.domain.identity import Identity, Role
 from signer.domain.keys import UNBOUNDED, VersionState
 from signer.spool import Spool
@@ -31,11 +32,11 @@ CSR = "/v1/keys/firmware/versions/1/csr"
 class ByName:
     """Whoever says the name of a role has it."""
 
-    def remembered(self, authorization: str | None) -> Identity | None:
+    def remembered(self, credentials: Credentials) -> Identity | None:
         return None
 
-    def authenticate(self, authorization: str | None) -> Identity:
-        return Identity(name="somebody", role=Role(authorization or ""))
+    def authenticate(self, credentials: Credentials) -> Identity:
+        return Identity(name="somebody", role=Role(credentials.authorization or ""))
 
 
 @pytest.fixture
