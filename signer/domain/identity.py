@@ -1,9 +1,14 @@
-"""Who asks. An identity exists only after a credential was proved."""
+"""Who asks. An identity exists only after a credential was proved; each method has its own, with its facts."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
+
+from signer.domain.access.actions import Action
+from signer.domain.access.patterns import Pattern
 
 
 class Role(StrEnum):
@@ -16,13 +21,85 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a credential itself is limited to. It takes away from what rules give, and gives nothing.
+
+    ``keys``: which keys, for actions that are done with one.
+    """
+
+    keys: tuple[Pattern, ...]
+    actions: frozenset[Action]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """An authenticated caller.
 
     Attributes:
-        name: what logs and events call it, such as ``api-token:admin``.
-        role: what it may do.
+        name: what rules, logs and leaves call it: ``api-token:NAME``, ``mtls:CA:VALUE``, ``ci:ISSUER/ID`` or
+            ``user:EMAIL``.
+        role: a name on its credential that rules may use, nothing more.
+        person: the name of the person it belongs to.
+        groups: those of the identity and of its person.
+        scope: what its credential is limited to; None: everything that rules give it.
+        expires_at: the end of its credential, aware UTC; whoever authenticates looks at it on each request.
     """
 
     name: str
-    role: Role
+    role: str | None = None
+    person: str | None = None
+    groups: frozenset[str] = frozenset()
+    scope: Scope | None = None
+    expires_at: datetime | None = None
+
+    @property
+    def principals(self) -> frozenset[str]:
+        """Every name by which a rule may mean it."""
+        names = {self.name, *(f"group:{group}" for group in self.groups)}
+        if self.person is not None:
+            names.add(f"person:{self.person}")
+        if self.role is not None:
+            names.add(f"role:{self.role}")
+        return frozenset(names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiTokenIdentity(Identity):
+    """Proved by an API token. ``token_id``: the public part of its text."""
+
+    token_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateIdentity(Identity):
+    """Proved by a client certificate.
+
+    Attributes:
+        ca: the name of the configured client CA that issued it.
+        field: the part of the certificate that names the identity; ``value``: what stands there.
+        serial: its serial number, lowercase hex; ``sha256``: of its DER, lowercase hex.
+        not_after: its last moment, aware UTC.
+    """
+
+    ca: str
+    field: str
+    value: str
+    serial: str
+    sha256: str
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CiIdentity(Identity):
+    """Proved by the session that the token of a pipeline was exchanged for.
+
+    Attributes:
+        issuer: the configured name of the issuer; ``id``: the number that it gave to what runs.
+        claims: what the token said that rules and people look at.
+        session_id: of the session.
+    """
+
+    issuer: str
+    id: str
+    claims: Mapping[str, str] = field(hash=False)
+    session_id: str

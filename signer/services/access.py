@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from signer.domain.access.actions import Action
 from signer.domain.identity import Identity
-from signer.domain.policy import Action, Allow, Deny, decide_action
+from signer.domain.policy import Allow, Deny, decide_action
 from signer.errors import AccessDenied
 
 

@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from hsm.errors import KeyMismatch, SignatureMismatch, TokenError
+from signer.domain.access.actions import Action
 from signer.domain.certificate_facts import certificate_facts
 from signer.domain.certificates import (
     WITHOUT_CERTIFICATE,
@@ -37,7 +38,6 @@ from signer.domain.identity import Identity
 from signer.domain.keys import Key, KeyVersion
 from signer.domain.lifecycle import TRANSITIONS, Step
 from signer.domain.messages import CertificateContent, CertificateRequestContent
-from signer.domain.policy import Action
 from signer.domain.timestamps import rfc3339
 from signer.errors import CertificateNotFound, SignerError, VersionQuarantined
 from signer.services.access import require

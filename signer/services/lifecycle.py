@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from hsm.errors import KeyMismatch, TokenError, TokenUnavailable
 from hsm.errors import KeyNotFound as KeyNotInToken
+from signer.domain.access.actions import Action
 from signer.domain.events import Event, EventType
 from signer.domain.identity import Identity
 from signer.domain.keys import (
@@ -29,7 +30,6 @@ from signer.domain.keys import (
 )
 from signer.domain.lifecycle import Step, follow
 from signer.domain.messages import SelfCheck
-from signer.domain.policy import Action
 from signer.errors import (
     ConfirmationMismatch,
     NoNextVersion,

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from signer.domain.access.actions import Action
 from signer.domain.identity import Identity
 from signer.domain.leaves import search_columns
 from signer.domain.log_keys import log_verifier_keys
-from signer.domain.policy import Action
 from signer.errors import LogBeyondCheckpoint, LogDamaged
 from signer.services.access import require
 from signer.services.log_checkpoints import NewestCheckpoint

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from signer.domain.access.actions import Action
 from signer.domain.events import RecordedEvent
 from signer.domain.identity import Identity
 from signer.domain.keys import Key
-from signer.domain.policy import Action
 from signer.domain.publication import public_key_pem
 from signer.errors import KeyNotFound
 from signer.services.access import require

@@ -7,9 +7,9 @@ from typing import cast
 from flask import Response, current_app, request
 
 from signer.application import Application
+from signer.domain.access.actions import Action
 from signer.domain.credentials import Credentials, Peer, PeerKind
 from signer.domain.identity import Identity
-from signer.domain.policy import Action
 from signer.services.access import require
 from signer.web.documents import encoded
 from signer.web.environ import IDENTITY

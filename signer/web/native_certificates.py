@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from signer.domain.policy import Action
+from signer.domain.access.actions import Action
 from signer.services.ports import Certificate
 from signer.web.certificate_documents import (
     CertificateBody,

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from flask import Response, request
 
+from signer.domain.access.actions import Action
 from signer.domain.identity import Identity
-from signer.domain.policy import Action
 from signer.services.lifecycle import NewKeyRequest, StepResult
 from signer.web.context import answer, authenticated, authorised, json_body, service
 from signer.web.documents import (

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
-from signer.domain.policy import Action
+from signer.domain.access.actions import Action
 
 KEYS = "/v1/keys"
 KEY = f"{KEYS}/{{key}}"

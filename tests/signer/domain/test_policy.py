@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from signer.domain.access.actions import Action
 from signer.domain.identity import Identity, Role
 from signer.domain.keys import Purpose, VersionState
-from signer.domain.policy import Action, Allow, Deny, decide, decide_action, may_ask, may_prove
+from signer.domain.policy import Allow, Deny, decide, decide_action, may_ask, may_prove
 from signer.domain.requests import ManifestSeen
 from tests.support.house import MANIFEST
 
