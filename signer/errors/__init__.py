@@ -23,6 +23,18 @@ from signer.errors.backup import (
 from signer.errors.base import (
     SignerError,
 )
+from signer.errors.client_certificates import (
+    CertificateHeaderInvalid,
+    CertificateHeaderUntrusted,
+    CertificateHeaderUnverified,
+    ClientCaUnusable,
+    ClientCertificateExpired,
+    ClientCertificateIssuerUnknown,
+    ClientCertificateNotYetValid,
+    ClientCertificateOfDevice,
+    ClientCertificateRejected,
+    ClientCertificateRevoked,
+)
 from signer.errors.installation import (
     ConfigurationInvalid,
     DatabaseDamaged,
@@ -149,6 +161,9 @@ __all__ = [
     "BackupUnusable",
     "BodyInterrupted",
     "BodyTooLarge",
+    "CertificateHeaderInvalid",
+    "CertificateHeaderUntrusted",
+    "CertificateHeaderUnverified",
     "CertificateNotFound",
     "CertificateRejected",
     "CheckpointFileDamaged",
@@ -158,6 +173,13 @@ __all__ = [
     "CheckpointRefused",
     "CheckpointStale",
     "CheckpointUnavailable",
+    "ClientCaUnusable",
+    "ClientCertificateExpired",
+    "ClientCertificateIssuerUnknown",
+    "ClientCertificateNotYetValid",
+    "ClientCertificateOfDevice",
+    "ClientCertificateRejected",
+    "ClientCertificateRevoked",
     "ClockLeapt",
     "ClockMovedBack",
     "ConfigurationInvalid",

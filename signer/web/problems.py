@@ -15,6 +15,7 @@ from typing import Any
 from hsm import errors as hsm_errors
 from signer import errors
 from signer.domain.timestamps import rfc3339
+from signer.web.certificate_wordings import CERTIFICATE_WORDINGS
 from signer.web.log_wordings import LOG_WORDINGS
 from signer.web.monitor_wordings import MONITOR_WORDINGS
 from signer.web.witness_wordings import WITNESS_WORDINGS
@@ -56,6 +57,7 @@ class Problem:
 
 
 WORDINGS: Mapping[type[Exception], Wording] = {
+    **CERTIFICATE_WORDINGS,
     **LOG_WORDINGS,
     **MONITOR_WORDINGS,
     **WITNESS_WORDINGS,

@@ -1,0 +1,62 @@
+"""How refusals because of a client's certificate are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from signer import errors
+from signer.web.wording import Wording
+
+CERTIFICATE_WORDINGS: Mapping[type[Exception], Wording] = MappingProxyType(
+    {
+        errors.ClientCaUnusable: Wording(
+            status=500,
+            detail="the client CA {name} cannot be used: {reason}",
+            hint="its file holds PEM certificates of CAs, each of which issues clients' certificates itself",
+        ),
+        errors.ClientCertificateRejected: Wording(
+            status=401,
+            detail="the client's certificate is not one by which anybody is known: {reason}",
+            hint="artifact-signer client-certificates show FILE says what a certificate proves",
+        ),
+        errors.ClientCertificateIssuerUnknown: Wording(
+            status=401,
+            detail="no CA that the service knows has issued the client's certificate itself",
+            hint="an operator has to configure the CA's certificate in a [[client_ca]] table",
+        ),
+        errors.ClientCertificateOfDevice: Wording(
+            status=401, detail="a certificate of the CA {ca} is that of a device, which is no caller of this route"
+        ),
+        errors.ClientCertificateNotYetValid: Wording(
+            status=401,
+            detail="the client's certificate, or the CA that issued it, is valid from {not_before} on",
+            hint="if that is over, look at the service's clock",
+        ),
+        errors.ClientCertificateExpired: Wording(
+            status=401,
+            detail="the client's certificate, or the CA that issued it, has expired at {not_after}",
+            hint="have a new one issued",
+        ),
+        errors.ClientCertificateRevoked: Wording(
+            status=401,
+            detail="the client's certificate {serial} of the CA {ca} is revoked",
+            hint="have a new one issued",
+        ),
+        errors.CertificateHeaderUntrusted: Wording(
+            status=400,
+            detail="{header} came from where no certificate of a client may be told",
+            hint="only a proxy on the gateway socket, or one that server.certificate_header_peers lists, may send it",
+        ),
+        errors.CertificateHeaderInvalid: Wording(
+            status=400,
+            detail="{header} is not what server.certificate_header says: {reason}",
+            hint="look at what the proxy sends",
+        ),
+        errors.CertificateHeaderUnverified: Wording(
+            status=401,
+            detail="the proxy has not verified the client's certificate",
+            hint="ssl_verify_client optional lets nginx verify; optional_no_ca does not",
+        ),
+    }
+)
