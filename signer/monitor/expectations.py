@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from signer.domain.weeks import Window
 from signer.errors import ExpectationsInvalid
 from signer.monitor.patterns import matches
-from signer.monitor.weeks import Window
 
 FORM_VERSION = 1
 MAX_FILE_BYTES = 1 << 20

@@ -206,6 +206,7 @@ LAYERS = {
             "signer.errors",
             "signer.new_file",
             "signer.answers",
+            "signer.domain.weeks",
             "signer.log.source",
             "verifier.errors",
             "verifier.log",

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from signer.domain.events import EventType
+from signer.domain.weeks import Window
 from signer.errors import ExpectationsInvalid
 from signer.monitor.expectations import Expectations, load_expectations
 from signer.monitor.findings import Finding, Position, told
 from signer.monitor.patterns import matches
-from signer.monitor.weeks import Window
 from tests.signer.monitor.leaves import leaf
 from verifier.log import canonical_leaf
 
