@@ -12,7 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from signer.domain.chains import MAX_BUNDLE_BYTES, PEM_BEGIN, PEM_BEGIN_CERTIFICATE, UNREADABLE
-from signer.domain.client_certificates import CaUse, ClientCa, IdentityField
+from signer.domain.client_certificates import ClientCa
+from signer.domain.client_choices import CaUse, IdentityField
 from signer.errors import ClientCaUnusable
 
 MAX_ISSUERS = 32

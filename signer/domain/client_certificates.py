@@ -16,7 +16,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -25,6 +24,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from signer.domain.chains import UNREADABLE, WEAK_HASHES
+from signer.domain.client_choices import CaUse, IdentityField
 from signer.errors import (
     ClientCertificateExpired,
     ClientCertificateIssuerUnknown,
@@ -35,26 +35,11 @@ from signer.errors import (
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
 
 MAX_CERTIFICATE_BYTES = 16 << 10
-MAX_VALUE_CHARACTERS = 256
+# With the name of its CA, no longer than any name of an identity.
+MAX_VALUE_CHARACTERS = 128
 PRINTABLE = re.compile("[ -~]+")
 HOST = re.compile(r"(?!.*\.\.)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")
-
-
-class CaUse(StrEnum):
-    """Whose certificates a CA issues."""
-
-    IDENTITY = "identity"  # of callers of the service's own routes
-    DEVICE = "device"  # of devices, which are never callers of those
-
-
-class IdentityField(StrEnum):
-    """Which part of a certificate names its holder."""
-
-    SAN_URI = "san-uri"
-    SAN_DNS = "san-dns"
-    SUBJECT = "subject"
-    CN = "cn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

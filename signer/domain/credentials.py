@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
+
+# Every field in which a proxy may tell of a client's certificate, as it is compared and as it is written.
+CERTIFICATE_FIELDS: Mapping[str, str] = MappingProxyType(
+    {
+        "client-cert": "Client-Cert",
+        "client-cert-chain": "Client-Cert-Chain",
+        "x-ssl-client-cert": "X-SSL-Client-Cert",
+        "x-ssl-client-verify": "X-SSL-Client-Verify",
+    }
+)
 
 
 class PeerKind(StrEnum):
@@ -21,10 +33,12 @@ class Peer:
     Attributes:
         kind: the listener that took the connection.
         address: the client's IP address where one can be believed, else None.
+        vouches: whether it may tell of the certificates that clients have shown to it.
     """
 
     kind: PeerKind
     address: str | None = None
+    vouches: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -255,6 +255,13 @@ class ApiTokenStore(Protocol):
         """Let a suspended token prove again what it did; False where it is not. Raises ``ApiTokenNotFound``."""
 
 
+class RevokedCertificates(Protocol):
+    """Which clients' certificates prove nothing any more."""
+
+    def is_revoked(self, ca: str, serial: str) -> bool:
+        """Whether the certificate of this serial number (lowercase hex) of this CA is one."""
+
+
 class Authenticator(Protocol):
     """Turns credentials into an identity, by the one method that they are for."""
 

@@ -17,11 +17,10 @@ from signer.domain.client_cas import distinct, read_client_ca
 from signer.domain.client_certificates import (
     MAX_CERTIFICATE_BYTES,
     MAX_VALUE_CHARACTERS,
-    CaUse,
     ClientCa,
-    IdentityField,
     proved_certificate,
 )
+from signer.domain.client_choices import CaUse, IdentityField
 from signer.errors import (
     ClientCaUnusable,
     ClientCertificateExpired,
