@@ -164,7 +164,7 @@ class SigningSettings(Section):
     """``[signing]``: how a signature is asked of the token."""
 
     timeout: float = Field(15.0, gt=0, le=300, description="deadline of a signature, seconds")
-    clock_tolerance: float = Field(5.0, ge=0, le=300, description="how far the clock may step back, seconds")
+    clock_tolerance: float = Field(5.0, ge=0, le=300, description="how far the clock may step back, or differ, seconds")
     strict_adoption: bool = Field(False, description="refuse to adopt pairs that the token would give out")
 
 

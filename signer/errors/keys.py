@@ -179,6 +179,15 @@ class ClockMovedBack(SignerError):
 
 
 @dataclass(eq=False, kw_only=True)
+class ClockDiffers(SignerError):
+    """The clock is not that of the database's server. ``seconds``: how far ahead of it; negative: behind."""
+
+    code = "clock-differs"
+    seconds: int
+    tolerance: float
+
+
+@dataclass(eq=False, kw_only=True)
 class CertificateNotFound(SignerError):
     """The version has no certificate."""
 

@@ -40,6 +40,7 @@ from signer.storage.key_store import SqlKeyStore
 from signer.storage.log_keys_told import tell_log_keys
 from signer.storage.log_reader import SqlLogReader
 from signer.storage.log_transaction import SERVICE
+from signer.storage.server_clock import ServerClock
 from signer.token import open_tokens
 from signer.witness.exchange import Limits
 from signer.witness.report import WitnessFile
@@ -121,14 +122,16 @@ def _certifying(settings: Settings, database: Database, open_parts: ExitStack) -
     pool = open_parts.enter_context(closing(open_tokens(settings)))
     pool.start()
     signer = CheckpointSigner(origin=origin, keys=store.all_keys, tokens=pool, timeout=settings.signing.timeout)
+    tolerance = timedelta(seconds=settings.signing.clock_tolerance)
     records = CertifiedRecords(
         database=database,
         clock=_now,
-        clock_tolerance=timedelta(seconds=settings.signing.clock_tolerance),
+        clock_tolerance=tolerance,
         log=slots.saved.log,
         machine=socket.gethostname(),
         failover_check=settings.log.failover_check,
         monotonic=time.monotonic,
+        server_clock=ServerClock(clock=_now, tolerance=tolerance) if database.dialect == "postgresql" else None,
     )
     records.look()
     keys = _LogKeys(database, store, signer)

@@ -33,6 +33,7 @@ from signer.domain.refusals import RefusedCall
 from signer.domain.requests import Checked
 from signer.errors import (
     LOG_FAULTS,
+    ClockDiffers,
     DatabaseDamaged,
     DatabaseFileLost,
     DatabaseFull,
@@ -59,6 +60,7 @@ _BIGINT = 1 << 63
 _FAILURES: dict[str, type[SignerError]] = {
     kind.code: kind
     for kind in (
+        ClockDiffers,
         DatabaseUnavailable,
         DatabaseFull,
         DatabaseReadOnly,

@@ -27,6 +27,7 @@ from signer.domain.messages import SelfCheck
 from signer.domain.workers import Condition, Readiness, WorkerReport, judge
 from signer.errors import (
     LOG_FAULTS,
+    ClockDiffers,
     ClockLeapt,
     ClockMovedBack,
     DatabaseDamaged,
@@ -51,6 +52,7 @@ RETRY_SECONDS = 1.0
 PULSE_SECONDS = 1.0
 # Reasons that no request has by itself. A busy token is none: it signs, only not all that is asked for at once.
 FAULTS = (
+    ClockDiffers,
     ClockLeapt,
     ClockMovedBack,
     DatabaseDamaged,

@@ -16,6 +16,7 @@ from signer.storage import record_statements as sql
 from signer.storage.database import Database
 from signer.storage.failover import FailoverCheck
 from signer.storage.log_append import append, lock_head, read_head
+from signer.storage.server_clock import ServerClock
 from signer.storage.signature_records import SqlSignatureRecords
 from signer.storage.verified_head import VerifiedHead
 
@@ -23,7 +24,8 @@ from signer.storage.verified_head import VerifiedHead
 class CertifiedRecords(SqlSignatureRecords):
     """Records signatures, and follows the log. For one thread.
 
-    Every call raises what ``VerifiedHead.follow`` and the database raise.
+    Every call raises what ``VerifiedHead.follow`` and the database raise. ``server_clock``: what nothing is recorded
+    without agreeing with, where there is one; calls that record raise ``ClockDiffers``.
     """
 
     def __init__(
@@ -36,12 +38,14 @@ class CertifiedRecords(SqlSignatureRecords):
         machine: str,
         failover_check: bool,
         monotonic: Callable[[], float],
+        server_clock: ServerClock | None = None,
     ) -> None:
         super().__init__(database=database, clock=clock, clock_tolerance=clock_tolerance)
         self._verified = VerifiedHead(log, dialect=database.dialect, monotonic=monotonic)
         self._failover = FailoverCheck(
             machine=machine, statements=self._sql, enabled=failover_check and database.dialect == "postgresql"
         )
+        self._server_clock = server_clock
         self._unwritten: tuple[int, bytes] | None = None
 
     @property
@@ -72,6 +76,7 @@ class CertifiedRecords(SqlSignatureRecords):
         """As ``look``, and write a row durably, but no leaf: so the database takes what is recorded."""
         with self._database.writing() as connection:
             self._verified.follow(connection, lock_head(connection))
+            self._compare_clocks(connection)
             self._failover.write(connection, self.verified, self._clock())
             awaited = self._failover.awaited(connection, self.verified, self._clock())
         if awaited:
@@ -82,6 +87,7 @@ class CertifiedRecords(SqlSignatureRecords):
         with self._database.writing() as connection:
             head = lock_head(connection)
             self._verified.follow(connection, head)
+            self._compare_clocks(connection)
             now = self._clock()
             at = now if head.newest is None else max(now, head.newest)
             leaves = [draft.leaf(at=at) for draft in drafts]
@@ -93,6 +99,7 @@ class CertifiedRecords(SqlSignatureRecords):
         with self._database.writing() as connection:
             head = lock_head(connection)
             self._verified.follow(connection, head)
+            self._compare_clocks(connection)
             awaited = self._failover.awaited(connection, self.verified, self._clock())
             if not awaited:
                 outcomes, batch, moved = self._decide(connection, head, entries)
@@ -105,6 +112,10 @@ class CertifiedRecords(SqlSignatureRecords):
             with self._database.reading() as connection:
                 self._verified.confirm(connection, moved, own)
         return outcomes
+
+    def _compare_clocks(self, connection: Connection) -> None:
+        if self._server_clock is not None:
+            self._server_clock.compare(connection)
 
     def _write_checkpoint(self, connection: Connection) -> None:
         if self._unwritten is not None:

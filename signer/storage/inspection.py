@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from signer.errors import DatabaseDamaged
+from signer.storage import server_clock
 from signer.storage.database import Database
 
 MAX_DAMAGES = 10
@@ -57,5 +58,4 @@ def server_time(database: Database) -> datetime | None:
     if database.dialect != "postgresql":
         return None
     with database.reading() as connection:
-        now: datetime = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
-    return now.astimezone(UTC)
+        return server_clock.server_time(connection)

@@ -194,6 +194,11 @@ WORDINGS: Mapping[type[Exception], Wording] = {
         detail="the clock was set by {seconds} seconds while the service ran, nothing is signed",
         hint="an operator has to look at the clock: set it right, or restart the service if it is right now",
     ),
+    errors.ClockDiffers: Wording(
+        status=503,
+        detail="the clock is {seconds} seconds ahead of the database's server, nothing is signed",
+        hint="set the clock of the service right, or that of the database's server; {tolerance} seconds are tolerated",
+    ),
     errors.NoActiveVersion: Wording(
         status=409, detail="key {key} has no version that signs", hint="enable one, or prepare one and rotate"
     ),
