@@ -7,7 +7,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from signer.bootstrap import Runtime
-from signer.config import ServerSettings
+from signer.server_settings import ServerSettings
 from signer.web.app import create_app
 from signer.web.front.application import Front
 from signer.web.front.bridge import Bridge
@@ -30,6 +30,7 @@ class WebApplication:
             bridge=bridge,
             metrics=self._metrics,
             listed=server.metrics_networks,
+            proxies=server.proxy_networks,
         )
 
     async def startup(self) -> None:

@@ -7,8 +7,6 @@ the files, variables or descriptors that the settings name.
 
 from __future__ import annotations
 
-import ipaddress
-import os
 import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
@@ -18,10 +16,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from signer.addresses import is_loopback
 from signer.errors import ConfigurationInvalid
 from signer.log_settings import LogSettings
-from signer.settings_section import Section, holds_tables
+from signer.server_settings import ServerSettings
+from signer.settings_section import MEBIBYTE, Section, holds_tables
 
 ENVIRONMENT_PREFIX = "ARTIFACT_SIGNER_"
 # Read by the command line client, not settings of the service.
@@ -31,95 +29,7 @@ CLIENT_VARIABLES = frozenset(
 )
 # Settings that stood in another section, which means something else now.
 FORMER_SETTINGS = {("log", "level"): "logging", ("log", "format"): "logging"}
-MEBIBYTE = 1 << 20
 GIBIBYTE = 1 << 30
-
-
-class Tls(StrEnum):
-    """Whether the service speaks TLS."""
-
-    ON = "on"
-    OFF = "off"
-
-
-class ServerSettings(Section):
-    """``[server]``: where and how the service listens."""
-
-    bind: str = Field("127.0.0.1:8443", description="HOST:PORT, [IPV6]:PORT or unix:PATH")
-    tls: Tls = Field(Tls.ON, description="off only on loopback or a Unix socket")
-    certificate: Path = Field(Path("cert.crt"), description="PEM certificate chain of the service")
-    private_key: Path = Field(Path("private.key"), description="PEM private key of the certificate")
-    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64, description="worker processes")
-    threads: int = Field(8, ge=1, le=256, description="threads of a worker for requests that are not signatures")
-    connections: int | None = Field(None, ge=16, description="most open connections of all workers together")
-    handshake_timeout: float = Field(
-        10.0, gt=0, le=600, description="longest wait for a first byte, then for TLS, seconds"
-    )
-    head_timeout: float = Field(10.0, gt=0, le=600, description="longest wait for a complete request head, seconds")
-    read_timeout: float = Field(30.0, gt=0, le=600, description="longest silence of a client, seconds")
-    body_rate: int = Field(1024, ge=0, le=MEBIBYTE, description="least rate of a body on average, bytes per second")
-    keep_alive: float = Field(15.0, gt=0, le=600, description="longest wait for another request, seconds")
-    request_timeout: float = Field(60.0, gt=0, le=600, description="longest wait for an answer, seconds")
-    metrics_allow: tuple[str, ...] = Field((), description="addresses or networks that may read the metrics")
-    graceful_timeout: float = Field(30.0, gt=0, le=600, description="time for requests under way at a stop, seconds")
-
-    @property
-    def metrics_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
-        """``metrics_allow``, read."""
-        return tuple(ipaddress.ip_network(text) for text in self.metrics_allow)
-
-    @field_validator("metrics_allow", mode="before")
-    @classmethod
-    def _a_variable_lists_addresses_with_commas(cls, value: Any) -> Any:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-    @field_validator("metrics_allow")
-    @classmethod
-    def _networks_are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            try:
-                ipaddress.ip_network(text)
-            except ValueError:
-                raise ValueError("must list addresses or networks, such as 192.0.2.0/24") from None
-        return value
-
-    @property
-    def unix_socket(self) -> Path | None:
-        """The path of the Unix socket, if it listens on one."""
-        return Path(self.bind.removeprefix("unix:")) if self.bind.startswith("unix:") else None
-
-    @property
-    def host(self) -> str:
-        """The host part of ``bind``, without the brackets of an IPv6 address."""
-        return self.bind.rpartition(":")[0].strip("[]")
-
-    @field_validator("bind")
-    @classmethod
-    def _bind_has_host_and_port(cls, bind: str) -> str:
-        if bind.startswith("unix:") and bind != "unix:":
-            return bind
-        host, _, port = bind.rpartition(":")
-        if not host or not (port.isascii() and port.isdecimal()) or int(port) not in range(1 << 16):
-            raise ValueError("must be HOST:PORT, [IPV6]:PORT or unix:PATH")
-        bracketed = host.startswith("[") and host.endswith("]")
-        if bracketed != (":" in host) or (bracketed and not _is_ipv6(host[1:-1])):
-            # Without brackets, where the address ends and the port begins would be a guess.
-            raise ValueError("must have its IPv6 address in brackets: [IPV6]:PORT")
-        return bind
-
-    @model_validator(mode="after")
-    def _plain_http_stays_on_this_machine(self) -> Self:
-        if self.tls is Tls.OFF and self.unix_socket is None and not is_loopback(self.host):
-            raise ValueError('tls = "off" is accepted only on a loopback address or a Unix socket')
-        return self
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        ipaddress.IPv6Address(text)
-    except ValueError:
-        return False
-    return True
 
 
 class DatabaseSettings(Section):
@@ -328,6 +238,8 @@ def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
     }
     if server.unix_socket is not None:
         changes["bind"] = f"unix:{base / server.unix_socket}"
+    if server.gateway_socket is not None:
+        changes["gateway_socket"] = base / server.gateway_socket
     url = database.url
     if url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
         url = f"sqlite:///{base / url.removeprefix('sqlite:///')}"

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import secrets
 import shlex
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,10 +29,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hsm.initialisation import initialise_token
 from signer.auth.api_tokens import issue_api_token
 from signer.bootstrap import utc_now
-from signer.config import ServerSettings, load_settings
+from signer.config import load_settings
 from signer.domain.identity import Role
 from signer.errors import ConfigurationInvalid
 from signer.log_creation import create_log
+from signer.server_settings import MAX_SOCKET_PATH_BYTES, ServerSettings
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
 
@@ -45,6 +47,11 @@ SOFTHSM_MODULES = (
     Path("/opt/homebrew/lib/softhsm/libsofthsm2.so"),
 )
 PIN_BYTES = 24
+GATEWAY_SOCKET = "gateway.sock"
+HTTPS_PORT = "443"
+# RFC 1123 section 2.1; a wildcard would be for names that are not the service's.
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z)({_LABEL}\.)*(?![0-9]+\Z){_LABEL}")
 # Longer than browsers allow for public CAs, short enough to be renewed by a routine and not by an emergency.
 CERTIFICATE_LIFETIME = timedelta(days=825)
 CLOCK_SKEW = timedelta(minutes=5)
@@ -53,7 +60,7 @@ CONFIG_TEMPLATE = """\
 # artifact-signer: every setting is described in docs/operations/configuration.md
 [server]
 bind = "{bind}"
-tls = "on"
+{url}{gateway}tls = "on"
 certificate = "cert.crt"
 private_key = "private.key"
 
@@ -82,21 +89,31 @@ class Installation:
     url: str
 
 
-def create_installation(directory: Path, *, bind: str) -> Installation:
+def create_installation(directory: Path, *, bind: str, hosts: Sequence[str] = ()) -> Installation:
     """Make the directory with token, database, TLS certificate and administrator's API token.
 
-    Raises ``ConfigurationInvalid`` where an installation exists, ``bind`` makes no sense or SoftHSM is missing,
-    and ``hsm.errors.TokenError`` where the token cannot be made.
+    ``hosts``: names and addresses that the certificate is for besides this machine's; the service calls itself by the
+    first. Raises ``ConfigurationInvalid`` where an installation exists, ``bind`` or a host makes no sense or SoftHSM is
+    missing, and ``hsm.errors.TokenError`` where the token cannot be made.
     """
     directory = Path(os.path.abspath(directory))  # noqa: PTH100  (``resolve`` would follow the link that is refused)
     config = directory / CONFIG_NAME
     server = _checked_server(config, bind)
+    _check_hosts(config, hosts)
     module = _softhsm_module(config)
     _take(directory)
     softhsm_conf = _make_token(directory, module)
-    _make_certificate(directory, server.host, utc_now())
-    url = _client_url(bind)
-    text = CONFIG_TEMPLATE.format(bind=bind, label=TOKEN_LABEL, module=module, softhsm_conf=softhsm_conf)
+    _make_certificate(directory, (server.host, *hosts), utc_now())
+    url = _own_url(bind, hosts)
+    text = CONFIG_TEMPLATE.format(
+        bind=bind,
+        # A port that is free tomorrow is not known today.
+        url="" if bind.endswith(":0") else f'url = "{url}"\n',
+        gateway=_gateway(directory),
+        label=TOKEN_LABEL,
+        module=module,
+        softhsm_conf=softhsm_conf,
+    )
     draft = directory / f"{CONFIG_NAME}.new"
     write_file(draft, text)
     _make_database(directory, draft)
@@ -170,6 +187,25 @@ def _checked_server(config: Path, bind: str) -> ServerSettings:
     return server
 
 
+def _check_hosts(config: Path, hosts: Iterable[str]) -> None:
+    for host in hosts:
+        if not HOST_NAME.fullmatch(host) and not _is_address(host):
+            raise ConfigurationInvalid(path=str(config), problems=(f"{host!r} is neither a name nor an address",))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(host)) and "%" not in host
+    except ValueError:
+        return False
+
+
+def _gateway(directory: Path) -> str:
+    """The line for the gateway's socket; none where its path would be longer than a socket's can be."""
+    fits = len(os.fsencode(directory / GATEWAY_SOCKET)) <= MAX_SOCKET_PATH_BYTES
+    return f'gateway_socket = "{GATEWAY_SOCKET}"\n' if fits else ""
+
+
 def _softhsm_module(config: Path) -> Path:
     for module in SOFTHSM_MODULES:
         if module.exists():
@@ -203,7 +239,7 @@ def _make_token(directory: Path, module: Path) -> Path:
     return conf
 
 
-def _make_certificate(directory: Path, host: str, now: datetime) -> None:
+def _make_certificate(directory: Path, hosts: Iterable[str], now: datetime) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "artifact-signer")])
     certificate = (
@@ -214,7 +250,7 @@ def _make_certificate(directory: Path, host: str, now: datetime) -> None:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - CLOCK_SKEW)
         .not_valid_after(now + CERTIFICATE_LIFETIME)
-        .add_extension(x509.SubjectAlternativeName(_alternative_names(host)), critical=False)
+        .add_extension(x509.SubjectAlternativeName(_alternative_names(hosts)), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -224,9 +260,9 @@ def _make_certificate(directory: Path, host: str, now: datetime) -> None:
     write_file(directory / "cert.crt", certificate.public_bytes(Encoding.PEM))
 
 
-def _alternative_names(host: str) -> Iterable[x509.GeneralName]:
+def _alternative_names(hosts: Iterable[str]) -> Iterable[x509.GeneralName]:
     names: dict[str, x509.GeneralName] = {"localhost": x509.DNSName("localhost")}
-    for address in ("127.0.0.1", "::1", host):
+    for address in ("127.0.0.1", "::1", *hosts):
         try:
             names[address] = x509.IPAddress(ipaddress.ip_address(address))
         except ValueError:
@@ -248,8 +284,12 @@ def _make_database(directory: Path, config: Path) -> None:
     write_secret(directory / "admin.token", token + "\n")
 
 
-def _client_url(bind: str) -> str:
+def _own_url(bind: str, hosts: Sequence[str]) -> str:
+    """What the service calls itself, and clients call it."""
     host, _, port = bind.rpartition(":")
+    if hosts:
+        named = f"[{hosts[0]}]" if ":" in hosts[0] else hosts[0].lower()
+        return f"https://{named}" if port == HTTPS_PORT else f"https://{named}:{port}"
     reachable = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104  (a wildcard is read, not bound)
     return f"https://{reachable}:{port}"
 

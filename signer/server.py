@@ -1,13 +1,14 @@
-"""Runs the service under gunicorn: one listener, workers that each own their token processes, TLS, a graceful stop."""
+"""Runs the service under gunicorn: its listeners, workers that each own their token processes, TLS, a graceful stop."""
 
 from __future__ import annotations
 
 import logging
 import math
+import os
+import socket
 import ssl
 from collections.abc import Collection
 from importlib import import_module
-from pathlib import Path
 from signal import SIGHUP
 from typing import Any
 
@@ -15,11 +16,13 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from signer.bootstrap import Runtime
-from signer.config import ServerSettings, Settings, Tls
+from signer.config import Settings
+from signer.domain.credentials import PeerKind
 from signer.errors import ConfigurationInvalid, LogMissing
 from signer.logs import configure_logging
 from signer.recorder.setup import Setup
 from signer.recorder.supervision import RecorderSupervisor
+from signer.server_settings import MAX_SOCKET_PATH_BYTES, ServerSettings, Tls
 from signer.storage.checkpoint_file import CheckpointFile
 from signer.storage.database import Database
 from signer.storage.log_reader import SqlLogReader
@@ -107,7 +110,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
         """Every setting of gunicorn that matters here; its own configuration files are not read."""
         server = self.settings.server
         options: dict[str, Any] = {
-            "bind": server.bind,
+            "bind": [server.bind, *self._gateway],
             "workers": server.workers,
             "worker_class": Worker,
             "logger_class": LineLogger,
@@ -127,12 +130,24 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
             "child_exit": self._free_seat,
             "worker_exit": self._close_runtime,
         }
-        if server.unix_socket is not None:
+        if server.unix_socket is not None or server.gateway_socket is not None:
             options["umask"] = SOCKET_UMASK
         if self.tls is not None:
             options |= {"certfile": str(server.certificate), "keyfile": str(server.private_key)}
         for name, value in options.items():
             self.cfg.set(name, value)
+
+    @property
+    def _gateway(self) -> tuple[str, ...]:
+        path = self.settings.server.gateway_socket
+        return () if path is None else (f"unix:{path}",)
+
+    def kind_of(self, listener: socket.socket) -> PeerKind:
+        """Which of the listeners this is."""
+        name = listener.getsockname()
+        if listener.family != socket.AF_UNIX:
+            return PeerKind.TCP
+        return PeerKind.GATEWAY if name == str(self.settings.server.gateway_socket) else PeerKind.UNIX
 
     def renew_certificate(self) -> bool:
         """Read the certificate again; a broken one is logged, and the old one stays."""
@@ -215,8 +230,7 @@ def serve(settings: Settings) -> None:
     _check_database(settings)
     settings.spool.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     metrics_folder.prepare(settings.spool.directory / METRICS_FOLDER)
-    if settings.server.unix_socket is not None:
-        Path(settings.server.unix_socket).parent.mkdir(parents=True, exist_ok=True)
+    _prepare_sockets(settings.server)
     # Now, for all workers together, and not before: what counts looks for its folder when it is imported.
     import_module("signer.asgi")
     scheme = "https" if settings.server.tls is Tls.ON else "http"
@@ -227,6 +241,16 @@ def serve(settings: Settings) -> None:
         "serving %s on %s, up to %d connections per worker", scheme, settings.server.bind, server.limits.connections
     )
     server.run()
+
+
+def _prepare_sockets(server: ServerSettings) -> None:
+    for name, path in (("bind", server.unix_socket), ("gateway_socket", server.gateway_socket)):
+        if path is None:
+            continue
+        if len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
+            sentence = f"server.{name}: the path of a socket has at most {MAX_SOCKET_PATH_BYTES} bytes"
+            raise ConfigurationInvalid(path=str(path), problems=(sentence,))
+        path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _check_log(settings: Settings, database: Database) -> None:

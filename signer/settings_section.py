@@ -7,6 +7,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
+MEBIBYTE = 1 << 20
+
 
 class Section(BaseModel):
     """A table of the file: frozen, and strict about names and types."""

@@ -22,11 +22,12 @@ config_option = click.option(
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--bind", default="127.0.0.1:8443", show_default=True, help="HOST:PORT to serve https on")
-def init(directory: Path, bind: str) -> None:
+@click.option("--host", "hosts", multiple=True, metavar="NAME", help="name or address of the service (repeat)")
+def init(directory: Path, bind: str, hosts: tuple[str, ...]) -> None:
     """Make an installation in DIRECTORY: SoftHSM token, database, certificate, administrator's API token."""
     from signer.installation import create_installation
 
-    made = create_installation(directory, bind=bind)
+    made = create_installation(directory, bind=bind, hosts=hosts)
     note(f"made {made.config}")
     note(f"administrator's API token: {made.admin_token}")
     note(f"next: artifact-signer serve --config {made.config}")

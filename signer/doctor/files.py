@@ -8,9 +8,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from signer.config import Settings, Tls
+from signer.config import Settings
 from signer.doctor.examination import Examination
 from signer.doctor.report import Finding, failed, ok, or_ok, warning
+from signer.server_settings import Tls
 from signer.spool import RESERVE_BYTES
 
 # Files that `init` puts beside the configuration and that no setting names.

@@ -16,10 +16,11 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from signer.config import ServerSettings, Tls
+from signer.addresses import Address
 from signer.doctor.examination import Examination
 from signer.doctor.report import Finding, Unchecked, failed, ok, or_ok, warning
 from signer.errors import SignerError
+from signer.server_settings import ServerSettings, Tls
 
 PROBE_TIMEOUT = 5.0
 MAX_ANSWER_BYTES = 1 << 16
@@ -86,18 +87,27 @@ def _private_key(server: ServerSettings, certificate: x509.Certificate) -> Itera
 
 
 def _names(server: ServerSettings, certificate: x509.Certificate) -> Iterator[Finding]:
-    if server.unix_socket is not None or server.host in WILDCARDS:
+    wanted = dict(_clients_names(server))
+    if not wanted:
         return  # under which name clients come is known to them alone
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         yield failed("the TLS certificate has no alternative names (SAN), no client accepts it", RENEW)
         return
-    if not covers(names, server.host):
-        yield warning(
-            f"the TLS certificate does not name {server.host}, on which the service listens",
-            "clients that use this name refuse it: use a certificate with it, or the name that the certificate has",
-        )
+    for host, reason in wanted.items():
+        if not covers(names, host):
+            yield warning(
+                f"the TLS certificate does not name {host}, {reason}",
+                "clients that use this name refuse it: use a certificate with it, or the name that the certificate has",
+            )
+
+
+def _clients_names(server: ServerSettings) -> Iterator[tuple[str, str]]:
+    if server.unix_socket is None and server.host not in WILDCARDS:
+        yield server.host, "on which the service listens"
+    if server.url is not None and server.unix_socket is None:
+        yield Address.parse(server.url).host, "which server.url calls the service"
 
 
 def covers(names: x509.SubjectAlternativeName, host: str) -> bool:

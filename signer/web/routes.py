@@ -20,6 +20,8 @@ KEY = f"{KEYS}/{{key}}"
 VERSIONS = f"{KEY}/versions"
 VERSION = f"{VERSIONS}/{{number}}"
 LOG = "/v1/log"
+# What gateways ask and nobody else: it has no credentials of its own.
+INTERNAL = "/api/internal/"
 AUTOMATIC = frozenset({"HEAD", "OPTIONS"})
 # One spelling, and no more than the database counts.
 NUMBER_PATTERN = "[1-9][0-9]{0,8}"
@@ -53,6 +55,11 @@ class Route:
     def flask_rule(self) -> str:
         """The path in Flask's words."""
         return self.path.replace("{number}", "<version:number>").replace("{key}", "<key>")
+
+    @property
+    def internal(self) -> bool:
+        """Whether it is there for a gateway alone, over the socket that is its own."""
+        return self.path.startswith(INTERNAL)
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -123,6 +130,11 @@ class Match:
     def route(self, method: str) -> Route | None:
         """The route for a method; HEAD has that of GET."""
         return self.routes.get("GET" if method == "HEAD" else method)
+
+    @property
+    def internal(self) -> bool:
+        """Whether only a gateway may ask; all methods of a path are alike."""
+        return any(route.internal for route in self.routes.values())
 
     @property
     def allowed(self) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """A worker process: gunicorn's ASGI worker, which accepts, sweeps, and stops as this service promises.
 
-1. It takes its connections from the one listener of the arbiter, in turns with the other workers.
+1. It takes its connections from the listeners of the arbiter, in turns with the other workers.
 2. SIGHUP takes a renewed certificate for new connections; those that are open go on.
 3. At a stop the port is free at once, what was read is answered, and nothing else is begun.
 4. It does not outlive its arbiter: a restart finds the port free.
@@ -16,12 +16,14 @@ import signal
 import socket
 import ssl
 import time
+from functools import partial
 from typing import Any, Protocol
 
 from gunicorn.asgi import protocol as gunicorn_protocol
 from gunicorn.glogging import Logger
 from gunicorn.workers.gasgi import ASGIWorker
 
+from signer.domain.credentials import PeerKind
 from signer.logs import origin
 from signer.web.connections.door import Door
 from signer.web.connections.guest import Guest
@@ -52,6 +54,9 @@ class Host(Protocol):
     shares: Shares
     limits: ConnectionLimits
     tls: ssl.SSLContext | None
+
+    def kind_of(self, listener: socket.socket) -> PeerKind:
+        """Which of the listeners this is."""
 
     def renew_certificate(self) -> bool:
         """Read the certificate again; whether it can be used."""
@@ -143,14 +148,15 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn carries no types
         if self.host.tls is not None:
             self.host.renew_certificate()
 
-    def _welcome(self, connection: socket.socket) -> None:
+    def _welcome(self, kind: PeerKind, connection: socket.socket) -> None:
         Guest(
             connection,
             loop=self.loop,
             register=self.register,
             limits=self.limits,
-            tls=lambda: self.host.tls,
-            protocol=lambda guest: Connection(self, guest),
+            # A gateway speaks TLS with clients, not with us.
+            tls=lambda: None if kind is PeerKind.GATEWAY else self.host.tls,
+            protocol=lambda guest: Connection(self, guest, kind),
         )
 
     async def _serve(self) -> None:
@@ -163,7 +169,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn carries no types
                 register=self.register,
                 shares=self.host.shares,
                 seat=self.seat,
-                welcome=self._welcome,
+                welcome=partial(self._welcome, self.host.kind_of(listener.sock)),
             )
             for listener in self.sockets
         ]

@@ -160,7 +160,16 @@ LAYERS = {
     ),
     "the settings know nothing but the errors and addresses": Layer(
         name="signer.config",
-        allowed=("signer.errors", "signer.addresses", "signer.settings_section", "signer.log_settings"),
+        allowed=(
+            "signer.errors",
+            "signer.addresses",
+            "signer.settings_section",
+            "signer.log_settings",
+            "signer.server_settings",
+        ),
+    ),
+    "the settings of the listeners know the form of addresses": Layer(
+        name="signer.server_settings", allowed=("signer.addresses", "signer.settings_section")
     ),
     "the settings of the log know the form of its keys too": Layer(
         name="signer.log_settings",

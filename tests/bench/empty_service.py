@@ -13,11 +13,13 @@ from typing import Any
 
 from flask import Flask
 
-from signer.config import ServerSettings, load_settings
+from signer.config import load_settings
 from signer.logs import configure_logging
 from signer.server import Server
+from signer.server_settings import ServerSettings
 from signer.web.front.bridge import Bridge
 from signer.web.front.messages import Receive, Request, Send
+from signer.web.front.peers import Peers
 from signer.web.front.rooms import Rooms
 
 
@@ -41,7 +43,7 @@ class EmptyApplication:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer."""
-        request = Request(scope, receive)
+        request = Request(scope, receive, Peers().of(scope))
         answer = await self._rooms.requests.run(self._bridge.call, request, b"")
         await answer.send(send, request.request_id)
 

@@ -14,10 +14,11 @@ from hsm import RestartPolicy
 from hsm.parent import status
 from hsm.worker import absences
 from signer.bootstrap import CREDENTIAL_CACHE_SECONDS
-from signer.config import DatabaseSettings, ServerSettings
+from signer.config import DatabaseSettings
 from signer.domain import chains
 from signer.installation import CERTIFICATE_LIFETIME
 from signer.server import HEADER_FIELD_BYTES, HEADER_FIELDS
+from signer.server_settings import ServerSettings
 from signer.services.clock import MAX_LEAP
 from signer.services.readiness import PATIENCE_INTERVALS
 from signer.spool import RESERVE_BYTES

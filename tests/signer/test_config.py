@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from signer.config import Settings, Tls, load_settings
+from signer.config import Settings, load_settings
 from signer.errors import ConfigurationInvalid
+from signer.server_settings import Tls
 
 TOKEN = """
 [[tokens]]
@@ -104,6 +105,22 @@ REFUSED = {
         text=TOKEN + '[server]\nbind = "127.0.0.1:\u0668\u0664"', says=("server.bind: ",)
     ),
     "a Unix socket without a path": Refused(text=TOKEN + '[server]\nbind = "unix:"', says=("server.bind: ",)),
+    "a url without a scheme": Refused(text=TOKEN + '[server]\nurl = "signer.example"', says=("server.url: ",)),
+    "a url in plain http": Refused(text=TOKEN + '[server]\nurl = "http://signer.example"', says=("server.url: ",)),
+    "a url with a path": Refused(text=TOKEN + '[server]\nurl = "https://signer.example/v1"', says=("server.url: ",)),
+    "a url with a query": Refused(text=TOKEN + '[server]\nurl = "https://signer.example?a"', says=("server.url: ",)),
+    "a url with a user": Refused(text=TOKEN + '[server]\nurl = "https://a@signer.example"', says=("server.url: ",)),
+    "an empty url": Refused(text=TOKEN + '[server]\nurl = ""', says=("server.url: ",)),
+    "a proxy that is a name": Refused(
+        text=TOKEN + '[server]\ntrusted_proxies = ["proxy.example"]', says=("server.trusted_proxies: must list",)
+    ),
+    "a network of proxies with bits of a host": Refused(
+        text=TOKEN + '[server]\ntrusted_proxies = ["192.0.2.1/24"]', says=("server.trusted_proxies: must list",)
+    ),
+    "one socket for clients and for the gateway": Refused(
+        text=TOKEN + '[server]\nbind = "unix:run/one.sock"\ngateway_socket = "run/one.sock"',
+        says=("server: bind and gateway_socket",),
+    ),
     "no workers": Refused(text=TOKEN + "[server]\nworkers = 0", says=("server.workers: ",)),
     "workers that are true": Refused(text=TOKEN + "[server]\nworkers = true", says=("server.workers: ",)),
     "more threads than there may be": Refused(text=TOKEN + "[server]\nthreads = 100000", says=("server.threads: ",)),
@@ -243,12 +260,13 @@ def test_relative_paths_begin_at_the_file(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(elsewhere)
     settings = load(
         tmp_path,
-        '[server]\nbind = "unix:run/signer.sock"\n'
+        '[server]\nbind = "unix:run/signer.sock"\ngateway_socket = "run/gateway.sock"\n'
         '[database]\nurl = "sqlite:///data/keys.sqlite"\npassword_file = "database.password"\n' + TOKEN,
     )
     assert settings.server.certificate == tmp_path / "cert.crt"
     assert settings.server.private_key == tmp_path / "private.key"
     assert settings.server.unix_socket == tmp_path / "run/signer.sock"
+    assert settings.server.gateway_socket == tmp_path / "run/gateway.sock"
     assert settings.spool.directory == tmp_path / "spool"
     assert settings.database.url == f"sqlite:///{tmp_path}/data/keys.sqlite"
     assert settings.database.password_file == tmp_path / "database.password"

@@ -28,13 +28,21 @@ class Reply:
 
 
 def ask(
-    application: Asgi, method: str, target: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
+    application: Asgi,
+    method: str,
+    target: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
+    said: Mapping[str, Any] | None = None,
 ) -> Reply:
-    """One request. ``target``: path and query as they are on the wire."""
-    return asyncio.run(_ask(application, method, target, headers or {}, body))
+    """One request. ``target``: path and query as they are on the wire; ``said``: what else the server knows of it."""
+    return asyncio.run(_ask(application, method, target, headers or {}, body, said or {}))
 
 
-async def _ask(application: Asgi, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
+async def _ask(
+    application: Asgi, method: str, target: str, headers: Mapping[str, str], body: bytes, said: Mapping[str, Any]
+) -> Reply:
     path, _, query = target.partition("?")
     fields = {"host": "test", **({"content-length": str(len(body))} if body else {})}
     fields |= {name.lower(): value for name, value in headers.items()}
@@ -49,6 +57,7 @@ async def _ask(application: Asgi, method: str, target: str, headers: Mapping[str
         "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 2),
+        **said,
     }
     sent: list[MutableMapping[str, Any]] = []
 

@@ -39,8 +39,8 @@ def self_signed(directory: Path, name: str) -> tuple[Path, Path]:
 
 def server_context(directory: Path) -> ssl.SSLContext:
     """The service's own context, with a certificate of this name."""
-    from signer.config import ServerSettings
     from signer.server import tls_context
+    from signer.server_settings import ServerSettings
 
     certificate, private_key = self_signed(directory, "server")
     return tls_context(ServerSettings(certificate=certificate, private_key=private_key))  # type: ignore[call-arg]

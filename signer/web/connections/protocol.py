@@ -15,9 +15,11 @@ from typing import Any, Protocol
 
 from gunicorn.asgi.protocol import ASGIProtocol, BodyReceiver
 
+from signer.domain.credentials import PeerKind
 from signer.web.connections.limits import LINGER_BYTES, ConnectionLimits
 from signer.web.connections.refusals import HEAD_TIMEOUT, UNEXPECTED, HeadRefused, answer_bytes, malformed
 from signer.web.connections.register import Member, Phase, Register
+from signer.web.environ import LISTENER
 from signer.web.problems import Problem
 
 logger = logging.getLogger("artifact-signer.server")
@@ -67,9 +69,10 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn carries no typ
     _body_receiver: Receiver | None
     _callback_parser: Any
 
-    def __init__(self, worker: Owner, guest: Member) -> None:
+    def __init__(self, worker: Owner, guest: Member, kind: PeerKind = PeerKind.TCP) -> None:
         super().__init__(worker)
         self._guest: Member | None = guest
+        self._kind = kind
         self._register = worker.register
         self._limits = worker.limits
         self._loop = worker.loop
@@ -249,6 +252,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn carries no typ
 
     def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> dict[str, Any]:
         scope: dict[str, Any] = super()._build_http_scope(request, sockname, peername)
+        scope[LISTENER] = self._kind
         if self._peer_certificate is not None:
             # The extension "tls" of the ASGI specification, with the one certificate that was presented.
             chain = (ssl.DER_cert_to_PEM_cert(self._peer_certificate),)

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequen
 from typing import Any
 
 from signer.application import Application
+from signer.domain.credentials import PeerKind
 from signer.domain.identity import Identity
 from signer.errors import CredentialsMissing, EncodingNotSupported, MethodNotAllowed, RouteNotFound
 from signer.services.access import require
@@ -22,6 +23,7 @@ from signer.web.front.log import LogHandlers
 from signer.web.front.messages import Answer, Receive, Request, Send
 from signer.web.front.metrics import CONTENT_TYPE, Metrics
 from signer.web.front.operations import Operations
+from signer.web.front.peers import Network, Peers
 from signer.web.front.rooms import Rooms
 from signer.web.front.signing import SigningHandlers
 from signer.web.problems import MEDIA_TYPE
@@ -31,7 +33,6 @@ from signer.web.routes import RouteTable
 logger = logging.getLogger("artifact-signer.request")
 
 Handler = Callable[..., Awaitable[Answer]]
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Front:
@@ -45,10 +46,12 @@ class Front:
         bridge: Bridge,
         metrics: Metrics,
         listed: Sequence[Network] = (),
+        proxies: Sequence[Network] = (),
     ) -> None:
         self._application = application
         self._metrics = metrics
         self._listed = tuple(listed)
+        self._peers = Peers(proxies)
         self._rooms = rooms
         self._bridge = bridge
         self._table = RouteTable()
@@ -72,7 +75,7 @@ class Front:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request."""
         started = time.monotonic()
-        request = Request(scope, receive)
+        request = Request(scope, receive, self._peers.of(scope))
         try:
             answer = await self._answer(request)
         except asyncio.CancelledError:
@@ -87,7 +90,7 @@ class Front:
 
     async def _answer(self, request: Request) -> Answer:
         match = self._table.match(request.raw_path)
-        if match is None:
+        if match is None or (match.internal and request.peer.kind is not PeerKind.GATEWAY):
             raise RouteNotFound
         if request.method == "OPTIONS":
             return Answer(headers=(("Allow", ", ".join(match.allowed)),))
@@ -95,7 +98,7 @@ class Front:
         if route is None:
             raise MethodNotAllowed(allowed=match.allowed)
         request.route = route.name
-        if route.asks_who and not (route.for_listed_addresses and self._is_listed(request.client)):
+        if route.asks_who and not (route.for_listed_addresses and self._is_listed(request.peer.address)):
             request.identity = await self._authenticated(request)
             if route.action is not None:
                 require(request.identity, route.action)
@@ -113,7 +116,7 @@ class Front:
     def _is_listed(self, client: str | None) -> bool:
         if client is None or not self._listed:
             return False
-        address = ipaddress.ip_address(client.partition("%")[0])
+        address = ipaddress.ip_address(client)
         return any(address in network for network in self._listed)
 
     async def _authenticated(self, request: Request) -> Identity:
@@ -150,7 +153,7 @@ def _log(request: Request, started: float, *, status: int | None, code: str | No
             "request_id": request.request_id,
             "code": code,
             "identity": request.identity.name if request.identity else None,
-            "client": request.client,
+            "client": request.peer.address,
             "milliseconds": round((time.monotonic() - started) * 1000, 1),
         },
     )

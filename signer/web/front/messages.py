@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from signer.application import BodyLimit
-from signer.domain.credentials import Credentials, Peer, PeerKind
+from signer.domain.credentials import Credentials, Peer
 from signer.domain.identity import Identity
 from signer.errors import BodyInterrupted, BodyTooLarge
 from signer.web.documents import encoded
@@ -59,14 +59,15 @@ class Body:
 class Request:
     """One request: its head, its caller once that is proved, and its body unread."""
 
-    __slots__ = ("_headers", "_scope", "body", "identity", "method", "raw_path", "request_id", "route")
+    __slots__ = ("_headers", "_scope", "body", "identity", "method", "peer", "raw_path", "request_id", "route")
 
-    def __init__(self, scope: MutableMapping[str, Any], receive: Receive) -> None:
+    def __init__(self, scope: MutableMapping[str, Any], receive: Receive, peer: Peer) -> None:
         self._scope = scope
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self.method: str = scope["method"]
         self.raw_path: bytes = scope["raw_path"]
         self.request_id = secrets.token_hex(REQUEST_ID_BYTES)
+        self.peer = peer
         self.identity: Identity | None = None
         self.route: str | None = None
         """The name of its route, once that is found."""
@@ -80,17 +81,9 @@ class Request:
         return printable(self.raw_path.decode("latin-1"))
 
     @property
-    def client(self) -> str | None:
-        """The address of the peer; None on a Unix socket."""
-        address = self._scope.get("client")
-        return str(address[0]) if address else None
-
-    @property
     def credentials(self) -> Credentials:
         """What the request shows of who asks."""
-        client = self.client
-        kind = PeerKind.UNIX if client is None else PeerKind.TCP
-        return Credentials(peer=Peer(kind=kind, address=client), authorization=self.header(b"authorization"))
+        return Credentials(peer=self.peer, authorization=self.header(b"authorization"))
 
     @property
     def query(self) -> list[tuple[str, str]]:

@@ -1,0 +1,59 @@
+"""Whose address is believed.
+
+1. A TCP connection has the address that the kernel says, unless that is a trusted proxy's.
+2. A gateway, over its own socket, and a trusted proxy say in the last hop of ``X-Forwarded-For`` who asked them. What
+   stands before it is the client's own words; so is the whole field where it comes from anybody else.
+3. Where nobody who is believed says an address, there is none: limits then go by the credential alone.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, MutableMapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from signer.domain.credentials import Peer, PeerKind
+from signer.web.environ import LISTENER
+
+FORWARDED = b"x-forwarded-for"
+# The longest spelling of an IPv6 address, with an IPv4 address at its end.
+MAX_ADDRESS_BYTES = 45
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Peers:
+    """Reads who is at the other end of a connection. Safe for threads."""
+
+    def __init__(self, proxies: Sequence[Network] = ()) -> None:
+        self._proxies = tuple(proxies)
+
+    def of(self, scope: MutableMapping[str, Any]) -> Peer:
+        """The peer of a request, by its ASGI scope."""
+        client = scope.get("client")
+        address = _address(str(client[0])) if client else None
+        kind: PeerKind = scope.get(LISTENER, PeerKind.TCP)
+        if kind is PeerKind.GATEWAY or self._trusts(address):
+            address = _last_hop(scope["headers"])
+        return Peer(kind=kind, address=None if address is None else str(address))
+
+    def _trusts(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address | None) -> bool:
+        return address is not None and any(address in network for network in self._proxies)
+
+
+def _last_hop(headers: Iterable[tuple[bytes, bytes]]) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    # Of several fields the last one: whoever adds a hop adds it at the end.
+    fields = [value for name, value in headers if name == FORWARDED]
+    return _address(fields[-1].rpartition(b",")[2].strip(b" \t").decode("latin-1")) if fields else None
+
+
+@lru_cache(maxsize=1024)
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    if len(text) > MAX_ADDRESS_BYTES:
+        return None
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
