@@ -1,8 +1,8 @@
 """Makes what a log needs before anything can be recorded: its keys, its first leaf, and the file of its checkpoint.
 
 1. Whatever is there already stays: a creation that was interrupted is finished by the next one.
-2. A checkpoint file is made for a log that no checkpoint was ever made of, and otherwise only by ``log resume``: a
-   lost one says nothing against a log, but whoever puts an older database back would like it to be gone.
+2. The checkpoint file is there before the first leaf, over no leaves at all. So a log that has leaves and no file has
+   lost it, and only ``log resume`` makes another: whoever puts an older database back would like it to be gone.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from signer.domain.leaves import LogEvent
 from signer.domain.log_keys import ALGORITHMS, log_key_name, log_verifier_keys
 from signer.domain.verified_log import VerifiedLog
 from signer.errors import (
-    CheckpointFileMissing,
+    CheckpointFileInUse,
     LogDamaged,
     LogMissing,
     LogOriginFixed,
@@ -45,7 +45,8 @@ from signer.storage.log_reader import SqlLogReader
 from signer.storage.log_start import start_log
 from signer.token import open_tokens
 from verifier.errors import LeafMalformed, VerifierKeyInvalid
-from verifier.log import parsed_leaf
+from verifier.log import Checkpoint, SignedNote, parsed_leaf
+from verifier.log.hashing import EMPTY_ROOT
 from verifier.log.leaves import LeafValue
 from verifier.log.notes import checked_name
 
@@ -81,22 +82,24 @@ def create_log(settings: Settings, *, origin: str | None, token: str | None, dir
     """Make all that is missing. ``directory``: where ``log.vkey`` goes.
 
     Raises ``LogOriginFixed`` for another origin than that of the log there is, ``VerifierKeyInvalid`` for one that no
-    log can have, ``TokenNotConfigured``, ``CheckpointFileMissing``, and what tokens and databases raise.
+    log can have, ``TokenNotConfigured``, what ``_named_already`` raises, and what tokens and databases raise.
     """
     wanted = None if origin is None else checked_name(origin)
     names = _wanted_tokens(settings, token)
     with opened_with_tokens(settings) as (database, pool):
         store = SqlKeyStore(database=database, clock=utc_now)
         reader = SqlLogReader(database=database)
-        known = log_origin(reader)
+        known = _named_already(reader, settings.log.checkpoint_file)
         if known is not None and wanted not in (None, known):
             raise LogOriginFixed(origin=known, wanted=str(wanted))
         new_keys, warnings = _make_keys(settings, database, pool, names)
         name = known or wanted or f"artifact-signer/{secrets.token_hex(ORIGIN_BYTES)}"
         keys = [str(key) for key in log_verifier_keys(store.all_keys(), name)]
+        if known is None:
+            sign_first(settings, store, pool, name, VerifiedLog())
         begun = start_log(database, clock=utc_now, actor=ACTOR, members=told_keys(name, keys)).begun
         tell_log_keys(database, clock=utc_now, actor=ACTOR, origin=name, keys=keys)
-        _make_checkpoint_file(settings, reader, store, pool, name, begun=begun)
+        _cover_beginning(settings, reader, store, pool, name)
         path = write_verifier_key(directory, store, name)
         return CreatedLog(
             origin=name,
@@ -217,25 +220,40 @@ def told_key_members(store: KeyStore, origin: str) -> dict[str, LeafValue]:
     return told_keys(origin, [str(key) for key in log_verifier_keys(store.all_keys(), origin)])
 
 
-def _make_checkpoint_file(
-    settings: Settings, reader: SqlLogReader, store: KeyStore, pool: TokenPool, origin: str, *, begun: bool
-) -> None:
-    path = settings.log.checkpoint_file
-    if path.exists():
-        CheckpointFile(path).read()
-        return
-    if not begun and reader.checkpoint() is not None:
-        raise CheckpointFileMissing(path=str(path))
-    sign_first(settings, store, pool, origin, verified_from_the_start(reader))
+def _named_already(reader: SqlLogReader, path: Path) -> str | None:
+    """The name that the log has for life: of its leaves, or of a file that was made before the first one.
+
+    Raises ``CheckpointFileMissing`` for a log of leaves without a file, ``LogRolledBack`` for the reverse.
+    """
+    known = log_origin(reader)
+    if known is None and not path.exists():
+        return None
+    saved = CheckpointFile(path).read()
+    if known is None:
+        saved.log.beyond(size=0, root=EMPTY_ROOT)
+        return Checkpoint.parse(SignedNote.parse(saved.note).text).origin
+    return known
+
+
+def _cover_beginning(settings: Settings, reader: SqlLogReader, store: KeyStore, pool: TokenPool, origin: str) -> None:
+    """A checkpoint over the first leaves, where the file covers none; where a service holds it, that one does it."""
+    with suppress(CheckpointFileInUse), closing(CheckpointFile(settings.log.checkpoint_file).hold()) as held:
+        if held.saved.log.size == 0:
+            log = verified_from_the_start(reader)
+            held.write(note=_signer(settings, store, pool, origin).sign(log), log=log)
 
 
 def sign_first(settings: Settings, store: KeyStore, pool: TokenPool, origin: str, log: VerifiedLog) -> None:
     """Make the file of the newest checkpoint; raises ``FileExistsError`` where there is one."""
+    note = _signer(settings, store, pool, origin).sign(log)
+    CheckpointFile(settings.log.checkpoint_file).create(note=note, log=log)
+
+
+def _signer(settings: Settings, store: KeyStore, pool: TokenPool, origin: str) -> CheckpointSigner:
     for token in settings.tokens:
         pool.require_ready(token.name, timeout=settings.signing.timeout)
         break
-    signer = CheckpointSigner(origin=origin, keys=store.all_keys, tokens=pool, timeout=settings.signing.timeout)
-    CheckpointFile(settings.log.checkpoint_file).create(note=signer.sign(log), log=log)
+    return CheckpointSigner(origin=origin, keys=store.all_keys, tokens=pool, timeout=settings.signing.timeout)
 
 
 def write_verifier_key(directory: Path, store: KeyStore, origin: str) -> Path:

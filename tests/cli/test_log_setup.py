@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from signer.config import load_settings
+from signer.domain.verified_log import VerifiedLog
 from signer.storage.checkpoint_file import CheckpointFile
 from signer.storage.database import Database
 from signer.storage.log_reader import SqlLogReader
 from tests.integration.running import Installation, command, initialise
-from verifier.log import VerifierKey, open_checkpoint, parsed_leaf
+from verifier.log import Checkpoint, NoteSignature, VerifierKey, open_checkpoint, parsed_leaf
 
 
 @pytest.fixture
@@ -79,20 +80,69 @@ class TestCreate:
         assert code == 1
         assert "elsewhere" in errors
 
-    def test_a_file_that_is_lost_is_not_made_again(self, installation: Installation) -> None:
-        sql(installation, "INSERT INTO log_checkpoints (size, note) VALUES (1, x'00')")
+    @pytest.mark.parametrize("checkpoints", ["INSERT INTO log_checkpoints (size, note) VALUES (1, x'00')", "SELECT 1"])
+    def test_a_file_that_is_lost_is_not_made_again(self, installation: Installation, checkpoints: str) -> None:
+        sql(installation, checkpoints)
         file_of(installation).path.unlink()
+        before = leaves(installation)
         code, _, errors = run(installation, "log", "create")
         assert code == 1
         assert "log resume --no-file" in errors
         assert not file_of(installation).path.exists()
+        assert leaves(installation) == before
 
-    def test_one_that_was_interrupted_before_its_file_is_finished(self, installation: Installation) -> None:
-        file_of(installation).path.unlink()
+    def test_a_log_whose_leaves_are_gone_is_not_begun_again(self, installation: Installation) -> None:
+        before = file_of(installation).path.read_bytes()
+        empty(installation)
+        code, _, errors = run(installation, "log", "create")
+        assert (code, leaves(installation)) == (1, [])
+        assert "it is an older state" in errors
+        assert file_of(installation).path.read_bytes() == before
+
+
+def empty(installation: Installation) -> None:
+    sql(
+        installation,
+        "UPDATE log_head SET size = 0, root = x'', frontier = x'', at = NULL",
+        "DROP TRIGGER log_leaves_keep_delete",
+        "DELETE FROM log_leaves",
+    )
+
+
+class TestInterruptedCreation:
+    """Between the file and the first leaf, between that and the file over it, and before ``log.vkey``."""
+
+    @pytest.fixture
+    def begun(self, installation: Installation) -> str:
+        """The name of a log whose file is over no leaf yet."""
+        path = file_of(installation).path
+        path.unlink()
+        key = VerifierKey.parse((installation.directory / "log.vkey").read_text())
         (installation.directory / "log.vkey").unlink()
+        empty_log = VerifiedLog()
+        text = str(Checkpoint(origin=key.name, size=0, root=empty_log.frontier.root))
+        line = NoteSignature(name=key.name, id=key.id, payload=b"\x00" * 64)
+        file_of(installation).create(note=f"{text}\n{line}\n".encode(), log=empty_log)
+        return key.name
+
+    def test_before_the_first_leaf_it_goes_on_under_the_name_of_the_file(
+        self, installation: Installation, begun: str
+    ) -> None:
+        empty(installation)
+        assert run(installation, "log", "create", "--origin", "other.example/log")[0] == 1
+        assert leaves(installation) == []
         assert run(installation, "log", "create")[0] == 0
-        assert file_of(installation).read().log.size == len(leaves(installation))
-        VerifierKey.parse((installation.directory / "log.vkey").read_text())
+        assert leaves(installation)[0]["origin"] == begun
+        self.finished(installation)
+
+    def test_after_it_the_file_comes_to_cover_the_leaves(self, installation: Installation, begun: str) -> None:
+        assert run(installation, "log", "create")[0] == 0
+        self.finished(installation)
+
+    def finished(self, installation: Installation) -> None:
+        key = VerifierKey.parse((installation.directory / "log.vkey").read_text())
+        saved = file_of(installation).read()
+        assert open_checkpoint(saved.note, [key]).checkpoint.size == saved.log.size == len(leaves(installation))
 
 
 class TestResume:
