@@ -32,6 +32,7 @@ SHORTEST_PAUSE_SECONDS = 0.1
 
 @click.command()
 @click.option("--log-key", "keys", metavar="VKEY", multiple=True, required=True, help="the log: its key, or file")
+@click.option("--log-origin", metavar="NAME", help="name of the log, for a log key in PEM")
 @click.option("--state", type=click.Path(path_type=Path, dir_okay=False), required=True, help="file of what was seen")
 @click.option("--expect", type=click.Path(path_type=Path, dir_okay=False), help="TOML file of what is expected")
 @click.option("--once", is_flag=True, help="look once, as it does without --follow")
@@ -43,7 +44,14 @@ SHORTEST_PAUSE_SECONDS = 0.1
 )
 @click.option("--json", "as_json", is_flag=True, help="write a JSON document on each line")
 def monitor(
-    *, keys: tuple[str, ...], state: Path, expect: Path | None, once: bool, follow: float | None, as_json: bool
+    *,
+    keys: tuple[str, ...],
+    log_origin: str | None,
+    state: Path,
+    expect: Path | None,
+    once: bool,
+    follow: float | None,
+    as_json: bool,
 ) -> int:
     """Follow a log from outside; exit status 1: something unexpected, 2: could not look, 3: it is not one log."""
     if once and follow is not None:
@@ -56,7 +64,7 @@ def monitor(
     desk = Desk(as_json=as_json)
     try:
         with _stoppable() as stopped:
-            return _watched(desk, log_keys(keys), state, expect, follow, stopped)
+            return _watched(desk, log_keys(keys, log_origin), state, expect, follow, stopped)
     except (VerifierKeyInvalid, OSError) as error:
         desk.trouble(error)
         return Outcome.NOT_LOOKED

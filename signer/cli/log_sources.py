@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ParamSpec
 
 import click
 
@@ -31,6 +32,7 @@ from signer.storage.log_audit import SqlLogAudit
 from signer.storage.log_reader import SqlLogReader
 from verifier.log import VerifierKey
 
+Parameters = ParamSpec("Parameters")
 KEY_VARIABLE = "ARTIFACT_SIGNER_LOG_KEY_FILE"
 
 here_option = click.option(
@@ -38,9 +40,15 @@ here_option = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="configuration file of an installation on this machine: read its database, not the API",
 )
-log_key_option = click.option(
-    "--log-key", "texts", multiple=True, metavar="KEY", help="verifier key of the log, or a file of them"
+_log_key_option = click.option(
+    "--log-key", "texts", multiple=True, metavar="KEY", help="verifier key of the log, or a file of them, or in PEM"
 )
+log_origin_option = click.option("--log-origin", metavar="NAME", help="name of the log, for a log key in PEM")
+
+
+def log_key_options(command: Callable[Parameters, int]) -> Callable[Parameters, int]:
+    """The keys that are believed, as ``opened`` takes them."""
+    return _log_key_option(log_origin_option(command))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +77,17 @@ class OpenLog:
 
 
 @contextmanager
-def opened(config: Path | None, export: Path | None, texts: tuple[str, ...]) -> Iterator[OpenLog]:
+def opened(
+    config: Path | None, export: Path | None, texts: tuple[str, ...], log_origin: str | None
+) -> Iterator[OpenLog]:
     """The log that the options name."""
     if config is not None and export is not None:
         raise click.UsageError("--config and --export are two logs: give one")
-    given = _given(texts)
+    given = _given(texts, log_origin)
     if export is not None:
         yield OpenLog(source=ExportSource(export), keys=given or _of_export(export))
     elif config is not None:
-        with _database(load_settings(config, os.environ), given) as found:
+        with _database(load_settings(config, os.environ), given or _beside(config)) as found:
             yield found
     else:
         with connected() as client:
@@ -97,17 +107,16 @@ def opened_database(settings: Settings) -> Iterator[Database]:
 
 
 @contextmanager
-def _database(settings: Settings, given: tuple[VerifierKey, ...]) -> Iterator[OpenLog]:
+def _database(settings: Settings, keys: tuple[VerifierKey, ...]) -> Iterator[OpenLog]:
     with opened_database(settings) as database:
         reader, audit = SqlLogReader(database=database), SqlLogAudit(database=database)
         checkpoint, fault = kept_checkpoint(settings, reader)
-        told = told_keys(reader)
-        if not given and not told:
+        if reader.head().size == 0:
             raise LogMissing
         yield OpenLog(
             source=DatabaseSource(audit, checkpoint),
-            keys=given or told[-1],
-            former_keys=tuple(key for keys in told for key in keys),
+            keys=keys,
+            former_keys=tuple(key for told in told_keys(reader) for key in told),
             audit=audit,
             checkpoint=checkpoint,
             fault=fault,
@@ -125,11 +134,23 @@ def kept_checkpoint(settings: Settings, reader: LogReader) -> tuple[bytes | None
     return reader.checkpoint(), Fault(FaultKind.CHECKPOINT_FILE, None, {"problem": problem})
 
 
-def _given(texts: tuple[str, ...]) -> tuple[VerifierKey, ...]:
-    by_origin = log_keys(texts)
+def _given(texts: tuple[str, ...], log_origin: str | None = None) -> tuple[VerifierKey, ...]:
+    by_origin = log_keys(texts, log_origin)
     if len(by_origin) > 1:
         raise click.UsageError("the keys are those of several logs: give those of one")
     return next(iter(by_origin.values()), ())
+
+
+def _beside(config: Path) -> tuple[VerifierKey, ...]:
+    """Of the file that ``log create`` wrote: what leaves tell of keys is told by whoever can write the database."""
+    path = config.resolve().parent / KEYS
+    if not path.exists():
+        raise ClientError(
+            sentence=f"no key of the log is known: {path} is not there",
+            hint="--log-key names it; the one that the database tells is no proof of the database",
+        )
+    note(f"the log's key is the one of {path}: --log-key names another, or those of further tokens")
+    return _given((str(path),))
 
 
 def _of_export(folder: Path) -> tuple[VerifierKey, ...]:

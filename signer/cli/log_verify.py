@@ -17,7 +17,7 @@ from typing import ParamSpec
 import click
 
 from signer.answers import ClientError
-from signer.cli.log_sources import OpenLog, here_option, log_key_option, opened
+from signer.cli.log_sources import OpenLog, here_option, log_key_options, opened
 from signer.cli.output import complain, note, show_json, terminal
 from signer.errors import SignerError
 from signer.log.check import CheckPlan, Verdict
@@ -53,7 +53,7 @@ def looking(command: Callable[Parameters, int]) -> Callable[Parameters, int]:
 @click.command()
 @here_option
 @click.option("--export", type=click.Path(path_type=Path, file_okay=False), help="folder that log export wrote")
-@log_key_option
+@log_key_options
 @click.option(
     "--since",
     multiple=True,
@@ -71,12 +71,13 @@ def verify(
     config: Path | None,
     export: Path | None,
     texts: tuple[str, ...],
+    log_origin: str | None,
     since: tuple[Path, ...],
     state: Path | None,
     as_json: bool,
 ) -> int:
     """Check every leaf, hash and signature of a log; exit status 1 if it does not hold, 2 if it cannot be seen."""
-    with opened(config, export, texts) as log:
+    with opened(config, export, texts, log_origin) as log:
         plan = CheckPlan(keys=log.keys, since=[_note(path) for path in since], state=state, report=_Progress())
         verdict = log.check(plan)
     verdict = replace(verdict, fault=verdict.fault or log.fault)
@@ -90,13 +91,13 @@ def verify(
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @here_option
-@log_key_option
+@log_key_options
 @looking
-def export(*, directory: Path, config: Path | None, texts: tuple[str, ...]) -> int:
+def export(*, directory: Path, config: Path | None, texts: tuple[str, ...], log_origin: str | None) -> int:
     """Copy the log into DIRECTORY, or go on with a copy: tiles, entries, the newest checkpoint, the log's keys."""
     from signer.log.export import export_log
 
-    with opened(config, None, texts) as log:
+    with opened(config, None, texts, log_origin) as log:
         try:
             exported = export_log(log.source, directory, log.keys, _Progress())
         except PartUnusable as error:

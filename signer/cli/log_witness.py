@@ -30,6 +30,7 @@ PORTS = range(1 << 16)
 @click.option(
     "--log-key", "keys", metavar="VKEY", multiple=True, required=True, help="a log to watch: its key, or file"
 )
+@click.option("--log-origin", metavar="NAME", help="name of the log, for a log key in PEM")
 @click.option("--name", help="name of the key that the first start makes")
 @click.option("--listen", metavar="HOST:PORT", default=DEFAULT_LISTEN, show_default=True, help="where to listen")
 @click.option("--certificate", type=click.Path(path_type=Path, dir_okay=False), help="PEM certificate chain, for TLS")
@@ -39,6 +40,7 @@ def witness(
     state: Path,
     key: Path,
     keys: tuple[str, ...],
+    log_origin: str | None,
     name: str | None,
     listen: str,
     certificate: Path | None,
@@ -56,7 +58,7 @@ def witness(
     if certificate is None and not is_loopback(host):
         raise click.UsageError("an address beyond this machine needs --certificate and --private-key")
     tls = _tls(certificate, private_key)
-    watched = log_keys(keys)
+    watched = log_keys(keys, log_origin)
     made, lock = opened(state=state, key=key, name=name, log_keys=watched, clock=time.time)
     try:
         with _listening(host, port) as listener:

@@ -21,8 +21,9 @@ from signer.cli.output import note, show_json, terminal
 from signer.client import Client
 from signer.errors import SignedAlready
 from signer.kept_checkpoints import KeptCheckpoints, kept_below, patient
+from signer.log_trust import NamedLog, log_trust
 from signer.new_file import NewFile
-from signer.proof_check import MadeSignature, log_trust, require_recorded
+from signer.proof_check import MadeSignature, require_recorded
 from signer.signature_check import ReturnedArtifact, require_signature, trust_in
 from verifier import Limits
 from verifier.log import LogProof, LogTrust
@@ -58,12 +59,22 @@ class _Order:
     help="write it into this directory, under the output's name and .tlog-proof",
 )
 @click.option("--log-key", metavar="VKEY|FILE", help="key of the log that has to show the signature on record")
+@click.option("--log-origin", metavar="NAME", help="name of the log, for a log key in PEM")
 @json_option
-def sign(artifact: Path, *, whole: bool, head_only: bool, log_key: str | None, as_json: bool, **wanted: Any) -> None:
+def sign(
+    artifact: Path,
+    *,
+    whole: bool,
+    head_only: bool,
+    log_key: str | None,
+    log_origin: str | None,
+    as_json: bool,
+    **wanted: Any,
+) -> None:
     """Sign ARTIFACT (- for standard input) with a key of the service."""
     if whole and head_only:
         raise click.UsageError("--whole and --head-only exclude each other")
-    order = _order(trust=log_trust(log_key, os.environ), **wanted)
+    order = _order(trust=log_trust(NamedLog(key=log_key, origin=log_origin), os.environ), **wanted)
     with _opened(artifact, beside=order.output) as source:
         try:
             document = (_sign_whole if whole else _sign_by_head)(source, order)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import text
 
 from signer.cli.main import run
@@ -17,7 +18,7 @@ from signer.storage.log_reader import SqlLogReader
 from tests.support.audited_logs import AuditedLog
 from tests.support.clock import ManualClock
 from tests.support.databases import Opener
-from tests.support.written_logs import WrittenLog, leaves, note, verifier_key
+from tests.support.written_logs import ORIGIN, WrittenLog, leaves, log_key, note, verifier_key
 
 CONFIG = """
 [database]
@@ -78,6 +79,50 @@ class TestOfTheDatabase:
         done = command("log", "verify", *here)
         assert (done.code, done.err) == (0, "")
         assert "signatures  5" in done.out
+
+    def test_without_a_key_it_is_the_one_beside_the_configuration(
+        self, command: Command, here: tuple[object, ...], tmp_path: Path, installation: AuditedLog
+    ) -> None:
+        installation.tell_keys()
+        installation.certify()
+        (tmp_path / "log.vkey").write_text(f"{verifier_key()}\n")
+        done = command("log", "verify", *here[:2])
+        assert (done.code, "the log's key is the one of" in done.err) == (0, True)
+
+    @pytest.mark.parametrize(
+        ("kept", "code", "says"),
+        [
+            pytest.param(f"{verifier_key(2)}\n", 1, "checkpoint is not one of this log", id="another one there"),
+            pytest.param(None, 2, "--log-key names it", id="none there"),
+            pytest.param("", 2, "holds no key", id="an empty file there"),
+            pytest.param(
+                f"{verifier_key()}\n{verifier_key(2, 'b')}\n", 2, "several logs", id="those of two logs there"
+            ),
+        ],
+    )
+    def test_a_key_that_only_the_database_tells_is_not_believed(
+        self, command: Command, tmp_path: Path, installation: AuditedLog, kept: str | None, code: int, says: str
+    ) -> None:
+        installation.tell_keys()
+        installation.keep(tmp_path / "log.checkpoint")
+        if kept is not None:
+            (tmp_path / "log.vkey").write_text(kept)
+        here = ("--config", tmp_path / "signer.toml")
+        done = command("log", "verify", *here)
+        assert (done.code, done.out) == (code, "")
+        assert says in done.err
+        assert command("log", "export", tmp_path / "copy", *here).code == 2
+        assert not (tmp_path / "copy").exists()
+
+    @pytest.mark.parametrize(("origin", "code"), [(ORIGIN, 0), ("other.example/log", 1), (None, 2)])
+    def test_a_key_in_pem(
+        self, command: Command, here: tuple[object, ...], tmp_path: Path, origin: str | None, code: int
+    ) -> None:
+        pem = log_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        (tmp_path / "log.pem").write_bytes(pem)
+        options = () if origin is None else ("--log-origin", origin)
+        done = command("log", "verify", *here[:2], "--log-key", tmp_path / "log.pem", *options)
+        assert done.code == code, done.err
 
     def test_its_document(self, command: Command, here: tuple[object, ...]) -> None:
         document = json.loads(command("log", "verify", "--json", *here).out)

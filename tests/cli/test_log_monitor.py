@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from signer.cli.main import run
 from signer.log.source import PartUnusable
@@ -20,13 +21,14 @@ from signer.monitor import watching
 from tests.cli.test_strange_answers import API_TOKEN, http
 from tests.signer.monitor.leaves import Served, leaf, releases
 from tests.support.canned import answering
-from tests.support.made_logs import MadeLog, NoteKey
+from tests.support.made_logs import ORIGIN, MadeLog, NoteKey
 from verifier.log import KeyType, Tile
 
 LOG = releases(40)
 LOG_KEY = str(LOG.keys[0].verifier)
 FORK = MadeLog(leaves=[*LOG.leaves[:20], *(leaf(index=index, artifact="release-x") for index in range(20, 40))])
 EXPECT = 'version = 1\n[[signatures]]\nname = "releases"\nkeys = ["firmware"]\nartifacts = ["release-*"]\n'
+PEM = LOG.keys[0].private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 NOTHING, UNEXPECTED, NOT_LOOKED, INCONSISTENT = range(4)
 
 
@@ -93,6 +95,11 @@ def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 def test_a_log_of_what_is_expected(look: Look) -> None:
     for size in (0, 1, 7, 40, 40):
         assert look(Served(log=LOG, size=size), "--expect", "expect.toml") == Done(code=NOTHING, out="", err="")
+
+
+def test_a_key_in_pem_with_the_name_of_the_log(look: Look) -> None:
+    Path("log.pem").write_bytes(PEM)
+    assert look(Served(log=LOG), "--log-key", "log.pem", "--log-origin", ORIGIN).code == NOTHING
 
 
 def test_what_nobody_expects_is_told_once(look: Look) -> None:
@@ -184,6 +191,7 @@ WRONG = {
     "the key of a witness": ("--log-key", WITNESS_KEY),
     "a key with a typing error": ("--log-key", LOG_KEY[:-4]),
     "a key file that is not there": ("--log-key", "no.vkey"),
+    "a key in PEM without its name": ("--log-key", "log.pem"),
     "expectations that are not there": ("--expect", "no.toml"),
     "expectations that are none": ("--expect", "state.lock"),
     "a state in a folder that is not there": ("--state", "no/state"),
@@ -194,6 +202,7 @@ WRONG = {
 @pytest.mark.parametrize("options", WRONG.values(), ids=WRONG)
 def test_it_does_not_look_with(options: tuple[str, ...], look: Look) -> None:
     Path("state.lock").write_bytes(b"")
+    Path("log.pem").write_bytes(PEM)
     source = Served(log=LOG)
     done = look(source, *options)
     assert (done.code, source.asked, done.out) == (NOT_LOOKED, 0, "")

@@ -33,6 +33,8 @@ REFUSED = {
     "the key of a witness": (("--log-key", WITNESS_KEY), 2, "that of a witness"),
     "a key with a typing error": (("--log-key", LOG_KEY[:-5]), 1, "verifier key"),
     "a key file that is not there": (("--log-key", "no.vkey"), 1, "no.vkey"),
+    "a key in PEM without the name of its log": (("--log-key", "log.pem"), 1, "add --log-origin"),
+    "a key in PEM with a name that is none": (("--log-key", "log.pem", "--log-origin", "a b"), 1, "name"),
     "an empty key file": (("--log-key", "empty"), 1, "holds no key"),
     "a key file that is not text": (("--log-key", "junk"), 1, "not text"),
     "a state in a folder that is not there": (("--state", "no/state"), 1, "no/state"),
@@ -51,6 +53,7 @@ def test_it_does_not_begin_with(
     monkeypatch.chdir(tmp_path)
     Path("junk").write_bytes(b"\xff\xfe")
     Path("empty").write_bytes(b"\n")
+    Path("log.pem").write_bytes(public_pem(P256))
     base = ["log", "witness", "--state", "state", "--key", "key", "--log-key", LOG_KEY]
     assert run([*base, *arguments]) == code
     out, err = capsys.readouterr()

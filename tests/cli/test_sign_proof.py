@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from signer.cli.main import REFUSED, UNREACHABLE
-from tests.cli.test_artifact_verify_log import LOG_KEY, OTHER_LOG_KEY, P256, note_key, proof_of
+from tests.cli.test_artifact_verify_log import LOG, LOG_KEY, ORIGIN, OTHER_LOG_KEY, P256, note_key, proof_of
 from tests.cli.test_sign import ANOTHER, RELEASE, Service, Sign, http, sign, signature, signed
 from verifier.log import LogProof, canonical_leaf, parsed_leaf
 
@@ -203,6 +205,36 @@ def test_is_refused_before_anything_is_sent(sign: Sign, sentence: str) -> None:
     done = sign(logged(), *options)
     assert (done.code, done.asked, done.files) == (code, (), {}), done.err
     assert says in done.err
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pem:
+    """A key of the log in PEM, the options beside it, and how it ends. ``says``: on standard error."""
+
+    key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey = LOG
+    options: tuple[str, ...] = ("--log-origin", ORIGIN)
+    code: int = UNREACHABLE
+    says: str = ""
+
+
+PEMS = {
+    "the key of the log and its name": Pem(code=0),
+    "no name": Pem(options=(), says="--log-origin names the log"),
+    "the name of another log": Pem(options=("--log-origin", "other.example/log"), says="proof"),
+    "a name that no log has": Pem(options=("--log-origin", "two words"), says="no verifier key"),
+    "another key": Pem(key=ed25519.Ed25519PrivateKey.from_private_bytes(bytes([2]) * 32), says="proof"),
+    "a key of another kind": Pem(key=P256, says="proof"),
+    "a key that signs no checkpoints": Pem(key=rsa.generate_private_key(65537, 2048), says="no verifier key"),
+}
+
+
+@pytest.mark.parametrize("sentence", PEMS)
+def test_a_key_of_the_log_in_pem(sign: Sign, tmp_path: Path, sentence: str) -> None:
+    row, path = PEMS[sentence], tmp_path.parent / f"{tmp_path.name}.pem"
+    path.write_bytes(row.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    done = sign(logged(), *PROOF, "--log-key", str(path), *row.options)
+    assert (done.code, bool(done.files)) == (row.code, row.code == 0), done.err
+    assert row.says in done.err
 
 
 def test_keys_of_two_logs_are_refused(sign: Sign, tmp_path: Path) -> None:
