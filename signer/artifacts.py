@@ -10,11 +10,22 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import BinaryIO
 
 from signer.domain.requests import ArtifactSeen, HeadSeen, ManifestSeen, SigningRequest
 from signer.errors import ArtifactIncomplete, EmptyBody, SignedAlready
-from verifier import ArtifactReader, Header, HeaderRead, Limits, Manifest, ManifestRead, SignatureRead
+from verifier import (
+    ArtifactReader,
+    FindingCode,
+    Header,
+    HeaderRead,
+    Limits,
+    Manifest,
+    ManifestRead,
+    PayloadFinished,
+    SignatureRead,
+)
 from verifier.errors import Truncated
 
 BLOCK = tarfile.BLOCKSIZE
@@ -62,6 +73,10 @@ def signature_member(encoded: bytes) -> bytes:
     return info.tobuf(tarfile.USTAR_FORMAT) + encoded + padding
 
 
+def _codes(reader: ArtifactReader) -> frozenset[FindingCode]:
+    return frozenset(finding.code for finding in reader.findings)
+
+
 def _copy(source: BinaryIO, count: int | None) -> Iterator[bytes]:
     while count is None or count > 0:
         chunk = source.read(COPY_BYTES if count is None else min(COPY_BYTES, count))
@@ -89,6 +104,7 @@ class UploadReader:
         self._manifest: Manifest | None = None
         self._header: Header | None = None
         self._splice: SignatureSplice | None = None
+        self._sizes: dict[str, int] = {}
         self.received = 0
 
     def feed(self, chunk: bytes) -> None:
@@ -158,6 +174,8 @@ class UploadReader:
                 self._splice = SignatureSplice(cut_from=event.start_offset, cut_to=event.end_offset)
             case HeaderRead():
                 self._header = event.header
+            case PayloadFinished():
+                self._sizes[event.name] = event.size
             case _:
                 pass
 
@@ -174,8 +192,13 @@ class UploadReader:
                 raise
             if self.received > self._head_bytes:
                 raise ArtifactIncomplete(received=self.received, head_limit=self._head_bytes) from None
-            return HeadSeen(manifest=self._read_manifest, header=self._header)
-        return ArtifactSeen(manifest=self._read_manifest, header=self._read_header)
+            return HeadSeen(manifest=self._read_manifest, header=self._header, findings=_codes(self._reader))
+        return ArtifactSeen(
+            manifest=self._read_manifest,
+            header=self._read_header,
+            findings=_codes(self._reader),
+            sizes=MappingProxyType(self._sizes),
+        )
 
     # The reader lets no artifact end, and gives no header, before it has given these.
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from signer.domain.access.actions import Action
-from signer.domain.access.patterns import Pattern
+from signer.domain.access.patterns import Patterns
 
 
 class Role(StrEnum):
@@ -27,7 +27,7 @@ class Scope:
     ``keys``: which keys, for actions that are done with one.
     """
 
-    keys: tuple[Pattern, ...]
+    keys: Patterns
     actions: frozenset[Action]
 
 

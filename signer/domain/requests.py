@@ -5,12 +5,13 @@ A decision about a request looks at its type; what was not seen is no member of 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import total_ordering
 from typing import ClassVar
 
-from verifier import Header, Manifest
+from verifier import FindingCode, Header, Manifest
 
 
 @total_ordering
@@ -39,20 +40,23 @@ class ManifestSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadSeen:
-    """Version, manifest and header came; the header has the manifest's digest."""
+    """Version, manifest and header came; the header has the manifest's digest. ``findings``: of what came."""
 
     checked: ClassVar[Checked] = Checked.HEAD
     manifest: Manifest
     header: Header
+    findings: frozenset[FindingCode]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArtifactSeen:
-    """A whole artifact came; every byte has the manifest's digests."""
+    """A whole artifact came; every byte has the manifest's digests. ``sizes``: bytes of each payload file, unpacked."""
 
     checked: ClassVar[Checked] = Checked.ARTIFACT
     manifest: Manifest
     header: Header
+    findings: frozenset[FindingCode]
+    sizes: Mapping[str, int]
 
 
 SigningRequest = ManifestSeen | HeadSeen | ArtifactSeen

@@ -13,6 +13,7 @@ from signer.errors.access import (
     CredentialsAmbiguous,
     CredentialsMissing,
     CredentialsRejected,
+    PolicyInvalid,
 )
 from signer.errors.backup import (
     BackupUnusable,
@@ -234,6 +235,7 @@ __all__ = [
     "NotInEveryToken",
     "PairInUse",
     "PairNotSuitable",
+    "PolicyInvalid",
     "RecorderUnavailable",
     "RestoreRollsBack",
     "RouteNotFound",

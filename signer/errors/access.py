@@ -38,6 +38,14 @@ class AccessDenied(SignerError):
 
 
 @dataclass(eq=False, kw_only=True)
+class PolicyInvalid(SignerError):
+    """A text is no policy. ``problems``: one sentence each, with the rule and the member."""
+
+    code = "policy-invalid"
+    problems: tuple[str, ...]
+
+
+@dataclass(eq=False, kw_only=True)
 class ApiTokenNameTaken(SignerError):
     """An API token of this name is on record, valid or revoked: names are not used twice."""
 

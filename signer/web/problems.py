@@ -113,6 +113,7 @@ WORDINGS: Mapping[type[Exception], Wording] = {
         hint="send one of them",
     ),
     errors.AccessDenied: Wording(status=403, detail="{reason}"),
+    errors.PolicyInvalid: Wording(status=422, detail="the policy cannot be used: {problems}"),
     errors.ApiTokenNameTaken: Wording(
         status=409,
         detail="an API token named {name} is on record, names are not used twice",

@@ -49,6 +49,6 @@ def test_the_members_of_a_signature_are_documented() -> None:
     upload.feed(ArtifactBuilder().build())
     assert upload.header is not None
     header = dataclasses.replace(upload.header, artifact_group="beta")
-    sent = entry(1, seen=seen_of(HeadSeen(manifest=upload.manifest, header=header)))
+    sent = entry(1, seen=seen_of(HeadSeen(manifest=upload.manifest, header=header, findings=frozenset())))
     leaf = record_leaf(sent, RecordType.SIGNATURE, signature=sent.signature, signature_id=0, at=moment(1))
     assert set(listed("Signatures", "member")) == set(parsed_leaf(leaf.content)) - set(listed("Leaves", "member"))

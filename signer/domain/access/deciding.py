@@ -1,19 +1,25 @@
 """The one decision: whether an identity may do something, by the rules in force.
 
 1. What the credential's own scope does not cover is denied before any rule is asked.
-2. A rule that denies wins. Without a rule that allows, the answer is no.
+2. A rule that denies wins, also where too little was shown to tell whether it applies. Of those that allow, the first
+   whose conditions are all met decides. Without one the answer is no.
 3. The name of a key decides before anybody looks whether it exists: the answer to a stranger is the same either way.
+4. Whoever may do anything with a key may read it, that is, its public keys: what looks at artifacts guards no reading.
+5. A rule without approvals lets nobody sign with a key that another rule guards with them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from signer.domain.access.actions import KEY_ACTIONS, Action
-from signer.domain.access.decisions import Allow, Decision, Deny, KeyFacts
+from signer.domain.access.actions import KEY_ACTIONS, SIGNING_ACTIONS, Action
+from signer.domain.access.canonical import digest, rule_document
+from signer.domain.access.conditions import Circumstances, Unmet
+from signer.domain.access.decisions import Allow, Decision, Deny, FloorDemand, KeyFacts, NeedsApproval
 from signer.domain.access.policy import Effect, Policy, Rule
 from signer.domain.identity import Identity
+from signer.domain.keys import Purpose
 from signer.domain.requests import SigningRequest
 
 
@@ -23,40 +29,165 @@ def decide(
     action: Action,
     *,
     key: KeyFacts | None,
-    request: SigningRequest | None,  # noqa: ARG001  (what conditions look at)
-    at: datetime,  # noqa: ARG001  (what conditions look at)
+    request: SigningRequest | None,
+    at: datetime,
 ) -> Decision:
-    """Whether the identity may do this, with this key, to what was seen of an artifact, at this moment."""
-    denied = _outside_scope(identity, action, key)
-    if denied is not None:
-        return denied
-    rules = _covering(policy, identity, action, key)
+    """Whether the identity may do this, with this key, to what was shown of an artifact, at this moment."""
+    seen = Circumstances(request=request, at=at)
+    denied = _outside_scope(identity, action, key) or _wrong_purpose(action, key)
+    return denied or _by_rules(policy, identity, action, key, seen, lenient=False)
+
+
+def may_ask(policy: Policy, identity: Identity, action: Action, *, key: KeyFacts, at: datetime) -> Decision:
+    """Whether the identity may ask for this at all: what is known before anything of an artifact is shown.
+
+    Whatever it may come to be is left open. An allowance lets a body be read, and nothing else.
+    """
+    seen = Circumstances(request=None, at=at)
+    denied = _outside_scope(identity, action, key) or _wrong_purpose(action, key)
+    return denied or _by_rules(policy, identity, action, key, seen, lenient=True)
+
+
+def may_somewhere(policy: Policy, identity: Identity, action: Action) -> Allow | Deny:
+    """Whether there may be a key with which the identity may do this: what is known before one is named."""
+    scope = identity.scope
+    if scope is None or _is_in(scope.actions, action):
+        for rule in _about_any_key(policy, identity, action):
+            if rule.effect is Effect.ALLOW:
+                return Allow(rule=rule.name)
+    return _silence(identity, action, None)
+
+
+def may_everywhere(policy: Policy, identity: Identity, action: Action, *, at: datetime) -> Allow | Deny:
+    """Whether the identity may do this with every key, those that are still to come too."""
+    scope = identity.scope
+    if scope is not None and not (_is_in(scope.actions, action) and _all_keys(scope.keys.texts)):
+        return Deny(reason=f"the credential of {identity.name} is not for {action} of every key", condition="scope")
+    seen = Circumstances(request=None, at=at)
+    for rule in policy.about_any_key(identity.principals, action):
+        if rule.effect is Effect.DENY:
+            return Deny(reason=f"the rule {rule.name} denies {action} of some keys", rule=rule.name)
+    for rule in _about_any_key(policy, identity, action):
+        holds = action not in rule.actions or rule.when.judge(seen) is None
+        if rule.effect is Effect.ALLOW and holds and _all_keys(rule.keys.texts):
+            return Allow(rule=rule.name)
+    return Deny(reason=f"no rule lets {identity.name} {action} every key")
+
+
+def readable(policy: Policy, identity: Identity, *, at: datetime) -> Callable[[str], bool]:
+    """Which keys the identity may know of, by their names."""
+    seen = Circumstances(request=None, at=at)
+
+    def may_read(name: str) -> bool:
+        key = KeyFacts(name=name)
+        if _outside_scope(identity, Action.READ, key) is not None:
+            return False
+        return isinstance(_by_rules(policy, identity, Action.READ, key, seen, lenient=False), Allow)
+
+    return may_read
+
+
+def _by_rules(
+    policy: Policy, identity: Identity, action: Action, key: KeyFacts | None, seen: Circumstances, *, lenient: bool
+) -> Decision:
+    principals = identity.principals
+    name = key.name if key is not None else None
+    rules = policy.about(principals, action, name)
     for rule in rules:
         if rule.effect is Effect.DENY:
-            return Deny(reason=f"the rule {rule.name} denies {action}", rule=rule.name)
+            unmet = rule.when.judge(seen)
+            if unmet is None or (unmet.unknown and not lenient):
+                return _denied_by(rule, action, unmet)
+    if action is Action.READ and name is not None:
+        return _reading(policy, identity, rules, name, seen)
+    guarded = name is not None and action in SIGNING_ACTIONS and policy.guards(name)
+    closest: Deny | None = None
     for rule in rules:
         if rule.effect is Effect.ALLOW:
+            answer = _allowed_by(rule, seen, guarded=guarded, lenient=lenient)
+            if isinstance(answer, Allow | NeedsApproval):
+                return answer
+            closest = closest or _not_yet(rule, answer)
+    return closest or _silence(identity, action, key)
+
+
+def _allowed_by(rule: Rule, seen: Circumstances, *, guarded: bool, lenient: bool) -> Allow | NeedsApproval | Unmet:
+    unmet = rule.when.judge(seen)
+    if unmet is not None and not (unmet.unknown and lenient):
+        return unmet
+    if guarded and not rule.approvals:
+        return Unmet(condition="approvals", sentence="the key is guarded by approvals, and this rule asks for none")
+    floors: tuple[FloorDemand, ...] = ()
+    if rule.version is not None and not lenient:
+        demanded = rule.version.floors(seen.request)
+        if isinstance(demanded, Unmet):
+            return demanded
+        floors = demanded
+    if not rule.approvals:
+        return Allow(rule=rule.name, floors=floors)
+    return NeedsApproval(rule=rule.name, rule_sha256=digest(rule_document(rule)), demands=rule.approvals, floors=floors)
+
+
+def _reading(policy: Policy, identity: Identity, rules: Sequence[Rule], name: str, seen: Circumstances) -> Allow | Deny:
+    for rule in rules:
+        if rule.effect is Effect.ALLOW and rule.when.judge(seen) is None:
             return Allow(rule=rule.name)
-    return Deny(reason=f"no rule lets {identity.name} {action}{_with(key)}")
+    scope = identity.scope
+    for action in sorted(KEY_ACTIONS - {Action.READ}):
+        if scope is not None and action not in scope.actions:
+            continue
+        for rule in policy.about(identity.principals, action, name):
+            if rule.effect is Effect.ALLOW:
+                return Allow(rule=rule.name)
+    return _silence(identity, Action.READ, KeyFacts(name=name))
 
 
 def _outside_scope(identity: Identity, action: Action, key: KeyFacts | None) -> Deny | None:
     scope = identity.scope
     if scope is None:
         return None
-    if action not in scope.actions:
+    if not _is_in(scope.actions, action):
         return Deny(reason=f"the credential of {identity.name} is not for {action}", condition="scope")
-    if key is not None and not any(pattern.fits(key.name) for pattern in scope.keys):
+    if key is not None and not scope.keys.fit(key.name):
         return Deny(reason=f"the credential of {identity.name} is not for the key {key.name}", condition="scope")
     return None
 
 
-def _covering(policy: Policy, identity: Identity, action: Action, key: KeyFacts | None) -> Sequence[Rule]:
-    rules = policy.about(identity.principals, action)
-    if action not in KEY_ACTIONS:
-        return rules
-    return [rule for rule in rules if rule.covers(key.name)] if key is not None else ()
+def _is_in(actions: frozenset[Action], action: Action) -> bool:
+    """Whether the actions have this one in them: reading is in whatever is done with a key."""
+    return action in actions or (action is Action.READ and bool(actions & KEY_ACTIONS))
 
 
-def _with(key: KeyFacts | None) -> str:
-    return f" with the key {key.name}" if key is not None else ""
+def _about_any_key(policy: Policy, identity: Identity, action: Action) -> list[Rule]:
+    principals = identity.principals
+    if action is not Action.READ:
+        return policy.about_any_key(principals, action)
+    return [rule for each in sorted(KEY_ACTIONS) for rule in policy.about_any_key(principals, each)]
+
+
+def _all_keys(patterns: Sequence[str]) -> bool:
+    # No name of a key has what separates segments, so that both stand for all of them.
+    return "*" in patterns or "**" in patterns
+
+
+def _wrong_purpose(action: Action, key: KeyFacts | None) -> Deny | None:
+    if key is None or key.purpose in (None, Purpose.ARTIFACT) or action not in SIGNING_ACTIONS:
+        return None
+    return Deny(reason=f"key {key.name} is for {key.purpose}, only artifact keys sign artifacts")
+
+
+def _denied_by(rule: Rule, action: Action, unmet: Unmet | None) -> Deny:
+    if unmet is None:
+        return Deny(reason=f"the rule {rule.name} denies {action}", rule=rule.name)
+    reason = f"the rule {rule.name} may deny {action}: {unmet.condition}: {unmet.sentence}"
+    return Deny(reason=reason, rule=rule.name, condition=unmet.condition)
+
+
+def _not_yet(rule: Rule, unmet: Unmet) -> Deny:
+    reason = f"the rule {rule.name} does not allow it: {unmet.condition}: {unmet.sentence}"
+    return Deny(reason=reason, rule=rule.name, condition=unmet.condition)
+
+
+def _silence(identity: Identity, action: Action, key: KeyFacts | None) -> Deny:
+    with_key = f" with the key {key.name}" if key is not None else ""
+    return Deny(reason=f"no rule lets {identity.name} {action}{with_key}")

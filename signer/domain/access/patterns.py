@@ -79,6 +79,44 @@ class Pattern:
         return bool(held & self._end)
 
 
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """Several, of which one has to fit, in the order in which they are written."""
+
+    all: tuple[Pattern, ...]
+    _literal: frozenset[str] = field(init=False, repr=False, compare=False)
+    _wild: tuple[Pattern, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        literal = frozenset(pattern.text for pattern in self.all if pattern.is_literal)
+        object.__setattr__(self, "_literal", literal)
+        object.__setattr__(self, "_wild", tuple(pattern for pattern in self.all if not pattern.is_literal))
+
+    @classmethod
+    def of(cls, *texts: str) -> Patterns:
+        """Read each; raises ``ValueError``."""
+        return cls(tuple(map(Pattern, texts)))
+
+    @property
+    def texts(self) -> list[str]:
+        """As they are written."""
+        return [pattern.text for pattern in self.all]
+
+    @property
+    def literal(self) -> frozenset[str]:
+        """Those without a wild card."""
+        return self._literal
+
+    @property
+    def wild(self) -> tuple[Pattern, ...]:
+        """Those with one."""
+        return self._wild
+
+    def fit(self, text: str) -> bool:
+        """Whether the whole text fits one of them."""
+        return text in self._literal or any(pattern.fits(text) for pattern in self._wild)
+
+
 def _pieces(text: str) -> list[str]:
     """The pieces of a pattern; raises ``ValueError``."""
     if not 0 < len(text) <= MAX_PATTERN_CHARACTERS:

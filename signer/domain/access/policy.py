@@ -1,14 +1,21 @@
-"""The rules in force, as data."""
+"""The rules in force, as data, and found by whom and what they are about."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from signer.domain.access.actions import Action
+from signer.domain.access.actions import KEY_ACTIONS, SIGNING_ACTIONS, Action
+from signer.domain.access.combinations import Every
 from signer.domain.access.decisions import ApprovalDemand
-from signer.domain.access.patterns import Pattern
+from signer.domain.access.patterns import Patterns
+from signer.domain.access.rollback import VersionDemand
+
+DEFAULT_TIMEZONE = "UTC"
+NO_KEYS = Patterns(())
+WITHOUT_CONDITIONS = Every(conditions=())
+Numbered = tuple[int, "Rule"]
 
 
 class Effect(StrEnum):
@@ -25,6 +32,8 @@ class Rule:
     Attributes:
         principals: whom it is about, each written in full.
         keys: which keys, for actions that are done with one.
+        when: what it asks of an artifact and of the moment.
+        version: what it asks of an artifact's version.
         approvals: who has to approve what it allows.
     """
 
@@ -32,39 +41,101 @@ class Rule:
     effect: Effect
     principals: tuple[str, ...]
     actions: frozenset[Action]
-    keys: tuple[Pattern, ...] = ()
+    keys: Patterns = NO_KEYS
+    when: Every = WITHOUT_CONDITIONS
+    version: VersionDemand | None = None
     approvals: tuple[ApprovalDemand, ...] = ()
-
-    def covers(self, key: str) -> bool:
-        """Whether it is about the key of this name."""
-        return any(pattern.fits(key) for pattern in self.keys)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """A revision of the rules, in the order in which they are written.
 
-    ``sha256``: lowercase hex digest of the canonical form.
+    Attributes:
+        sha256: lowercase hex digest of the canonical form.
+        timezone: the one of its times of the week, a name of the IANA database.
     """
 
     revision: int
     sha256: str
     rules: tuple[Rule, ...]
-    _index: Mapping[tuple[str, Action], tuple[tuple[int, Rule], ...]] = field(init=False, repr=False, compare=False)
+    timezone: str = DEFAULT_TIMEZONE
+    _index: _Index = field(init=False, repr=False, compare=False)
+    _guards: _Places = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_index", _index(self.rules))
+        object.__setattr__(self, "_index", _Index(self.rules))
+        guards = [(number, rule) for number, rule in enumerate(self.rules) if rule.approvals]
+        object.__setattr__(self, "_guards", _Places(guards))
 
-    def about(self, principals: Iterable[str], action: Action) -> list[Rule]:
-        """The rules about one of the principals and the action, in the order in which they are written."""
-        found = {number: rule for name in principals for number, rule in self._index.get((name, action), ())}
+    def about(self, principals: Iterable[str], action: Action, key: str | None) -> list[Rule]:
+        """The rules about one of the principals, the action, and the key where it is done with one; as written."""
+        found: dict[int, Rule] = {}
+        for name in principals:
+            found.update(self._index.rules(name, action, key))
         return [found[number] for number in sorted(found)]
 
+    def about_any_key(self, principals: Iterable[str], action: Action) -> list[Rule]:
+        """The rules about one of the principals and the action, whatever the key; as written."""
+        found: dict[int, Rule] = {}
+        for name in principals:
+            found.update(self._index.all_rules(name, action))
+        return [found[number] for number in sorted(found)]
 
-def _index(rules: tuple[Rule, ...]) -> dict[tuple[str, Action], tuple[tuple[int, Rule], ...]]:
-    index: dict[tuple[str, Action], list[tuple[int, Rule]]] = {}
-    for number, rule in enumerate(rules):
-        for principal in rule.principals:
-            for action in rule.actions:
-                index.setdefault((principal, action), []).append((number, rule))
-    return {place: tuple(found) for place, found in index.items()}
+    def guards(self, key: str) -> bool:
+        """Whether a rule asks for approvals of what this key signs: then no rule without them allows that."""
+        return next(self._guards.of(key), None) is not None
+
+
+class _Places:
+    """Rules by the names of their keys; those whose patterns have wild cards are tried one by one."""
+
+    __slots__ = ("_by_key", "_wild", "all")
+
+    def __init__(self, rules: Iterable[Numbered]) -> None:
+        self.all = tuple(rules)
+        self._by_key: dict[str, list[Numbered]] = {}
+        self._wild = tuple(each for each in self.all if each[1].keys.wild)
+        for each in self.all:
+            for key in each[1].keys.literal:
+                self._by_key.setdefault(key, []).append(each)
+
+    def of(self, key: str) -> Iterator[Numbered]:
+        """Those about the key of this name; one may come twice."""
+        yield from self._by_key.get(key, ())
+        for each in self._wild:
+            if any(pattern.fits(key) for pattern in each[1].keys.wild):
+                yield each
+
+
+class _Index:
+    """Rules by principal and action, so that what thousands of them say of others costs nothing."""
+
+    __slots__ = ("_places",)
+
+    def __init__(self, rules: tuple[Rule, ...]) -> None:
+        gathered: dict[tuple[str, Action], list[Numbered]] = {}
+        for number, rule in enumerate(rules):
+            for principal in rule.principals:
+                for action in rule.actions:
+                    gathered.setdefault((principal, action), []).append((number, rule))
+        self._places = {place: _Places(found) for place, found in gathered.items()}
+
+    def rules(self, principal: str, action: Action, key: str | None) -> Iterable[Numbered]:
+        """Those about the key, or about an action that needs none."""
+        places = self._places.get((principal, action))
+        if places is None:
+            return ()
+        if action not in KEY_ACTIONS:
+            return places.all
+        return places.of(key) if key is not None else ()
+
+    def all_rules(self, principal: str, action: Action) -> Iterable[Numbered]:
+        """Those about any key."""
+        places = self._places.get((principal, action))
+        return places.all if places is not None else ()
+
+
+def signs(rule: Rule) -> bool:
+    """Whether all that it is about is signing: only then can it look at what is signed."""
+    return rule.actions <= SIGNING_ACTIONS

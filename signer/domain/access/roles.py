@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from signer.domain.access.actions import KEY_ACTIONS, Action
-from signer.domain.access.patterns import ANYTHING, Pattern
-from signer.domain.access.policy import Effect, Rule
+from signer.domain.access.patterns import ANYTHING, Patterns
+from signer.domain.access.policy import NO_KEYS, Effect, Rule
 from signer.domain.identity import Role
 
-_EVERY_KEY = (Pattern(ANYTHING),)
-_ACTIONS = {
-    Role.ADMINISTRATOR: frozenset(Action),
-    Role.SIGNER: frozenset({Action.READ, Action.SIGN}),
-    Role.AUDITOR: frozenset({Action.READ, Action.READ_LOG}),
-    Role.READER: frozenset({Action.READ}),
-}
+ROLE_ACTIONS: Mapping[Role, frozenset[Action]] = MappingProxyType(
+    {
+        Role.ADMINISTRATOR: frozenset(Action),
+        Role.SIGNER: frozenset({Action.READ, Action.SIGN}),
+        Role.AUDITOR: frozenset({Action.READ, Action.READ_LOG}),
+        Role.READER: frozenset({Action.READ}),
+    }
+)
 
 
 def role_rules() -> tuple[Rule, ...]:
@@ -24,7 +28,7 @@ def role_rules() -> tuple[Rule, ...]:
             effect=Effect.ALLOW,
             principals=(f"role:{role.value}",),
             actions=actions,
-            keys=_EVERY_KEY if actions & KEY_ACTIONS else (),
+            keys=Patterns.of(ANYTHING) if actions & KEY_ACTIONS else NO_KEYS,
         )
-        for role, actions in _ACTIONS.items()
+        for role, actions in ROLE_ACTIONS.items()
     )

@@ -40,7 +40,7 @@ def header(**changes: Any) -> Header:
 
 
 def seen(**changes: Any) -> dict[str, Any]:
-    return dict(seen_of(HeadSeen(manifest=MANIFEST, header=header(**changes))))
+    return dict(seen_of(HeadSeen(manifest=MANIFEST, header=header(**changes), findings=frozenset())))
 
 
 class TestWhatWasSeen:

@@ -43,7 +43,7 @@ def call(request: SigningRequest | None = None, who: Identity = SIGNER, key: str
 
 
 def seen_head(request: ManifestSeen = REQUEST) -> HeadSeen:
-    return HeadSeen(manifest=request.manifest, header=header())
+    return HeadSeen(manifest=request.manifest, header=header(), findings=frozenset())
 
 
 @contextmanager
