@@ -35,6 +35,7 @@ from signer.recorder.supervision import LOCK
 from signer.storage.checkpoint_file import CheckpointFile
 from signer.storage.copying import database_file, write_copy
 from signer.storage.database import Database
+from signer.storage.first_policy import first_policy
 from signer.storage.log_audit import SqlLogAudit
 from signer.storage.log_reader import SqlLogReader
 
@@ -100,7 +101,7 @@ def read_backup(folder: Path, scratch: Path, settings: Settings) -> Backup:
     os.close(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE))
     shutil.copyfile(folder / DATABASE, scratch)
     with closing(database_file(scratch, timeout=settings.database.timeout)) as database:
-        database.upgrade()
+        database.upgrade(then=first_policy(utc_now))
     return _backup(folder, verified_copy(scratch, (folder / CHECKPOINT).read_bytes(), settings))
 
 

@@ -36,6 +36,7 @@ from signer.log_creation import create_log
 from signer.server_settings import MAX_SOCKET_PATH_BYTES, ServerSettings
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
+from signer.storage.first_policy import first_policy
 
 CONFIG_NAME = "artifact-signer.toml"
 LOG_KEY_NAME = "log.vkey"
@@ -274,7 +275,7 @@ def _make_database(directory: Path, config: Path) -> None:
     settings = load_settings(config, {})
     database = Database(settings.database)
     try:
-        database.upgrade()
+        database.upgrade(then=first_policy(utc_now))
         create_log(settings, origin=None, token=None, directory=directory)
         store = SqlApiTokenStore(database=database, clock=utc_now)
         name = f"admin-{secrets.token_hex(3)}" if store.name_taken("admin") else "admin"

@@ -26,6 +26,7 @@ from signer.log_continuation import ContinuedLog, continue_log, require_tokens
 from signer.storage.checkpoint_file import CheckpointFile, SavedCheckpoint
 from signer.storage.copying import copy_rows, database_file, is_in_use, settle
 from signer.storage.database import Database
+from signer.storage.first_policy import forget_first_policy
 from signer.storage.log_audit import SqlLogAudit
 
 _BESIDE = ("", "-wal", "-shm")
@@ -139,6 +140,7 @@ def _fill(settings: Settings, stage: Path) -> None:
         if is_in_use(target):
             raise DatabaseTaken
         with source.snapshot() as rows, target.writing() as connection:
+            forget_first_policy(connection)
             copy_rows(rows, connection)
 
 

@@ -52,11 +52,13 @@ def database() -> None:
 @config_option
 def upgrade(config: Path) -> None:
     """Bring the database's schema to this release."""
+    from signer.bootstrap import utc_now
     from signer.storage.database import Database
+    from signer.storage.first_policy import first_policy
 
     opened = Database(load_settings(config, os.environ).database)
     try:
-        before, expected = opened.upgrade()
+        before, expected = opened.upgrade(then=first_policy(utc_now))
     finally:
         opened.close()
     note(f"the database is at revision {expected}" + ("" if before != expected else ", as it was"))

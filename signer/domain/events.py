@@ -1,4 +1,4 @@
-"""What happened to keys, as a closed set of typed events.
+"""What happened to keys and to access, as a closed set of typed events.
 
 Every change of a record writes exactly one event, in the same transaction.
 """
@@ -33,6 +33,13 @@ class EventType(StrEnum):
     API_TOKEN_CREATED = "api-token-created"  # noqa: S105  (a name, no secret)
     API_TOKEN_REVOKED = "api-token-revoked"  # noqa: S105  (the same)
     API_TOKEN_REINSTATED = "api-token-reinstated"  # noqa: S105  (the same)
+    POLICY_APPLIED = "policy-applied"
+    PERSON_CREATED = "person-created"
+    PERSON_CHANGED = "person-changed"
+    PERSON_DISABLED = "person-disabled"
+    PERSON_ENABLED = "person-enabled"
+    GROUP_CHANGED = "group-changed"
+    FLOOR_SET = "floor-set"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

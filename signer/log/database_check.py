@@ -61,7 +61,10 @@ def faults_of_rows(rows: LogRows, facts: LogFacts, newest: str, access: str | No
 
 def _faults_of_access(facts: LogFacts) -> Iterator[Fault]:
     if facts.size and facts.access_found != facts.access_sha256:
-        yield _row("what gives power (keys, versions, certificates, API tokens)", "no leaf tells of these rows")
+        yield _row(
+            "what gives power (keys, versions, certificates, API tokens, policies, people, groups)",
+            "no leaf tells of these rows",
+        )
     if facts.waiting and facts.size:
         yield _row("what was recorded before the log", "its beginning has taken that in, and more is there")
     if facts.signatures != facts.first_leaves:

@@ -13,8 +13,10 @@ from typing import Any
 from sqlalchemy import Connection, Table, delete, func, insert, inspect, select, text
 
 from signer.config import DatabaseSettings
+from signer.storage.access_tables import policy_revisions
 from signer.storage.database import Database
-from signer.storage.tables import access_state, log_head, metadata, workers
+from signer.storage.schema import metadata
+from signer.storage.tables import access_state, log_head, workers
 
 COPIED: tuple[Table, ...] = tuple(table for table in metadata.sorted_tables if table is not workers)
 # Made with their one row, which is the copied one's to be.
@@ -61,8 +63,12 @@ def is_in_use(database: Database) -> bool:
     """Whether the database holds anything that a copy would meet."""
     with database.reading() as connection:
         there = set(inspect(connection).get_table_names())
-        counted = [table for table in COPIED if table not in SINGLE and table.name in there]
-        return any(connection.execute(select(func.count()).select_from(table)).scalar_one() for table in counted)
+        counted = [table for table in COPIED if table not in (*SINGLE, policy_revisions) and table.name in there]
+        applied = select(policy_revisions.c.revision).where(policy_revisions.c.revision > 1)
+        # The first one comes with the schema.
+        return any(connection.execute(select(func.count()).select_from(table)).scalar_one() for table in counted) or (
+            policy_revisions.name in there and connection.execute(applied).first() is not None
+        )
 
 
 def _plain(row: Any) -> dict[str, Any]:

@@ -141,10 +141,11 @@ class Database:
         """
         return self._allowance.within(seconds)
 
-    def upgrade(self) -> tuple[str | None, str]:
+    def upgrade(self, *, then: Callable[[Connection], None] | None = None) -> tuple[str | None, str]:
         """Bring the schema to the revision of this release; an SQLite file that is missing is made.
 
-        Returns the revision before (None: there was none) and the one after.
+        ``then``: what else belongs to it, in the same transaction. Returns the revision before (None: there was none)
+        and the one after.
 
         Raises ``DatabaseRevisionMismatch`` where it is at one that this release does not know.
         """
@@ -160,6 +161,8 @@ class Database:
             before, expected = _known_revision(connection)
             configuration.attributes["connection"] = connection
             command.upgrade(configuration, "head")
+            if then is not None:
+                then(connection)
         return before, expected
 
     def revisions(self) -> tuple[str | None, str]:

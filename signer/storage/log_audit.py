@@ -14,7 +14,9 @@ from signer.domain.leaves import leaf_time
 from signer.domain.log_rows import CheckpointRow, LeafRow, LogFacts, MachineRow, SignatureRow, TileRow
 from signer.errors import DatabaseDamaged, LogMissing
 from signer.storage.access import access_digest
+from signer.storage.access_tables import policy_revisions
 from signer.storage.database import Database
+from signer.storage.policy_store import text_digest
 from signer.storage.tables import (
     events_before_log,
     keys,
@@ -28,7 +30,7 @@ from signer.storage.tables import (
     versions,
 )
 
-KEPT = ("signatures", "log_leaves", "log_tiles", "log_checkpoints")
+KEPT = ("signatures", "log_leaves", "log_tiles", "log_checkpoints", "policy_revisions")
 _APART = ("id", "leaf", "hash", "signature_id")
 BESIDE: tuple[Column[Any], ...] = tuple(column for column in log_leaves.columns if column.name not in _APART)
 """Every column but these: one that is new is compared from the day on which it is there."""
@@ -167,6 +169,9 @@ def _tile_row(row: Any) -> TileRow:
 
 def _access(connection: Connection) -> str:
     try:
+        texts = connection.execute(select(policy_revisions.c.text, policy_revisions.c.sha256))
+        if any(text_digest(row.text) != row.sha256 for row in texts):
+            return "of a policy whose text is another"
         return access_digest(connection)
     except (ValueError, TypeError):
         return "of rows that cannot be read"

@@ -84,7 +84,7 @@ def logged(database: Database, clock: Clock) -> Iterator[LogTransaction]:
     with database.writing() as connection:
         head = lock_head(connection)
         if head.size:
-            _compare_access(connection, head)
+            compare_access(connection, head)
         log = LogTransaction(connection=connection, head=head, clock=clock)
         yield log
         log.finish()
@@ -98,7 +98,8 @@ def newest_on_record(connection: Connection) -> datetime | None:
     return newest
 
 
-def _compare_access(connection: Connection, head: LogHead) -> None:
+def compare_access(connection: Connection, head: LogHead) -> None:
+    """Raises ``AccessTampered`` where what gives power is not what the head says of it."""
     found = access_digest(connection)
     if found != head.access_sha256:
         raise AccessTampered(revision=access_revision(connection), expected=head.access_sha256, found=found)

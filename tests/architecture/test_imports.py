@@ -127,6 +127,7 @@ LAYERS = {
         allowed=(
             "signer.storage",
             "signer.services.ports",
+            "signer.services.access_ports",
             "signer.domain",
             "signer.errors",
             "signer.config.DatabaseSettings",
@@ -136,7 +137,13 @@ LAYERS = {
     ),
     "the authentication implements ports and knows no service": Layer(
         name="signer.auth",
-        allowed=("signer.auth", "signer.services.ports", "signer.domain", "signer.errors"),
+        allowed=(
+            "signer.auth",
+            "signer.services.ports",
+            "signer.services.access_ports",
+            "signer.domain",
+            "signer.errors",
+        ),
     ),
     "the web layer calls services and knows no storage": Layer(
         name="signer.web",
@@ -305,7 +312,7 @@ def test_the_web_layer_reads_records_through_services_only() -> None:
         str(item)
         for item in imports("signer")
         if inside(item.module, "signer.web")
-        and item.within("signer.services.ports")
+        and item.within("signer.services.ports", "signer.services.access_ports")
         and item.target.endswith(("Store", "Ledger", "Reader", "Recorder"))
     ]
     assert stores == []

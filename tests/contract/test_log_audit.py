@@ -17,7 +17,10 @@ from signer.domain.events import Event, EventType
 from signer.log.check import Verdict
 from signer.services.ports import Certificate
 from signer.storage import tables
+from signer.storage.access import LATER_POWER
 from signer.storage.database import Database
+from signer.storage.people_store import SqlPeopleStore
+from signer.storage.schema import metadata
 from signer.storage.tables import log_checkpoints, log_head, log_leaves, log_machines, log_tiles, signatures
 from tests.support.audited_logs import AuditedLog, check_audited
 from tests.support.clock import ManualClock
@@ -25,8 +28,15 @@ from tests.support.databases import Opener, settings
 from tests.support.records import event
 from tests.support.written_logs import KEY, note
 
-LOG_TABLES = tuple(table for table in tables.metadata.sorted_tables if table.name.startswith("log_"))
-POWER_TABLES = (tables.keys, tables.versions, tables.certificates, tables.api_tokens, tables.access_state)
+LOG_TABLES = tuple(table for table in metadata.sorted_tables if table.name.startswith("log_"))
+POWER_TABLES = (
+    tables.keys,
+    tables.versions,
+    tables.certificates,
+    tables.api_tokens,
+    tables.access_state,
+    *(table for table, _ in LATER_POWER),
+)
 # Nothing that was signed tells these: they say which machine looked, and when, and stop nothing that is right.
 TOLD_BY_NOTHING = {
     ("log_machines", "machine"), ("log_machines", "timeline"), ("log_machines", "seen_at"),
@@ -46,12 +56,23 @@ def fill(log: AuditedLog) -> None:
     )  # fmt: skip
     certificate = Certificate(pem="pem", chain_pem="", self_signed=True, not_after=MOMENT, created_at=MOMENT)
     log.store.add_certificate(log.store.key(KEY), 1, certificate, event(EventType.CERTIFICATE_ISSUED, key=KEY))
+    fill_people(SqlPeopleStore(database=log.database, clock=ManualClock()))
     log.sign(300)
     log.sign(4, again=True)
     log.certify()
     log.sign(3)
     log.certify(row=False)
     log.sign(1)
+
+
+def fill_people(store: SqlPeopleStore) -> None:
+    """Somebody with everything that is told of people."""
+    changed = event(EventType.PERSON_CHANGED, key=None, version=None)
+    store.add_person(name="ada", display="Ada", email="ada@example.org", event=changed)
+    store.assign("ci:forge/17", "ada", changed)
+    store.add_group("release", changed)
+    store.add_member("release", "person:ada", changed)
+    store.disable("ada", changed)
 
 
 @pytest.fixture(scope="module")

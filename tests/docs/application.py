@@ -19,6 +19,7 @@ from signer.domain.keys import UNBOUNDED, Origin, Purpose
 from signer.services.ports import NewKey, NewVersion, TokenAccess
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
+from signer.storage.first_policy import first_policy
 from signer.storage.key_store import SqlKeyStore
 from signer.token import open_tokens
 from signer.web.app import create_app
@@ -56,7 +57,7 @@ def application(
     """
     settings = _settings(directory)
     database = Database(settings.database)
-    database.upgrade()
+    database.upgrade(then=first_policy(_now))
     store = SqlKeyStore(database=database, clock=_now)
     api_tokens = SqlApiTokenStore(database=database, clock=_now)
     tokens = cast("TokenAccess", open_tokens(settings))

@@ -8,6 +8,7 @@ from signer.config import DatabaseSettings
 from signer.domain.leaves import AccessChange, LeafDraft, LogEvent
 from signer.storage.access import access_digest, access_revision
 from signer.storage.database import Database
+from signer.storage.first_policy import first_policy
 from signer.storage.log_append import append, lock_head
 from signer.storage.log_start import start_log
 
@@ -25,7 +26,7 @@ def migrate(url: str, *, log: bool = True) -> None:
     """Bring a database to the newest revision, and begin a log whose key nobody has."""
     database = Database(settings(url))
     try:
-        database.upgrade()
+        database.upgrade(then=first_policy(lambda: LOG_BEGAN))
         if log:
             begin_log(database)
     finally:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psycopg
 
-from signer.storage.tables import metadata
+from signer.storage.schema import metadata
 
 INSTALLED_UNDER = Path("/usr/lib/postgresql")
 START_SECONDS = 30.0
@@ -39,7 +39,7 @@ SETTINGS = {
 }
 
 # What a database holds when it is new, with a log that has begun.
-KEPT = ("access_state", "log_head", "log_leaves")
+KEPT = ("access_state", "log_head", "log_leaves", "policy_revisions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,15 @@ from signer.storage.access import access_digest
 from signer.storage.log_append import append, lock_head
 from signer.storage.tables import api_tokens, log_head, log_leaves, versions
 from tests.support.clock import START
+from tests.support.planting import (
+    plant_a_group,
+    plant_a_member,
+    plant_a_person,
+    plant_a_policy,
+    plant_an_identity,
+    put_an_older_policy_back,
+    rewrite_a_policy,
+)
 from verifier.log import Frontier, leaf_hash
 
 
@@ -121,6 +130,13 @@ class Tampering:
 TAMPERINGS = {
     "an API token is planted": Tampering(change=plant_a_token, found=AccessTampered),
     "an API token is planted and the digest fits": Tampering(change=plant_and_set_the_digest, found=AccessTampered),
+    "a policy is planted": Tampering(change=plant_a_policy, found=AccessTampered),
+    "an older policy is put back": Tampering(change=put_an_older_policy_back, found=AccessTampered),
+    "a policy is another": Tampering(change=rewrite_a_policy, found=AccessTampered),
+    "a person is planted": Tampering(change=plant_a_person, found=AccessTampered),
+    "a group is planted": Tampering(change=plant_a_group, found=AccessTampered),
+    "a member is planted in a group": Tampering(change=plant_a_member, found=AccessTampered),
+    "an identity is given to somebody": Tampering(change=plant_an_identity, found=AccessTampered),
     "a limit is raised": Tampering(change=raise_a_limit, found=AccessTampered),
     "a state is put back": Tampering(change=put_an_old_state_back, found=AccessTampered),
     "the digest is changed": Tampering(change=set_the_digest, found=AccessTampered),

@@ -2,7 +2,9 @@
 
 from alembic import context
 
-from signer.storage.tables import metadata
+from signer.storage import tables
+
+metadata = tables.keys.metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
 with context.begin_transaction():

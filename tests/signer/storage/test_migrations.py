@@ -16,7 +16,7 @@ from sqlalchemy.engine.interfaces import ReflectedIndex
 from signer.errors import DatabaseRevisionMismatch
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database, _alembic
-from signer.storage.tables import metadata
+from signer.storage.schema import metadata
 from tests.support import rivals
 from tests.support.crowd import Crowd
 from tests.support.databases import Opener

@@ -1,0 +1,132 @@
+"""Refusals of what administers access: policies, people, groups, and the floors of versions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from signer.errors.base import SignerError
+
+
+@dataclass(eq=False, kw_only=True)
+class PolicyMissing(SignerError):
+    """The database holds no policy: nothing is allowed. An upgrade writes the first."""
+
+    code = "policy-missing"
+
+
+@dataclass(eq=False, kw_only=True)
+class PolicyTampered(SignerError):
+    """The text of a policy in the database is not the one that was applied."""
+
+    code = "policy-tampered"
+    revision: int
+    expected: str
+    found: str
+
+
+@dataclass(eq=False, kw_only=True)
+class PolicyRevisionNotFound(SignerError):
+    """No policy was ever applied under this number."""
+
+    code = "policy-revision-not-found"
+    revision: int
+    newest: int
+
+
+@dataclass(eq=False, kw_only=True)
+class PolicyChanged(SignerError):
+    """Another policy was applied meanwhile: what was to be applied was made for ``expected``."""
+
+    code = "policy-changed"
+    expected: int
+    found: int
+
+
+@dataclass(eq=False, kw_only=True)
+class PolicyUnchanged(SignerError):
+    """The policy is this very text already."""
+
+    code = "policy-unchanged"
+    revision: int
+
+
+@dataclass(eq=False, kw_only=True)
+class PolicyTooLarge(SignerError):
+    """A policy of more bytes than are kept."""
+
+    code = "policy-too-large"
+    octets: int
+    limit: int
+
+
+@dataclass(eq=False, kw_only=True)
+class PolicyLocksOut(SignerError):
+    """Under this policy no valid credential on record could apply the next one. ``looked_at``: how many there are."""
+
+    code = "policy-locks-out"
+    looked_at: int
+
+
+@dataclass(eq=False, kw_only=True)
+class PrincipalInvalid(SignerError):
+    """Neither the name of a person nor of an identity."""
+
+    code = "principal-invalid"
+    principal: str
+
+
+@dataclass(eq=False, kw_only=True)
+class PersonNameTaken(SignerError):
+    """A person of this name is on record: names are not used twice."""
+
+    code = "person-name-taken"
+    person: str
+
+
+@dataclass(eq=False, kw_only=True)
+class PersonNotFound(SignerError):
+    """No person has this name."""
+
+    code = "person-not-found"
+    person: str
+
+
+@dataclass(eq=False, kw_only=True)
+class PersonDisabled(SignerError):
+    """The person may be given nothing while they are disabled."""
+
+    code = "person-disabled"
+    person: str
+
+
+@dataclass(eq=False, kw_only=True)
+class GroupNameTaken(SignerError):
+    """A group of this name is on record."""
+
+    code = "group-name-taken"
+    group: str
+
+
+@dataclass(eq=False, kw_only=True)
+class GroupNotFound(SignerError):
+    """No group has this name."""
+
+    code = "group-not-found"
+    group: str
+
+
+@dataclass(eq=False, kw_only=True)
+class IdentityAssigned(SignerError):
+    """The identity belongs to a person already."""
+
+    code = "identity-assigned"
+    identity: str
+    person: str
+
+
+@dataclass(eq=False, kw_only=True)
+class IdentityNotAssigned(SignerError):
+    """The identity belongs to nobody."""
+
+    code = "identity-not-assigned"
+    identity: str

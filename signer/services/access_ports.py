@@ -1,0 +1,104 @@
+"""What the services need of whoever keeps policies, people, groups and floors; ``storage`` provides it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from signer.domain.events import Event
+from signer.domain.people import Group, Membership, Person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPolicy:
+    """A policy as it was applied. ``sha256``: of the text in UTF-8, lowercase hex; compared when it was read."""
+
+    revision: int
+    text: str
+    sha256: str
+    applied_at: datetime
+    actor: str
+    reason: str
+    break_glass: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPolicy:
+    """A policy to be applied in the place of revision ``expected``."""
+
+    text: str
+    sha256: str
+    expected: int
+    actor: str
+    reason: str
+    break_glass: bool
+
+
+class PolicyStore(Protocol):
+    """Policies by their revisions; the newest one is in force. Raises what databases raise."""
+
+    def current(self) -> StoredPolicy:
+        """The newest; raises ``PolicyMissing`` or ``PolicyTampered``."""
+
+    def revision(self, number: int) -> StoredPolicy:
+        """One that was applied; raises ``PolicyRevisionNotFound``, ``PolicyMissing`` or ``PolicyTampered``."""
+
+    def revisions(self) -> tuple[StoredPolicy, ...]:
+        """All, oldest first."""
+
+    def apply(self, policy: NewPolicy, event: Event) -> StoredPolicy:
+        """Put it in force, durable when the call returns; raises ``PolicyChanged``."""
+
+
+class PeopleStore(Protocol):
+    """People, their identities, and groups. Every write is one transaction, with the event that tells of it."""
+
+    def people(self) -> tuple[Person, ...]:
+        """All by name, disabled ones too."""
+
+    def person(self, name: str) -> Person:
+        """One; raises ``PersonNotFound``."""
+
+    def add_person(self, *, name: str, display: str, email: str | None, event: Event) -> Person:
+        """Record a person; raises ``PersonNameTaken``."""
+
+    def disable(self, name: str, event: Event) -> bool:
+        """End what the person's identities prove, at once; False where it was ended. Raises ``PersonNotFound``."""
+
+    def enable(self, name: str, event: Event) -> bool:
+        """Let them prove again; False where they do. Raises ``PersonNotFound``."""
+
+    def assign(self, identity: str, person: str, event: Event) -> None:
+        """Give an identity to a person; raises ``PersonNotFound``, ``PersonDisabled`` or ``IdentityAssigned``."""
+
+    def unassign(self, identity: str, event: Event) -> None:
+        """Take it back; raises ``IdentityNotAssigned``."""
+
+    def assigned(self) -> dict[str, str]:
+        """The person of each identity that has one, by the identity's name."""
+
+    def groups(self) -> tuple[Group, ...]:
+        """All by name."""
+
+    def group(self, name: str) -> Group:
+        """One; raises ``GroupNotFound``."""
+
+    def add_group(self, name: str, event: Event) -> Group:
+        """Record a group; raises ``GroupNameTaken``."""
+
+    def add_member(self, group: str, member: str, event: Event) -> bool:
+        """Let a principal be a member; False where it is. Raises ``GroupNotFound`` or ``PersonNotFound``."""
+
+    def remove_member(self, group: str, member: str, event: Event) -> bool:
+        """Let it be none; False where it is none. Raises ``GroupNotFound``."""
+
+
+class Directory(Protocol):
+    """Tells authenticators whose an identity is."""
+
+    def membership(self, identity: str, *, person: str | None = None) -> Membership:
+        """Person and groups of an identity; ``person``: whose its credential says that it is.
+
+        Raises ``CredentialsRejected`` where the person is disabled.
+        """
