@@ -45,6 +45,7 @@ logger = logging.getLogger("artifact-signer.recorder")
 LOOK_SECONDS = 0.5
 # Between two tries of what nobody waits for, at a database that does not answer: batches find out sooner.
 TROUBLED_SECONDS = 5.0
+# After the last batch, before what nobody waits for is done: a transaction of its own delays the batch that comes next.
 QUIET_SECONDS = 0.1
 PASSING = (
     CheckpointFileDamaged,
@@ -108,15 +109,22 @@ class Desk:
     """
 
     def __init__(
-        self, *, records: Records | None, release: Release, send: Send, outside: Outside | None = None
+        self,
+        *,
+        records: Records | None,
+        release: Release,
+        send: Send,
+        outside: Outside | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._monotonic = monotonic
         self._records = records
         self._release = release
         self._send = send
         self._outside = outside
         self._offered: Certified | None = None
         self._trouble: str | None = None
-        self._next_look = self._next_try = 0.0
+        self._next_look = self._next_try = self._quiet_from = 0.0
         self._ends: float | None = None
         self._kept = 0
         self._bound = RefusalBound()
@@ -140,14 +148,23 @@ class Desk:
     @property
     def patience(self) -> float:
         """Seconds until ``rest`` has something to do, if nobody asks for anything."""
-        return QUIET_SECONDS if self._unwritten else LOOK_SECONDS
+        if not self._unwritten:
+            return LOOK_SECONDS
+        left = self._quiet_from - self._monotonic()
+        # It may be that the database does not take it.
+        return left if left > 0 else QUIET_SECONDS
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing was asked for in the last moment."""
+        return self._monotonic() >= self._quiet_from
 
     def has_to_end(self) -> bool:
         """Whether what stops this process may be over for the next one; it is told to workers for a moment first."""
         if not isinstance(self._release.found, PASSING):
             return False
-        self._ends = self._ends or time.monotonic() + PASSING_SECONDS
-        return time.monotonic() >= self._ends
+        self._ends = self._ends or self._monotonic() + PASSING_SECONDS
+        return self._monotonic() >= self._ends
 
     def commit(self, batch: list[tuple[Peer, Posted]]) -> None:
         """Record all of it, and answer."""
@@ -167,6 +184,7 @@ class Desk:
             log = self._records.verified
             size = log.size if log.size > before else covering
             self._release.when_covered(log, size, partial(self._answer_held, held))
+        self._quiet_from = self._monotonic() + QUIET_SECONDS
 
     def _recorded(self, entries: Sequence[SignatureEntry]) -> Sequence[Answer]:
         self._heed()
@@ -180,7 +198,7 @@ class Desk:
             return [self._release.trouble or error] * len(entries)
         except SignerError as error:
             self._note(error.code, error.code)
-            self._next_try = time.monotonic() + TROUBLED_SECONDS
+            self._next_try = self._monotonic() + TROUBLED_SECONDS
             return [error] * len(entries)
         except Exception as error:  # noqa: BLE001  (the recorder goes on; nothing of this batch is given out)
             self._note("unforeseen", origin(error))
@@ -203,7 +221,7 @@ class Desk:
 
     def tell(self, refused: Sequence[RefusedCall]) -> None:
         """Put refusals on record, as far as they are not too many; they are certified with the next look."""
-        drafts = self._bound.drafts(refused, now=time.monotonic())
+        drafts = self._bound.drafts(refused, now=self._monotonic())
         if drafts and self._records is not None and self._release.trouble is None:
             self._attempt(partial(self._records.tell, drafts))
             self._next_look = 0.0
@@ -234,11 +252,11 @@ class Desk:
         self._heed()
         if self._records is None or self._release.found is not None:
             return
-        now = time.monotonic()
-        if now >= self._next_try and (self._unwritten or now >= self._next_look):
+        now = self._monotonic()
+        if now >= self._next_try and (self._has_to_write or now >= self._next_look):
             failure = self._attempt(self._look)
             # A batch that comes meanwhile waits for what is tried here.
-            self._next_try = time.monotonic() + (TROUBLED_SECONDS if failure is not None else 0.0)
+            self._next_try = self._monotonic() + (TROUBLED_SECONDS if failure is not None else 0.0)
 
     def prove(self, provers: list[tuple[Peer, int]]) -> None:
         """Answer those who ask whether records become durable."""
@@ -252,16 +270,21 @@ class Desk:
             # Signed and written once more, also where nothing has changed: so token and disk are proved as well.
             self._release.certify(self._records.verified, partial(self._tell_provers, provers))
 
+    @property
+    def _has_to_write(self) -> bool:
+        """Whether no batch comes soon that the checkpoint could be written with."""
+        return self._unwritten and self.quiet
+
     def _look(self) -> None:
         if self._records is None:
             return
-        if self._unwritten:
+        if self._has_to_write:
             self._records.flush()
             self._unwritten = False
-        if time.monotonic() < self._next_look:
+        if self._monotonic() < self._next_look:
             return
         self._records.look()
-        self._next_look = time.monotonic() + LOOK_SECONDS
+        self._next_look = self._monotonic() + LOOK_SECONDS
         log, release = self._records.verified, self._release
         if log.size > release.ordered or release.trouble is not None or release.certified is None:
             release.certify(log)

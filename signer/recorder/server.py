@@ -66,7 +66,6 @@ class RecorderServer:
         self._waiting: deque[tuple[Peer, Posted]] = deque()
         self._provers: list[tuple[Peer, int]] = []
         self._refused: list[RefusedCall] = []
-        self._busy = False
         listener.setblocking(False)
         os.set_blocking(lifeline, False)
         self._selector = selectors.DefaultSelector()
@@ -96,9 +95,8 @@ class RecorderServer:
             self._desk.commit(batch)
             if self._housekeeping is not None:
                 self._housekeeping.committed(len(batch))
-        elif not self._busy and self._housekeeping is not None:
+        elif self._desk.quiet and self._housekeeping is not None:
             self._housekeeping.idle()
-        self._busy = bool(batch)
         if self._refused:
             refused, self._refused = self._refused, []
             self._desk.tell(refused)

@@ -28,7 +28,7 @@ from signer.errors import (
     SignerError,
 )
 from signer.storage.allowance import Allowance
-from signer.storage.sqlite import MILLISECONDS, SqliteFile, attach
+from signer.storage.sqlite import BEGINS_NOTHING, MILLISECONDS, SqliteFile, attach
 from signer.storage.write_ahead import WriteAheadLog
 
 if TYPE_CHECKING:  # a fifth of what a recorder imports, and it never asks for the revision
@@ -72,6 +72,11 @@ def gave_way_or_lost(error: DatabaseUnavailable) -> bool:
 
 
 # Connections for queries begin no transactions by themselves.
+# SQLAlchemy's own option has SQLite forget every prepared statement, each time that a connection is given back.
+_WITHOUT_TRANSACTION: dict[str, dict[str, Any]] = {
+    "sqlite": {BEGINS_NOTHING: True},
+    "postgresql": {"isolation_level": "AUTOCOMMIT"},
+}
 _SNAPSHOT = {"sqlite": "BEGIN", "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
 
 
@@ -85,7 +90,7 @@ class Database:
         self._file = SqliteFile(Path(url.database or "")) if url.get_backend_name() == "sqlite" else None
         if self._file is not None:
             attach(self._engine, self._file, settings.timeout)
-        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._reading = self._engine.execution_options(**_WITHOUT_TRANSACTION[url.get_backend_name()])
 
     @property
     def dialect(self) -> str:

@@ -27,6 +27,8 @@ OWNER_ONLY = 0o600
 # Durable commits, readers that never wait for writers, references that are kept, and a log that one process alone
 # copies back (see write_ahead).
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "wal_autocheckpoint=0")
+# An execution option of connections that only read: each of their statements stands for itself.
+BEGINS_NOTHING = "begins_nothing"
 
 Identity = tuple[int, int]
 
@@ -142,7 +144,7 @@ class _BeginImmediate:
         self._timeout = timeout
 
     def __call__(self, connection: Connection) -> None:
-        if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+        if connection.get_execution_options().get(BEGINS_NOTHING):
             return
         driver: Any = connection.connection.dbapi_connection
         driver.execute("PRAGMA busy_timeout=0").close()

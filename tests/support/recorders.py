@@ -106,15 +106,20 @@ class MemoryLog:
         self.failure: SignerError | None = None
         self.told: list[LeafDraft] = []
         self.untold: SignerError | None = None
+        self.looked = self.flushed = 0
 
     def record_many(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
         """As the port."""
         outcomes = self._records.record_many(entries)
-        self.look()
+        self._follow()
         return outcomes
 
     def look(self) -> None:
         """As the port."""
+        self.looked += 1
+        self._follow()
+
+    def _follow(self) -> None:
         if self.failure is not None:
             raise self.failure
         new = self._records.records[self.verified.size :]
@@ -134,6 +139,7 @@ class MemoryLog:
 
     def flush(self) -> None:
         """As the port."""
+        self.flushed += 1
 
 
 class MemorySlots:

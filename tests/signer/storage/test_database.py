@@ -40,6 +40,22 @@ class TestSettings:
             assert found == wanted
         opener.close()
 
+    def test_reading_from_sqlite_says_nothing_that_nobody_asked(self, sqlite_url: str) -> None:
+        # A PRAGMA at each turn would have the connection forget all statements that it has prepared.
+        opener = Opener(sqlite_url)
+        database = opener()
+        said: list[str] = []
+        with database.reading() as connection:
+            driver = connection.connection.dbapi_connection
+            assert isinstance(driver, sqlite3.Connection)
+            driver.set_trace_callback(said.append)
+        for _ in range(3):
+            with database.reading() as connection:
+                connection.execute(text("SELECT 1"))
+        driver.set_trace_callback(None)
+        assert said == ["SELECT 1"] * 3
+        opener.close()
+
     def test_a_password_comes_from_its_file_and_is_not_shown(self, tmp_path: Path) -> None:
         (tmp_path / "password").write_text("hunter2\n")
         database = Database(
