@@ -13,7 +13,7 @@ from signer.services.certificates import CertificateService
 from signer.services.lifecycle import LifecycleService
 from signer.services.log_proofs import LogProofService
 from signer.services.log_queries import LogQueryService
-from signer.services.ports import Authenticator
+from signer.services.ports import Authenticator, CiExchange
 from signer.services.publication import PublicationService
 from signer.services.quarantine import Quarantine
 from signer.services.queries import QueryService
@@ -46,6 +46,7 @@ class Application:
     """The services of one process, over one database and one set of tokens. Safe for threads."""
 
     authenticator: Authenticator
+    ci: CiExchange
     artifact_signing: ArtifactSigning
     lifecycle: LifecycleService
     certificates: CertificateService

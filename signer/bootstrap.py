@@ -12,7 +12,9 @@ from functools import partial
 from hsm import AsyncSigner, TokenHealth, TokenPool
 from signer.application import Application, BodyLimit, RequestLimits
 from signer.auth import api_tokens
+from signer.auth.ci import sessions
 from signer.auth.methods import Methods
+from signer.ci_bootstrap import ci_authenticator, ci_exchange
 from signer.config import Settings
 from signer.processes import is_alive, this_worker
 from signer.recorder.addresses import socket_path
@@ -31,6 +33,7 @@ from signer.services.log_queries import LogQueryService
 from signer.services.ports import (
     AsyncTokenSigner,
     Authenticator,
+    CiExchange,
     Clock,
     Identities,
     KeyStore,
@@ -80,6 +83,7 @@ class Parts:
     token_signer: AsyncTokenSigner
     authenticator: Authenticator
     identities: Identities
+    ci: Callable[[Callable[[], datetime]], CiExchange]
     clock: Clock
     monotonic: Callable[[], float]
     reports: WorkerReports
@@ -109,7 +113,7 @@ def sql_parts(
     Without a ``token_signer`` it signs no artifacts.
     """
     stages = stages or Stages()
-    methods = _methods(database, clock)
+    methods = _methods(settings, database, clock)
     log_reader = SqlLogReader(database=database)
     return Parts(
         store=SqlKeyStore(database=database, clock=clock),
@@ -119,6 +123,7 @@ def sql_parts(
         token_signer=token_signer or _NoSigner(),
         authenticator=methods,
         identities=methods,
+        ci=partial(ci_exchange, settings, database=database, clock=clock),
         clock=clock,
         monotonic=monotonic,
         reports=SqlWorkerStore(database=database, worker=this_worker(), is_alive=is_alive, clock=clock),
@@ -128,13 +133,17 @@ def sql_parts(
     )
 
 
-def _methods(database: Database, clock: Clock) -> Methods:
+def _methods(settings: Settings, database: Database, clock: Clock) -> Methods:
     tokens = api_tokens.ApiTokenAuthenticator(
         store=SqlApiTokenStore(database=database, clock=clock),
         monotonic=time.monotonic,
         cache_seconds=CREDENTIAL_CACHE_SECONDS,
     )
-    return Methods(bearer={api_tokens.PREFIX: tokens}, kinds={api_tokens.KIND: tokens})
+    ci = ci_authenticator(settings, database=database, clock=clock, cache_seconds=CREDENTIAL_CACHE_SECONDS)
+    return Methods(
+        bearer={api_tokens.PREFIX: tokens, f"{sessions.PREFIX}_": ci},
+        kinds={api_tokens.KIND: tokens, sessions.KIND: ci},
+    )
 
 
 def _checkpoints(settings: Settings, reader: SqlLogReader) -> CheckpointSource:
@@ -172,6 +181,7 @@ def build_application(settings: Settings, parts: Parts) -> Application:
     log, proofs = _log(parts)
     return Application(
         authenticator=parts.authenticator,
+        ci=parts.ci(clock.now),
         artifact_signing=_artifact_signing(settings, parts, steady, quarantine, readiness),
         lifecycle=LifecycleService(
             store=parts.store,
@@ -312,6 +322,7 @@ class Runtime:
         """Start the token processes and the readiness proof."""
         self._pool.start()
         self.application.readiness.start()
+        self.application.ci.start()
 
     def join(self, loop: asyncio.AbstractEventLoop) -> None:
         """Sign on this event loop; to be called on it, once."""

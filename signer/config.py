@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from signer.ci_settings import CiIdentitySettings, CiIssuerSettings, check_ci
 from signer.errors import ConfigurationInvalid
 from signer.log_settings import LogSettings
 from signer.server_settings import ServerSettings
@@ -143,6 +144,13 @@ class Settings(Section):
     log: LogSettings = LogSettings()  # type: ignore[call-arg]
     logging: LoggingSettings = LoggingSettings()  # type: ignore[call-arg]
     tokens: tuple[TokenSettings, ...] = Field(min_length=1)
+    ci_issuer: tuple[CiIssuerSettings, ...] = ()
+    ci_identity: tuple[CiIdentitySettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _ci_tables_belong_together(self) -> Self:
+        check_ci(self.ci_issuer, self.ci_identity, url=self.server.url)
+        return self
 
     @field_validator("tokens")
     @classmethod
@@ -251,6 +259,7 @@ def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
             "log": settings.log.below(base),
             "spool": settings.spool.model_copy(update={"directory": base / settings.spool.directory}),
             "tokens": tuple(_with_absolute_pin(token, base) for token in settings.tokens),
+            "ci_issuer": tuple(issuer.below(base) for issuer in settings.ci_issuer),
         }
     )
 

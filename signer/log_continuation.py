@@ -31,6 +31,7 @@ from signer.log_creation import (
 from signer.services.lifecycle import LifecycleService
 from signer.services.ports import KeyStore
 from signer.storage.api_token_store import suspend_all
+from signer.storage.ci_session_store import end_all_sessions
 from signer.storage.key_store import SqlKeyStore
 from signer.storage.log_reader import SqlLogReader
 from signer.storage.log_transaction import logged
@@ -79,6 +80,7 @@ def continue_log(settings: Settings, directory: Path, *, old_note: bytes, reason
             }
             log.tell_leaf(LeafDraft(type=LogEvent.LOG_CONTINUED, actor=ACTOR, members=members))
             suspended = suspend_all(log.connection, utc_now())
+            end_all_sessions(log.connection, utc_now())
         application = build_application(settings, sql_parts(settings, database=database, tokens=pool, clock=utc_now))
         _change_keys(store, application.lifecycle)
         with logged(database, utc_now) as log:

@@ -40,6 +40,8 @@ class EventType(StrEnum):
     PERSON_ENABLED = "person-enabled"
     GROUP_CHANGED = "group-changed"
     FLOOR_SET = "floor-set"
+    CI_SESSION_CREATED = "ci-session-created"
+    CI_SESSION_REVOKED = "ci-session-revoked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

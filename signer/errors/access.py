@@ -59,3 +59,10 @@ class ApiTokenNotFound(SignerError):
 
     code = "api-token-not-found"
     name: str
+
+
+@dataclass(eq=False, kw_only=True)
+class CiKeysUnavailable(SignerError):
+    """The issuer's keys cannot be had now, so that nobody knows what the token is worth."""
+
+    code = "ci-keys-unavailable"

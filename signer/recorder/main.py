@@ -25,6 +25,7 @@ from signer.domain.log_keys import known_origin, log_verifier_keys
 from signer.domain.records import Outcome, SignatureEntry
 from signer.domain.verified_log import AccessState, VerifiedLog
 from signer.errors import LogKeyMissing, SignerError
+from signer.http_exchange import Limits
 from signer.logs import configure_logging
 from signer.recorder.checkpointer import Certified, Checkpointer
 from signer.recorder.outside import CommittedTree, asked_witnesses
@@ -42,7 +43,6 @@ from signer.storage.log_reader import SqlLogReader
 from signer.storage.log_transaction import SERVICE
 from signer.storage.server_clock import ServerClock
 from signer.token import open_tokens
-from signer.witness.exchange import Limits
 from signer.witness.report import WitnessFile
 
 logger = logging.getLogger("artifact-signer.recorder")

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from signer.addresses import Address
 from signer.errors import LogRolledBack, WitnessAnswerInvalid, WitnessDisagrees, WitnessRefused, WitnessUnreachable
+from signer.http_exchange import Answered, ExchangeFailed, Limits, exchange
 from signer.witness.asking import (
     ADD_CHECKPOINT,
     Cosigned,
@@ -22,7 +23,6 @@ from signer.witness.asking import (
     monitoring_path,
     request_body,
 )
-from signer.witness.exchange import Answered, ExchangeFailed, Limits, exchange
 from verifier.log import Checkpoint, NoteSignature, SignedNote, VerifierKey
 
 PROOF_WRONG = 422

@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from signer.errors import LogRolledBack, SignerError, WitnessUnreachable
+from signer.http_exchange import Limits
 from signer.logs import origin
 from signer.recorder.witness_round import AskedWitness, Asking, CommittedLog
 from signer.witness.asking import cosigned_note
-from signer.witness.exchange import Limits
 from verifier.log import NoteSignature, VerifierKey
 
 logger = logging.getLogger("artifact-signer.recorder")

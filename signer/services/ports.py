@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -270,6 +271,45 @@ class Authenticator(Protocol):
 
     def authenticate(self, credentials: Credentials) -> Identity:
         """Raises ``CredentialsMissing``, ``CredentialsAmbiguous`` or ``CredentialsRejected``."""
+
+
+class PresentedToken(Protocol):
+    """A CI token of the right form, of an issuer that is configured."""
+
+    @property
+    def waiting(self) -> Future[None] | None:
+        """Done when it is known whether its key can be had; None where nobody has to wait."""
+
+
+class CiSessionText(Protocol):
+    """A session for a CI job."""
+
+    @property
+    def text(self) -> str:
+        """The bearer token: the only copy."""
+
+    @property
+    def identity(self) -> str:
+        """The name of who it proves."""
+
+    @property
+    def expires_at(self) -> datetime:
+        """Its end, aware UTC."""
+
+
+class CiExchange(Protocol):
+    """Gives sessions for CI tokens."""
+
+    def start(self) -> None:
+        """Make ready for the first token; does not wait."""
+
+    def begin(self, text: str, request_id: str) -> PresentedToken:
+        """Look at a token without waiting for anybody; raises ``CredentialsRejected``."""
+
+    def finish(self, presented: Any, nonce: str | None, request_id: str) -> CiSessionText:
+        """The session for what ``begin`` gave; raises ``CredentialsRejected`` or ``CiKeysUnavailable``, and what clock
+        and database raise.
+        """
 
 
 class WorkerReports(Protocol):

@@ -18,6 +18,7 @@ from sqlalchemy import Column, Connection, Table, select, update
 
 from signer.domain.leaves import leaf_time
 from signer.storage.access_tables import group_members, groups, identity_people, people, policy_revisions
+from signer.storage.ci_tables import ci_sessions
 from signer.storage.tables import access_state, api_tokens, certificates, keys, versions
 
 _MOVE = update(access_state).values(revision=access_state.c.revision + 1)
@@ -38,6 +39,7 @@ LATER_POWER: tuple[tuple[Table, frozenset[str]], ...] = (
     (identity_people, frozenset()),
     (groups, frozenset()),
     (group_members, frozenset()),
+    (ci_sessions, frozenset()),
 )
 
 

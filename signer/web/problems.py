@@ -16,6 +16,7 @@ from hsm import errors as hsm_errors
 from signer import errors
 from signer.domain.timestamps import rfc3339
 from signer.web.certificate_wordings import CERTIFICATE_WORDINGS
+from signer.web.ci_wordings import CI_WORDINGS
 from signer.web.log_wordings import LOG_WORDINGS
 from signer.web.monitor_wordings import MONITOR_WORDINGS
 from signer.web.policy_wordings import POLICY_WORDINGS
@@ -60,6 +61,7 @@ class Problem:
 
 WORDINGS: Mapping[type[Exception], Wording] = {
     **CERTIFICATE_WORDINGS,
+    **CI_WORDINGS,
     **LOG_WORDINGS,
     **MONITOR_WORDINGS,
     **POLICY_WORDINGS,

@@ -83,6 +83,7 @@ def _hashes(path: str, name: str) -> Route:
 ROUTES: tuple[Route, ...] = (
     _front("POST", f"{KEY}/signatures", "sign", Action.SIGN),
     _front("POST", f"{KEY}/artifacts", "sign_artifact", Action.SIGN),
+    _front("POST", "/v1/auth/ci", "exchange_ci_token", None),
     _front("GET", "/healthz", "healthz", None),
     _front("GET", "/readyz", "readyz", None),
     Route(method="GET", path="/metrics", name="metrics", action=Action.READ, in_front=True, for_listed_addresses=True),

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from signer.errors import WitnessAnswerInvalid, WitnessRefused
+from signer.http_exchange import Answered
 from signer.witness.decisions import AddCheckpoint, signed_note
-from signer.witness.exchange import Answered
 from verifier.errors import LogError, NoteUnsigned
 from verifier.log import Checkpoint, NoteSignature, SignedNote, VerifierKey, open_checkpoint
 from verifier.log.encoding import canonical_number

@@ -60,6 +60,9 @@ LIBRARIES_WITH_ONE_ROOM = {
             "hsm.initialisation": "works in a process that ends afterwards",
         },
     ),
+    "JSON Web Tokens are known to the identities of CI jobs alone": Room(
+        targets=("jwt",), rooms=("signer.auth.ci",), exceptions={}
+    ),
     "Flask is known to the web layer alone": Room(targets=("flask", "werkzeug"), rooms=("signer.web",), exceptions={}),
     "SQL is known to the storage alone": Room(
         targets=("sqlalchemy", "alembic", "psycopg", "sqlite3"), rooms=("signer.storage",), exceptions={}
@@ -143,6 +146,9 @@ LAYERS = {
             "signer.services.access_ports",
             "signer.domain",
             "signer.errors",
+            # what fetches the keys of issuers
+            "signer.addresses",
+            "signer.http_exchange",
         ),
     ),
     "the web layer calls services and knows no storage": Layer(
@@ -173,10 +179,15 @@ LAYERS = {
             "signer.settings_section",
             "signer.log_settings",
             "signer.server_settings",
+            "signer.ci_settings",
         ),
     ),
     "the settings of the listeners know the form of addresses": Layer(
         name="signer.server_settings", allowed=("signer.addresses", "signer.settings_section")
+    ),
+    "the settings of CI jobs know what is pinned of them": Layer(
+        name="signer.ci_settings",
+        allowed=("signer.addresses", "signer.settings_section", "signer.domain.ci", "signer.domain.access.patterns"),
     ),
     "the settings of the log know the form of its keys too": Layer(
         name="signer.log_settings",
@@ -192,6 +203,7 @@ LAYERS = {
             "signer.config",
             "signer.log_settings",
             "signer.addresses",
+            "signer.http_exchange",
             "signer.witness",
             "signer.services.log_tree",
             "signer.services.ports.LogReader",
@@ -232,6 +244,7 @@ LAYERS = {
         name="signer.witness",
         allowed=(
             "signer.witness",
+            "signer.http_exchange",
             "signer.errors",
             "signer.addresses",
             "signer.new_file",
@@ -274,6 +287,7 @@ class TestComposition:
 
     POINTS: ClassVar[dict[str, str]] = {
         "signer.bootstrap": "puts the service together",
+        "signer.ci_bootstrap": "puts together what gives sessions to CI jobs",
         "signer.backup": "copies a database and looks at copies",
         "signer.log_continuation": "lets a log go on that an older copy was put back of",
         "signer.restore": "puts a copy in the place of a database that no service runs on",

@@ -16,7 +16,7 @@ from signer.config import DatabaseSettings, PinSettings, Settings, SpoolSettings
 from signer.domain.events import Event, EventType
 from signer.domain.identity import Role
 from signer.domain.keys import UNBOUNDED, Origin, Purpose
-from signer.services.ports import NewKey, NewVersion, TokenAccess
+from signer.services.ports import Clock, NewKey, NewVersion, TokenAccess
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
 from signer.storage.first_policy import first_policy
@@ -49,19 +49,23 @@ class Application:
 
 
 def application(
-    directory: Path, *, changed: Callable[[Parts, Database], Parts] = lambda parts, _: parts
+    directory: Path,
+    *,
+    changed: Callable[[Parts, Database], Parts] = lambda parts, _: parts,
+    settings: Settings | None = None,
+    clock: Clock | None = None,
 ) -> Application:
     """One key, ``KEY``, is on record; its version 1 is pending. No token process is started.
 
     ``changed``: puts other parts in the place of some.
     """
-    settings = _settings(directory)
+    settings, clock = settings or _settings(directory), clock or _now
     database = Database(settings.database)
-    database.upgrade(then=first_policy(_now))
-    store = SqlKeyStore(database=database, clock=_now)
-    api_tokens = SqlApiTokenStore(database=database, clock=_now)
+    database.upgrade(then=first_policy(clock))
+    store = SqlKeyStore(database=database, clock=clock)
+    api_tokens = SqlApiTokenStore(database=database, clock=clock)
     tokens = cast("TokenAccess", open_tokens(settings))
-    parts = changed(sql_parts(settings, database=database, tokens=tokens, clock=_now), database)
+    parts = changed(sql_parts(settings, database=database, tokens=tokens, clock=clock), database)
     _record_key(store)
     services = build_application(settings, parts)
     app, rooms = create_app(services), Rooms(threads=1, timeout=TIMEOUT)

@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from signer.ci_settings import CiIdentitySettings, CiIssuerSettings
 from signer.cli.local import config_option
 from signer.client import DEFAULT_TIMEOUT_SECONDS, VARIABLES
 from signer.config import CLIENT_VARIABLES, ENVIRONMENT_PREFIX, PinSettings, Settings, TokenSettings
@@ -21,11 +22,19 @@ PAGE = "operations/configuration.md"
 TOKENS = "`[[tokens]]`"
 PIN = "`pin`"
 WITNESSES = "`[[log.witnesses]]`"
+CI_ISSUERS, CI_IDENTITIES = "`[[ci_issuer]]`", "`[[ci_identity]]`"
+WITHOUT_VARIABLES = {TOKENS, PIN, WITNESSES, CI_ISSUERS, CI_IDENTITIES}
 
 
 def _models() -> dict[str, type[BaseModel]]:
     """Each section of the page by its heading."""
-    found: dict[str, type[BaseModel]] = {TOKENS: TokenSettings, PIN: PinSettings, WITNESSES: WitnessSettings}
+    found: dict[str, type[BaseModel]] = {
+        TOKENS: TokenSettings,
+        PIN: PinSettings,
+        WITNESSES: WitnessSettings,
+        CI_ISSUERS: CiIssuerSettings,
+        CI_IDENTITIES: CiIdentitySettings,
+    }
     for name, field in Settings.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             found[f"`[{name}]`"] = field.annotation
@@ -75,7 +84,7 @@ def test_the_choices_are_the_real_ones(setting: str) -> None:
         assert quoted(_row(heading, name)["type"]) == [member.value for member in field.annotation]
 
 
-@pytest.mark.parametrize("heading", [heading for heading in MODELS if heading not in {TOKENS, PIN, WITNESSES}])
+@pytest.mark.parametrize("heading", [heading for heading in MODELS if heading not in WITHOUT_VARIABLES])
 def test_each_setting_of_a_section_names_its_variable(heading: str) -> None:
     part = heading.strip("`[]")
     for row in section(PAGE, heading).table("setting").records():
@@ -108,6 +117,8 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if value is None or value == ():
         return "none"
+    if isinstance(value, tuple):
+        return ", ".join(f"`{item}`" for item in value)
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     return f"`{value.value if isinstance(value, Enum) else value}`"

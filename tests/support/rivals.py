@@ -7,18 +7,20 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from signer.domain.ci import CiSession, TokenUse
 from signer.domain.events import EventType
 from signer.domain.keys import Key, VersionState
 from signer.domain.records import Outcome, Recorded, Refused, SignatureEntry, Stale
 from signer.errors import SignerError
+from signer.storage.ci_session_store import SqlCiSessionStore
 from signer.storage.database import Database
 from signer.storage.key_store import SqlKeyStore
 
 from .books import SqlBook, entry
-from .clock import MovingClock
+from .clock import START, MovingClock
 from .crowd import in_threads
 from .databases import migrate, settings
 from .house import ADMIN, KEY, House, open_house
@@ -269,3 +271,47 @@ def upgrade(url: str) -> str:
     """Bring the database to the newest revision."""
     migrate(url)
     return DONE
+
+
+def token_use(number: int, at: datetime) -> TokenUse:
+    """The use of a CI token."""
+    return TokenUse(
+        token_id=number.to_bytes(32),
+        issued_at=at,
+        keep_until=at + timedelta(minutes=10),
+        nonce_sha256=b"n" * 32,
+        salt=b"s" * 32,
+    )
+
+
+def ci_session(number: int, at: datetime) -> CiSession:
+    """A session that begins at this moment."""
+    return CiSession(
+        id=f"{number:016x}",
+        issuer="github",
+        subject="456789",
+        pinned_sha256="p" * 64,
+        claims={"ref": "refs/heads/main"},
+        secret_sha256=b"h" * 32,
+        created_at=at,
+        expires_at=at + timedelta(minutes=15),
+    )
+
+
+def use_ci_tokens(url: str, tokens: int, threads: int) -> list[str]:
+    """Every thread uses the same few CI tokens; how each try ended."""
+    database = Database(settings(url))
+    store = SqlCiSessionStore(database=database, clock=lambda: START)
+
+    def one(thread: int) -> list[str]:
+        return [
+            store.begin(
+                token_use(number, START), ci_session(number << 32 | os.getpid() << 8 | thread, START), "j" * 64
+            ).name
+            for number in range(tokens)
+        ]
+
+    try:
+        return [outcome for part in in_threads(threads, one) for outcome in part]
+    finally:
+        database.close()

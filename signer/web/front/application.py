@@ -19,6 +19,7 @@ from signer.domain.identity import Identity
 from signer.errors import CredentialsMissing, EncodingNotSupported, MethodNotAllowed, RouteNotFound
 from signer.services.access import require
 from signer.web.front.bridge import Bridge
+from signer.web.front.ci import CiHandlers
 from signer.web.front.log import LogHandlers
 from signer.web.front.messages import Answer, Receive, Request, Send
 from signer.web.front.metrics import CONTENT_TYPE, Metrics
@@ -58,12 +59,14 @@ class Front:
         signing = SigningHandlers(application, rooms=rooms, metrics=metrics)
         operations = Operations(application, authenticate=self._authenticated)
         log = LogHandlers(application, rooms=rooms)
+        ci = CiHandlers(application, rooms=rooms)
         self._handlers: Mapping[str, Handler] = {
             "sign": signing.sign,
             "sign_artifact": signing.sign_artifact,
             "healthz": operations.healthz,
             "readyz": operations.readyz,
             "metrics": self._metrics_text,
+            "exchange_ci_token": ci.exchange,
             "log_checkpoint": log.checkpoint,
             "log_keys": log.keys,
             "log_tile": log.tile,

@@ -14,9 +14,9 @@ import pytest
 
 from signer.addresses import Address
 from signer.errors import DatabaseUnavailable, SignerError
+from signer.http_exchange import Limits
 from signer.recorder.witness_round import AskedWitness
 from signer.recorder.witnessing import Witnessing
-from signer.witness.exchange import Limits
 from signer.witness.report import WitnessFile
 from tests.signer.witness.test_exchange import dripping, http
 from tests.support.canned import answering

@@ -8,6 +8,7 @@ import pytest
 
 from signer.addresses import Address
 from signer.errors import SignerError
+from signer.http_exchange import Answered
 from signer.witness.asking import (
     Cosigned,
     HoldsAnother,
@@ -17,7 +18,6 @@ from signer.witness.asking import (
     monitoring_path,
     request_body,
 )
-from signer.witness.exchange import Answered
 from tests.support.made_logs import MadeLog, NoteKey, request
 from verifier.log import KeyType, NoteSignature, SignedNote, open_checkpoint
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from signer.addresses import Address
-from signer.witness.exchange import Answered, ExchangeFailed, Limits, exchange
+from signer.http_exchange import Answered, ExchangeFailed, Limits, exchange
 from tests.support.canned import answering
 from tests.support.certificates import self_signed
 

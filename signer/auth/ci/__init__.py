@@ -1,0 +1,1 @@
+"""Identities of CI jobs: their OpenID Connect tokens, checked, and exchanged for short sessions."""
