@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from signer.artifacts import Form, UploadReader
+from signer.services.administration import Administration
 from signer.services.artifact_signing import ArtifactSigning
 from signer.services.certificates import CertificateService
 from signer.services.lifecycle import LifecycleService
@@ -56,6 +57,7 @@ class Application:
     quarantine: Quarantine
     log: LogQueryService
     log_proofs: LogProofService
+    administration: Administration
     spool: Spool
     limits: RequestLimits
 

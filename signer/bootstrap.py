@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from hsm import AsyncSigner, TokenHealth, TokenPool
+from signer.administration import administration
 from signer.application import Application, BodyLimit, RequestLimits
 from signer.auth import api_tokens
 from signer.auth.ci import sessions
@@ -20,6 +21,7 @@ from signer.processes import is_alive, this_worker
 from signer.recorder.addresses import socket_path
 from signer.recorder.client import RecorderClient
 from signer.recorder.probe import prove
+from signer.services.administration import Administration
 from signer.services.adoption import Adoption
 from signer.services.artifact_signing import ArtifactSigning
 from signer.services.certificates import CertificateService
@@ -89,6 +91,7 @@ class Parts:
     reports: WorkerReports
     log_reader: LogReader
     checkpoints: CheckpointSource
+    administration: Administration
     stages: Stages = field(default_factory=Stages)
     probes: Mapping[str, Callable[[], None]] = field(default_factory=dict)
 
@@ -130,6 +133,7 @@ def sql_parts(
         stages=stages,
         log_reader=log_reader,
         checkpoints=_checkpoints(settings, log_reader),
+        administration=administration(database, clock),
     )
 
 
@@ -200,6 +204,7 @@ def build_application(settings: Settings, parts: Parts) -> Application:
         quarantine=quarantine,
         log=log,
         log_proofs=proofs,
+        administration=parts.administration,
         spool=Spool(settings.spool.directory),
         limits=_request_limits(settings),
     )

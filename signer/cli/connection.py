@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
 from signer.client import Client, ClientSettings
 
+# Without it the command asks the service.
+either_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="ARTIFACT_SIGNER_CONFIG",
+    help="work on the database of this configuration (ARTIFACT_SIGNER_CONFIG), instead of asking the service",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="write the service's JSON document")
 
 

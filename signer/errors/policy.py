@@ -51,15 +51,6 @@ class PolicyUnchanged(SignerError):
 
 
 @dataclass(eq=False, kw_only=True)
-class PolicyTooLarge(SignerError):
-    """A policy of more bytes than are kept."""
-
-    code = "policy-too-large"
-    octets: int
-    limit: int
-
-
-@dataclass(eq=False, kw_only=True)
 class PolicyLocksOut(SignerError):
     """Under this policy no valid credential on record could apply the next one. ``looked_at``: how many there are."""
 
@@ -130,3 +121,19 @@ class IdentityNotAssigned(SignerError):
 
     code = "identity-not-assigned"
     identity: str
+
+
+@dataclass(eq=False, kw_only=True)
+class ReasonInvalid(SignerError):
+    """A reason that is empty, longer than ``limit`` characters, or not all of them printable."""
+
+    code = "reason-invalid"
+    limit: int
+
+
+@dataclass(eq=False, kw_only=True)
+class PersonFactsInvalid(SignerError):
+    """A name to show, or an address, that cannot be one. ``member``: which."""
+
+    code = "person-facts-invalid"
+    member: str

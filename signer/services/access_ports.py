@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from signer.domain.events import Event
+from signer.domain.identity import Identity
 from signer.domain.people import Group, Membership, Person
 
 
@@ -92,6 +93,13 @@ class PeopleStore(Protocol):
 
     def remove_member(self, group: str, member: str, event: Event) -> bool:
         """Let it be none; False where it is none. Raises ``GroupNotFound``."""
+
+
+class KnownIdentities(Protocol):
+    """The identities of credentials that are on record."""
+
+    def valid(self, at: datetime) -> tuple[Identity, ...]:
+        """Those whose credentials prove something at this moment, with person and groups."""
 
 
 class Directory(Protocol):

@@ -11,15 +11,15 @@ from collections.abc import Callable
 from sqlalchemy import Connection, delete, text
 
 from signer.domain.access.presets import ROLES_TEXT
-from signer.domain.events import Event, EventType
-from signer.domain.leaves import bounded
+from signer.domain.access.reading import parse_policy
+from signer.domain.events import Event
+from signer.domain.policy_events import applied_event
 from signer.services.access_ports import NewPolicy
 from signer.services.ports import Clock
 from signer.storage.access_tables import policy_revisions
 from signer.storage.log_append import lock_head
 from signer.storage.log_transaction import LogTransaction, compare_access
 from signer.storage.policy_store import add_revision, newest_revision, text_digest
-from verifier.log.leaves import LeafValue
 
 ACTOR = "artifact-signer database upgrade"
 REASON = "the roles of API tokens, as rules"
@@ -40,7 +40,7 @@ def first_policy(clock: Clock) -> Callable[[Connection], None]:
         add_revision(connection, 1, policy, clock())
         if head.size:
             log = LogTransaction(connection=connection, head=head, clock=clock)
-            log.tell(applied_event(policy, 1, rules=ROLES_TEXT.count("[[rules]]")))
+            log.tell(_event(policy))
             log.finish()
 
     return write
@@ -53,19 +53,13 @@ def forget_first_policy(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE policy_revisions ENABLE TRIGGER policy_revisions_keep"))
 
 
-def applied_event(policy: NewPolicy, revision: int, *, rules: int) -> Event:
-    """What tells of a policy; its text is in it where it is short enough for a leaf."""
-    before = {} if revision == 1 else {"revision": revision - 1}
-    after: dict[str, LeafValue] = {
-        "revision": revision,
-        "sha256": policy.sha256,
-        "bytes": len(policy.text.encode()),
-        "rules": rules,
-        "reason": policy.reason,
-    }
-    if policy.break_glass:
-        after["break_glass"] = True
-    with_text = {**after, "text": policy.text}
-    if "after" in bounded("after", with_text):
-        after = with_text
-    return Event(type=EventType.POLICY_APPLIED, actor=policy.actor, key=None, version=None, before=before, after=after)
+def _event(policy: NewPolicy) -> Event:
+    return applied_event(
+        revision=1,
+        text=policy.text,
+        sha256=policy.sha256,
+        rules=len(parse_policy(policy.text).rules),
+        actor=policy.actor,
+        reason=policy.reason,
+        break_glass=policy.break_glass,
+    )

@@ -29,9 +29,6 @@ POLICY_WORDINGS: Mapping[type[Exception], Wording] = MappingProxyType(
             hint="look at what was applied meanwhile, and apply again",
         ),
         errors.PolicyUnchanged: Wording(status=409, detail="revision {revision} of the policy is this very text"),
-        errors.PolicyTooLarge: Wording(
-            status=413, detail="the policy has {octets} bytes", hint="a policy may have {limit}"
-        ),
         errors.PolicyLocksOut: Wording(
             status=409,
             detail="under this policy none of the {looked_at} valid API tokens on record could apply the next one",
@@ -62,5 +59,13 @@ POLICY_WORDINGS: Mapping[type[Exception], Wording] = MappingProxyType(
             hint="artifact-signer identities unassign takes it back first",
         ),
         errors.IdentityNotAssigned: Wording(status=409, detail="{identity} belongs to nobody"),
+        errors.ReasonInvalid: Wording(
+            status=400, detail="a reason is needed: one line of at most {limit} characters", hint="it is on record"
+        ),
+        errors.PersonFactsInvalid: Wording(
+            status=400,
+            detail="the {member} cannot be one",
+            hint="a name to show has 1 to 200 printable characters, an address is NAME@DOMAIN of at most 254",
+        ),
     }
 )

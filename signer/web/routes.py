@@ -20,6 +20,11 @@ KEY = f"{KEYS}/{{key}}"
 VERSIONS = f"{KEY}/versions"
 VERSION = f"{VERSIONS}/{{number}}"
 LOG = "/v1/log"
+POLICY = "/v1/policy"
+PEOPLE = "/v1/people"
+PERSON = f"{PEOPLE}/{{name}}"
+GROUPS = "/v1/groups"
+GROUP = f"{GROUPS}/{{name}}"
 # What gateways ask and nobody else: it has no credentials of its own.
 INTERNAL = "/api/internal/"
 AUTOMATIC = frozenset({"HEAD", "OPTIONS"})
@@ -54,7 +59,7 @@ class Route:
     @property
     def flask_rule(self) -> str:
         """The path in Flask's words."""
-        return self.path.replace("{number}", "<version:number>").replace("{key}", "<key>")
+        return _PARAMETER.sub(r"<\1>", self.path).replace("<number>", "<version:number>")
 
     @property
     def internal(self) -> bool:
@@ -103,6 +108,23 @@ ROUTES: tuple[Route, ...] = (
     _flask("PUT", f"{VERSION}/certificate", "import_certificate", Action.ADMINISTER),
     _flask("POST", f"{VERSION}/csr", "request_certificate", Action.ADMINISTER),
     _flask("GET", "/v1/events", "list_events", Action.READ_LOG),
+    _flask("GET", POLICY, "show_policy", Action.READ_LOG),
+    _flask("POST", POLICY, "apply_policy", Action.ADMINISTER),
+    _flask("GET", f"{POLICY}/revisions", "list_policies", Action.READ_LOG),
+    _flask("POST", f"{POLICY}/preview", "preview_policy", Action.ADMINISTER),
+    _flask("GET", PEOPLE, "list_people", Action.READ_LOG),
+    _flask("POST", PEOPLE, "create_person", Action.ADMINISTER),
+    _flask("GET", PERSON, "show_person", Action.READ_LOG),
+    _flask("POST", f"{PERSON}/disable", "disable_person", Action.ADMINISTER),
+    _flask("POST", f"{PERSON}/enable", "enable_person", Action.ADMINISTER),
+    _flask("GET", "/v1/identities", "list_identities", Action.READ_LOG),
+    _flask("POST", "/v1/identities/assign", "assign_identity", Action.ADMINISTER),
+    _flask("POST", "/v1/identities/unassign", "unassign_identity", Action.ADMINISTER),
+    _flask("GET", GROUPS, "list_groups", Action.READ_LOG),
+    _flask("POST", GROUPS, "create_group", Action.ADMINISTER),
+    _flask("GET", GROUP, "show_group", Action.READ_LOG),
+    _flask("POST", f"{GROUP}/add", "add_group_member", Action.ADMINISTER),
+    _flask("POST", f"{GROUP}/remove", "remove_group_member", Action.ADMINISTER),
     _hashes(f"{LOG}/checkpoint", "log_checkpoint"),
     _hashes(f"{LOG}/keys", "log_keys"),
     _hashes(f"{LOG}/proof", "log_proof"),

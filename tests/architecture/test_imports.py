@@ -288,6 +288,7 @@ class TestComposition:
     POINTS: ClassVar[dict[str, str]] = {
         "signer.bootstrap": "puts the service together",
         "signer.ci_bootstrap": "puts together what gives sessions to CI jobs",
+        "signer.administration": "puts together what administers access",
         "signer.backup": "copies a database and looks at copies",
         "signer.log_continuation": "lets a log go on that an older copy was put back of",
         "signer.restore": "puts a copy in the place of a database that no service runs on",

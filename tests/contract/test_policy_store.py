@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, text, update
 from sqlalchemy.exc import DBAPIError
 
 from signer.domain.access.presets import ROLES_TEXT
+from signer.domain.policy_events import applied_event
 from signer.errors import (
     AccessTampered,
     PolicyChanged,
@@ -22,7 +23,7 @@ from signer.services.access_ports import NewPolicy
 from signer.storage.access import access_revision
 from signer.storage.access_tables import policy_revisions
 from signer.storage.database import Database
-from signer.storage.first_policy import applied_event, first_policy
+from signer.storage.first_policy import first_policy
 from signer.storage.log_reader import SqlLogReader
 from signer.storage.policy_store import SqlPolicyStore, text_digest
 from tests.support.clock import START, ManualClock
@@ -46,7 +47,11 @@ class Kept:
             text=content, sha256=text_digest(content), expected=expected, actor="api-token:admin",
             reason="a reason", break_glass=break_glass,
         )  # fmt: skip
-        return self.store.apply(policy, applied_event(policy, expected + 1, rules=1)).revision
+        event = applied_event(
+            revision=expected + 1, text=content, sha256=policy.sha256, rules=1, actor=policy.actor,
+            reason=policy.reason, break_glass=break_glass,
+        )  # fmt: skip
+        return self.store.apply(policy, event).revision
 
     def leaves(self) -> list[dict[str, object]]:
         """All of them."""

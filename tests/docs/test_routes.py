@@ -59,7 +59,7 @@ def test_a_route_has_an_example_that_calls_it(route: str) -> None:
     text = (DOCS / PAGE).read_text(encoding="utf-8").partition(f"### `{route}`")[2].partition("\n##")[0]
     (example,) = re.findall(r"```sh\n(.+?)```", text, re.DOTALL)
     url = re.escape(path)
-    for parameter, value in {"key": "[a-z]+", "n": "[0-9]+", "tile": "[0-9/.p]+"}.items():
+    for parameter, value in {"key": "[a-z]+", "name": "[a-z]+", "n": "[0-9]+", "tile": "[0-9/.p]+"}.items():
         url = url.replace(rf"\{{{parameter}\}}", value)
     assert re.search(rf'\$ARTIFACT_SIGNER_URL{url}[?"]', example)
     asked = re.search(r"--request (\w+)", example)
@@ -83,7 +83,7 @@ def test_a_route_asks_for_credentials_unless_it_is_for_anyone(service: Applicati
 def _status(service: Application, route: str, authorization: str | None) -> int:
     method, path = route.split()
     tile = "000" if "/entries/" in path else "0/000"
-    path = path.replace("{key}", KEY).replace("{n}", "1").replace("{tile}", tile)
+    path = path.replace("{key}", KEY).replace("{name}", "nobody").replace("{n}", "1").replace("{tile}", tile)
     return service.ask(method, path, authorization).status_code
 
 

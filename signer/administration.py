@@ -1,0 +1,25 @@
+"""Puts together what administers access, over one database: for the service, and for commands on the machine."""
+
+from __future__ import annotations
+
+from signer.services.administration import Administration
+from signer.services.people import PeopleAdministration
+from signer.services.policy_administration import PolicyAdministration
+from signer.services.ports import Clock
+from signer.storage.api_token_store import SqlApiTokenStore
+from signer.storage.database import Database
+from signer.storage.known_identities import SqlKnownIdentities
+from signer.storage.people_store import SqlPeopleStore
+from signer.storage.policy_store import SqlPolicyStore
+
+
+def administration(database: Database, clock: Clock) -> Administration:
+    """Over this database."""
+    people = SqlPeopleStore(database=database, clock=clock)
+    identities = SqlKnownIdentities(api_tokens=SqlApiTokenStore(database=database, clock=clock), directory=people)
+    return Administration(
+        policies=PolicyAdministration(
+            store=SqlPolicyStore(database=database, clock=clock), identities=identities, clock=clock
+        ),
+        people=PeopleAdministration(store=people),
+    )

@@ -1,0 +1,1 @@
+"""``artifact-signer policy``: one module for each family of its commands."""

@@ -1,0 +1,22 @@
+"""The group of all commands about the policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import click
+
+from signer.cli.lazy import Entry, LazyGroup
+
+COMMANDS: Mapping[str, Entry] = MappingProxyType(
+    {
+        "show": Entry(target="signer.cli.policy.applied:show", summary="show the policy in force, or one that was"),
+        "apply": Entry(target="signer.cli.policy.applied:apply", summary="put a policy in force"),
+    }
+)
+
+
+@click.group(cls=LazyGroup, entries=COMMANDS)
+def policy() -> None:
+    """Say who may sign what, and see it."""

@@ -1,0 +1,15 @@
+"""Why somebody did what is on record: their own words, in one line."""
+
+from __future__ import annotations
+
+from signer.errors import ReasonInvalid
+
+MAX_REASON = 300
+
+
+def checked_reason(unverified: str) -> str:
+    """The reason, without blanks around it; raises ``ReasonInvalid``."""
+    reason = unverified.strip()
+    if not reason or len(reason) > MAX_REASON or not reason.isprintable():
+        raise ReasonInvalid(limit=MAX_REASON)
+    return reason

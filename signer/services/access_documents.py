@@ -1,0 +1,64 @@
+"""Policies, people and groups as JSON has them: the same over the API and on the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from signer.domain.people import Group, Person
+from signer.domain.timestamps import rfc3339
+from signer.services.access_ports import StoredPolicy
+from signer.services.policy_administration import PolicyPreview
+
+
+def policy_document(policy: StoredPolicy, *, text: bool = True) -> dict[str, Any]:
+    """A revision of the policy."""
+    document = {
+        "revision": policy.revision,
+        "sha256": policy.sha256,
+        "applied_at": rfc3339(policy.applied_at),
+        "actor": policy.actor,
+        "reason": policy.reason,
+        "break_glass": policy.break_glass,
+    }
+    return {**document, "text": policy.text} if text else document
+
+
+def preview_document(preview: PolicyPreview) -> dict[str, Any]:
+    """What a policy would change."""
+    return {
+        "revision": preview.revision,
+        "rules": preview.rules,
+        "changes": [
+            {
+                "rule": change.name,
+                "change": change.change.value,
+                "principals": list(change.principals),
+                "concerned": list(concerned),
+            }
+            for change, concerned in zip(preview.changes, preview.concerned, strict=True)
+        ],
+        "administrators": list(preview.administrators),
+    }
+
+
+def person_document(person: Person) -> dict[str, Any]:
+    """Somebody."""
+    return {
+        "name": person.name,
+        "display": person.display,
+        "email": person.email,
+        "created_at": rfc3339(person.created_at),
+        "disabled_at": rfc3339(person.disabled_at),
+        "identities": list(person.identities),
+        "groups": list(person.groups),
+    }
+
+
+def group_document(group: Group) -> dict[str, Any]:
+    """A group."""
+    return {"name": group.name, "created_at": rfc3339(group.created_at), "members": list(group.members)}
+
+
+def identities_document(assigned: dict[str, str]) -> dict[str, Any]:
+    """Which identity is whose."""
+    return {"identities": [{"identity": identity, "person": person} for identity, person in assigned.items()]}

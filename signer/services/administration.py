@@ -1,0 +1,16 @@
+"""The services of those who administer access."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from signer.services.people import PeopleAdministration
+from signer.services.policy_administration import PolicyAdministration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Administration:
+    """All of them, over one database."""
+
+    policies: PolicyAdministration
+    people: PeopleAdministration

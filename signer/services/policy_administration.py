@@ -1,0 +1,147 @@
+"""Putting policies in force: read whole, refused where nobody could apply the next, told by a leaf.
+
+1. A policy is parsed before anything else; what cannot be used is never stored.
+2. After it at least one identity whose credential is on record and valid may administer, now. Certificates and tokens
+   of pipelines are on no record: a rule about one says nothing of whether anybody holds it.
+3. What is applied was made for the revision that is in force, or is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from signer.domain.access.actions import Action
+from signer.domain.access.changes import RuleChange, rule_changes
+from signer.domain.access.deciding import decide
+from signer.domain.access.decisions import Allow
+from signer.domain.access.policy import Policy
+from signer.domain.access.reading import parse_policy
+from signer.domain.identity import Identity
+from signer.domain.policy_events import applied_event
+from signer.domain.reasons import checked_reason
+from signer.errors import PolicyChanged, PolicyInvalid, PolicyLocksOut, PolicyUnchanged
+from signer.services.access_ports import KnownIdentities, NewPolicy, PolicyStore, StoredPolicy
+from signer.services.ports import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyProposal:
+    """A text that is to become the policy.
+
+    Attributes:
+        expected: the revision that it was made for; None: whichever is in force.
+        break_glass: past what guards the policy; only on the machine itself.
+    """
+
+    text: str
+    reason: str
+    expected: int | None = None
+    break_glass: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyPreview:
+    """What a policy would change. ``concerned``: by rule, the identities on record that it is about."""
+
+    revision: int
+    rules: int
+    changes: tuple[RuleChange, ...]
+    concerned: tuple[tuple[str, ...], ...]
+    administrators: tuple[str, ...]
+
+
+class PolicyAdministration:
+    """Shows and applies policies. Safe for threads."""
+
+    def __init__(
+        self,
+        *,
+        store: PolicyStore,
+        identities: KnownIdentities,
+        clock: Clock,
+        read: Callable[[str], Policy] = parse_policy,
+    ) -> None:
+        self._store = store
+        self._identities = identities
+        self._clock = clock
+        self._read = read
+
+    def show(self, revision: int | None = None) -> StoredPolicy:
+        """The policy in force, or one that was; raises ``PolicyRevisionNotFound``."""
+        return self._store.current() if revision is None else self._store.revision(revision)
+
+    def revisions(self) -> tuple[StoredPolicy, ...]:
+        """All that were applied, oldest first."""
+        return self._store.revisions()
+
+    def preview(self, text: str, *, expected: int | None = None) -> PolicyPreview:
+        """What applying it would change, and for whom; raises what ``apply`` would, the reason's apart."""
+        current, policy = self._checked(text, expected)
+        identities = self._identities.valid(self._clock())
+        changes = rule_changes(self._known(current), policy)
+        return PolicyPreview(
+            revision=current.revision + 1,
+            rules=len(policy.rules),
+            changes=changes,
+            concerned=tuple(change.concerned(identities) for change in changes),
+            administrators=self._administrators(policy, identities),
+        )
+
+    def apply(self, proposal: PolicyProposal, *, actor: str) -> StoredPolicy:
+        """Put the text in force, durable when the call returns.
+
+        Raises ``PolicyInvalid``, ``PolicyUnchanged``, ``PolicyChanged``, ``PolicyLocksOut`` or ``ReasonInvalid``.
+        """
+        reason = checked_reason(proposal.reason)
+        current, policy = self._checked(proposal.text, proposal.expected)
+        new = NewPolicy(
+            text=proposal.text,
+            sha256=hashlib.sha256(proposal.text.encode()).hexdigest(),
+            expected=current.revision,
+            actor=actor,
+            reason=reason,
+            break_glass=proposal.break_glass,
+        )
+        event = applied_event(
+            revision=current.revision + 1,
+            text=new.text,
+            sha256=new.sha256,
+            rules=len(policy.rules),
+            actor=actor,
+            reason=reason,
+            break_glass=new.break_glass,
+        )
+        return self._store.apply(new, event)
+
+    def _checked(self, text: str, expected: int | None) -> tuple[StoredPolicy, Policy]:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise PolicyInvalid(problems=("it holds halves of characters, which no file does",)) from None
+        policy = self._read(text)
+        current = self._store.current()
+        if expected is not None and expected != current.revision:
+            raise PolicyChanged(expected=expected, found=current.revision)
+        if text == current.text:
+            raise PolicyUnchanged(revision=current.revision)
+        identities = self._identities.valid(self._clock())
+        if not self._administrators(policy, identities):
+            raise PolicyLocksOut(looked_at=len(identities))
+        return current, policy
+
+    def _administrators(self, policy: Policy, identities: tuple[Identity, ...]) -> tuple[str, ...]:
+        at = self._clock()
+        return tuple(
+            identity.name
+            for identity in identities
+            if isinstance(decide(policy, identity, Action.ADMINISTER, key=None, request=None, at=at), Allow)
+        )
+
+    def _known(self, stored: StoredPolicy) -> Policy:
+        """The rules in force; none where this release cannot read them, so that it can be mended."""
+        try:
+            return self._read(stored.text)
+        except PolicyInvalid:
+            return self._read("version = 1\n")
