@@ -31,6 +31,7 @@ class WebApplication:
             metrics=self._metrics,
             listed=server.metrics_networks,
             proxies=server.proxy_networks,
+            tellers=server.certificate_header_networks,
         )
 
     async def startup(self) -> None:

@@ -12,11 +12,13 @@ from functools import partial
 from hsm import AsyncSigner, TokenHealth, TokenPool
 from signer.administration import administration
 from signer.application import Application, BodyLimit, RequestLimits
-from signer.auth import api_tokens
+from signer.auth import api_tokens, client_certificates
 from signer.auth.ci import sessions
+from signer.auth.client_certificates import ClientCertificateAuthenticator
 from signer.auth.methods import Methods
 from signer.ci_bootstrap import ci_authenticator, ci_exchange
 from signer.config import Settings
+from signer.domain.client_certificates import ClientCa
 from signer.processes import is_alive, this_worker
 from signer.recorder.addresses import socket_path
 from signer.recorder.client import RecorderClient
@@ -86,6 +88,7 @@ class Parts:
     authenticator: Authenticator
     identities: Identities
     ci: Callable[[Callable[[], datetime]], CiExchange]
+    client_certificates: ClientCertificateAuthenticator
     clock: Clock
     monotonic: Callable[[], float]
     reports: WorkerReports
@@ -110,13 +113,15 @@ def sql_parts(
     monotonic: Callable[[], float] = boot_seconds,
     token_signer: AsyncTokenSigner | None = None,
     stages: Stages | None = None,
+    client_cas: tuple[ClientCa, ...] = (),
 ) -> Parts:
     """The parts of a process that has this database and these tokens open, and the recorder beside it.
 
     Without a ``token_signer`` it signs no artifacts.
     """
     stages = stages or Stages()
-    methods = _methods(settings, database, clock)
+    certificates = _client_certificates(settings, client_cas, clock)
+    methods = _methods(settings, database, clock, certificates)
     log_reader = SqlLogReader(database=database)
     return Parts(
         store=SqlKeyStore(database=database, clock=clock),
@@ -127,6 +132,7 @@ def sql_parts(
         authenticator=methods,
         identities=methods,
         ci=partial(ci_exchange, settings, database=database, clock=clock),
+        client_certificates=certificates,
         clock=clock,
         monotonic=monotonic,
         reports=SqlWorkerStore(database=database, worker=this_worker(), is_alive=is_alive, clock=clock),
@@ -137,7 +143,25 @@ def sql_parts(
     )
 
 
-def _methods(settings: Settings, database: Database, clock: Clock) -> Methods:
+def _client_certificates(settings: Settings, cas: tuple[ClientCa, ...], clock: Clock) -> ClientCertificateAuthenticator:
+    return ClientCertificateAuthenticator(
+        cas=cas,
+        header=settings.server.certificate_header,
+        revoked=_NothingRevoked(),
+        clock=clock,
+        monotonic=time.monotonic,
+        cache_seconds=CREDENTIAL_CACHE_SECONDS,
+    )
+
+
+class _NothingRevoked:
+    def is_revoked(self, ca: str, serial: str) -> bool:  # noqa: ARG002
+        return False
+
+
+def _methods(
+    settings: Settings, database: Database, clock: Clock, certificates: ClientCertificateAuthenticator
+) -> Methods:
     tokens = api_tokens.ApiTokenAuthenticator(
         store=SqlApiTokenStore(database=database, clock=clock),
         monotonic=time.monotonic,
@@ -146,7 +170,8 @@ def _methods(settings: Settings, database: Database, clock: Clock) -> Methods:
     ci = ci_authenticator(settings, database=database, clock=clock, cache_seconds=CREDENTIAL_CACHE_SECONDS)
     return Methods(
         bearer={api_tokens.PREFIX: tokens, f"{sessions.PREFIX}_": ci},
-        kinds={api_tokens.KIND: tokens, sessions.KIND: ci},
+        certificates=certificates,
+        kinds={api_tokens.KIND: tokens, sessions.KIND: ci, client_certificates.KIND: certificates},
     )
 
 
@@ -305,7 +330,7 @@ def _request_limits(settings: Settings) -> RequestLimits:
 class Runtime:
     """An application with its database and tokens open, in one process. Close it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, client_cas: tuple[ClientCa, ...] = ()) -> None:
         self._database = Database(settings.database)
         self._pool: TokenPool = open_tokens(settings)
         self.stages = Stages()
@@ -317,7 +342,9 @@ class Runtime:
             token_signer=self._token_signer,
             clock=utc_now,
             stages=self.stages,
+            client_cas=client_cas,
         )
+        self._client_certificates = parts.client_certificates
         self._on_record, self._recorder = parts.on_record, parts.recorder
         # Nothing is signed without it; only a running service has one.
         answers = partial(prove, socket_path(settings.spool.directory), timeout=settings.signing.timeout)
@@ -328,6 +355,10 @@ class Runtime:
         self._pool.start()
         self.application.readiness.start()
         self.application.ci.start()
+
+    def trust(self, client_cas: tuple[ClientCa, ...]) -> None:
+        """Believe the certificates of these client CAs from now on, also on open connections, and no others."""
+        self._client_certificates.trust(client_cas)
 
     def join(self, loop: asyncio.AbstractEventLoop) -> None:
         """Sign on this event loop; to be called on it, once."""

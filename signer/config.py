@@ -17,9 +17,11 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from signer.ci_settings import CiIdentitySettings, CiIssuerSettings, check_ci
+from signer.client_ca_settings import ClientCaSettings
+from signer.domain.client_choices import CertificateHeader
 from signer.errors import ConfigurationInvalid
 from signer.log_settings import LogSettings
-from signer.server_settings import ServerSettings
+from signer.server_settings import ServerSettings, Tls
 from signer.settings_section import MEBIBYTE, Section, holds_tables
 
 ENVIRONMENT_PREFIX = "ARTIFACT_SIGNER_"
@@ -146,10 +148,27 @@ class Settings(Section):
     tokens: tuple[TokenSettings, ...] = Field(min_length=1)
     ci_issuer: tuple[CiIssuerSettings, ...] = ()
     ci_identity: tuple[CiIdentitySettings, ...] = ()
+    client_ca: tuple[ClientCaSettings, ...] = ()
 
     @model_validator(mode="after")
     def _ci_tables_belong_together(self) -> Self:
         check_ci(self.ci_issuer, self.ci_identity, url=self.server.url)
+        return self
+
+    @field_validator("client_ca")
+    @classmethod
+    def _client_ca_names_differ(cls, tables: tuple[ClientCaSettings, ...]) -> tuple[ClientCaSettings, ...]:
+        if len({table.name for table in tables}) != len(tables):
+            raise ValueError("two client CAs have the same name")
+        return tables
+
+    @model_validator(mode="after")
+    def _client_certificates_can_be_shown(self) -> Self:
+        told = self.server.certificate_header is not CertificateHeader.OFF
+        if self.client_ca and self.server.tls is Tls.OFF and not told:
+            raise ValueError('client_ca takes effect only with server.tls = "on" or with server.certificate_header')
+        if told and not self.client_ca:
+            raise ValueError("server.certificate_header needs a client_ca whose certificates it tells of")
         return self
 
     @field_validator("tokens")
@@ -258,6 +277,7 @@ def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
             "database": database.model_copy(update={"url": url, "password_file": password_file}),
             "log": settings.log.below(base),
             "spool": settings.spool.model_copy(update={"directory": base / settings.spool.directory}),
+            "client_ca": tuple(table.below(base) for table in settings.client_ca),
             "tokens": tuple(_with_absolute_pin(token, base) for token in settings.tokens),
             "ci_issuer": tuple(issuer.below(base) for issuer in settings.ci_issuer),
         }

@@ -17,8 +17,9 @@ from gunicorn.arbiter import Arbiter
 
 from signer.bootstrap import Runtime
 from signer.config import Settings
+from signer.domain.client_certificates import ClientCa
 from signer.domain.credentials import PeerKind
-from signer.errors import ConfigurationInvalid, LogMissing
+from signer.errors import ClientCaUnusable, ConfigurationInvalid, LogMissing
 from signer.logs import configure_logging
 from signer.recorder.setup import Setup
 from signer.recorder.supervision import RecorderSupervisor
@@ -26,6 +27,7 @@ from signer.server_settings import MAX_SOCKET_PATH_BYTES, ServerSettings, Tls
 from signer.storage.checkpoint_file import CheckpointFile
 from signer.storage.database import Database
 from signer.storage.log_reader import SqlLogReader
+from signer.tls import client_cas, tls_context
 from signer.token import with_sealed_pins
 from signer.web import metrics_folder
 from signer.web.connections.limits import ConnectionLimits, most_connections, raise_descriptor_limit
@@ -70,9 +72,9 @@ class ServiceArbiter(Arbiter):  # type: ignore[misc]  # gunicorn carries no type
         self.app.recorder.close(wait=RECORDER_SECONDS)
 
     def handle_hup(self) -> None:
-        """A renewed certificate, for all workers; a broken one is refused here and reaches none."""
+        """A renewed certificate and client CAs, for all workers; a broken one is refused here and reaches none."""
         server: Server = self.app
-        if server.tls is None:
+        if server.tls is None and not server.settings.client_ca:
             logger.info("SIGHUP does nothing: there is no certificate to read again")
         elif server.renew_certificate():
             self.kill_workers(SIGHUP)
@@ -99,7 +101,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
     def __init__(self, settings: Settings, *, descriptors: int, hidden: Collection[str] = ()) -> None:
         self.settings = settings
         # Before gunicorn reads its configuration: it would tell of an error in its own way.
-        self.tls = tls_context(settings.server) if settings.server.tls is Tls.ON else None
+        self.client_cas = client_cas(settings.client_ca)
+        self.tls = self._tls_context(self.client_cas)
         self.limits = connection_limits(settings.server, descriptors=descriptors)
         self.shares = Shares(settings.server.workers + SPARE_SEATS)
         self.recorder = recorder_supervisor(settings, hidden=hidden)
@@ -150,19 +153,30 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
         return PeerKind.GATEWAY if name == str(self.settings.server.gateway_socket) else PeerKind.UNIX
 
     def renew_certificate(self) -> bool:
-        """Read the certificate again; a broken one is logged, and the old one stays."""
+        """Read the certificate and the client CAs again; where one is broken, that is logged, and all stay."""
         try:
-            self.tls = tls_context(self.settings.server)
+            cas = client_cas(self.settings.client_ca)
+            self.tls = self._tls_context(cas)
         except ConfigurationInvalid as error:
             logger.error("the certificate stays as it was: %s", "; ".join(error.problems))  # noqa: TRY400
             return False
+        except ClientCaUnusable as error:
+            logger.error("certificate and client CAs stay as they were: %s: %s", error.name, error.reason)  # noqa: TRY400
+            return False
+        self.client_cas = cas
+        if self.runtime is not None:
+            self.runtime.trust(cas)
         return True
+
+    def _tls_context(self, cas: tuple[ClientCa, ...]) -> ssl.SSLContext | None:
+        server = self.settings.server
+        return tls_context(server, cas) if server.tls is Tls.ON else None
 
     def load(self) -> Any:
         """Called in each worker after the fork: the application, with its tokens starting."""
         from signer.asgi import web_application
 
-        self.runtime = Runtime(self.settings)
+        self.runtime = Runtime(self.settings, client_cas=self.client_cas)
         self.runtime.start()
         return web_application(self.runtime, self.settings.server)
 
@@ -202,26 +216,6 @@ def connection_limits(server: ServerSettings, *, descriptors: int) -> Connection
         keep_alive=server.keep_alive,
         body_rate=server.body_rate,
     )
-
-
-def tls_context(server: ServerSettings) -> ssl.SSLContext:
-    """TLS 1.2 or later with the configured certificate; one context serves all new connections of a worker.
-
-    No session is resumed: a connection that shows a certificate of its own shows it each time.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_TICKET
-    context.num_tickets = 0
-    try:
-        context.load_cert_chain(server.certificate, server.private_key)
-    except (OSError, ssl.SSLError) as error:
-        reason = error.strerror or "the two do not belong together or are not PEM"
-        raise ConfigurationInvalid(
-            path=str(server.certificate),
-            problems=(f"certificate and private key cannot be used: {reason}",),
-        ) from error
-    return context
 
 
 def serve(settings: Settings) -> None:

@@ -11,12 +11,16 @@ from typing import Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from signer.addresses import Address, is_loopback
+from signer.domain.client_choices import CertificateHeader
 from signer.settings_section import MEBIBYTE, Section
 
 # What fits into ``sockaddr_un`` with the NUL at its end.
 MAX_SOCKET_PATH_BYTES = 107
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+LOOPBACK = {4: ipaddress.ip_network("127.0.0.0/8"), 6: ipaddress.ip_network("::1/128")}
 
 
 class Tls(StrEnum):
@@ -33,6 +37,12 @@ class ServerSettings(Section):
     url: str | None = Field(None, description="what the service calls itself: https://HOST[:PORT]")
     gateway_socket: Path | None = Field(None, description="second listener, a Unix socket, for a gateway before it")
     trusted_proxies: tuple[str, ...] = Field((), description="addresses or networks whose X-Forwarded-For is believed")
+    certificate_header: CertificateHeader = Field(
+        CertificateHeader.OFF, description="form in which a proxy tells of client certificates"
+    )
+    certificate_header_peers: tuple[str, ...] = Field(
+        (), description="addresses or networks that may tell, besides the gateway socket"
+    )
     tls: Tls = Field(Tls.ON, description="off only on loopback or a Unix socket")
     certificate: Path = Field(Path("cert.crt"), description="PEM certificate chain of the service")
     private_key: Path = Field(Path("private.key"), description="PEM private key of the certificate")
@@ -60,12 +70,17 @@ class ServerSettings(Section):
         """``trusted_proxies``, read."""
         return _networks(self.trusted_proxies)
 
-    @field_validator("metrics_allow", "trusted_proxies", mode="before")
+    @property
+    def certificate_header_networks(self) -> tuple[Network, ...]:
+        """``certificate_header_peers``, read."""
+        return _networks(self.certificate_header_peers)
+
+    @field_validator("metrics_allow", "trusted_proxies", "certificate_header_peers", mode="before")
     @classmethod
     def _a_variable_lists_addresses_with_commas(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("metrics_allow", "trusted_proxies")
+    @field_validator("metrics_allow", "trusted_proxies", "certificate_header_peers")
     @classmethod
     def _networks_are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         try:
@@ -109,6 +124,18 @@ class ServerSettings(Section):
     def _plain_http_stays_on_this_machine(self) -> Self:
         if self.tls is Tls.OFF and self.unix_socket is None and not is_loopback(self.host):
             raise ValueError('tls = "off" is accepted only on a loopback address or a Unix socket')
+        return self
+
+    @model_validator(mode="after")
+    def _who_tells_of_certificates_is_known(self) -> Self:
+        told = self.certificate_header is not CertificateHeader.OFF
+        if told and self.gateway_socket is None and not self.certificate_header_peers:
+            raise ValueError("certificate_header needs gateway_socket or certificate_header_peers")
+        if self.certificate_header_peers and not told:
+            raise ValueError("certificate_header_peers needs certificate_header")
+        if any(network.overlaps(LOOPBACK[network.version]) for network in self.certificate_header_networks):
+            # From there every user of this machine could tell.
+            raise ValueError("certificate_header_peers must not list loopback; gateway_socket is for this machine")
         return self
 
     @model_validator(mode="after")

@@ -1,7 +1,8 @@
 """A worker process: gunicorn's ASGI worker, which accepts, sweeps, and stops as this service promises.
 
 1. It takes its connections from the listeners of the arbiter, in turns with the other workers.
-2. SIGHUP takes a renewed certificate for new connections; those that are open go on.
+2. SIGHUP takes a renewed certificate for new connections; those that are open go on. What a client's certificate is
+   worth, also on them, the client CAs say that were read last.
 3. At a stop the port is free at once, what was read is answered, and nothing else is begun.
 4. It does not outlive its arbiter: a restart finds the port free.
 """
@@ -59,7 +60,7 @@ class Host(Protocol):
         """Which of the listeners this is."""
 
     def renew_certificate(self) -> bool:
-        """Read the certificate again; whether it can be used."""
+        """Read the certificate and the client CAs again; whether they can be used."""
 
 
 class LineLogger(Logger):  # type: ignore[misc]  # gunicorn carries no types
@@ -145,8 +146,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn carries no types
         super().load_wsgi()
 
     def _renew_certificate(self) -> None:
-        if self.host.tls is not None:
-            self.host.renew_certificate()
+        self.host.renew_certificate()
 
     def _welcome(self, kind: PeerKind, connection: socket.socket) -> None:
         Guest(

@@ -180,10 +180,16 @@ LAYERS = {
             "signer.log_settings",
             "signer.server_settings",
             "signer.ci_settings",
+            "signer.client_ca_settings",
+            "signer.domain.client_choices",
         ),
     ),
     "the settings of the listeners know the form of addresses": Layer(
-        name="signer.server_settings", allowed=("signer.addresses", "signer.settings_section")
+        name="signer.server_settings",
+        allowed=("signer.addresses", "signer.settings_section", "signer.domain.client_choices"),
+    ),
+    "the settings of client CAs know what can be chosen": Layer(
+        name="signer.client_ca_settings", allowed=("signer.settings_section", "signer.domain.client_choices")
     ),
     "the settings of CI jobs know what is pinned of them": Layer(
         name="signer.ci_settings",

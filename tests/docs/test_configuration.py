@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from signer.ci_settings import CiIdentitySettings, CiIssuerSettings
 from signer.cli.local import config_option
 from signer.client import DEFAULT_TIMEOUT_SECONDS, VARIABLES
+from signer.client_ca_settings import ClientCaSettings
 from signer.config import CLIENT_VARIABLES, ENVIRONMENT_PREFIX, PinSettings, Settings, TokenSettings
 from signer.log_settings import WitnessSettings
 from signer.settings_section import holds_tables
@@ -23,7 +24,8 @@ TOKENS = "`[[tokens]]`"
 PIN = "`pin`"
 WITNESSES = "`[[log.witnesses]]`"
 CI_ISSUERS, CI_IDENTITIES = "`[[ci_issuer]]`", "`[[ci_identity]]`"
-WITHOUT_VARIABLES = {TOKENS, PIN, WITNESSES, CI_ISSUERS, CI_IDENTITIES}
+CLIENT_CA = "`[[client_ca]]`"
+WITHOUT_VARIABLES = {TOKENS, PIN, WITNESSES, CI_ISSUERS, CI_IDENTITIES, CLIENT_CA}
 
 
 def _models() -> dict[str, type[BaseModel]]:
@@ -34,6 +36,7 @@ def _models() -> dict[str, type[BaseModel]]:
         WITNESSES: WitnessSettings,
         CI_ISSUERS: CiIssuerSettings,
         CI_IDENTITIES: CiIdentitySettings,
+        CLIENT_CA: ClientCaSettings,
     }
     for name, field in Settings.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):

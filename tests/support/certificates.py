@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from signer.domain.client_certificates import ClientCa
 
 
 def self_signed(directory: Path, name: str) -> tuple[Path, Path]:
@@ -37,10 +40,10 @@ def self_signed(directory: Path, name: str) -> tuple[Path, Path]:
     return certificate, private_key
 
 
-def server_context(directory: Path) -> ssl.SSLContext:
-    """The service's own context, with a certificate of this name."""
-    from signer.server import tls_context
+def server_context(directory: Path, cas: Iterable[ClientCa] = ()) -> ssl.SSLContext:
+    """The service's own context, with a certificate of its own, for clients of these CAs."""
     from signer.server_settings import ServerSettings
+    from signer.tls import tls_context
 
     certificate, private_key = self_signed(directory, "server")
-    return tls_context(ServerSettings(certificate=certificate, private_key=private_key))  # type: ignore[call-arg]
+    return tls_context(ServerSettings(certificate=certificate, private_key=private_key), cas)  # type: ignore[call-arg]

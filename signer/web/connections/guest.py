@@ -99,7 +99,7 @@ class Guest:
             )
         except (OSError, asyncio.CancelledError) as error:
             if isinstance(error, ssl.SSLError):
-                logger.warning("tls handshake refused from %s: %s", client, error.reason)
+                logger.warning("tls handshake refused from %s: %s", client, _why(error))
             self._close()
 
     def _client(self) -> str:
@@ -112,6 +112,13 @@ class Guest:
     def _close(self) -> None:
         self._register.leave(self)
         self._socket.close()
+
+
+def _why(error: ssl.SSLError) -> str:
+    # OpenSSL's own words, which repeat nothing of the certificate.
+    return (
+        f"{error.reason}: {error.verify_message}" if isinstance(error, ssl.SSLCertVerificationError) else error.reason
+    )
 
 
 class Refusal(asyncio.Protocol):

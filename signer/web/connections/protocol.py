@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from typing import Any, Protocol
 
 from gunicorn.asgi.protocol import ASGIProtocol, BodyReceiver
@@ -19,7 +18,7 @@ from signer.domain.credentials import PeerKind
 from signer.web.connections.limits import LINGER_BYTES, ConnectionLimits
 from signer.web.connections.refusals import HEAD_TIMEOUT, UNEXPECTED, HeadRefused, answer_bytes, malformed
 from signer.web.connections.register import Member, Phase, Register
-from signer.web.environ import LISTENER
+from signer.web.environ import LISTENER, PEER_CERTIFICATE
 from signer.web.problems import Problem
 
 logger = logging.getLogger("artifact-signer.server")
@@ -254,9 +253,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn carries no typ
         scope: dict[str, Any] = super()._build_http_scope(request, sockname, peername)
         scope[LISTENER] = self._kind
         if self._peer_certificate is not None:
-            # The extension "tls" of the ASGI specification, with the one certificate that was presented.
-            chain = (ssl.DER_cert_to_PEM_cert(self._peer_certificate),)
-            scope["extensions"] = {"tls": {"client_cert_chain": chain}}
+            scope[PEER_CERTIFICATE] = self._peer_certificate
         return scope
 
     def _will_close(self, request: Any, response_requires_close: bool) -> bool:

@@ -48,11 +48,12 @@ class Front:
         metrics: Metrics,
         listed: Sequence[Network] = (),
         proxies: Sequence[Network] = (),
+        tellers: Sequence[Network] = (),
     ) -> None:
         self._application = application
         self._metrics = metrics
         self._listed = tuple(listed)
-        self._peers = Peers(proxies)
+        self._peers = Peers(proxies, tellers)
         self._rooms = rooms
         self._bridge = bridge
         self._table = RouteTable()

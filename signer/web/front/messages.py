@@ -9,10 +9,11 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from signer.application import BodyLimit
-from signer.domain.credentials import Credentials, Peer
+from signer.domain.credentials import CERTIFICATE_FIELDS, Credentials, Peer
 from signer.domain.identity import Identity
 from signer.errors import BodyInterrupted, BodyTooLarge
 from signer.web.documents import encoded
+from signer.web.environ import PEER_CERTIFICATE
 from signer.web.problems import Problem
 from signer.web.refusals import printable
 
@@ -20,6 +21,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 REQUEST_ID_BYTES = 8
 JSON_MEDIA_TYPE = "application/json"
+CERTIFICATE_HEADERS = frozenset(name.encode("ascii") for name in CERTIFICATE_FIELDS)
 
 
 class Body:
@@ -83,7 +85,19 @@ class Request:
     @property
     def credentials(self) -> Credentials:
         """What the request shows of who asks."""
-        return Credentials(peer=self.peer, authorization=self.header(b"authorization"))
+        return Credentials(
+            peer=self.peer,
+            authorization=self.header(b"authorization"),
+            peer_certificate=self._scope.get(PEER_CERTIFICATE),
+            certificate_headers=self._certificate_headers,
+        )
+
+    @property
+    def _certificate_headers(self) -> tuple[tuple[str, str], ...]:
+        if CERTIFICATE_HEADERS.isdisjoint(self._headers):
+            return ()
+        told = ((name, value) for name, value in self._scope["headers"] if name in CERTIFICATE_HEADERS)
+        return tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in told)
 
     @property
     def query(self) -> list[tuple[str, str]]:

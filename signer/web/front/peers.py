@@ -3,7 +3,8 @@
 1. A TCP connection has the address that the kernel says, unless that is a trusted proxy's.
 2. A gateway, over its own socket, and a trusted proxy say in the last hop of ``X-Forwarded-For`` who asked them. What
    stands before it is the client's own words; so is the whole field where it comes from anybody else.
-3. Where nobody who is believed says an address, there is none: limits then go by the credential alone.
+3. Those who may tell of clients' certificates are listed by themselves, and known by the address of their connection.
+4. Where nobody who is believed says an address, there is none: limits then go by the credential alone.
 """
 
 from __future__ import annotations
@@ -26,20 +27,24 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class Peers:
     """Reads who is at the other end of a connection. Safe for threads."""
 
-    def __init__(self, proxies: Sequence[Network] = ()) -> None:
+    def __init__(self, proxies: Sequence[Network] = (), tellers: Sequence[Network] = ()) -> None:
         self._proxies = tuple(proxies)
+        self._tellers = tuple(tellers)
 
     def of(self, scope: MutableMapping[str, Any]) -> Peer:
         """The peer of a request, by its ASGI scope."""
         client = scope.get("client")
         address = _address(str(client[0])) if client else None
         kind: PeerKind = scope.get(LISTENER, PeerKind.TCP)
-        if kind is PeerKind.GATEWAY or self._trusts(address):
+        gateway = kind is PeerKind.GATEWAY
+        vouches = gateway or _among(address, self._tellers)
+        if gateway or _among(address, self._proxies):
             address = _last_hop(scope["headers"])
-        return Peer(kind=kind, address=None if address is None else str(address))
+        return Peer(kind=kind, address=None if address is None else str(address), vouches=vouches)
 
-    def _trusts(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address | None) -> bool:
-        return address is not None and any(address in network for network in self._proxies)
+
+def _among(address: ipaddress.IPv4Address | ipaddress.IPv6Address | None, networks: Sequence[Network]) -> bool:
+    return address is not None and any(address in network for network in networks)
 
 
 def _last_hop(headers: Iterable[tuple[bytes, bytes]]) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from signer.web.environ import PEER_CERTIFICATE
+
 
 async def answer(send: Any, status: int, body: bytes) -> None:
     headers = [(b"content-length", b"%d" % len(body))]
@@ -49,8 +51,7 @@ async def path(scope: Any, receive: Any, send: Any) -> None:
 
 async def certificate(scope: Any, _receive: Any, send: Any) -> None:
     """Answers with the client's certificate."""
-    chain = scope.get("extensions", {}).get("tls", {}).get("client_cert_chain", ())
-    await answer(send, 200, "".join(chain).encode() or b"none")
+    await answer(send, 200, scope.get(PEER_CERTIFICATE) or b"none")
 
 
 async def page(_scope: Any, _receive: Any, send: Any) -> None:

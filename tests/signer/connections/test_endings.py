@@ -15,7 +15,7 @@ import pytest
 
 from signer.web.connections import guest, limits, protocol
 from tests.signer.connections import applications
-from tests.support.certificates import self_signed, server_context
+from tests.support.certificates import server_context
 from tests.support.serving import Serving, serving, until_closed
 
 # More than any buffer between the two holds.
@@ -161,22 +161,6 @@ def test_what_is_neither_tls_nor_http_is_closed(tmp_path: Path) -> None:
     with serving(applications.hello, tls=server_context(tmp_path)) as service, service.connect() as connection:
         connection.sendall(b"\x00\x01\x02\x03\x04\x05\x06\x07")
         assert b"HTTP" not in until_closed(connection)
-
-
-def test_the_certificate_of_a_client_reaches_the_application(tmp_path: Path) -> None:
-    tls = server_context(tmp_path)
-    certificate, private_key = self_signed(tmp_path, "client")
-    tls.load_verify_locations(certificate)
-    tls.verify_mode = ssl.CERT_OPTIONAL
-    with serving(applications.certificate, tls=tls) as service:
-        known, unknown = trusting(), trusting()
-        known.load_cert_chain(certificate, private_key)
-        for context, expected in ((known, certificate.read_bytes().strip()), (unknown, b"none")):
-            with service.connect() as plain, context.wrap_socket(plain) as connection:
-                for _ in range(2):
-                    connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-                    assert expected in connection.recv(65536)
-                assert not connection.session or not connection.session.has_ticket
 
 
 def test_a_request_goes_on_while_its_client_takes_its_time(tmp_path: Path) -> None:

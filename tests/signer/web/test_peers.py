@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from signer.domain.credentials import Peer, PeerKind
+from signer.domain.credentials import PeerKind
 from signer.web.environ import LISTENER
 from signer.web.front.peers import Peers
 from signer.web.routes import INTERNAL, ROUTES, Route, RouteTable
@@ -73,7 +73,34 @@ def scope(row: Row) -> dict[str, Any]:
 @pytest.mark.parametrize("sentence", [*BELIEVED, *NOT_BELIEVED])
 def test_an_address_is_that_of_who_is_believed(sentence: str) -> None:
     row = {**BELIEVED, **NOT_BELIEVED}[sentence]
-    assert PEERS.of(scope(row)) == Peer(kind=row.kind, address=row.address)
+    peer = PEERS.of(scope(row))
+    assert (peer.kind, peer.address) == (row.kind, row.address)
+
+
+VOUCHES = {
+    "a gateway over its socket": (Row(kind=PeerKind.GATEWAY, client=None, address=None), True),
+    "an address that is listed for it": (Row(client="203.0.113.7", address=None), True),
+    "one that is listed for it, as IPv6 tells it": (Row(client="::ffff:203.0.113.7", address=None), True),
+    "a proxy whose word on addresses is taken": (Row(address=None), False),
+    "one that says that it has such an address": (Row(client=CLIENT, fields=("203.0.113.7",), address=None), False),
+    "a proxy that says that its client has one": (Row(fields=("203.0.113.7",), address=None), False),
+    "this machine": (Row(client="127.0.0.1", address=None), False),
+    "whoever asks over the other socket": (Row(kind=PeerKind.UNIX, client=None, address=None), False),
+    "nobody": (Row(client=None, address=None), False),
+}
+
+
+@pytest.mark.parametrize("sentence", VOUCHES)
+def test_who_may_tell_of_client_certificates(sentence: str) -> None:
+    row, vouches = VOUCHES[sentence]
+    tellers = [ipaddress.ip_network("203.0.113.0/29")]
+    assert Peers([ipaddress.ip_network("192.0.2.0/28")], tellers).of(scope(row)).vouches is vouches
+
+
+def test_nobody_but_a_gateway_tells_where_none_is_listed() -> None:
+    assert [sentence for sentence, (row, _) in VOUCHES.items() if PEERS.of(scope(row)).vouches] == [
+        "a gateway over its socket"
+    ]
 
 
 def test_without_proxies_nobody_is_believed() -> None:
