@@ -35,6 +35,7 @@ from tests.support.records import event, new_key, new_version, swap
 from tests.support.written_logs import KEY, ORIGIN, fingerprint, note, signature, spki, verifier_key
 from verifier.log.leaves import LeafValue
 
+AT_ONCE = 256
 _serial = itertools.count()
 
 
@@ -72,6 +73,24 @@ class AuditedLog:
             entries = [one()]
             if again:
                 entries += [one(identity="api-token:other"), one(checked=Checked.HEAD, seen={"artifact": "release-1"})]
+            assert all(isinstance(each, Recorded) for each in self.records.record_many(entries))
+
+    def sign_fast(self, count: int) -> None:
+        """Signatures of new manifests, many to a transaction."""
+        revision = self.store.access_revision()
+        for first in range(0, count, AT_ONCE):
+            self.clock.advance(milliseconds=1)
+            manifests = [b"manifest %d" % next(_serial) for _ in range(first, min(first + AT_ONCE, count))]
+            entries = [
+                entry(
+                    self.version_id,
+                    access_revision=revision,
+                    fingerprint=fingerprint(),
+                    manifest_sha256=hashlib.sha256(manifest).hexdigest(),
+                    signature=signature(manifest).encode(),
+                )
+                for manifest in manifests
+            ]
             assert all(isinstance(each, Recorded) for each in self.records.record_many(entries))
 
     def tell_keys(self) -> None:

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -28,7 +28,7 @@ def canonical_leaf(members: Mapping[str, LeafValue]) -> bytes:
     """The bytes of a leaf; raises ``LeafMalformed`` where it has no canonical form, or is too long."""
     _check(members, _MAX_DEPTH)
     try:
-        leaf = json.dumps(members, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+        leaf = _ENCODER.encode(members).encode("utf-8")
     except UnicodeEncodeError:
         raise LeafMalformed(problem="it holds half of a surrogate pair") from None
     if len(leaf) > MAX_LEAF_BYTES:
@@ -41,7 +41,7 @@ def parsed_leaf(unverified_leaf: bytes) -> dict[str, LeafValue]:
     if len(unverified_leaf) > MAX_LEAF_BYTES:
         raise LeafMalformed(problem=f"it has more than {MAX_LEAF_BYTES} bytes")
     try:
-        members = json.loads(unverified_leaf.decode("utf-8"), parse_float=_refuse, parse_constant=_refuse)
+        members = _DECODER.decode(unverified_leaf.decode("utf-8"))
     except (ValueError, RecursionError):
         raise LeafMalformed(problem="it is not JSON of strings, whole numbers and booleans") from None
     if not isinstance(members, dict) or canonical_leaf(members) != unverified_leaf:
@@ -115,19 +115,25 @@ def _refuse(text: str) -> Any:
     raise ValueError(text)
 
 
+# Made once: a log is checked leaf by leaf, and making them costs as much as reading one.
+_DECODER = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse)
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def _check(value: object, depth: int) -> None:
     if isinstance(value, bool | str):
         return
     if isinstance(value, int) and abs(value) <= MAX_INTEGER:
         return
     if depth and isinstance(value, list):
-        for each in value:
-            _check(each, depth - 1)
+        values: Iterable[object] = value
     elif depth and isinstance(value, Mapping) and all(isinstance(name, str) and name.isascii() for name in value):
-        for each in value.values():
-            _check(each, depth - 1)
+        values = value.values()
     else:
         raise LeafMalformed(problem="it holds a value, a name or a depth that leaves do not have")
+    for each in values:
+        if type(each) is not str:  # most are, and need no call
+            _check(each, depth - 1)
 
 
 def _text(members: Mapping[str, LeafValue], name: str) -> str:
