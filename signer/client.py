@@ -167,9 +167,10 @@ class Client:
         """GET the public key of a version, PEM."""
         return self.text(key_path(key, "versions", version, "public-key")).encode("ascii")
 
-    def record(self, key: str, version: int, manifest_sha256: str) -> Document:
-        """GET the proof that a signature of this manifest is on record."""
-        return self.read("/v1/log/proof", manifest_sha256=manifest_sha256, key=key, version=version)
+    def record(self, key: str, version: int, manifest_sha256: str, *, witnessed: bool = False) -> Document:
+        """GET the proof that a signature of this manifest is on record; ``witnessed``: where witnesses signed too."""
+        which: dict[str, str] = {"witnessed": "true"} if witnessed else {}
+        return self.read("/v1/log/proof", manifest_sha256=manifest_sha256, key=key, version=version, **which)
 
     def consistency(self, old_size: int, size: int) -> tuple[bytes, ...]:
         """GET the path that shall prove that the log of ``size`` leaves begins with that of ``old_size``."""

@@ -1,8 +1,8 @@
 """What the client demands of a proof before it writes a file: that this very signature is on record.
 
 1. The leaf stands under the root of the checkpoint, and records this manifest, key and signature.
-2. Where a key of the log is known, it signed the checkpoint. Without one, that is what the proof does not show here:
-   ``artifact-verify --log-key`` asks for it.
+2. Where a key of the log is known, it signed the checkpoint, and the demanded witnesses did. Without one, that is what
+   the proof does not show here: ``artifact-verify --log-key`` asks for it.
 """
 
 from __future__ import annotations
@@ -45,14 +45,18 @@ def require_recorded(unverified_proof: bytes, made: MadeSignature, trust: LogTru
             signature=made.encoded,
         )
     except Refusal as error:
-        raise ClientError(
-            sentence=f"the service's proof does not show the signature on record: {explain(error).sentence}",
-            hint=DROPPED,
-        ) from error
+        raise unproved(error) from error
     return proof.index
+
+
+def unproved(error: Refusal) -> ClientError:
+    """What is told of a proof that shows nothing, for this reason."""
+    sentence = f"the service's proof does not show the signature on record: {explain(error).sentence}"
+    return ClientError(sentence=sentence, hint=DROPPED)
 
 
 def _checkpoint(note: bytes, trust: LogTrust | None) -> Checkpoint:
     if trust is None:
         return Checkpoint.parse(SignedNote.parse(note).text)
-    return open_checkpoint(note, trust.log_keys).checkpoint
+    opened = open_checkpoint(note, trust.log_keys, witnesses=trust.witnesses, demanded=trust.demanded)
+    return opened.checkpoint

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -23,26 +24,42 @@ from signer.errors import SignedAlready
 from signer.kept_checkpoints import KeptCheckpoints, kept_below, patient
 from signer.log_trust import NamedLog, log_trust
 from signer.new_file import NewFile
-from signer.proof_check import MadeSignature, require_recorded
+from signer.proof_check import MadeSignature, require_recorded, unproved
 from signer.signature_check import ReturnedArtifact, require_signature, trust_in
+from signer.witnessed_proof import witnessed_proof
 from verifier import Limits
+from verifier.errors import LogError
 from verifier.log import LogProof, LogTrust
 
 READ_BYTES = 1 << 16
 HEAD_BYTES = 4 << 20
+WITNESS_SECONDS = 60.0
+LONGEST_WAIT_SECONDS = 3600.0
 STANDARD_INPUT = Path("-")
 PROOF_SUFFIX = ".tlog-proof"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Order:
-    """What is wanted. ``proof``: where to write the proof; ``trust``: the log that has to have signed it."""
+    """What is wanted.
+
+    Attributes:
+        proof: where to write the proof.
+        trust: the log that has to have signed it, and how many of which witnesses.
+        witness_wait: seconds to wait for those.
+    """
 
     key: str
     output: Path
     replace: bool
     proof: Path | None
     trust: LogTrust | None
+    witness_wait: float
+
+    @property
+    def awaits_witnesses(self) -> bool:
+        """Whether a proof is wanted that witnesses signed too."""
+        return self.trust is not None and self.trust.demanded > 0
 
 
 @click.command()
@@ -60,6 +77,18 @@ class _Order:
 )
 @click.option("--log-key", metavar="VKEY|FILE", help="key of the log that has to show the signature on record")
 @click.option("--log-origin", metavar="NAME", help="name of the log, for a log key in PEM")
+@click.option(
+    "--witness", "witnesses", multiple=True, metavar="VKEY|FILE", help="witness that has to have signed the proof"
+)
+@click.option("--witnesses", "demanded", type=click.IntRange(0), metavar="K", help="how many of them; all without it")
+@click.option(
+    "--witness-wait",
+    type=click.FloatRange(0, LONGEST_WAIT_SECONDS),
+    default=WITNESS_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="how long to wait for them",
+)
 @json_option
 def sign(
     artifact: Path,
@@ -68,13 +97,16 @@ def sign(
     head_only: bool,
     log_key: str | None,
     log_origin: str | None,
+    witnesses: tuple[str, ...],
+    demanded: int | None,
     as_json: bool,
     **wanted: Any,
 ) -> None:
     """Sign ARTIFACT (- for standard input) with a key of the service."""
     if whole and head_only:
         raise click.UsageError("--whole and --head-only exclude each other")
-    order = _order(trust=log_trust(NamedLog(key=log_key, origin=log_origin), os.environ), **wanted)
+    named = NamedLog(key=log_key, origin=log_origin, witnesses=witnesses, demanded=demanded)
+    order = _order(trust=log_trust(named, os.environ), **wanted)
     with _opened(artifact, beside=order.output) as source:
         try:
             document = (_sign_whole if whole else _sign_by_head)(source, order)
@@ -118,9 +150,8 @@ def _sign_whole(source: BinaryIO, order: _Order) -> dict[str, object]:
         recorded: dict[str, object] = {}
         if order.proof or order.trust:
             made = MadeSignature(manifest=upload.manifest, encoded=encoded, key=signed.key)
-            proof = proof_text(client.record(order.key, signed.key.version, upload.manifest.sha256))
-            recorded["index"] = require_recorded(proof, made, order.trust)
-            _require_history(client, proof, order)
+            proof = _proof(client, order, made)
+            recorded["index"] = _require_proof(client, order, made, proof)
             keep_proof(proof)
     key = {"key": order.key, "version": signed.key.version, "fingerprint": signed.key.fingerprint}
     return {**key, **recorded, **target.facts}
@@ -133,13 +164,32 @@ def _sign_by_head(source: BinaryIO, order: _Order) -> dict[str, object]:
         encoded, signing = encoded_signature(document), signing_key_of(document)
         require_signature(upload.manifest, encoded, trust_in(client.public_key(order.key, signing.version), signing))
         if order.proof or order.trust:
-            proof = proof_text(document)
-            require_recorded(proof, MadeSignature(manifest=upload.manifest, encoded=encoded, key=signing), order.trust)
-            _require_history(client, proof, order)
+            made = MadeSignature(manifest=upload.manifest, encoded=encoded, key=signing)
+            proof = _proof(client, order, made) if order.awaits_witnesses else proof_text(document)
+            _require_proof(client, order, made, proof)
+            document["proof"] = proof.decode("utf-8")
             keep_proof(proof)
         for part in upload.splice.join(source, encoded):
             target.write(part)
     return {**document, **target.facts}
+
+
+def _proof(client: Client, order: _Order, made: MadeSignature) -> bytes:
+    """As the service has it now, or where witnesses are demanded as soon as they have signed."""
+    record = partial(client.record, order.key, made.key.version, made.manifest.sha256)
+    if order.trust is None or not order.awaits_witnesses:
+        return proof_text(record())
+    try:
+        return witnessed_proof(lambda: proof_text(record(witnessed=True)), order.trust, patience=order.witness_wait)
+    except LogError as error:
+        raise unproved(error) from error
+
+
+def _require_proof(client: Client, order: _Order, made: MadeSignature, proof: bytes) -> int:
+    """The index of the leaf."""
+    index = require_recorded(proof, made, order.trust)
+    _require_history(client, proof, order)
+    return index
 
 
 def _require_history(client: Client, proof: bytes, order: _Order) -> None:

@@ -99,6 +99,7 @@ from signer.errors.log_reading import (
     LogBeyondCheckpoint,
     LogEntryNotFound,
     LogNotCertified,
+    LogNotWitnessed,
     LogPathInvalid,
 )
 from signer.errors.monitor import (
@@ -242,6 +243,7 @@ __all__ = [
     "LogKeyMissing",
     "LogMissing",
     "LogNotCertified",
+    "LogNotWitnessed",
     "LogOriginFixed",
     "LogPathInvalid",
     "LogRolledBack",

@@ -32,6 +32,14 @@ class LogEntryNotFound(SignerError):
 
 
 @dataclass(eq=False, kw_only=True)
+class LogNotWitnessed(SignerError):
+    """No checkpoint that covers ``index`` is known here to be signed by a witness."""
+
+    code = "log-not-witnessed"
+    index: int
+
+
+@dataclass(eq=False, kw_only=True)
 class LogNotCertified(SignerError):
     """What was recorded at ``index`` is covered by no checkpoint yet."""
 

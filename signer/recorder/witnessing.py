@@ -1,7 +1,8 @@
 """Has the configured witnesses sign the log's checkpoints, beside everything else: no signature waits for them.
 
 1. One thread with an event loop. What is offered replaces what was offered before; a round asks all witnesses at once
-   for the newest, and rounds are at least ``pace`` seconds apart. Who did not sign is asked again in the next.
+   for the newest, and rounds are at least ``pace`` seconds apart. Who did not sign is asked again in the next. A
+   checkpoint that more have signed gives way to a newer one only when all have been asked for that.
 2. A checkpoint that the log's own key signed and that is larger than the committed log is the proof that the log was
    rolled back: ``stopped`` tells it from then on. Everything else that a witness does is an alarm until it signs.
 """
@@ -52,6 +53,7 @@ class Witnessing:
         self._alarms: dict[str, SignerError] = {}
         self._offered: bytes | None = None
         self._cosigned: bytes | None = None
+        self._cosigners = 0
         self._stopped: LogRolledBack | None = None
         self._loop = asyncio.new_event_loop()
         self._wake = asyncio.Event()
@@ -96,6 +98,7 @@ class Witnessing:
                 checkpoint, lines = self._offered, {}
             if checkpoint is not None:
                 await asyncio.gather(*(self._ask(asked, checkpoint, lines) for asked in self._asked))
+                self._put(checkpoint, lines)
             await asyncio.sleep(self._pace)
             if self._alarms:
                 self._wake.set()
@@ -117,8 +120,15 @@ class Witnessing:
             self._signed(name)
             if line is not None:
                 lines[name] = line
-                self._cosigned = cosigned_note(checkpoint, list(lines.values()))
-                self._tell()
+                if len(lines) >= self._cosigners:
+                    self._put(checkpoint, lines)
+
+    def _put(self, checkpoint: bytes, lines: Mapping[str, NoteSignature]) -> None:
+        """Show who signed this checkpoint, in place of what was shown."""
+        note = cosigned_note(checkpoint, list(lines.values())) if lines else None
+        if note is not None and note != self._cosigned:
+            self._cosigned, self._cosigners = note, len(lines)
+            self._tell()
 
     def _alarm(self, name: str, error: SignerError) -> None:
         before = self._alarms.get(name)

@@ -17,6 +17,9 @@ class CheckpointSource(Protocol):
     def latest(self) -> bytes:
         """The newest signed note; raises ``LogMissing`` where there is none yet."""
 
+    def cosigned(self) -> bytes | None:
+        """The newest note that witnesses signed too, unverified; None where none is known here."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedCheckpoint:
@@ -46,6 +49,14 @@ class NewestCheckpoint:
             if self._known is None or self._known.note != note:
                 self._known = _published(note)
             return self._known
+
+    def cosigned(self) -> PublishedCheckpoint | None:
+        """The newest one that witnesses signed too, as it is told: of this log, or not."""
+        note = self._source.cosigned()
+        try:
+            return None if note is None else _published(note)
+        except LogDamaged:
+            return None
 
 
 def _published(note: bytes) -> PublishedCheckpoint:

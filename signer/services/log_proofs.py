@@ -2,19 +2,21 @@
 
 1. A proof leaves only after it was checked here: against the root of the newest checkpoint, or for an older size
    together with a proof that the newest checkpoint's tree begins with that one.
-2. The leaf of a signature is for those who may read or use its key; a proof without a leaf is hashes.
+2. For who asks for witnesses the newest checkpoint that they signed takes its place, whose tree is shown to be the
+   beginning of the newest one. What is told of them is no more believed than that.
+3. The leaf of a signature is for those who may read or use its key; a proof without a leaf is hashes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from signer.domain.identity import Identity
 from signer.domain.leaves import LogEvent, search_columns
 from signer.domain.policy import may_prove
 from signer.domain.requests import Checked
-from signer.errors import LogBeyondCheckpoint, LogDamaged, LogEntryNotFound
+from signer.errors import LogBeyondCheckpoint, LogDamaged, LogEntryNotFound, LogNotWitnessed
 from signer.services.access import enforce
 from signer.services.log_checkpoints import NewestCheckpoint, PublishedCheckpoint
 from signer.services.log_leaves import RecentLeaves
@@ -33,7 +35,7 @@ class InclusionProof:
     """The path of one leaf to a root.
 
     Attributes:
-        checkpoint: the signed note of this very size; None for a size that is not that of the newest checkpoint.
+        checkpoint: the signed note of this very size; None for a size of which none was asked for or is at hand.
         leaf: its bytes; None where only hashes were asked for.
     """
 
@@ -84,21 +86,30 @@ class LogProofService:
         leaves = self._leaves.read(indexes, newest.size)
         return self._proved(newest, [LogEntry(index=index, leaf=leaves[index]) for index in indexes])
 
-    def of_index(self, index: int, size: int | None) -> InclusionProof:
-        """The path of a leaf, in the newest checkpoint's tree or an older one; raises ``LogBeyondCheckpoint``."""
+    def of_index(self, index: int, size: int | None, *, witnessed: bool = False) -> InclusionProof:
+        """The path of a leaf, in the newest checkpoint's tree or an older one; raises ``LogBeyondCheckpoint``.
+
+        ``witnessed``: in place of a size, that of the newest checkpoint that witnesses signed; else
+        ``LogNotWitnessed``.
+        """
         newest = self._newest()
         wanted = newest.size if size is None else size
         if not index < wanted <= newest.size:
             raise LogBeyondCheckpoint(size=newest.size)
         (hashed,) = self._reader.stored_hashes(0, index, index + 1)
+        if witnessed:
+            return self._witnessed(newest, index, hashed)
         paths, root = self._checked(newest, {index: hashed}, wanted)
         note = newest.note if wanted == newest.size else None
         return InclusionProof(index=index, size=wanted, root=root, path=paths[index], checkpoint=note)
 
-    def of_manifest(self, identity: Identity, *, manifest_sha256: str, key: str, version: int | None) -> InclusionProof:
+    def of_manifest(
+        self, identity: Identity, *, manifest_sha256: str, key: str, version: int | None, witnessed: bool = False
+    ) -> InclusionProof:
         """The proof of a signature of this manifest: by the newest version, after most of it was seen.
 
-        Raises ``AccessDenied``, ``KeyNotFound`` or ``LogEntryNotFound``.
+        ``witnessed``: under the newest checkpoint that witnesses signed. Raises ``AccessDenied``, ``KeyNotFound``,
+        ``LogEntryNotFound`` or ``LogNotWitnessed``.
         """
         enforce(identity, may_prove(identity))
         self._store.key(key)
@@ -118,6 +129,8 @@ class LogProofService:
         if not found:
             raise LogEntryNotFound(key=key, manifest_sha256=manifest_sha256)
         entry = max(found, key=lambda each: each[:2])[2]
+        if witnessed:
+            return replace(self._witnessed(newest, entry.index, leaf_hash(entry.leaf)), leaf=entry.leaf)
         (proof,) = self._proved(newest, [entry])
         return proof
 
@@ -141,6 +154,16 @@ class LogProofService:
         if entries:
             newest = self._newest()
             self._checked(newest, {each.index: leaf_hash(each.leaf) for each in entries}, newest.size)
+
+    def _witnessed(self, newest: PublishedCheckpoint, index: int, hashed: bytes) -> InclusionProof:
+        told = self._newest.cosigned()
+        if told is None or told.checkpoint.origin != newest.checkpoint.origin or not index < told.size <= newest.size:
+            raise LogNotWitnessed(index=index)
+        paths, root = self._checked(newest, {index: hashed}, told.size)
+        if root != told.checkpoint.root:
+            # It lies beside the checkpoint's file, and may be of a log that was there before.
+            raise LogNotWitnessed(index=index)
+        return InclusionProof(index=index, size=told.size, root=root, path=paths[index], checkpoint=told.note)
 
     def _proved(self, newest: PublishedCheckpoint, entries: Sequence[LogEntry]) -> list[InclusionProof]:
         paths, root = self._checked(newest, {each.index: leaf_hash(each.leaf) for each in entries}, newest.size)

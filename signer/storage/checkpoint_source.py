@@ -27,3 +27,7 @@ class NewestNote:
         if note is None:
             raise LogMissing
         return note
+
+    def cosigned(self) -> bytes | None:
+        """Nothing: no witness is asked here."""
+        return None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from signer.domain.events import EventType
 from signer.domain.keys import NAME_PATTERN
@@ -38,6 +38,13 @@ def _types(value: str) -> str:
     return value
 
 
+def _flag(value: object) -> bool:
+    if value not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return value == "true"
+
+
+Flag = Annotated[bool, PlainValidator(_flag)]
 Text = Annotated[str, AfterValidator(_text)]
 Types = Annotated[str, AfterValidator(_types)]
 
@@ -80,6 +87,13 @@ class LeafProofQuery(Query):
 
     index: Index
     size: Index | None = None
+    witnessed: Flag = False
+
+    @model_validator(mode="after")
+    def _one_tree(self) -> LeafProofQuery:
+        if self.witnessed and self.size is not None:
+            raise ValueError("size and witnessed are two trees")
+        return self
 
 
 class SignatureProofQuery(Query):
@@ -88,6 +102,7 @@ class SignatureProofQuery(Query):
     manifest_sha256: Digest
     key: KeyName
     version: Annotated[QueryNumber, Field(ge=1, le=MAX_ID)] | None = None
+    witnessed: Flag = False
 
 
 class GrowthProofQuery(Query):

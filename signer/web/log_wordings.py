@@ -112,6 +112,12 @@ LOG_WORDINGS: Mapping[type[Exception], Wording] = MappingProxyType(
         errors.LogNotCertified: Wording(
             status=503, transient=True, detail="no checkpoint covers leaf {index} of the log yet", hint="try again"
         ),
+        errors.LogNotWitnessed: Wording(
+            status=503,
+            transient=True,
+            detail="no witness that this machine asks has signed a checkpoint over leaf {index} yet",
+            hint="try again after log.witness_pause; artifact-signer doctor says which witness does not sign",
+        ),
         errors.FolderTaken: Wording(
             status=409, detail="{path} holds something already", hint="a backup is made in a folder of its own"
         ),

@@ -104,12 +104,15 @@ class CosignedNotes:
 
     def latest(self) -> bytes:
         """The newest signed note; raises what the source raises."""
-        note = self._notes.latest()
+        note, cosigned = self._notes.latest(), self.cosigned()
+        text = note[: note.rfind(_END_OF_TEXT) + len(_END_OF_TEXT)]
+        return cosigned if cosigned is not None and cosigned.startswith(text) else note
+
+    def cosigned(self) -> bytes | None:
+        """The note that witnesses signed last, whatever has become of the log since."""
         with self._lock:
             mark = self._file.mark()
             if mark != self._mark:
                 report = self._file.read()
                 self._mark, self._cosigned = mark, None if report is None else report.note
-            cosigned = self._cosigned
-        text = note[: note.rfind(_END_OF_TEXT) + len(_END_OF_TEXT)]
-        return cosigned if cosigned is not None and cosigned.startswith(text) else note
+            return self._cosigned

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from signer import witnessed_proof
 from signer.cli.main import REFUSED, UNREACHABLE
-from tests.cli.test_artifact_verify_log import LOG, LOG_KEY, ORIGIN, OTHER_LOG_KEY, P256, note_key, proof_of
+from tests.cli.test_artifact_verify_log import (
+    LOG,
+    LOG_KEY,
+    ORIGIN,
+    OTHER_LOG_KEY,
+    P256,
+    SILENT_WITNESS_KEY,
+    WITNESS_KEY,
+    note_key,
+    proof_of,
+)
 from tests.cli.test_sign import ANOTHER, RELEASE, Service, Sign, http, sign, signature, signed
 from verifier.log import LogProof, canonical_leaf, parsed_leaf
 
@@ -180,6 +191,67 @@ def test_a_checkpoint_with(sign: Sign, sentence: str, mode: str) -> None:
     assert (done.code, done.files) == (UNREACHABLE, {}), done.err
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witnessed(Logged):
+    """Its answers to who asks for witnesses, one after the other, are of these proofs; ``None``: not yet."""
+
+    later: Iterator[bytes | None] = field(default_factory=lambda: iter(()))
+
+    def answer(self, head: str) -> bytes:
+        """The answer to a request."""
+        if "witnessed=true" not in head:
+            return Logged.answer(self, head)
+        proof = next(self.later, None)
+        if proof is None:
+            return http(503, json.dumps({"code": "log-not-witnessed", "detail": "not yet", "status": 503}).encode(),
+                        "application/problem+json")  # fmt: skip
+        return http(200, json.dumps({"index": 1, "proof": proof.decode()}).encode(), "application/json")
+
+
+def witnessed(*later: bytes | None) -> Witnessed:
+    # What the signature comes with has no witness in it.
+    at_once = proof_of(signed(RELEASE, ENCODED[RELEASE]), witnessed=False).decode()
+    return Witnessed(signs_with=P256, publishes=P256, says=P256, changed=lambda _: at_once, later=iter(later))
+
+
+WITNESS = ("--witness", str(WITNESS_KEY))
+SILENT = ("--witness", str(SILENT_WITNESS_KEY))
+
+
+@pytest.mark.parametrize("mode", MODES)
+class TestWitnesses:
+    """That have to have signed the proof's checkpoint."""
+
+    @pytest.fixture(autouse=True)
+    def _look_often(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(witnessed_proof, "LOOK_SECONDS", 0.01)
+
+    @pytest.mark.parametrize("options", [WITNESS, (*WITNESS, *SILENT, "--witnesses", "1")])
+    def test_are_waited_for(self, sign: Sign, mode: str, options: tuple[str, ...]) -> None:
+        bare, proof = (proof_of(signed(RELEASE, ENCODED[RELEASE]), witnessed=each) for each in (False, True))
+        done = sign(witnessed(None, bare, None, proof), *MODES[mode], *PROOF, *KEY, *options)
+        assert done.code == 0, done.err
+        assert done.files["release.tlog-proof"] == proof
+
+    def test_that_do_not_sign_end_it_after_the_wait(self, sign: Sign, mode: str) -> None:
+        done = sign(witnessed(), *MODES[mode], *PROOF, *KEY, *WITNESS, "--witness-wait", "0.05")
+        assert (done.code, done.files) == (UNREACHABLE, {})
+        assert "0 of 1 witnesses have signed after 0.05 s" in done.err
+
+    def test_of_another_artifact_are_none(self, sign: Sign, mode: str) -> None:
+        other = proof_of(signed(ANOTHER, ENCODED[ANOTHER]))
+        done = sign(witnessed(other), *MODES[mode], *PROOF, *KEY, *WITNESS)
+        assert (done.code, done.files, "does not show" in done.err) == (UNREACHABLE, {}, True)
+
+    def test_of_garbage_are_none(self, sign: Sign, mode: str) -> None:
+        done = sign(witnessed(b"garbage"), *MODES[mode], *PROOF, *KEY, *WITNESS)
+        assert (done.code, done.files, "does not show" in done.err) == (UNREACHABLE, {}, True)
+
+    def test_none_are_waited_for_where_none_is_demanded(self, sign: Sign, mode: str) -> None:
+        done = sign(witnessed(), *MODES[mode], *PROOF, *KEY, *WITNESS, "--witnesses", "0")
+        assert done.code == 0, done.err
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_a_service_without_a_log_is_none(sign: Sign, mode: str) -> None:
     done = sign(Service(signs_with=P256, publishes=P256, says=P256), *MODES[mode], *PROOF)
@@ -195,6 +267,19 @@ USES: dict[str, tuple[tuple[str, ...], int, str]] = {
     "a file that is not there": (("--log-key", "nowhere.vkey"), UNREACHABLE, "cannot be read"),
     "a file that holds no key": (("--log-key", "release.mender"), UNREACHABLE, "no verifier key"),
     "a file that does not end": (("--log-key", "/dev/zero"), UNREACHABLE, "no file of keys"),
+    "witnesses of no log": (("--witness", str(WITNESS_KEY)), UNREACHABLE, "--log-key names"),
+    "a number of witnesses of no log": (("--witnesses", "1"), UNREACHABLE, "--log-key names"),
+    "more witnesses than are named": (
+        (*KEY, "--witness", str(WITNESS_KEY), "--witnesses", "2"),
+        UNREACHABLE,
+        "more witnesses are demanded",
+    ),
+    "witnesses without their keys": ((*KEY, "--witnesses", "1"), UNREACHABLE, "more witnesses are demanded"),
+    "a number of witnesses that is none": ((*KEY, "--witnesses", "-1"), USAGE, "not in the range"),
+    "a wait that is none": ((*KEY, "--witness-wait", "-1"), USAGE, "not in the range"),
+    "a wait for ever": ((*KEY, "--witness-wait", "inf"), USAGE, "not in the range"),
+    "a witness that is none": ((*KEY, "--witness", "a+b+c"), UNREACHABLE, "no verifier key"),
+    "a file without a witness": ((*KEY, "--witness", "nowhere"), UNREACHABLE, "cannot be read"),
     "a folder as the log's key": (("--log-key", "."), UNREACHABLE, "cannot be read"),
 }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +14,13 @@ import pytest
 
 from tests.artifacts import ArtifactBuilder
 from tests.cli.artifact_verify import artifact_verify
-from tests.integration.running import Installation, initialise, running, start, stop
+from tests.integration.running import Installation, command, initialise, running, start, stop
+from tests.support.postgres import Cluster
 from tests.support.recorders import until
 from tests.support.witnesses import RunningWitness, running_witness
 from verifier.log import SignedNote, VerifierKey, open_checkpoint
 
+_numbers = itertools.count()
 EXPECT = """
 version = 1
 [[signatures]]
@@ -60,11 +64,11 @@ def cosigned(installation: Installation, witness: RunningWitness) -> bool:
     )
 
 
-def sign(installation: Installation, name: str) -> None:
+def sign(installation: Installation, name: str, *options: object) -> None:
     path = installation.directory / name
     path.write_bytes(ArtifactBuilder(name=name).build())
     done = installation.run("sign", path, "--key", "firmware", "-o", f"{path}.signed", "--proof", f"{path}.proof",
-                            "--log-key", installation.directory / "log.vkey")  # fmt: skip
+                            "--log-key", installation.directory / "log.vkey", *options)  # fmt: skip
     assert done.returncode == 0, done.stderr
 
 
@@ -158,6 +162,64 @@ def refused_signature(installation: Installation) -> str:
     done = installation.run("sign", path, "--key", "firmware", "-o", f"{path}.signed")
     assert done.returncode != 0
     return done.stderr
+
+
+class Moving:
+    """Databases of one kind, into which backups of the installation are put, one after the other."""
+
+    def __init__(self, installation: Installation, cluster: Cluster | None) -> None:
+        self._installation, self._cluster = installation, cluster
+
+    def back_up(self, folder: Path) -> None:
+        done = command("backup", folder, "--config", self._installation.config)
+        assert done.returncode == 0, done.stderr
+
+    def put_back(self, folder: Path) -> str:
+        """What ``restore`` says."""
+        config = self._installation.config
+        if self._cluster is not None:
+            url = self._cluster.create_database(f"witnessed_{next(_numbers)}")
+            config.write_text(re.sub(r'url = "(sqlite|postgresql)[^"]*"', f'url = "{url}"', config.read_text()))
+        done = command("restore", folder, "--config", config)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def moving(request: pytest.FixtureRequest, site: tuple[Installation, RunningWitness], tmp_path: Path) -> Moving:
+    """The installation's records in a database of each kind."""
+    cluster = request.getfixturevalue("postgres_cluster") if request.param == "postgresql" else None
+    moved = Moving(site[0], cluster)
+    moved.back_up(tmp_path / "first")
+    moved.put_back(tmp_path / "first")
+    return moved
+
+
+def test_sign_waits_for_the_witness_and_an_older_backup_is_found_without_a_checkpoint_file(
+    site: tuple[Installation, RunningWitness], moving: Moving, tmp_path: Path
+) -> None:
+    installation, witness = site
+    demand = ("--witness", str(witness.key), "--witnesses", "1")
+    with running(installation):
+        assert installation.run("keys", "create", "firmware", "--algorithm", "ecdsa-p256").returncode == 0
+        moving.back_up(tmp_path / "older")
+        sign(installation, "release-1", *demand)
+        with installation.http() as client:
+            (installation.directory / "firmware.pem").write_bytes(
+                client.get("/v1/keys/firmware/versions/1/public-key").content
+            )
+    session = artifact_verify(
+        "--key", "firmware.pem", "--log-key", "log.vkey", *demand, "--proof", "release-1.proof", "release-1.signed",
+        cwd=installation.directory, stdin=b"",
+    )  # fmt: skip
+    assert (session.code, session.stderr) == (0, "")
+    # Nothing of this machine remembers the signature any more.
+    for path in installation.directory.glob("log.checkpoint*"):
+        path.unlink()
+    assert "nothing here tells whether the backup is the newest" in moving.put_back(tmp_path / "older")
+    assert command("log", "resume", "--no-file", "--config", installation.config).returncode == 0
+    with stopped_by_its_witness(installation):
+        assert "the witness second does not sign: log-rolled-back" in doctor(installation)
 
 
 def test_a_witness_that_is_gone_delays_nothing(site: tuple[Installation, RunningWitness]) -> None:

@@ -142,6 +142,7 @@ class MemoryCheckpoints:
 
     key: NoteKey = field(default_factory=NoteKey)
     note: bytes | None = None
+    witnessed: bytes | None = None
 
     def publish(self, log: MemoryLog) -> bytes:
         """Certify all that the log holds now."""
@@ -153,6 +154,10 @@ class MemoryCheckpoints:
         if self.note is None:
             raise LogMissing
         return self.note
+
+    def cosigned(self) -> bytes | None:
+        """As the port."""
+        return self.witnessed
 
 
 def moment(number: int) -> datetime:

@@ -78,7 +78,7 @@ class LogHandlers:
     ) -> dict[str, object]:
         match query:
             case LeafProofQuery():
-                return inclusion_document(self._proofs.of_index(query.index, query.size))
+                return inclusion_document(self._proofs.of_index(query.index, query.size, witnessed=query.witnessed))
             case GrowthProofQuery():
                 return consistency_document(self._proofs.of_growth(query.old_size, query.new_size))
             case SignatureProofQuery():
@@ -86,7 +86,11 @@ class LogHandlers:
 
     def _of_signature(self, identity: Identity, query: SignatureProofQuery) -> InclusionProof:
         return self._proofs.of_manifest(
-            identity, manifest_sha256=query.manifest_sha256, key=query.key, version=query.version
+            identity,
+            manifest_sha256=query.manifest_sha256,
+            key=query.key,
+            version=query.version,
+            witnessed=query.witnessed,
         )
 
 

@@ -259,6 +259,45 @@ def test_one_that_hangs_delays_neither_the_others_nor_whoever_offers(running: Ru
         assert made.alarms()["slow"].code == "witness-unreachable"
 
 
+def held_back(release: threading.Event) -> Callable[[str], bytes]:
+    """Answers as the witness of ``WITNESS`` would: at once to the first size, to others after ``release``."""
+
+    def answer(_: str) -> bytes:
+        size = next(sizes)
+        if size != 3:
+            assert release.wait(PATIENCE)
+        return http(200, f"{WITNESS.line(str(LOG.head(size)))}\n".encode())
+
+    sizes = iter((3, 4))
+    return answer
+
+
+def test_a_checkpoint_of_more_witnesses_stays_until_all_were_asked_for_the_next(running: RunningWitness) -> None:
+    release = threading.Event()
+    with answering(held_back(release)) as server:
+        both = (real(running), asked(server.url, WITNESS.verifier, "slow"))
+        with witnessing(*both, seconds=PATIENCE) as made:
+            made.offer(LOG.checkpoint(3))
+            until(signed_by(made, 3, running.key, WITNESS.verifier))
+            made.offer(LOG.checkpoint(4))
+            until(lambda: running.latest()[1].splitlines()[1:2] == [b"4"])
+            # The one has signed the next; what both signed is still what is shown.
+            assert signed_by(made, 3, running.key, WITNESS.verifier)()
+            release.set()
+            until(signed_by(made, 4, running.key, WITNESS.verifier))
+
+
+def test_a_checkpoint_of_fewer_witnesses_is_shown_when_the_others_have_failed(running: RunningWitness) -> None:
+    answers = iter([http(200, f"{WITNESS.line(str(LOG.head(3)))}\n".encode())])
+    with answering(lambda _: next(answers, b"no HTTP\r\n\r\n")) as server:
+        both = (real(running), asked(server.url, WITNESS.verifier, "other"))
+        with witnessing(*both) as made:
+            made.offer(LOG.checkpoint(3))
+            until(signed_by(made, 3, running.key, WITNESS.verifier))
+            made.offer(LOG.checkpoint(4))
+            until(signed_by(made, 4, running.key))
+
+
 def test_signatures_and_alarms_are_told_as_they_come(running: RunningWitness, tmp_path: Path) -> None:
     file = WitnessFile(tmp_path / "witnesses")
     made = Witnessing(

@@ -17,13 +17,14 @@ from signer.errors import (
     LogEntryNotFound,
     LogMissing,
     LogNotCertified,
+    LogNotWitnessed,
 )
 from signer.services.log_answers import LogAnswers
 from signer.services.log_checkpoints import NewestCheckpoint
 from signer.services.log_proofs import LogProofService
 from signer.services.log_tree import LogTree
-from tests.support.memory_log import MemoryCheckpoints, MemoryLog, log_of, signature_leaf
-from verifier.log import LogDemand, LogTrust, leaf_hash, verify_consistency, verify_inclusion, verify_proof
+from tests.support.memory_log import MemoryCheckpoints, MemoryLog, NoteKey, log_of, signature_leaf
+from verifier.log import EMPTY_ROOT, LogDemand, LogTrust, leaf_hash, verify_consistency, verify_inclusion, verify_proof
 
 READER = Identity(name="api-token:console", role=Role.READER)
 
@@ -86,6 +87,49 @@ def test_the_path_of_a_leaf_leads_to_the_root_of_the_size(made: Readers, size: i
     verify_inclusion(index=7, size=proof.size, leaf=leaf, path=proof.path, root=proof.root)
     assert (proof.text is not None) is (size in (None, 280))
     assert proof.leaf is None
+
+
+def _signed(made: Readers, size: int, name: str | None = None) -> bytes:
+    """What a witness could have signed, under the log's key or another one."""
+    key = made.checkpoints.key if name is None else NoteKey(name=name)
+    return key.signed(size, LogTree(made.log.stored_hashes).root(size))
+
+
+@pytest.mark.parametrize("size", [8, 255, 256, 257, 279, 280])
+def test_where_witnesses_are_asked_for_it_is_the_checkpoint_that_they_signed(made: Readers, size: int) -> None:
+    made.checkpoints.witnessed = _signed(made, size)
+    leaf = made.log.contents[7]
+    by_index = made.proofs.of_index(7, None, witnessed=True)
+    by_digest = made.proofs.of_manifest(
+        READER, manifest_sha256=f"{7:064x}", key="firmware", version=None, witnessed=True
+    )
+    for proof in (by_index, by_digest):
+        assert (proof.index, proof.size, proof.checkpoint) == (7, size, made.checkpoints.witnessed)
+        verify_inclusion(index=7, size=size, leaf=leaf_hash(leaf), path=proof.path, root=proof.root)
+    assert (by_index.leaf, by_digest.leaf) == (None, leaf)
+    assert made.proofs.of_index(7, None).size == 280
+
+
+UNWITNESSED: dict[str, Callable[[Readers], bytes | None]] = {
+    "nothing": lambda _: None,
+    "garbage": lambda _: b"garbage",
+    "an empty note": lambda _: b"",
+    "the empty log": lambda made: made.checkpoints.key.signed(0, EMPTY_ROOT),
+    "a log without the leaf": lambda made: _signed(made, 7),
+    "more than this machine has certified": lambda made: _signed(made, 281),
+    "another log of the same name": lambda made: made.checkpoints.key.signed(100, bytes(32)),
+    "a log of another name": lambda made: _signed(made, 100, "other.example/log"),
+}
+
+
+@pytest.mark.parametrize("sentence", UNWITNESSED)
+def test_no_leaf_is_witnessed_where_witnesses_signed(made: Readers, sentence: str) -> None:
+    made.checkpoints.witnessed = UNWITNESSED[sentence](made)
+    with pytest.raises(LogNotWitnessed) as refused:
+        made.proofs.of_index(7, None, witnessed=True)
+    assert refused.value.index == 7
+    with pytest.raises(LogNotWitnessed):
+        made.proofs.of_manifest(READER, manifest_sha256=f"{7:064x}", key="firmware", version=None, witnessed=True)
 
 
 @pytest.mark.parametrize(("old", "size"), [(0, None), (1, 2), (255, 256), (256, 257), (7, None), (280, 280), (0, 0)])
