@@ -8,7 +8,7 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
@@ -36,7 +36,8 @@ from signer.answers import (
 )
 
 VARIABLES = ("ARTIFACT_SIGNER_URL", "ARTIFACT_SIGNER_API_TOKEN", "ARTIFACT_SIGNER_API_TOKEN_FILE",
-             "ARTIFACT_SIGNER_CA_FILE", "ARTIFACT_SIGNER_TIMEOUT", "ARTIFACT_SIGNER_LOG_KEY_FILE")  # fmt: skip
+             "ARTIFACT_SIGNER_CA_FILE", "ARTIFACT_SIGNER_TIMEOUT", "ARTIFACT_SIGNER_LOG_KEY_FILE",
+             "ARTIFACT_SIGNER_CI_TOKEN", "ARTIFACT_SIGNER_CI_AUDIENCE")  # fmt: skip
 UPLOAD_CHUNK_BYTES = 1 << 18
 DEFAULT_TIMEOUT_SECONDS = 150.0
 MAX_TIMEOUT_SECONDS = 86400.0
@@ -56,15 +57,22 @@ class IncomingArtifact:
 
 @dataclass(frozen=True, kw_only=True)
 class ClientSettings:
-    """Where the service is and how to prove who asks. The token is never in ``repr``."""
+    """Where the service is and how to prove who asks. The token is never in ``repr``.
+
+    ``api_token``: an API token or a session; None where nothing was given.
+    """
 
     url: str
-    api_token: str
+    api_token: str | None
     ca_file: Path | None
     timeout: float = DEFAULT_TIMEOUT_SECONDS
 
     def __repr__(self) -> str:
         return f"ClientSettings(url={self.url!r}, ca_file={self.ca_file!r})"
+
+    def without_token(self, timeout: float) -> ClientSettings:
+        """The same service, asked as nobody."""
+        return replace(self, api_token=None, timeout=timeout)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> ClientSettings:
@@ -95,7 +103,7 @@ def _timeout(text: str | None) -> float:
     return timeout
 
 
-def _api_token(environment: Mapping[str, str]) -> str:
+def _api_token(environment: Mapping[str, str]) -> str | None:
     path = environment.get("ARTIFACT_SIGNER_API_TOKEN_FILE")
     token = environment.get("ARTIFACT_SIGNER_API_TOKEN", "")
     if not token and path:
@@ -105,10 +113,7 @@ def _api_token(environment: Mapping[str, str]) -> str:
             reason = error.strerror if isinstance(error, OSError) else "it is not text"
             raise ClientError(sentence=f"the API token file {path} cannot be read: {reason}") from error
     if not token:
-        raise ClientError(
-            sentence="neither ARTIFACT_SIGNER_API_TOKEN nor ARTIFACT_SIGNER_API_TOKEN_FILE gives an API token",
-            hint="source the client.env of the installation",
-        )
+        return None
     if not TOKEN_CHARACTERS.fullmatch(token):
         raise ClientError(sentence="the API token holds characters that no API token has")
     return token
@@ -132,10 +137,7 @@ class Client:
                 base_url=url,
                 # A proxy of the environment would get the API token in plain text.
                 trust_env=not plain,
-                headers={
-                    "Authorization": f"Bearer {settings.api_token}",
-                    "User-Agent": f"artifact-signer/{__version__}",
-                },
+                headers=_headers(settings),
                 verify=trust,
                 timeout=settings.timeout,
             )
@@ -234,6 +236,11 @@ class Client:
             if kind != expected:
                 raise not_the_service(kind[:MAX_SHOWN] or "something without a media type")
             yield response
+
+
+def _headers(settings: ClientSettings) -> dict[str, str]:
+    about = {"User-Agent": f"artifact-signer/{__version__}"}
+    return about if settings.api_token is None else {"Authorization": f"Bearer {settings.api_token}", **about}
 
 
 def key_path(key: str, *parts: str | int) -> str:

@@ -28,7 +28,17 @@ ENVIRONMENT_PREFIX = "ARTIFACT_SIGNER_"
 # Read by the command line client, not settings of the service.
 CLIENT_VARIABLES = frozenset(
     ENVIRONMENT_PREFIX + name
-    for name in ("URL", "API_TOKEN", "API_TOKEN_FILE", "CA_FILE", "CONFIG", "LOG_KEY_FILE", "TIMEOUT")
+    for name in (
+        "URL",
+        "API_TOKEN",
+        "API_TOKEN_FILE",
+        "CA_FILE",
+        "CONFIG",
+        "LOG_KEY_FILE",
+        "TIMEOUT",
+        "CI_TOKEN",
+        "CI_AUDIENCE",
+    )
 )
 # Settings that stood in another section, which means something else now.
 FORMER_SETTINGS = {("log", "level"): "logging", ("log", "format"): "logging"}

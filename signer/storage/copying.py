@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Table, delete, func, insert, inspect, select,
 
 from signer.config import DatabaseSettings
 from signer.storage.access_tables import policy_revisions
+from signer.storage.ci_tables import ci_sessions  # noqa: F401  (its tables are copied with the others)
 from signer.storage.database import Database
 from signer.storage.schema import metadata
 from signer.storage.tables import access_state, log_head, workers

@@ -1,0 +1,123 @@
+"""A session of a CI job, for the command line: exchanged once for a job's token, and kept as long as it holds.
+
+1. A token is good for one session. So a lost answer is asked for again with the same nonce, within the time in which
+   the service gives the same session once more.
+2. Where a job has one token for many commands (``ARTIFACT_SIGNER_CI_TOKEN``), the session is kept in a file that only
+   this user can read, under a name that is a digest of service and token. Where it cannot be kept, nothing else depends
+   on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from signer.answers import ClientError, Document, ServiceRefusal
+from signer.ci_job import TOKEN_VARIABLE, job_token
+from signer.client import Client, ClientSettings
+
+ROUTE = "/v1/auth/ci"
+NONCE_BYTES = 32
+# All tries together end well within the 60 seconds in which a nonce is good for the same session.
+PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0, 15.0)
+TRY_SECONDS = 10.0
+AGAIN_SECONDS = 55.0
+TRANSIENT = frozenset({429, 502, 503, 504})
+STATE_VARIABLE = "XDG_STATE_HOME"
+DIRECTORY = Path("artifact-signer") / "ci-sessions"
+MAX_SHOWN = 32
+# A session that is about to end is not begun with.
+LEAST_LEFT = timedelta(minutes=2)
+REFUSED_HINT = (
+    "the log of the service says why, under the request's id; a token is good for one session: "
+    "a job that runs for longer than one needs another token"
+)
+
+
+def ci_session(
+    settings: ClientSettings, environment: Mapping[str, str], *, wait: Callable[[float], None] = time.sleep
+) -> str:
+    """The session of this job; raises ``ClientError``."""
+    token = job_token(environment, url=settings.url, wait=wait)
+    path = _path(environment, settings.url, token) if environment.get(TOKEN_VARIABLE) else None
+    kept = None if path is None else _kept(path)
+    if kept is not None:
+        return kept
+    document = _exchanged(settings, token, wait)
+    session, expires_at = document["session"], document["expires_at"]
+    if not isinstance(session, str) or not isinstance(expires_at, str):
+        raise ClientError(sentence="the service answered without a session")
+    if path is not None:
+        with suppress(OSError):
+            _keep(path, {"session": session, "expires_at": expires_at})
+    return session
+
+
+def _exchanged(settings: ClientSettings, token: str, wait: Callable[[float], None]) -> Document:
+    body = {"token": token, "nonce": secrets.token_urlsafe(NONCE_BYTES)}
+    failed: ClientError | None = None
+    latest = time.monotonic() + AGAIN_SECONDS
+    with Client(settings.without_token(min(settings.timeout, TRY_SECONDS))) as client:
+        for pause in PAUSES:
+            if time.monotonic() + pause + TRY_SECONDS > latest:
+                break
+            wait(pause)
+            try:
+                return client.ask(ROUTE, body)
+            except ServiceRefusal as refusal:
+                if refusal.status not in TRANSIENT:
+                    raise _worded(refusal) from None
+                failed = refusal
+            except ClientError as error:
+                failed = error
+    raise failed or ClientError(sentence="there was no time to exchange the job's token")
+
+
+def _worded(refusal: ServiceRefusal) -> ServiceRefusal:
+    if refusal.code != "credentials-rejected":
+        return refusal
+    request = str(refusal.document.get("request_id"))[:MAX_SHOWN]
+    return ServiceRefusal(
+        sentence=f"the service does not take the token of this job (request {request})",
+        hint=REFUSED_HINT,
+        code=refusal.code,
+        status=refusal.status,
+        document=refusal.document,
+    )
+
+
+def _path(environment: Mapping[str, str], url: str, token: str) -> Path | None:
+    base = environment.get(STATE_VARIABLE, "")
+    try:
+        home = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
+    except RuntimeError:
+        return None
+    return home / DIRECTORY / hashlib.sha256(f"{url}\n{token}".encode()).hexdigest()
+
+
+def _kept(path: Path) -> str | None:
+    try:
+        document = json.loads(path.read_bytes())
+        session, expires_at = document["session"], datetime.fromisoformat(document["expires_at"])
+        return str(session) if expires_at - datetime.now(UTC) > LEAST_LEFT else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _keep(path: Path, document: Mapping[str, str]) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            json.dump(document, file)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
