@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from signer.services.administration import Administration
+from signer.services.floors import FloorAdministration
 from signer.services.people import PeopleAdministration
 from signer.services.policy_administration import PolicyAdministration
 from signer.services.ports import Clock
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
+from signer.storage.floor_store import SqlFloorStore
 from signer.storage.known_identities import SqlKnownIdentities
 from signer.storage.people_store import SqlPeopleStore
 from signer.storage.policy_store import SqlPolicyStore
@@ -22,4 +24,5 @@ def administration(database: Database, clock: Clock) -> Administration:
             store=SqlPolicyStore(database=database, clock=clock), identities=identities, clock=clock
         ),
         people=PeopleAdministration(store=people),
+        floors=FloorAdministration(store=SqlFloorStore(database=database, clock=clock)),
     )

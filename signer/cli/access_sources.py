@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from signer.services.administration import Administration
 
 Document = Mapping[str, Any]
+FloorPlace = tuple[str, str, str]
 
 
 class AccessSource(Protocol):
@@ -36,6 +37,12 @@ class AccessSource(Protocol):
 
     def apply(self, text: str, reason: str, expected: int | None, *, break_glass: bool) -> Document:
         """Put it in force."""
+
+    def floors(self, key: str | None) -> Document:
+        """How far versions have come."""
+
+    def set_floor(self, place: FloorPlace, order: str, version: str, reason: str) -> Document:
+        """Set one."""
 
     def people(self) -> Document:
         """All people."""
@@ -94,6 +101,16 @@ class OverTheApi:
         assert not break_glass  # noqa: S101  (the command offers it with --config only)
         return self._client.ask("/v1/policy", _given(text=text, reason=reason, expected=expected))
 
+    def floors(self, key: str | None) -> Document:
+        """How far versions have come."""
+        return self._client.read("/v1/policy/floors", **({} if key is None else {"key": key}))
+
+    def set_floor(self, place: FloorPlace, order: str, version: str, reason: str) -> Document:
+        """Set one."""
+        names = dict(zip(("key", "device_type", "payload_type"), place, strict=True))
+        document = {**names, "order": order, "version": version, "reason": reason}
+        return self._client.ask("/v1/policy/floors", document)
+
     def people(self) -> Document:
         """All people."""
         return self._client.read("/v1/people")
@@ -148,7 +165,8 @@ class OnTheDatabase:
         from signer.services import access_documents
 
         self._documents = access_documents
-        self._policies, self._people, self._actor = services.policies, services.people, actor
+        self._policies, self._people, self._floors = services.policies, services.people, services.floors
+        self._actor = actor
 
     def policy(self, revision: int | None) -> Document:
         """The policy in force, or a revision."""
@@ -169,6 +187,15 @@ class OnTheDatabase:
 
         proposal = PolicyProposal(text=text, reason=reason, expected=expected, break_glass=break_glass)
         return self._documents.policy_document(self._policies.apply(proposal, actor=self._actor), text=False)
+
+    def floors(self, key: str | None) -> Document:
+        """How far versions have come."""
+        return {"floors": [self._documents.floor_document(*each) for each in self._floors.floors(key)]}
+
+    def set_floor(self, place: FloorPlace, order: str, version: str, reason: str) -> Document:
+        """Set one."""
+        floor = self._floors.set(place, unverified_order=order, version=version, reason=reason, actor=self._actor)
+        return self._documents.floor_document(place, floor)
 
     def people(self) -> Document:
         """All people."""

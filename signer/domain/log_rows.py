@@ -60,6 +60,10 @@ class MachineRow:
     root: bytes
 
 
+# By key, device type and payload type: order, version, and the index of the leaf that says so.
+ToldFloors = Mapping[tuple[str, str, str], tuple[str, str, int]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogFacts:
     """The single rows and counts of a log, all of one moment.
@@ -75,6 +79,7 @@ class LogFacts:
         waiting: rows of the time before the log, which its beginning has taken in.
         signatures: how many rows of signatures there are, and how many leaves are the first about one.
         unkept: tables of the log that the database does not keep from being changed.
+        floors: how far versions have come, as the table has it.
     """
 
     size: int
@@ -91,3 +96,4 @@ class LogFacts:
     signatures: int
     first_leaves: int
     unkept: tuple[str, ...]
+    floors: ToldFloors

@@ -10,7 +10,9 @@ entry, writes what it gathered, and commits.
 4. Who saw no more than is on record is answered and writes nothing. Who saw more writes a record of its own over the
    same bytes. A further identity that saw no more writes one ``signature-repeated``, once.
 5. Only a new signature counts against the limit.
-6. An entry whose ``record_id`` is on record was recorded before its answer was lost: it is answered, never written
+6. A version that is older than the floor at one of its places is refused, a repeat too. What is recorded sets the
+   floors at all of them; a repeat that writes nothing, and is above a floor, raises it with a leaf of its own.
+7. An entry whose ``record_id`` is on record was recorded before its answer was lost: it is answered, never written
    again.
 """
 
@@ -21,6 +23,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from signer.domain.floors import Floor, FloorPlace, VersionClaim, raised, raising_draft, unmet
 from signer.domain.keys import Validity, VersionState
 from signer.domain.leaves import Leaf
 from signer.domain.records import (
@@ -132,6 +135,8 @@ class Batch:
         newest: when the last of them was recorded; None where there is none.
         versions: the versions of the entries by id; one that is missing does not exist.
         on_record: the signatures that the entries may meet, by version id and manifest digest.
+        floors: at the places of the entries' versions.
+        new_leaves: everything to be appended, in order.
     """
 
     revision: int
@@ -142,7 +147,10 @@ class Batch:
     now: datetime
     tolerance: timedelta
     new_signatures: list[NewSignature] = field(default_factory=list)
+    floors: dict[FloorPlace, Floor] = field(default_factory=dict)
     new_records: list[NewRecord] = field(default_factory=list)
+    new_leaves: list[Leaf] = field(default_factory=list)
+    moved_floors: set[FloorPlace] = field(default_factory=set)
     signed: set[int] = field(default_factory=set)
 
     @property
@@ -166,10 +174,22 @@ class Batch:
         if reason is not None:
             return Refused(reason=reason)
         found = self.on_record.get((entry.version_id, entry.manifest_sha256))
+        below = self._below(entry, found)
+        if below is not None:
+            return below
         try:
             return self._first(entry, version) if found is None else self._again(entry, found)
         except LeafMalformed:
             return Refused(reason=Refusal.NOT_RECORDABLE)
+
+    def _below(self, entry: SignatureEntry, found: SignatureOnRecord | None) -> Refused | None:
+        if entry.claim is None or (found is not None and found.knows(entry.record_id)):
+            return None
+        below = unmet(entry.claim, entry.key, self.floors)
+        if below is None:
+            return None
+        reason = Refusal.VERSION_STEP_TOO_LARGE if below.too_far else Refusal.VERSION_TOO_OLD
+        return Refused(reason=reason, unmet=below)
 
     def _first(self, entry: SignatureEntry, version: VersionNow) -> Outcome:
         limit = version.validity.signature_limit
@@ -199,12 +219,15 @@ class Batch:
                 self._write(entry, RecordType.SIGNATURE, found)
             elif not found.names(entry.identity):
                 self._write(entry, RecordType.REPEATED, found)
+            else:
+                self._raise_floors(entry)
         return _answer(found, repeated=True)
 
     def _write(self, entry: SignatureEntry, kind: RecordType, signature: SignatureOnRecord) -> None:
         # Before anything is counted: an entry that has no form as a record leaves no trace.
         leaf = record_leaf(entry, kind, signature=signature.signature, signature_id=signature.id, at=self.at)
-        index, self.size = self.size, self.size + 1
+        index = self._append(leaf)
+        self._set_floors(entry, index)
         facts = RecordFacts(
             index=index,
             record_id=entry.record_id,
@@ -215,6 +238,26 @@ class Batch:
         )
         signature.records.append(facts)
         self.new_records.append(NewRecord(facts=facts, leaf=leaf))
+
+    def _append(self, leaf: Leaf) -> int:
+        self.new_leaves.append(leaf)
+        index, self.size = self.size, self.size + 1
+        return index
+
+    def _set_floors(self, entry: SignatureEntry, index: int) -> None:
+        if entry.claim is not None:
+            for device, payload in entry.claim.places:
+                self._set_floor((entry.key, device, payload), entry.claim, index)
+
+    def _raise_floors(self, entry: SignatureEntry) -> None:
+        if entry.claim is not None:
+            for place in tuple(raised(entry.claim, entry.key, self.floors)):
+                draft = raising_draft(place, self.floors.get(place), entry.claim, actor=entry.identity)
+                self._set_floor(place, entry.claim, self._append(draft.leaf(at=self.at)))
+
+    def _set_floor(self, place: FloorPlace, claim: VersionClaim, index: int) -> None:
+        self.floors[place] = Floor(order=claim.order, version=claim.version, leaf=index)
+        self.moved_floors.add(place)
 
 
 def _answer(signature: SignatureOnRecord, *, repeated: bool) -> Recorded:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from signer.domain.floors import FloorUnmet, VersionClaim
 from signer.domain.leaves import LEAF_ID_BYTES, Leaf, LogEvent, SearchColumns, bounded, leaf_time
 from signer.domain.requests import Checked, SigningRequest
 from verifier.log.leaves import FORM_VERSION, LeafValue, canonical_leaf
@@ -33,6 +34,8 @@ class Refusal(StrEnum):
     EXPIRED = "expired"
     LIMIT_REACHED = "limit-reached"
     CLOCK_BEHIND = "clock-behind"
+    VERSION_TOO_OLD = "version-too-old"
+    VERSION_STEP_TOO_LARGE = "version-step-too-large"
     NOT_RECORDABLE = "not-recordable"  # what was sent has no form as a record; no caller builds such
 
 
@@ -49,6 +52,7 @@ class SignatureEntry:
         seen: what was seen of the artifact, as ``seen_of`` tells it.
         identity: who asked.
         signature: the bytes of ``manifest.sig``.
+        claim: the version of what is signed, where the rule asks for one.
     """
 
     record_id: bytes
@@ -65,6 +69,7 @@ class SignatureEntry:
     seen: Mapping[str, LeafValue]
     identity: str
     signature: bytes
+    claim: VersionClaim | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +100,10 @@ class Stale:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """Nothing was recorded: the version may not sign now."""
+    """Nothing was recorded: the version may not sign now. ``unmet``: the floor that was not met, where one was not."""
 
     reason: Refusal
+    unmet: FloorUnmet | None = None
 
 
 Outcome = Recorded | Stale | Refused
@@ -141,6 +147,7 @@ def _content(entry: SignatureEntry, kind: RecordType, signature: bytes, at: date
     return canonical_leaf(
         {
             **entry.seen,
+            **({} if entry.claim is None else entry.claim.members),
             "v": FORM_VERSION,
             "type": kind.value,
             "time": leaf_time(at),

@@ -111,6 +111,7 @@ from signer.errors.monitor import (
     MonitorStateInvalid,
 )
 from signer.errors.policy import (
+    FloorInvalid,
     GroupNameTaken,
     GroupNotFound,
     IdentityAssigned,
@@ -127,6 +128,9 @@ from signer.errors.policy import (
     PolicyUnchanged,
     PrincipalInvalid,
     ReasonInvalid,
+    VersionPlacesTooLong,
+    VersionStepTooLarge,
+    VersionTooOld,
 )
 from signer.errors.requests import (
     ArtifactIncomplete,
@@ -223,6 +227,7 @@ __all__ = [
     "EncodingNotSupported",
     "ExpectationsInvalid",
     "FailoverUnconfirmed",
+    "FloorInvalid",
     "FolderTaken",
     "GroupNameTaken",
     "GroupNotFound",
@@ -290,7 +295,10 @@ __all__ = [
     "VersionHasNoPair",
     "VersionNotFound",
     "VersionNotYetValid",
+    "VersionPlacesTooLong",
     "VersionQuarantined",
+    "VersionStepTooLarge",
+    "VersionTooOld",
     "WitnessAnswerInvalid",
     "WitnessBodyTooLarge",
     "WitnessCheckpointMissing",

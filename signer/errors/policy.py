@@ -137,3 +137,46 @@ class PersonFactsInvalid(SignerError):
 
     code = "person-facts-invalid"
     member: str
+
+
+@dataclass(eq=False, kw_only=True)
+class VersionTooOld(SignerError):
+    """The version is older than what the key signed for the device type and payload type; or in another order."""
+
+    code = "version-too-old"
+    key: str
+    device_type: str
+    payload_type: str
+    version: str
+    floor: str
+    order: str
+
+
+@dataclass(eq=False, kw_only=True)
+class VersionStepTooLarge(SignerError):
+    """The version is further above the floor than the rule lets it be."""
+
+    code = "version-step-too-large"
+    key: str
+    device_type: str
+    payload_type: str
+    version: str
+    floor: str
+    max_step: int
+
+
+@dataclass(eq=False, kw_only=True)
+class VersionPlacesTooLong(SignerError):
+    """The device types and payload types of what is to be signed do not fit beside its version on record."""
+
+    code = "version-places-too-long"
+    key: str
+    places: int
+
+
+@dataclass(eq=False, kw_only=True)
+class FloorInvalid(SignerError):
+    """What is to be a floor is none. ``problem``: what is wrong."""
+
+    code = "floor-invalid"
+    problem: str

@@ -3,7 +3,8 @@
 1. Each row of a leaf is what the leaf says in every column; the signatures on record are those in the leaves.
 2. The head, tiles and leaves are there in the numbers that follow from the head's size, and nowhere else.
 3. The head is that of the leaves: root, frontier, newest time, and the digest of what gives power.
-4. The rows that give power are those that the newest leaf about them tells of.
+4. The rows that give power are those that the newest leaf about them tells of, and the floors of versions are those of
+   the newest leaf about each.
 5. Every checkpoint that was ever written is signed by a key of this log, over a tree that the log begins with; so is
    what machines noted of it.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from signer.domain.log_rows import LogFacts
+from signer.domain.log_rows import LogFacts, ToldFloors
 from signer.log.check import CheckPlan, Verdict, check_log
 from signer.log.database_source import DatabaseSource, LogRows
 from signer.log.faults import Fault, FaultKind
@@ -56,6 +57,7 @@ def faults_of_rows(rows: LogRows, facts: LogFacts, newest: str, access: str | No
     if facts.largest_checkpoint > facts.size or any(each.size > facts.size for each in facts.machines):
         yield _row("a checkpoint, or what a machine noted", f"it is over more than the {facts.size} leaves of the head")
     yield from _faults_of_access(facts)
+    yield from _faults_of_floors(facts.floors, rows.told_floors(facts.size))
     yield from _faults_of_tiles(rows, facts)
 
 
@@ -71,6 +73,13 @@ def _faults_of_access(facts: LogFacts) -> Iterator[Fault]:
         yield _row("the signatures on record", f"there are {facts.signatures}, and leaves of {facts.first_leaves}")
     for table in facts.unkept:
         yield _row(f"the table {table}", "nothing keeps its rows from being changed: a trigger is not there")
+
+
+def _faults_of_floors(found: ToldFloors, told: ToldFloors) -> Iterator[Fault]:
+    for place in sorted(found.keys() | told.keys()):
+        if found.get(place) != told.get(place):
+            key, device, payload = place
+            yield _row(f"the floor of versions of {key} for {device} and {payload}", "the leaves say another one")
 
 
 def _head(problem: str) -> Fault:

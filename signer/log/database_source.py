@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from signer.domain.log_rows import CheckpointRow, LeafRow, LogFacts, TileRow
+from signer.domain.log_rows import CheckpointRow, LeafRow, LogFacts, TileRow, ToldFloors
 from signer.log.faults import FaultKind
 from signer.log.milestones import Milestone
 from signer.log.source import Extent, PartUnusable, missing, too_long
@@ -38,6 +38,9 @@ class LogRows(Protocol):
 
     def checkpoints(self) -> Iterator[CheckpointRow]:
         """All checkpoints, by size."""
+
+    def told_floors(self, end: int) -> ToldFloors:
+        """How far versions have come, as the leaves ``[0, end)`` say, which were found to be right."""
 
 
 class DatabaseSource:

@@ -6,8 +6,8 @@
    which has no answer. The recorder answers
    ``{"outcomes": [[id, …]…]}``, in whatever order and portions, ``{"pong": number}``, and ``{"proved": number}`` with
    the failure, where there is one.
-3. An entry is a list in the order of ``_MEMBERS`` and its deadline, seconds of the machine's monotonic clock: whoever
-   comes too late is neither recorded nor answered.
+3. An entry is a list in the order of ``_MEMBERS``, then its other parts and its deadline, seconds of the machine's
+   monotonic clock: whoever comes too late is neither recorded nor answered.
 """
 
 from __future__ import annotations
@@ -42,11 +42,12 @@ from signer.errors import (
     RecorderUnavailable,
     SignerError,
 )
+from signer.recorder.claims import packed_claim, packed_unmet, parsed_claim, parsed_unmet
 
 LENGTH = struct.Struct(">I")
 MAX_ENTRIES = 256
 # As many entries as a frame may have, each of the longest.
-MAX_FRAME_BYTES = MAX_ENTRIES * 16 * 1024
+MAX_FRAME_BYTES = MAX_ENTRIES * 20 * 1024
 
 Answer = Outcome | SignerError
 
@@ -140,7 +141,8 @@ def packed_entry(entry: SignatureEntry, deadline: float) -> list[Any]:
     """An entry as part of a frame."""
     plain = [getattr(entry, name) for name in _MEMBERS]
     signature = entry.signature.decode("ascii")
-    return [entry.record_id.hex(), *plain, entry.checked.value, entry.seen, signature, deadline]
+    claim = None if entry.claim is None else packed_claim(entry.claim)
+    return [entry.record_id.hex(), *plain, entry.checked.value, entry.seen, signature, claim, deadline]
 
 
 def parsed_message(unverified_frame: bytes) -> list[Posted] | list[RefusedCall] | Ping | Prove:
@@ -172,7 +174,7 @@ def packed_answer(record_id: bytes, answer: Answer, *, size: int = 0) -> list[An
         case Stale():
             said = ["stale", answer.access_revision]
         case Refused():
-            said = ["refused", answer.reason.value]
+            said = ["refused", answer.reason.value, *packed_unmet(answer.unmet)]
         case _:
             said = ["failed", *_packed_failure(answer)]
     return [record_id.hex(), *said]
@@ -211,7 +213,7 @@ def _document(unverified_frame: bytes) -> Any:
 
 def _posted(unverified: Any) -> Posted:
     try:
-        record_id, *plain, checked, seen, signature, deadline = unverified
+        record_id, *plain, checked, seen, signature, claim, deadline = unverified
         members = dict(zip(_MEMBERS, plain, strict=True))
         if not _well_formed(record_id, members) or not isinstance(seen, dict):
             raise FrameError
@@ -220,6 +222,7 @@ def _posted(unverified: Any) -> Posted:
             checked=Checked(checked),
             seen=seen,
             signature=signature.encode("ascii"),
+            claim=None if claim is None else parsed_claim(claim),
             **members,
         )
         return Posted(entry, float(deadline))
@@ -254,8 +257,8 @@ def _answer(outcome: Sequence[Any]) -> tuple[bytes, Answer]:
                 )
             case ["stale", int(revision)]:
                 return record_id, Stale(access_revision=revision)
-            case ["refused", str(reason)]:
-                return record_id, Refused(reason=Refusal(reason))
+            case ["refused", str(reason), *unmet]:
+                return record_id, Refused(reason=Refusal(reason), unmet=parsed_unmet(unmet))
             case ["failed", str(code), dict(facts)]:
                 return record_id, _failure(code, facts)
     except (TypeError, ValueError, LookupError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from signer.domain.floors import Floor, FloorPlace
 from signer.domain.people import Group, Person
 from signer.domain.timestamps import rfc3339
 from signer.services.access_ports import StoredPolicy
@@ -57,6 +58,19 @@ def person_document(person: Person) -> dict[str, Any]:
 def group_document(group: Group) -> dict[str, Any]:
     """A group."""
     return {"name": group.name, "created_at": rfc3339(group.created_at), "members": list(group.members)}
+
+
+def floor_document(place: FloorPlace, floor: Floor) -> dict[str, Any]:
+    """Nothing older is signed. ``leaf``: index of the leaf that says so."""
+    key, device, payload = place
+    return {
+        "key": key,
+        "device_type": device,
+        "payload_type": payload,
+        "order": floor.order.value,
+        "version": floor.version,
+        "leaf": floor.leaf,
+    }
 
 
 def identities_document(assigned: dict[str, str]) -> dict[str, Any]:

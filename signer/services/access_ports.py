@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from signer.domain.events import Event
+from signer.domain.floors import Floor, FloorPlace, FloorSetting
 from signer.domain.identity import Identity
 from signer.domain.people import Group, Membership, Person
 
@@ -93,6 +94,16 @@ class PeopleStore(Protocol):
 
     def remove_member(self, group: str, member: str, event: Event) -> bool:
         """Let it be none; False where it is none. Raises ``GroupNotFound``."""
+
+
+class FloorStore(Protocol):
+    """Floors of versions, as the newest leaves about them say."""
+
+    def floors(self, key: str | None) -> tuple[tuple[FloorPlace, Floor], ...]:
+        """All, or those of a key, by their places."""
+
+    def set(self, setting: FloorSetting, *, actor: str, reason: str) -> Floor:
+        """Set one, higher or lower; raises ``KeyNotFound``, or ``FloorInvalid`` for what fits into no leaf."""
 
 
 class KnownIdentities(Protocol):

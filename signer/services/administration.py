@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from signer.services.floors import FloorAdministration
 from signer.services.people import PeopleAdministration
 from signer.services.policy_administration import PolicyAdministration
 
@@ -14,3 +15,4 @@ class Administration:
 
     policies: PolicyAdministration
     people: PeopleAdministration
+    floors: FloorAdministration

@@ -106,9 +106,9 @@ class CertifiedRecords(SqlSignatureRecords):
                 self._write_checkpoint(connection)
         if awaited:
             raise FailoverUnconfirmed(machines=awaited)
-        if batch.new_records:
+        if batch.new_leaves:
             # Not what was meant to be stored, but what is.
-            own = {record.leaf.content: record.leaf.columns.at for record in batch.new_records}
+            own = {leaf.content: leaf.columns.at for leaf in batch.new_leaves}
             with self._database.reading() as connection:
                 self._verified.confirm(connection, moved, own)
         return outcomes

@@ -10,11 +10,13 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Select, String, Table, func, select, text, type_coerce
 
-from signer.domain.leaves import leaf_time
-from signer.domain.log_rows import CheckpointRow, LeafRow, LogFacts, MachineRow, SignatureRow, TileRow
+from signer.domain.events import EventType
+from signer.domain.floors import rebuilt
+from signer.domain.leaves import LogEvent, leaf_time
+from signer.domain.log_rows import CheckpointRow, LeafRow, LogFacts, MachineRow, SignatureRow, TileRow, ToldFloors
 from signer.errors import DatabaseDamaged, LogMissing
 from signer.storage.access import access_digest
-from signer.storage.access_tables import policy_revisions
+from signer.storage.access_tables import policy_revisions, version_floors
 from signer.storage.database import Database
 from signer.storage.policy_store import text_digest
 from signer.storage.tables import (
@@ -29,6 +31,7 @@ from signer.storage.tables import (
     signatures,
     versions,
 )
+from verifier.log import parsed_leaf
 
 KEPT = ("signatures", "log_leaves", "log_tiles", "log_checkpoints", "policy_revisions")
 _APART = ("id", "leaf", "hash", "signature_id")
@@ -87,6 +90,7 @@ class SqlLogAudit:
                 signatures=_count(connection, signatures),
                 first_leaves=connection.execute(_FIRST_LEAVES).scalar_one(),
                 unkept=_unkept(connection, self._database.dialect),
+                floors=_floors(connection),
             )
 
     def rows(self, first: int, end: int) -> list[LeafRow | None]:
@@ -124,6 +128,13 @@ class SqlLogAudit:
         for row in self._paged(wanted, log_checkpoints.c.size):
             yield CheckpointRow(row.size, _octets(row.note))
 
+    def told_floors(self, end: int) -> ToldFloors:
+        """How far versions have come, as the leaves ``[0, end)`` say, which were found to be right."""
+        wanted = _CLAIMS.where(log_leaves.c.id < end)
+        leaves = self._paged(wanted, log_leaves.c.id)
+        found = rebuilt((row.id, parsed_leaf(bytes(row.leaf))) for row in leaves if _tells_of_versions(row.leaf))
+        return {place: (floor.order.value, floor.version, floor.leaf) for place, floor in found.items()}
+
     def _levels(self) -> dict[int, int]:
         with self._database.reading() as connection:
             return _tiles_by_level(connection)
@@ -140,6 +151,11 @@ class SqlLogAudit:
             after = getattr(rows[-1], place.name)
 
 
+_CLAIMS = (
+    select(log_leaves.c.id, log_leaves.c.leaf)
+    .where(log_leaves.c.type.in_([LogEvent.SIGNATURE, LogEvent.SIGNATURE_REPEATED, EventType.FLOOR_SET]))
+    .order_by(log_leaves.c.id)
+)
 _LARGEST = select(func.max(log_checkpoints.c.size))
 _FIRST_LEAVES = select(func.count()).select_from(log_leaves).where(log_leaves.c.signature_id == log_leaves.c.id)
 
@@ -175,6 +191,16 @@ def _access(connection: Connection) -> str:
         return access_digest(connection)
     except (ValueError, TypeError):
         return "of rows that cannot be read"
+
+
+def _floors(connection: Connection) -> ToldFloors:
+    rows = connection.execute(select(version_floors))
+    return {(row.key, row.device_type, row.payload_type): (row.order, row.version, row.set_by_leaf) for row in rows}
+
+
+def _tells_of_versions(leaf: bytes) -> bool:
+    # Most leaves do not, and need not be read.
+    return b'"version_for"' in leaf or b'"floor-set"' in leaf
 
 
 def _octets(value: object) -> bytes:

@@ -40,6 +40,14 @@ FOUND = """
 FOUND_ONE = """
     SELECT a.revision, s.version_id, s.manifest_sha256, s.signature
     FROM access_state a LEFT JOIN signatures s ON s.manifest_sha256 = :digest WHERE a.id = 1"""
+FLOORS = """
+    SELECT key, device_type, payload_type, "order", version, set_by_leaf FROM version_floors
+    WHERE (key, device_type, payload_type) IN {places}"""
+SET_FLOOR = """
+    INSERT INTO version_floors (key, device_type, payload_type, "order", version, set_by_leaf)
+    VALUES (:key, :device_type, :payload_type, :order, :version, :leaf)
+    ON CONFLICT (key, device_type, payload_type) DO UPDATE SET "order" = excluded."order", version = excluded.version,
+    set_by_leaf = excluded.set_by_leaf"""
 ADD_SIGNATURE = """
     INSERT INTO signatures (id, version_id, manifest_sha256, signature)
     VALUES (:id, :version_id, :manifest_sha256, :signature)"""
@@ -77,6 +85,9 @@ class Statements(Protocol):
     def listed(self, values: Iterable[int | str]) -> Any:
         """Values for ``ids`` or ``digests``."""
 
+    def places(self, values: Sequence[tuple[str, str, str]]) -> Mapping[str, Any]:
+        """Values for ``places``."""
+
     def time(self, value: datetime) -> Any:
         """A timestamp as the driver takes it."""
 
@@ -91,6 +102,8 @@ class SqliteStatements:
         self._texts = _Texts(
             ids="(SELECT value FROM json_each(:ids))",
             digests="(SELECT value FROM json_each(:digests))",
+            places="(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') "
+            "FROM json_each(:places))",
             # The transaction has the lock of the whole file.
             for_update="",
             for_share="",
@@ -115,6 +128,10 @@ class SqliteStatements:
         """Values for ``ids`` or ``digests``."""
         return json.dumps(list(values))
 
+    def places(self, values: Sequence[tuple[str, str, str]]) -> Mapping[str, Any]:
+        """Values for ``places``."""
+        return {"places": json.dumps(values)}
+
     def time(self, value: datetime) -> str:
         """As ``tables.UtcDateTime`` keeps it."""
         return value.astimezone(UTC).strftime(_SQLITE_TIME)
@@ -134,6 +151,7 @@ class PostgresStatements:
         self._texts = _Texts(
             ids="(SELECT unnest(CAST(:ids AS bigint[])))",
             digests="(SELECT unnest(CAST(:digests AS text[])))",
+            places="(SELECT * FROM unnest(CAST(:keys AS text[]), CAST(:devices AS text[]), CAST(:payloads AS text[])))",
             for_update=" FOR UPDATE" if locking else "",
             # Whoever moves the revision waits until what was decided under it is durable.
             for_share=" FOR SHARE" if locking else "",
@@ -150,6 +168,11 @@ class PostgresStatements:
     def listed(self, values: Iterable[int | str]) -> list[int | str]:
         """Values for ``ids`` or ``digests``."""
         return list(values)
+
+    def places(self, values: Sequence[tuple[str, str, str]]) -> Mapping[str, Any]:
+        """Values for ``places``."""
+        keys, devices, payloads = zip(*values, strict=True)
+        return {"keys": list(keys), "devices": list(devices), "payloads": list(payloads)}
 
     def time(self, value: datetime) -> datetime:
         """A timestamp as the driver takes it."""

@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from signer.domain.access.versions import Order
+from signer.domain.floors import Floor, FloorPlace
 from signer.domain.keys import Validity, VersionState
 from signer.domain.recording import Batch, RecordFacts, SignatureKey, SignatureOnRecord, VersionNow
 from signer.domain.records import Outcome, RecordType, SignatureEntry
@@ -60,7 +62,7 @@ class SqlSignatureRecords:
         transaction = _Transaction(connection, self._sql, head)
         batch = transaction.begin(entries, now=self._clock(), tolerance=self._tolerance)
         outcomes = batch.decide(entries)
-        return outcomes, batch, transaction.write(batch) if batch.new_records else head
+        return outcomes, batch, transaction.write(batch) if batch.new_leaves else head
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +80,14 @@ class _Transaction:
             versions=self._versions(sorted({entry.version_id for entry in entries})),
             revision=self._value(sql.REVISION),
             on_record=self._on_record(entries),
+            floors=self._floors(entries),
             now=now,
             tolerance=tolerance,
         )
 
     def write(self, batch: Batch) -> LogHead:
         self._add_signatures(batch)
-        moved = append(self.connection, self.head, [record.leaf for record in batch.new_records])
+        moved = append(self.connection, self.head, batch.new_leaves)
         counted = [(id_, batch.versions[id_]) for id_ in sorted(batch.signed)]
         if counted:
             self.sql.write(
@@ -95,7 +98,34 @@ class _Transaction:
                     for id_, version in counted
                 ],
             )
+        self._set_floors(batch)
         return moved
+
+    def _floors(self, entries: Iterable[SignatureEntry]) -> dict[FloorPlace, Floor]:
+        claims = [(entry.key, entry.claim) for entry in entries if entry.claim is not None]
+        places = sorted({(key, *place) for key, claim in claims for place in claim.places})
+        if not places:
+            return {}
+        rows = self.sql.rows(self.connection, sql.FLOORS, self.sql.places(places))
+        return {
+            (key, device, payload): Floor(order=Order(order), version=version, leaf=leaf)
+            for key, device, payload, order, version, leaf in rows
+        }
+
+    def _set_floors(self, batch: Batch) -> None:
+        rows: list[Mapping[str, Any]] = [
+            {
+                "key": place[0],
+                "device_type": place[1],
+                "payload_type": place[2],
+                "order": batch.floors[place].order.value,
+                "version": batch.floors[place].version,
+                "leaf": batch.floors[place].leaf,
+            }
+            for place in sorted(batch.moved_floors)
+        ]
+        if rows:
+            self.sql.write(self.connection, sql.SET_FLOOR, rows)
 
     def _versions(self, ids: Sequence[int]) -> dict[int, VersionNow]:
         rows = self.sql.rows(self.connection, sql.VERSIONS, {"ids": self.sql.listed(ids)})

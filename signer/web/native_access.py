@@ -11,7 +11,9 @@ from flask import Response, request
 from pydantic import Field
 
 from signer.domain.access.actions import Action
+from signer.domain.keys import NAME_PATTERN
 from signer.services.access_documents import (
+    floor_document,
     group_document,
     identities_document,
     person_document,
@@ -47,6 +49,23 @@ class PolicyBody(PreviewBody):
 class ReasonBody(Body):
     """What needs a reason and nothing else."""
 
+    reason: str
+
+
+class FloorsQuery(Query):
+    """Parameters of ``GET /v1/policy/floors``."""
+
+    key: str | None = Field(None, pattern=f"^{NAME_PATTERN.pattern}$")
+
+
+class FloorBody(Body):
+    """``POST /v1/policy/floors``."""
+
+    key: str
+    device_type: str
+    payload_type: str
+    order: str
+    version: str
     reason: str
 
 
@@ -111,6 +130,25 @@ def apply_policy() -> Response:
     proposal = PolicyProposal(text=body.text, reason=body.reason, expected=body.expected)
     applied = service().administration.policies.apply(proposal, actor=identity.name)
     return answer(policy_document(applied, text=False), CREATED)
+
+
+def list_floors() -> Response:
+    """How far versions have come."""
+    authorised(Action.READ_LOG)
+    query = parsed_query(FloorsQuery, request.args.items(multi=True))
+    found = service().administration.floors.floors(query.key)
+    return answer({"floors": [floor_document(place, floor) for place, floor in found]})
+
+
+def set_floor() -> Response:
+    """Set one, higher or lower."""
+    identity = authorised(Action.ADMINISTER)
+    body = parsed(FloorBody, json_body())
+    place = (body.key, body.device_type, body.payload_type)
+    floor = service().administration.floors.set(
+        place, unverified_order=body.order, version=body.version, reason=body.reason, actor=identity.name
+    )
+    return answer(floor_document(place, floor))
 
 
 def list_people() -> Response:

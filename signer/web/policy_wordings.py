@@ -59,6 +59,22 @@ POLICY_WORDINGS: Mapping[type[Exception], Wording] = MappingProxyType(
             hint="artifact-signer identities unassign takes it back first",
         ),
         errors.IdentityNotAssigned: Wording(status=409, detail="{identity} belongs to nobody"),
+        errors.VersionTooOld: Wording(
+            status=403,
+            detail="version {version} is older than {floor} ({order}), which {key} signed for {device_type} and "
+            "{payload_type}",
+            hint="sign a version that is not older; artifact-signer policy floor set lowers what a mistake has raised",
+        ),
+        errors.VersionStepTooLarge: Wording(
+            status=403,
+            detail="version {version} is more than {max_step} above {floor}, which {key} signed last for {device_type} "
+            "and {payload_type}",
+            hint="is the version right? artifact-signer policy floor set raises the floor, if it is",
+        ),
+        errors.VersionPlacesTooLong: Wording(
+            status=422, detail="the {places} device types and payload types are too long to keep versions of with {key}"
+        ),
+        errors.FloorInvalid: Wording(status=400, detail="this can be no floor: {problem}"),
         errors.ReasonInvalid: Wording(
             status=400, detail="a reason is needed: one line of at most {limit} characters", hint="it is on record"
         ),

@@ -112,6 +112,8 @@ ROUTES: tuple[Route, ...] = (
     _flask("POST", POLICY, "apply_policy", Action.ADMINISTER),
     _flask("GET", f"{POLICY}/revisions", "list_policies", Action.READ_LOG),
     _flask("POST", f"{POLICY}/preview", "preview_policy", Action.ADMINISTER),
+    _flask("GET", f"{POLICY}/floors", "list_floors", Action.READ_LOG),
+    _flask("POST", f"{POLICY}/floors", "set_floor", Action.ADMINISTER),
     _flask("GET", PEOPLE, "list_people", Action.READ_LOG),
     _flask("POST", PEOPLE, "create_person", Action.ADMINISTER),
     _flask("GET", PERSON, "show_person", Action.READ_LOG),

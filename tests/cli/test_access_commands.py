@@ -149,7 +149,22 @@ def test_people_and_groups_are_kept(shell: Shell) -> None:
     assert shell("identities", "unassign", "ci:forge/17").code == 0
 
 
+def test_floors_are_listed(shell: Shell) -> None:
+    done = shell("policy", "floor", "show", "--key", "firmware")
+    assert (done.code, done.out.split()) == (
+        0,
+        ["KEY", "DEVICE", "TYPE", "PAYLOAD", "TYPE", "VERSION", "ORDER", "LEAF"],
+    )
+    assert json.loads(shell("policy", "floor", "show", "--json").out) == {"floors": []}
+
+
+FLOOR = ["policy", "floor", "set", "documented", "board", "rootfs", "--reason", "x"]
 REFUSED = {
+    "a floor that is no version": ([*FLOOR, "--version", "1.x", "--order", "numeric"], 1, "is no whole number"),
+    "a floor without an order": ([*FLOOR, "--version", "1"], 2, "--order"),
+    "a floor of a key that there is not": (
+        [*FLOOR[:3], "nothing", *FLOOR[4:], "--version", "1", "--order", "numeric"], 1, "no",
+    ),
     "a person twice": (["people", "create", "ada"], 1, "names are not used twice"),
     "a person of no name": (["people", "create", "Ada!"], 1, "cannot be the name"),
     "an address that is none": (["people", "create", "bob", "--email", "bob"], 1, "the email cannot be one"),

@@ -13,12 +13,16 @@ import pytest
 from sqlalchemy import Column, Connection, Table, create_engine, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from signer.domain.access.versions import Order
 from signer.domain.events import Event, EventType
+from signer.domain.floors import FloorSetting
 from signer.log.check import Verdict
 from signer.services.ports import Certificate
 from signer.storage import tables
 from signer.storage.access import LATER_POWER
+from signer.storage.access_tables import version_floors
 from signer.storage.database import Database
+from signer.storage.floor_store import SqlFloorStore
 from signer.storage.people_store import SqlPeopleStore
 from signer.storage.schema import metadata
 from signer.storage.tables import log_checkpoints, log_head, log_leaves, log_machines, log_tiles, signatures
@@ -36,6 +40,7 @@ POWER_TABLES = (
     tables.api_tokens,
     tables.access_state,
     *(table for table, _ in LATER_POWER),
+    version_floors,
 )
 # Nothing that was signed tells these: they say which machine looked, and when, and stop nothing that is right.
 TOLD_BY_NOTHING = {
@@ -57,6 +62,10 @@ def fill(log: AuditedLog) -> None:
     certificate = Certificate(pem="pem", chain_pem="", self_signed=True, not_after=MOMENT, created_at=MOMENT)
     log.store.add_certificate(log.store.key(KEY), 1, certificate, event(EventType.CERTIFICATE_ISSUED, key=KEY))
     fill_people(SqlPeopleStore(database=log.database, clock=ManualClock()))
+    floors = SqlFloorStore(database=log.database, clock=ManualClock())
+    for device in ("board", "router"):
+        setting = FloorSetting(place=(KEY, device, "rootfs"), order=Order.NUMERIC, version="7")
+        floors.set(setting, actor="test", reason="a reason")
     log.sign(300)
     log.sign(4, again=True)
     log.certify()

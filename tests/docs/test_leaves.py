@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from signer.artifacts import Form, UploadReader
+from signer.domain.access.versions import Order
+from signer.domain.floors import VersionClaim
 from signer.domain.leaves import AccessChange, LeafDraft, LogEvent
 from signer.domain.records import RecordType, record_leaf, seen_of
 from signer.domain.refusals import RefusedCall
@@ -49,6 +51,8 @@ def test_the_members_of_a_signature_are_documented() -> None:
     upload.feed(ArtifactBuilder().build())
     assert upload.header is not None
     header = dataclasses.replace(upload.header, artifact_group="beta")
-    sent = entry(1, seen=seen_of(HeadSeen(manifest=upload.manifest, header=header, findings=frozenset())))
+    claim = VersionClaim(order=Order.NUMERIC, version="1", max_step=None, places=(("board", "rootfs"),))
+    seen = seen_of(HeadSeen(manifest=upload.manifest, header=header, findings=frozenset()))
+    sent = entry(1, seen=seen, claim=claim)
     leaf = record_leaf(sent, RecordType.SIGNATURE, signature=sent.signature, signature_id=0, at=moment(1))
     assert set(listed("Signatures", "member")) == set(parsed_leaf(leaf.content)) - set(listed("Leaves", "member"))

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
+from signer.domain.floors import Floor, FloorPlace
 from signer.domain.recording import (
     Batch,
     NewRecord,
@@ -23,6 +24,8 @@ class MemorySignatureRecords:
         self.versions: dict[int, VersionNow] = {}
         self.revision = 0
         self.records: list[NewRecord] = []
+        self.floors: dict[FloorPlace, Floor] = {}
+        self._size = 0
         self._signatures: dict[SignatureKey, tuple[int, bytes]] = {}
         self._clock = clock
         self._tolerance = clock_tolerance
@@ -33,15 +36,17 @@ class MemorySignatureRecords:
         with self._lock:
             batch = Batch(
                 revision=self.revision,
-                size=len(self.records),
+                size=self._size,
                 newest=self.records[-1].facts.at if self.records else None,
                 versions=self.versions,
                 on_record={key: self._on_record(key) for key in self._signatures},
+                floors=self.floors,
                 now=self._clock(),
                 tolerance=self._tolerance,
             )
             outcomes = batch.decide(entries)
             self.records += batch.new_records
+            self._size = batch.size
             for new in batch.new_signatures:
                 self._signatures[new.version_id, new.manifest_sha256] = new.id, new.signature
             return outcomes

@@ -13,6 +13,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
     {
         "show": Entry(target="signer.cli.policy.applied:show", summary="show the policy in force, or one that was"),
         "apply": Entry(target="signer.cli.policy.applied:apply", summary="put a policy in force"),
+        "floor": Entry(target="signer.cli.policy.floors:floor", summary="versions below which keys sign nothing"),
     }
 )
 

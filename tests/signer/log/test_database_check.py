@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from signer.domain.log_rows import CheckpointRow, LeafRow, LogFacts, TileRow
+from signer.domain.log_rows import CheckpointRow, LeafRow, LogFacts, TileRow, ToldFloors
 from signer.log.database_check import faults_of_rows
 from signer.log.levels import tile_root
 from verifier.log import Frontier
 
 HASHES = [bytes([number]) * 32 for number in range(256)]
 ROOT = tile_root(b"".join(HASHES))
+PLACE, FLOOR = ("firmware", "board", "rootfs"), ("numeric", "7", 9)
 FACTS = LogFacts(
     size=256,
     root=ROOT,
@@ -29,6 +30,7 @@ FACTS = LogFacts(
     signatures=0,
     first_leaves=0,
     unkept=(),
+    floors={PLACE: FLOOR},
 )
 
 
@@ -53,6 +55,10 @@ class Rows:
     def roots(self, level: int, first: int, end: int) -> list[bytes]:
         return [ROOT][first:end] if level == 0 else []
 
+    def told_floors(self, end: int) -> ToldFloors:
+        assert end == FACTS.size
+        return {PLACE: FLOOR}
+
     def checkpoints(self) -> Iterator[CheckpointRow]:
         yield from ()
 
@@ -75,6 +81,11 @@ def test_rows_that_are_right_have_no_fault() -> None:
         (replace(FACTS, leaves=257), "there are 257 rows of leaves"),
         (replace(FACTS, tiles={0: 1, 3: 1}), "the table of tiles"),
         (replace(FACTS, signatures=1), "the signatures on record"),
+        (replace(FACTS, floors={}), "the floor of versions of firmware for board and rootfs"),
+        (replace(FACTS, floors={PLACE: ("numeric", "6", 9)}), "the leaves say another one"),
+        (replace(FACTS, floors={PLACE: ("semver", "7", 9)}), "the leaves say another one"),
+        (replace(FACTS, floors={PLACE: ("numeric", "7", 8)}), "the leaves say another one"),
+        (replace(FACTS, floors={PLACE: FLOOR, ("firmware", "router", ""): FLOOR}), "for router and"),
     ],
 )
 def test_each_rule_is_told_by_itself(facts: LogFacts, says: str) -> None:

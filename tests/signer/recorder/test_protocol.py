@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 from datetime import UTC, datetime
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from signer.domain.access.versions import Order
+from signer.domain.floors import Floor, FloorUnmet, VersionClaim
 from signer.domain.records import Recorded, Refusal, Refused, Stale
 from signer.domain.refusals import RefusedCall
 from signer.domain.requests import Checked
@@ -47,6 +50,8 @@ from tests.support.books import entry
 AT = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 SENT = entry(7, checked=Checked.HEAD, seen={"artifact": "release ü", "devices": ["a", "b"], "devices_bytes": 9})
 PACKED = packed_entry(SENT, 12.5)
+CLAIM = VersionClaim(order=Order.NUMERIC, version="7", max_step=3, places=(("board ü", "rootfs"), ("router", "")))
+UNMET = FloorUnmet(device_type="board", payload_type="", floor=Floor(order=Order.SEMVER, version="1.0.0", leaf=9))
 
 
 def bodies(data: bytes) -> list[bytes]:
@@ -58,10 +63,18 @@ class TestThereAndBack:
         (body,) = bodies(frame({"record": [PACKED, PACKED]}))
         assert parsed_message(body) == [Posted(SENT, 12.5)] * 2
 
+    @pytest.mark.parametrize("claim", [CLAIM, dataclasses.replace(CLAIM, max_step=None)], ids=repr)
+    def test_a_version(self, claim: VersionClaim) -> None:
+        sent = dataclasses.replace(SENT, claim=claim)
+        (body,) = bodies(frame({"record": [packed_entry(sent, 12.5)]}))
+        assert parsed_message(body) == [Posted(sent, 12.5)]
+
     ANSWERS = (
         Recorded(signature=b"c2ln", index=5, at=AT, repeated=True),
         Stale(access_revision=9),
         *(Refused(reason=reason) for reason in Refusal),
+        Refused(reason=Refusal.VERSION_TOO_OLD, unmet=UNMET),
+        Refused(reason=Refusal.VERSION_STEP_TOO_LARGE, unmet=dataclasses.replace(UNMET, too_far=True)),
     )
 
     @pytest.mark.parametrize("answer", ANSWERS, ids=repr)
@@ -139,6 +152,14 @@ class TestThereAndBack:
         assert parsed_answers(bodies(frame({"pong": 3}))[0]) == Ping(3)
 
 
+LARGE = VersionClaim(
+    order=Order.NUMERIC,
+    version="1",
+    max_step=None,
+    places=tuple((f"{each:0>30}", f"{each:0>30}") for each in range(60)),
+)
+
+
 class TestFrames:
     def test_the_same_frames_come_out_however_the_bytes_come_in(self) -> None:
         data = b"".join(frame({"ping": number}) for number in range(50))
@@ -161,7 +182,7 @@ class TestFrames:
             list(FrameReader().feed(LENGTH.pack(MAX_FRAME_BYTES + 1)))
 
     def test_as_many_entries_as_a_frame_may_have_fit_into_it(self) -> None:
-        large = entry(1, seen=dict.fromkeys("abcd", "a" * 2048), signature=b"s" * 2732, identity="i" * 200)
+        large = entry(1, seen=dict.fromkeys("abcd", "a" * 2048), signature=b"s" * 2732, identity="i" * 200, claim=LARGE)
         assert len(frame({"record": [packed_entry(large, 1.0)] * MAX_ENTRIES})) < MAX_FRAME_BYTES
 
 
@@ -199,7 +220,25 @@ class TestWhatIsNotUnderstood:
         "a signature that is no text": json.dumps({"record": [changed(13, 5)]}).encode(),
         "a signature that is not ASCII": json.dumps({"record": [changed(13, "ü")]}).encode(),
         "what was seen as text": json.dumps({"record": [changed(12, "seen")]}).encode(),
-        "a deadline that is no number": json.dumps({"record": [changed(14, None)]}).encode(),
+        "a deadline that is no number": json.dumps({"record": [changed(15, None)]}).encode(),
+        **{
+            f"a version {sentence}": json.dumps({"record": [changed(14, claim)]}).encode()
+            for sentence, claim in {
+                "as text": "1.0",
+                "without places": ["numeric", "1", None, []],
+                "for a place of three parts": ["numeric", "1", None, [["a", "b", "c"]]],
+                "for a place that is a number": ["numeric", "1", None, [["a", 1]]],
+                "for a place that is too long": ["numeric", "1", None, [["a", "b" * 300]]],
+                "for too many places": ["numeric", "1", None, [["a", str(each)] for each in range(65)]],
+                "in no order": ["alphabetic", "1", None, [["a", "b"]]],
+                "that is none in its order": ["numeric", "one", None, [["a", "b"]]],
+                "that is a number": ["numeric", 1, None, [["a", "b"]]],
+                "with a step that is text": ["numeric", "1", "2", [["a", "b"]]],
+                "with a step back": ["numeric", "1", -1, [["a", "b"]]],
+                "with a step that is true": ["numeric", "1", True, [["a", "b"]]],
+                "with a step in another order": ["semver", "1.0.0", 1, [["a", "b"]]],
+            }.items()
+        },
     }
 
     @pytest.mark.parametrize("sentence", HOSTILE)
@@ -211,6 +250,10 @@ class TestWhatIsNotUnderstood:
         "an unknown kind": {"outcomes": [["ab" * 16, "perhaps"]]},
         "an unknown reason": {"outcomes": [["ab" * 16, "refused", "mood"]]},
         "no id": {"outcomes": [["zz", "stale", 1]]},
+        "half a floor": {"outcomes": [["ab" * 16, "refused", "version-too-old", "board", "rootfs"]]},
+        "a floor in no order": {
+            "outcomes": [["ab" * 16, "refused", "version-too-old", "board", "rootfs", "x", "1", 9, False]]
+        },
         "nothing": {"outcomes": [[]]},
         "a time that is none": {"outcomes": [["ab" * 16, "recorded", "s", 1, "noon", True]]},
         "facts of another error": {"outcomes": [["ab" * 16, "failed", "database-full", {"found": "x"}]]},
