@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from signer.artifacts import Form, UploadReader
 from signer.services.administration import Administration
+from signer.services.api_tokens import ApiTokenService
 from signer.services.artifact_signing import ArtifactSigning
 from signer.services.certificates import CertificateService
 from signer.services.lifecycle import LifecycleService
@@ -49,6 +50,7 @@ class Application:
     authenticator: Authenticator
     ci: CiExchange
     artifact_signing: ArtifactSigning
+    api_tokens: ApiTokenService
     lifecycle: LifecycleService
     certificates: CertificateService
     queries: QueryService

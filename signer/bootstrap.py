@@ -11,13 +11,16 @@ from functools import partial
 
 from hsm import AsyncSigner, TokenHealth, TokenPool
 from signer.administration import administration
+from signer.api_token_bootstrap import ApiTokenParts, api_token_parts
 from signer.application import Application, BodyLimit, RequestLimits
-from signer.auth import api_tokens, client_certificates
+from signer.auth import client_certificates
+from signer.auth.api_tokens import PREFIX
 from signer.auth.ci import sessions
 from signer.auth.client_certificates import ClientCertificateAuthenticator
 from signer.auth.methods import Methods
 from signer.ci_bootstrap import ci_authenticator, ci_exchange
 from signer.config import Settings
+from signer.domain.api_tokens import KIND
 from signer.domain.client_certificates import ClientCa
 from signer.processes import is_alive, this_worker
 from signer.recorder.addresses import socket_path
@@ -55,7 +58,6 @@ from signer.services.reconciliation import ReconciliationService, Steps
 from signer.services.signing import AsyncMessageSigner, MessageSigner
 from signer.services.stages import Stages
 from signer.spool import Spool
-from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.checkpoint_file import CheckpointFile
 from signer.storage.checkpoint_source import NewestNote
 from signer.storage.database import Database
@@ -89,6 +91,7 @@ class Parts:
     identities: Identities
     ci: Callable[[Callable[[], datetime]], CiExchange]
     client_certificates: ClientCertificateAuthenticator
+    api_tokens: ApiTokenParts
     clock: Clock
     monotonic: Callable[[], float]
     reports: WorkerReports
@@ -120,8 +123,9 @@ def sql_parts(
     Without a ``token_signer`` it signs no artifacts.
     """
     stages = stages or Stages()
+    tokens_of_the_api = api_token_parts(database, clock, cache_seconds=CREDENTIAL_CACHE_SECONDS)
     certificates = _client_certificates(settings, client_cas, clock)
-    methods = _methods(settings, database, clock, certificates)
+    methods = _methods(settings, database, clock, tokens_of_the_api, certificates)
     log_reader = SqlLogReader(database=database)
     return Parts(
         store=SqlKeyStore(database=database, clock=clock),
@@ -133,6 +137,7 @@ def sql_parts(
         identities=methods,
         ci=partial(ci_exchange, settings, database=database, clock=clock),
         client_certificates=certificates,
+        api_tokens=tokens_of_the_api,
         clock=clock,
         monotonic=monotonic,
         reports=SqlWorkerStore(database=database, worker=this_worker(), is_alive=is_alive, clock=clock),
@@ -160,18 +165,17 @@ class _NothingRevoked:
 
 
 def _methods(
-    settings: Settings, database: Database, clock: Clock, certificates: ClientCertificateAuthenticator
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    tokens: ApiTokenParts,
+    certificates: ClientCertificateAuthenticator,
 ) -> Methods:
-    tokens = api_tokens.ApiTokenAuthenticator(
-        store=SqlApiTokenStore(database=database, clock=clock),
-        monotonic=time.monotonic,
-        cache_seconds=CREDENTIAL_CACHE_SECONDS,
-    )
     ci = ci_authenticator(settings, database=database, clock=clock, cache_seconds=CREDENTIAL_CACHE_SECONDS)
     return Methods(
-        bearer={api_tokens.PREFIX: tokens, f"{sessions.PREFIX}_": ci},
+        bearer={PREFIX: tokens.authenticator, f"{sessions.PREFIX}_": ci},
         certificates=certificates,
-        kinds={api_tokens.KIND: tokens, sessions.KIND: ci, client_certificates.KIND: certificates},
+        kinds={KIND: tokens.authenticator, sessions.KIND: ci, client_certificates.KIND: certificates},
     )
 
 
@@ -212,6 +216,7 @@ def build_application(settings: Settings, parts: Parts) -> Application:
         authenticator=parts.authenticator,
         ci=parts.ci(clock.now),
         artifact_signing=_artifact_signing(settings, parts, steady, quarantine, readiness),
+        api_tokens=parts.api_tokens.service,
         lifecycle=LifecycleService(
             store=parts.store,
             tokens=parts.tokens,
@@ -344,7 +349,7 @@ class Runtime:
             stages=self.stages,
             client_cas=client_cas,
         )
-        self._client_certificates = parts.client_certificates
+        self._client_certificates, self._last_uses = parts.client_certificates, parts.api_tokens.last_uses
         self._on_record, self._recorder = parts.on_record, parts.recorder
         # Nothing is signed without it; only a running service has one.
         answers = partial(prove, socket_path(settings.spool.directory), timeout=settings.signing.timeout)
@@ -355,6 +360,7 @@ class Runtime:
         self._pool.start()
         self.application.readiness.start()
         self.application.ci.start()
+        self._last_uses.start()
 
     def trust(self, client_cas: tuple[ClientCa, ...]) -> None:
         """Believe the certificates of these client CAs from now on, also on open connections, and no others."""
@@ -376,6 +382,7 @@ class Runtime:
     def close(self) -> None:
         """Stop the proof, the token processes and the database connections."""
         self.application.readiness.close()
+        self._last_uses.close()
         self._pool.close()
         self._on_record.close()
         self._database.close()

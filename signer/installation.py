@@ -27,9 +27,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hsm.initialisation import initialise_token
-from signer.auth.api_tokens import issue_api_token
+from signer.api_token_bootstrap import api_token_service
 from signer.bootstrap import utc_now
 from signer.config import load_settings
+from signer.domain.api_tokens import NewApiToken
 from signer.domain.identity import Role
 from signer.errors import ConfigurationInvalid
 from signer.log_creation import create_log
@@ -279,7 +280,8 @@ def _make_database(directory: Path, config: Path) -> None:
         create_log(settings, origin=None, token=None, directory=directory)
         store = SqlApiTokenStore(database=database, clock=utc_now)
         name = f"admin-{secrets.token_hex(3)}" if store.name_taken("admin") else "admin"
-        token = issue_api_token(store, name=name, role=Role.ADMINISTRATOR, actor="artifact-signer init")
+        new = NewApiToken(name=name, role=Role.ADMINISTRATOR.value)
+        token = api_token_service(store, utc_now).create(new, actor="artifact-signer init").text
     finally:
         database.close()
     write_secret(directory / "admin.token", token + "\n")

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from signer.errors.access import (
     AccessDenied,
+    ApiTokenExpiryPast,
     ApiTokenNameTaken,
     ApiTokenNotFound,
     CiKeysUnavailable,
     CredentialsAmbiguous,
+    CredentialsExpired,
     CredentialsMissing,
     CredentialsRejected,
     PolicyInvalid,
@@ -181,6 +183,7 @@ __all__ = [
     "AccessTampered",
     "ActiveVersionExists",
     "AlgorithmNotAllowed",
+    "ApiTokenExpiryPast",
     "ApiTokenNameTaken",
     "ApiTokenNotFound",
     "ArtifactIncomplete",
@@ -214,6 +217,7 @@ __all__ = [
     "ConfirmationMismatch",
     "CreationUnfinished",
     "CredentialsAmbiguous",
+    "CredentialsExpired",
     "CredentialsMissing",
     "CredentialsRejected",
     "DatabaseDamaged",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from signer.errors.base import SignerError
 
@@ -19,6 +20,14 @@ class CredentialsRejected(SignerError):
     """A credential came and proves nothing. Which part is wrong is not said."""
 
     code = "credentials-rejected"
+
+
+@dataclass(eq=False, kw_only=True)
+class CredentialsExpired(CredentialsRejected):
+    """The credential was proved and its time is over: whoever holds it may know."""
+
+    code = "credentials-expired"
+    expires_at: datetime
 
 
 @dataclass(eq=False, kw_only=True)
@@ -66,3 +75,11 @@ class CiKeysUnavailable(SignerError):
     """The issuer's keys cannot be had now, so that nobody knows what the token is worth."""
 
     code = "ci-keys-unavailable"
+
+
+@dataclass(eq=False, kw_only=True)
+class ApiTokenExpiryPast(SignerError):
+    """An API token that should be made would have ended before."""
+
+    code = "api-token-expiry-past"
+    expires_at: datetime

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from signer.domain.api_tokens import ApiToken, NewApiToken
 from signer.domain.events import Event
 from signer.domain.floors import Floor, FloorPlace, FloorSetting
 from signer.domain.identity import Identity
@@ -121,3 +123,47 @@ class Directory(Protocol):
 
         Raises ``CredentialsRejected`` where the person is disabled.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeApiToken:
+    """The text of a new API token, the only copy of it, and what is kept: its public part and a hash."""
+
+    id: str
+    text: str = field(repr=False)
+    secret_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredApiToken:
+    """A token on record, and what its secret is compared with."""
+
+    token: ApiToken
+    secret_sha256: bytes = field(repr=False)
+
+
+class ApiTokenStore(Protocol):
+    """API tokens by their public part; the secret part is kept as a hash."""
+
+    def add(self, *, token_id: str, new: NewApiToken, secret_sha256: bytes, event: Event) -> None:
+        """Record a token; raises ``ApiTokenNameTaken``, also where the token of that name is revoked,
+        ``PersonNotFound`` and ``PersonDisabled``.
+        """
+
+    def find(self, token_id: str) -> StoredApiToken | None:
+        """The token; None where there is none, or it proves nothing now, its end apart."""
+
+    def named(self, name: str) -> ApiToken | None:
+        """The token of this name, revoked or not."""
+
+    def all_tokens(self) -> tuple[ApiToken, ...]:
+        """All by name, revoked ones too."""
+
+    def note_uses(self, token_ids: Collection[str], at: datetime) -> None:
+        """The tokens were used until now; written only where what is on record is about a minute old."""
+
+    def revoke(self, name: str, event: Event) -> bool:
+        """Let the token prove nothing any more; False where it did not before. Raises ``ApiTokenNotFound``."""
+
+    def reinstate(self, name: str, event: Event) -> bool:
+        """Let a suspended token prove again what it did; False where it is not. Raises ``ApiTokenNotFound``."""

@@ -225,37 +225,6 @@ class SignaturesOnRecord(Protocol):
         """Let what it holds of the database go."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiTokenRecord:
-    """What may be told of an API token: ``id`` is the public part of its text."""
-
-    id: str
-    name: str
-    role: str
-    created_at: datetime
-    revoked_at: datetime | None
-    suspended_at: datetime | None
-
-
-class ApiTokenStore(Protocol):
-    """API tokens by their public part; the secret part is kept as a hash."""
-
-    def add(self, *, token_id: str, name: str, role: str, secret_sha256: bytes, event: Event) -> None:
-        """Record a token; raises ``ApiTokenNameTaken``, also where the token of that name is revoked."""
-
-    def find(self, token_id: str) -> tuple[str, str, bytes] | None:
-        """Name, role and SHA-256 of the secret; None where there is no such token, or it is revoked."""
-
-    def role_of(self, name: str) -> str | None:
-        """The role of the token; None where there is no such token, or it is revoked."""
-
-    def revoke(self, name: str, event: Event) -> bool:
-        """Let the token prove nothing any more; False where it did not before. Raises ``ApiTokenNotFound``."""
-
-    def reinstate(self, name: str, event: Event) -> bool:
-        """Let a suspended token prove again what it did; False where it is not. Raises ``ApiTokenNotFound``."""
-
-
 class RevokedCertificates(Protocol):
     """Which clients' certificates prove nothing any more."""
 

@@ -29,7 +29,7 @@ POWER: tuple[tuple[Table, frozenset[str]], ...] = (
     (keys, frozenset()),
     (versions, frozenset({"signature_count", "last_signed_at"})),
     (certificates, frozenset()),
-    (api_tokens, frozenset()),
+    (api_tokens, frozenset({"last_used_at"})),
 )
 # Of releases since there are logs: while they have no rows, they change no digest that is in one. In this order, and
 # new ones after these, for ever. A policy's text is compared with its digest whenever it is read.

@@ -10,8 +10,6 @@ from signer.errors import CredentialsRejected
 from signer.services.access_ports import Directory
 from signer.storage.api_token_store import SqlApiTokenStore
 
-PREFIX = "api-token:"
-
 
 class SqlKnownIdentities:
     """``services.access_ports.KnownIdentities``: of API tokens, the only credentials that are rows."""
@@ -20,14 +18,12 @@ class SqlKnownIdentities:
         self._api_tokens = api_tokens
         self._directory = directory
 
-    def valid(self, at: datetime) -> tuple[Identity, ...]:  # noqa: ARG002  (when credentials end)
-        """Those that prove something now."""
+    def valid(self, at: datetime) -> tuple[Identity, ...]:
+        """Those that prove something at this moment."""
         found: list[Identity] = []
         for token in self._api_tokens.all_tokens():
-            if token.revoked_at is not None or token.suspended_at is not None:
+            if not token.proves(at):
                 continue
-            name = f"{PREFIX}{token.name}"
             with suppress(CredentialsRejected):
-                membership = self._directory.membership(name)
-                found.append(Identity(name=name, role=token.role, person=membership.person, groups=membership.groups))
+                found.append(token.identity(self._directory.membership(token.identity_name, person=token.person)))
         return tuple(found)

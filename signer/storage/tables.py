@@ -113,12 +113,18 @@ api_tokens = Table(
     metadata,
     Column("id", String(16), primary_key=True),
     Column("name", String(63), nullable=False, unique=True),
-    Column("role", String(20), nullable=False),
+    Column("role", String(63)),
     Column("secret_sha256", LargeBinary(32), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("revoked_at", UtcDateTime),
     # After an older database was put back: it proves nothing until somebody takes it back.
     Column("suspended_at", UtcDateTime),
+    Column("person", String(63)),
+    # What it is limited to: patterns of keys and names of actions, both or neither.
+    Column("scope_keys", JSON(none_as_null=True)),
+    Column("scope_actions", JSON(none_as_null=True)),
+    Column("expires_at", UtcDateTime),
+    Column("last_used_at", UtcDateTime),
 )
 
 # The signature of a manifest under a version: there is one, for ever. ``id`` is the index of its first leaf.

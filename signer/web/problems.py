@@ -113,6 +113,14 @@ WORDINGS: Mapping[type[Exception], Wording] = {
     errors.CredentialsRejected: Wording(
         status=401, detail="the credentials are not valid", hint="check the API token, it is used as it is"
     ),
+    errors.CredentialsExpired: Wording(
+        status=401,
+        detail="the credential ended at {expires_at}",
+        hint="ask whoever administers the service for another one",
+    ),
+    errors.ApiTokenExpiryPast: Wording(
+        status=400, detail="the API token would have ended at {expires_at}, which is over", hint="choose a later end"
+    ),
     errors.CredentialsAmbiguous: Wording(
         status=400,
         detail="two credentials came with the request: an Authorization header and a client certificate",

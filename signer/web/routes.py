@@ -19,6 +19,8 @@ KEYS = "/v1/keys"
 KEY = f"{KEYS}/{{key}}"
 VERSIONS = f"{KEY}/versions"
 VERSION = f"{VERSIONS}/{{number}}"
+API_TOKENS = "/v1/api-tokens"
+API_TOKEN = f"{API_TOKENS}/{{name}}"
 LOG = "/v1/log"
 POLICY = "/v1/policy"
 PEOPLE = "/v1/people"
@@ -127,6 +129,11 @@ ROUTES: tuple[Route, ...] = (
     _flask("GET", GROUP, "show_group", Action.READ_LOG),
     _flask("POST", f"{GROUP}/add", "add_group_member", Action.ADMINISTER),
     _flask("POST", f"{GROUP}/remove", "remove_group_member", Action.ADMINISTER),
+    _flask("GET", API_TOKENS, "list_api_tokens", Action.ADMINISTER),
+    _flask("POST", API_TOKENS, "create_api_token", Action.ADMINISTER),
+    _flask("GET", API_TOKEN, "show_api_token", Action.ADMINISTER),
+    _flask("POST", f"{API_TOKEN}/revoke", "revoke_api_token", Action.ADMINISTER),
+    _flask("POST", f"{API_TOKEN}/reinstate", "reinstate_api_token", Action.ADMINISTER),
     _hashes(f"{LOG}/checkpoint", "log_checkpoint"),
     _hashes(f"{LOG}/keys", "log_keys"),
     _hashes(f"{LOG}/proof", "log_proof"),

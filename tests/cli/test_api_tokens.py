@@ -8,18 +8,24 @@ import stat
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from signer.bootstrap import CREDENTIAL_CACHE_SECONDS, utc_now
+from signer.cli.api_tokens import COLUMNS, HEADINGS
 from signer.cli.main import run
+from signer.domain.events import EventType
 from signer.domain.identity import Role
 from signer.storage.database import Database
 from signer.storage.key_store import SqlKeyStore
+from signer.storage.people_store import SqlPeopleStore
 from tests.support.databases import settings
+from tests.support.records import event
 
-TOKEN = re.compile(r"ast_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
+TOKEN = re.compile(r"ast_([0-9a-f]{16})_([0-9A-Za-z]{49})")
 CONFIG = """\
 [database]
 url = "sqlite:///signer.sqlite"
@@ -57,6 +63,12 @@ class Shell:
         """Name, role and whether it is revoked, of all."""
         done = self("list", "--json")
         return [(item["name"], item["role"], bool(item["revoked_at"])) for item in json.loads(done.out)["api_tokens"]]
+
+    def add_person(self, name: str) -> None:
+        """Somebody, on record."""
+        with closing(Database(settings(f"sqlite:///{self.directory}/signer.sqlite"))) as database:
+            people = SqlPeopleStore(database=database, clock=utc_now)
+            people.add_person(name=name, display=name, email=None, event=event(EventType.PERSON_CREATED))
 
     def events(self) -> list[tuple[str, str, dict[str, object]]]:
         """Type, actor and facts of all events."""
@@ -109,8 +121,19 @@ class TestCreate:
 
 
 REFUSALS = {
-    "without a role": (2, ("create", "new"), "--role"),
-    "with a role that does not exist": (2, ("create", "new", "--role", "root"), "'root'"),
+    "with a role of odd characters": (1, ("create", "new", "--role", "Root user"), "cannot be the name"),
+    "with a person of odd characters": (1, ("create", "new", "--person", "../ada"), "cannot be the name"),
+    "with a person that there is none of": (1, ("create", "new", "--person", "nobody"), "nobody"),
+    "with an action that is none": (2, ("create", "new", "--action", "everything"), "'everything'"),
+    "with a pattern that is none": (1, ("create", "new", "--key", "fw-[a-z]"), "--key: must be letters"),
+    "with an empty pattern": (1, ("create", "new", "--key", ""), "--key: must have 1 to"),
+    "with an end that is over": (1, ("create", "new", "--expires-at", "2020-01-01"), "choose a later end"),
+    "with two ends": (2, ("create", "new", "--expires-at", "2999-01-01", "--expires-in", "1d"), "one of"),
+    "with no time at all": (2, ("create", "new", "--expires-in", "0d"), "must be like 12h or 90d"),
+    "with a time without a unit": (2, ("create", "new", "--expires-in", "90"), "must be like 12h or 90d"),
+    "with a negative time": (2, ("create", "new", "--expires-in=-1d",), "must be like 12h or 90d"),
+    "with a time in other digits": (2, ("create", "new", "--expires-in", "\u0669d"), "must be like 12h or 90d"),
+    "with a time that no calendar has": (2, ("create", "new", "--expires-in", "999999999w"), "must be like"),
     "with a name of odd characters": (1, ("create", "A token", "--role", "reader"), "cannot be the name"),
     "with an empty name": (1, ("create", "", "--role", "reader"), "cannot be the name"),
     "with a newline in its name": (1, ("create", "new\n", "--role", "reader"), "cannot be the name"),
@@ -161,8 +184,8 @@ def test_the_list_tells_people_what_it_tells_machines_and_no_secret(shell: Shell
     shell("create", "a", "--role", "reader")
     shell("revoke", "a")
     people, machines = shell("list"), shell("list", "--json")
-    lines = [line.split() for line in people.out.splitlines()]
-    assert lines[0] == ["ID", "NAME", "ROLE", "CREATED", "REVOKED", "SUSPENDED"]
+    lines = [line.split() for line in people.out.replace("LAST USED", "LAST-USED").splitlines()]
+    assert lines[0] == [heading.replace(" ", "-") for heading in HEADINGS]
     assert lines[1:] == [list(item.values()) for item in _shown(machines.out)]
     assert lines[2][:3] == [token[1], "b", "signer"]
     for item in json.loads(machines.out)["api_tokens"]:
@@ -170,8 +193,44 @@ def test_the_list_tells_people_what_it_tells_machines_and_no_secret(shell: Shell
     assert token[2] not in people.out + machines.out
 
 
-def _shown(document: str) -> list[dict[str, str]]:
-    return [{name: value or "-" for name, value in item.items()} for item in json.loads(document)["api_tokens"]]
+def _shown(document: str) -> list[dict[str, Any]]:
+    return [
+        {name: ",".join(item[name]) if isinstance(item[name], list) else item[name] or "-" for name in COLUMNS}
+        for item in json.loads(document)["api_tokens"]
+    ]
+
+
+def test_what_a_token_is_limited_to_is_on_record(shell: Shell) -> None:
+    shell.add_person("ada")
+    done = shell(
+        "create", "build", "--person", "ada", "--key", "fw-*", "--key", "boot", "--action", "sign", "--action", "read",
+        "--expires-in", "90d",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    (listed,) = json.loads(shell("list", "--json").out)["api_tokens"]
+    assert (listed["role"], listed["person"]) == (None, "ada")
+    assert (listed["keys"], listed["actions"]) == (["fw-*", "boot"], ["sign", "read"])
+    left = datetime.fromisoformat(listed["expires_at"]) - datetime.now(UTC)
+    assert timedelta(days=89, hours=23) < left <= timedelta(days=90)
+    assert f"until {listed['expires_at']}" in done.err
+    ((_, _, facts),) = (event for event in shell.events() if event[0] == "api-token-created")
+    assert facts == {name: listed[name] for name in ("name", "person", "keys", "actions", "expires_at")}
+
+
+@pytest.mark.parametrize(
+    ("written", "days"), [("1w", 7), ("90d", 90), ("12h", 0.5), ("1440m", 1), ("86400s", 1), ("36500d", 36500)]
+)
+def test_an_end_is_written_as_people_write_times(shell: Shell, written: str, days: float) -> None:
+    assert shell("create", "build", "--expires-in", written).code == 0
+    (listed,) = json.loads(shell("list", "--json").out)["api_tokens"]
+    left = datetime.fromisoformat(listed["expires_at"]) - datetime.now(UTC)
+    assert timedelta(days=days) - timedelta(minutes=10) < left <= timedelta(days=days)
+
+
+def test_an_end_is_a_day_as_well(shell: Shell) -> None:
+    assert shell("create", "build", "--expires-at", "2999-12-31").code == 0
+    (listed,) = json.loads(shell("list", "--json").out)["api_tokens"]
+    assert listed["expires_at"] == "2999-12-31T00:00:00Z"
 
 
 def test_a_database_that_is_missing_is_refused_and_not_made(shell: Shell) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from signer.domain.api_tokens import NewApiToken
 from signer.domain.events import EventType
 from signer.domain.keys import Key, VersionState
 from signer.errors import KeyNameTaken, StateChanged
@@ -30,7 +31,10 @@ class Stores:
     def add_token(self, name: str) -> None:
         """An API token."""
         self.tokens.add(
-            token_id=name, name=name, role="signer", secret_sha256=b"s" * 32, event=event(EventType.API_TOKEN_CREATED)
+            token_id=name,
+            new=NewApiToken(name=name, role="signer"),
+            secret_sha256=b"s" * 32,
+            event=event(EventType.API_TOKEN_CREATED),
         )
 
     def revoke(self, name: str) -> None:

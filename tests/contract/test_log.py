@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DatabaseError, DBAPIError
 
+from signer.domain.api_tokens import NewApiToken
 from signer.domain.events import EventType
 from signer.domain.leaves import LeafDraft, LogEvent, search_columns
 from signer.domain.records import RecordType, record_leaf
@@ -219,6 +220,9 @@ class TestAccess:
             "VALUES ('0123456789abcdef', 'mine', 'administrator', {blob}, '2030-01-01 00:00:00')"
         ),
         "a role that was raised": "UPDATE api_tokens SET role = 'administrator'",
+        "a person who was put in": "UPDATE api_tokens SET person = 'ada'",
+        "a scope that was widened": "UPDATE api_tokens SET scope_keys = '[\"**\"]', scope_actions = '[\"sign\"]'",
+        "an end that was moved": "UPDATE api_tokens SET expires_at = '2040-01-01 00:00:00'",
         "a revocation that was taken back": "UPDATE api_tokens SET revoked_at = NULL",
         "a state": "UPDATE key_versions SET state = 'retired'",
         "a limit": "UPDATE key_versions SET signature_limit = 1000000",
@@ -232,7 +236,8 @@ class TestAccess:
         store = SqlKeyStore(database=database, clock=clock)
         tokens = SqlApiTokenStore(database=database, clock=clock)
         add_pinned(store)
-        tokens.add(token_id="a" * 16, name="build", role="signer", secret_sha256=b"x" * 32, event=event(key=None))
+        build, following = (NewApiToken(name=name, role="signer") for name in ("build", "next"))
+        tokens.add(token_id="a" * 16, new=build, secret_sha256=b"x" * 32, event=event(key=None))
         tokens.revoke("build", event(key=None))
         blob = "x'00'" if database.dialect == "sqlite" else "'x'::bytea"
         with database.writing() as connection:
@@ -241,9 +246,7 @@ class TestAccess:
         for change in (
             lambda: add_pinned(store, "other"),
             lambda: store.record(event()),
-            lambda: tokens.add(
-                token_id="b" * 16, name="next", role="signer", secret_sha256=b"y" * 32, event=event(key=None)
-            ),
+            lambda: tokens.add(token_id="b" * 16, new=following, secret_sha256=b"y" * 32, event=event(key=None)),
         ):
             with pytest.raises(AccessTampered):
                 change()

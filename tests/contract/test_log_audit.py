@@ -14,6 +14,7 @@ from sqlalchemy import Column, Connection, Table, create_engine, delete, func, i
 from sqlalchemy.exc import IntegrityError
 
 from signer.domain.access.versions import Order
+from signer.domain.api_tokens import NewApiToken, scope_of
 from signer.domain.events import Event, EventType
 from signer.domain.floors import FloorSetting
 from signer.log.check import Verdict
@@ -48,7 +49,7 @@ TOLD_BY_NOTHING = {
 }  # fmt: skip
 MOMENT = datetime(2030, 1, 1, tzinfo=UTC)
 # Counted and seen outside of the log, and no power.
-COUNTERS = {("key_versions", "signature_count"), ("key_versions", "last_signed_at")}
+COUNTERS = {("key_versions", "signature_count"), ("key_versions", "last_signed_at"), ("api_tokens", "last_used_at")}
 
 
 def fill(log: AuditedLog) -> None:
@@ -56,7 +57,8 @@ def fill(log: AuditedLog) -> None:
     log.sign(2)
     log.certify(machine="first")
     log.api_tokens.add(
-        token_id="a" * 16, name="first", role="signer", secret_sha256=bytes(32),
+        token_id="a" * 16, secret_sha256=bytes(32),
+        new=NewApiToken(name="first", role="signer", scope=scope_of(["fw-*"], ["sign"]), expires_at=MOMENT),
         event=Event(type=EventType.API_TOKEN_CREATED, actor="test", key=None, version=None, before={}, after={}),
     )  # fmt: skip
     certificate = Certificate(pem="pem", chain_pem="", self_signed=True, not_after=MOMENT, created_at=MOMENT)

@@ -10,7 +10,6 @@ from typing import cast
 
 from flask import Flask
 
-from signer.auth.api_tokens import issue_api_token
 from signer.bootstrap import Parts, build_application, sql_parts
 from signer.config import DatabaseSettings, PinSettings, Settings, SpoolSettings, TokenSettings
 from signer.domain.events import Event, EventType
@@ -27,6 +26,7 @@ from signer.web.front.application import Front
 from signer.web.front.bridge import Bridge
 from signer.web.front.metrics import Metrics
 from signer.web.front.rooms import Rooms
+from tests.support.api_tokens import issue_api_token
 from tests.support.asking import Reply, ask
 
 KEY = "documented"

@@ -22,7 +22,6 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from signer.auth.api_tokens import issue_api_token
 from signer.domain.identity import Role
 from signer.domain.keys import Validity
 from signer.domain.records import Recorded, Refused, SignatureEntry
@@ -30,6 +29,7 @@ from signer.recorder.addresses import socket_path
 from signer.recorder.client import RecorderClient
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
+from tests.support.api_tokens import issue_api_token
 from tests.support.books import SqlBook, entry
 from tests.support.clock import ManualClock
 from tests.support.databases import Opener, settings

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
-from signer.auth.api_tokens import issue_api_token, reinstate_api_token
+from signer.domain.api_tokens import ApiToken, NewApiToken, scope_of
 from signer.domain.events import EventType
 from signer.domain.identity import Role
-from signer.errors import ApiTokenNameTaken, ApiTokenNotFound
-from signer.services.ports import ApiTokenRecord
+from signer.errors import ApiTokenNameTaken, ApiTokenNotFound, PersonDisabled, PersonNotFound
+from signer.services.access_ports import StoredApiToken
+from signer.storage.access import access_digest
 from signer.storage.api_token_store import SqlApiTokenStore, suspend_all
 from signer.storage.key_store import SqlKeyStore
 from signer.storage.log_transaction import logged
+from signer.storage.people_store import SqlPeopleStore
+from tests.support.api_tokens import api_token_service, issue_api_token
 from tests.support.clock import ManualClock
 from tests.support.databases import Opener
 from tests.support.records import event
@@ -23,18 +29,27 @@ def store(open_database: Opener, clock: ManualClock) -> SqlApiTokenStore:
 
 
 @pytest.fixture
+def people(open_database: Opener, clock: ManualClock) -> SqlPeopleStore:
+    return SqlPeopleStore(database=open_database(), clock=clock)
+
+
+@pytest.fixture
 def events(open_database: Opener, clock: ManualClock) -> SqlKeyStore:
     return SqlKeyStore(database=open_database(), clock=clock)
 
 
-def add(store: SqlApiTokenStore, token_id: str, name: str) -> None:
+def add(store: SqlApiTokenStore, token_id: str, name: str, **limits: Any) -> None:
     store.add(
         token_id=token_id,
-        name=name,
-        role="reader",
+        new=NewApiToken(name=name, role="reader", **limits),
         secret_sha256=bytes(range(32)),
         event=event(EventType.API_TOKEN_CREATED, key=None, version=None),
     )
+
+
+def proof(store: SqlApiTokenStore, token_id: str) -> tuple[str, str | None, bytes] | None:
+    found = store.find(token_id)
+    return None if found is None else (found.token.name, found.token.role, found.secret_sha256)
 
 
 def revoke(store: SqlApiTokenStore, name: str) -> bool:
@@ -43,7 +58,7 @@ def revoke(store: SqlApiTokenStore, name: str) -> bool:
 
 def test_what_was_recorded_is_found(store: SqlApiTokenStore) -> None:
     add(store, "0123456789abcdef", "console")
-    assert store.find("0123456789abcdef") == ("console", "reader", bytes(range(32)))
+    assert proof(store, "0123456789abcdef") == ("console", "reader", bytes(range(32)))
     assert store.name_taken("console")
 
 
@@ -85,7 +100,7 @@ class TestRevocation:
         assert revoke(store, "console")
         assert store.find("0123456789abcdef") is None
         assert store.all_tokens() == (
-            ApiTokenRecord(
+            ApiToken(
                 id="0123456789abcdef",
                 name="console",
                 role="reader",
@@ -155,18 +170,17 @@ class TestSuspended:
 
     @staticmethod
     def _reinstate(store: SqlApiTokenStore, name: str) -> bool:
-        return reinstate_api_token(store, name=name, reason="it was never revoked", actor="a person")
+        return api_token_service(store).reinstate(name, reason="it was never revoked", actor="a person")
 
     def test_they_prove_nothing(self, suspended: SqlApiTokenStore) -> None:
         assert [suspended.find(f"{number:016x}") for number in range(3)] == [None] * 3
-        assert suspended.role_of("console") is None
         assert [token.name for token in suspended.all_tokens() if token.suspended_at] == ["console", "pipeline"]
 
     def test_one_is_taken_back_with_the_secret_that_it_has(
         self, suspended: SqlApiTokenStore, events: SqlKeyStore
     ) -> None:
         assert self._reinstate(suspended, "console")
-        assert suspended.find(f"{0:016x}") == ("console", "reader", bytes(range(32)))
+        assert proof(suspended, f"{0:016x}") == ("console", "reader", bytes(range(32)))
         assert suspended.find(f"{1:016x}") is None
         newest = events.events(after=0, limit=100, key=None)[-1].event
         assert (newest.type, newest.actor) == (EventType.API_TOKEN_REINSTATED, "a person")
@@ -188,3 +202,79 @@ class TestSuspended:
         assert revoke(suspended, "pipeline")
         self._reinstate(suspended, "pipeline")
         assert suspended.find(f"{1:016x}") is None
+
+
+class TestLimits:
+    """What a token is limited to is kept as it was said, and is part of what gives power."""
+
+    def test_all_of_it_is_found_again(
+        self, store: SqlApiTokenStore, people: SqlPeopleStore, clock: ManualClock
+    ) -> None:
+        people.add_person(name="ada", display="Ada", email=None, event=event())
+        scope, end = scope_of(["fw-*", "**"], ["sign", "read"]), clock() + timedelta(days=90)
+        add(store, "0" * 16, "build", person="ada", scope=scope, expires_at=end)
+        found = store.find("0" * 16)
+        assert isinstance(found, StoredApiToken)
+        assert (found.token.person, found.token.scope, found.token.expires_at) == ("ada", scope, end)
+        assert store.named("build") == found.token
+
+    def test_a_token_needs_no_role(self, store: SqlApiTokenStore) -> None:
+        new = NewApiToken(name="bare")
+        store.add(token_id="0" * 16, new=new, secret_sha256=b"x" * 32, event=event(EventType.API_TOKEN_CREATED))
+        found = store.find("0" * 16)
+        assert found is not None
+        assert (found.token.role, found.token.scope, found.token.person) == (None, None, None)
+
+    def test_one_that_ended_is_found_for_whoever_has_its_secret(
+        self, store: SqlApiTokenStore, clock: ManualClock
+    ) -> None:
+        add(store, "0" * 16, "build", expires_at=clock() + timedelta(seconds=1))
+        clock.advance(seconds=2)
+        assert store.find("0" * 16) is not None
+
+    def test_nobody_is_whose_it_is(self, store: SqlApiTokenStore, events: SqlKeyStore) -> None:
+        with pytest.raises(PersonNotFound):
+            add(store, "0" * 16, "build", person="nobody")
+        assert store.all_tokens() == ()
+        assert events.events(after=0, limit=9, key=None) == ()
+
+    def test_a_disabled_person_gets_none(self, store: SqlApiTokenStore, people: SqlPeopleStore) -> None:
+        people.add_person(name="eve", display="Eve", email=None, event=event())
+        people.disable("eve", event())
+        with pytest.raises(PersonDisabled):
+            add(store, "0" * 16, "build", person="eve")
+        assert store.all_tokens() == ()
+
+
+class TestUses:
+    @pytest.fixture
+    def used(self, store: SqlApiTokenStore) -> SqlApiTokenStore:
+        for number, name in enumerate(("console", "pipeline", "idle")):
+            add(store, f"{number:016x}", name)
+        return store
+
+    def at(self, store: SqlApiTokenStore) -> dict[str, object]:
+        return {token.name: token.last_used_at for token in store.all_tokens()}
+
+    def test_they_are_written_for_those_that_were_used(self, used: SqlApiTokenStore, clock: ManualClock) -> None:
+        used.note_uses([f"{0:016x}", f"{1:016x}", "f" * 16], clock())
+        assert self.at(used) == {"console": clock(), "pipeline": clock(), "idle": None}
+
+    def test_one_soon_after_another_is_not_written(self, used: SqlApiTokenStore, clock: ManualClock) -> None:
+        first = clock()
+        used.note_uses([f"{0:016x}"], first)
+        clock.advance(seconds=30)
+        used.note_uses([f"{0:016x}", f"{1:016x}"], clock())
+        assert self.at(used) == {"console": first, "pipeline": clock(), "idle": None}
+        clock.advance(seconds=60)
+        used.note_uses([f"{0:016x}"], clock())
+        assert self.at(used)["console"] == clock()
+
+    def test_they_are_no_change_of_access(
+        self, used: SqlApiTokenStore, open_database: Opener, clock: ManualClock
+    ) -> None:
+        with open_database().reading() as connection:
+            before = access_digest(connection)
+        used.note_uses([f"{0:016x}"], clock())
+        with open_database().reading() as connection:
+            assert access_digest(connection) == before

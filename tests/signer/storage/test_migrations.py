@@ -98,7 +98,10 @@ def test_api_tokens_made_before_they_could_be_revoked_stay_valid(database: Datab
         )
     database.upgrade()
     store = SqlApiTokenStore(database=database, clock=lambda: datetime(2030, 1, 2, tzinfo=UTC))
-    assert store.find("0123456789abcdef") == ("a", "reader", b"s")
+    found = store.find("0123456789abcdef")
+    assert found is not None
+    assert (found.token.name, found.token.role, found.secret_sha256) == ("a", "reader", b"s")
+    assert (found.token.person, found.token.scope, found.token.expires_at) == (None, None, None)
     assert [token.revoked_at for token in store.all_tokens()] == [None]
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from signer.auth.api_tokens import issue_api_token
 from signer.bootstrap import build_application, sql_parts
 from signer.domain.identity import Role
 from signer.domain.records import Outcome, SignatureEntry
@@ -26,6 +25,7 @@ from signer.web.front.bridge import Bridge
 from signer.web.front.metrics import Metrics
 from signer.web.front.rooms import Rooms
 from tests.artifacts import ArtifactBuilder
+from tests.support.api_tokens import issue_api_token
 from tests.support.asking import Reply, ask
 from tests.support.clock import ManualClock
 from tests.support.house import ADMIN, KEY, settings
