@@ -2,8 +2,9 @@
 
 Tokens disagree about what a template may say: some want every use forbidden by name, others refuse to be told. So the
 templates are tried in turn: one that forbids every other use by name, one that leaves uses out, and once more the
-first, which may have failed for a passing reason. What counts is what the new key shows: one that can be taken out, or
-do anything but sign, is removed again.
+first, which may have failed for a passing reason: while another process opens it, a software token now and then makes
+no key, or one without the name or the sensitivity that it was given. What counts is what the new key shows: one that
+cannot be found, can be taken out, or does anything but sign, is removed again.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ _PUBLIC_LEFT_OUT: dict[Attribute, Any] = dict.fromkeys(_PUBLIC_USES, DEFAULT)
 # (public, private)
 STRICT: Templates = ({}, {**_SECRET, Attribute.SIGN_RECOVER: False})
 PARTIAL: Templates = (_PUBLIC_LEFT_OUT, {**_SECRET, **_PRIVATE_LEFT_OUT})
+_NAMES = (Attribute.ID, Attribute.LABEL)
 _REQUIRED = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.SIGN: True}
 _FORBIDDEN = (Attribute.DECRYPT, Attribute.UNWRAP, Attribute.DERIVE, Attribute.SIGN_RECOVER)
 
@@ -43,8 +45,6 @@ def generate(session: Any, algorithm: Algorithm, key_id: bytes, label: str) -> b
     refused: p11.PKCS11Error | None = None
     made = False
     for templates in (STRICT, PARTIAL, STRICT):
-        if made and refused is None:
-            break
         try:
             public, private = _made(session, algorithm, key_id, label, templates)
         except p11.PKCS11Error as fault:
@@ -53,7 +53,8 @@ def generate(session: Any, algorithm: Algorithm, key_id: bytes, label: str) -> b
             continue
         made = True
         kind, spki = public_key(public)
-        if kind is algorithm and spki is not None and _only_signs(private):
+        named = all(_is_named(each, key_id, label) for each in (private, public))
+        if kind is algorithm and spki is not None and named and _only_signs(private):
             return spki
         _destroy((private, public))
     if refused is not None and not made:
@@ -96,6 +97,10 @@ def _made(
     domain = session.create_domain_parameters(kind, {Attribute.EC_PARAMS: curve}, local=True)
     public, private = domain.generate_keypair(**common)
     return public, private
+
+
+def _is_named(key_object: Any, key_id: bytes, label: str) -> bool:
+    return attributes(key_object, _NAMES) == {Attribute.ID: key_id, Attribute.LABEL: label}
 
 
 def _only_signs(private: Any) -> bool:

@@ -22,6 +22,8 @@ from hsm.worker.module import Module
 from hsm.worker.slots import Found, find_token
 from hsm.worker.token_lock import TokenLock
 
+LOOKS = 5  # for a key that is still there when it is looked at
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenToken:
@@ -45,9 +47,7 @@ class Login:
         try:
             found = find_token(self.module, self.setup)
             login = self._logged_in(found)
-            # The first look-up makes some modules read their store, which is part of opening.
-            with closing(login.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY})) as objects:
-                next(objects, None)
+            _look_once(login)
         except p11.PKCS11Error as fault:
             raise return_values.refusal(fault) from None
         return OpenToken(found=found, login=login)
@@ -72,3 +72,17 @@ class Login:
             raise
         self.lock.accept(name)
         return session
+
+
+def _look_once(session: Any) -> None:
+    """The first look-up makes some modules read their store, which is part of opening."""
+    for left in reversed(range(LOOKS)):
+        try:
+            with closing(session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY})) as objects:
+                next(objects, None)
+        except p11.ObjectHandleInvalid:
+            # Whoever removes a key does not wait for those who open the token: it may be gone between search and look.
+            if not left:
+                raise
+        else:
+            return

