@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from signer.services.administration import Administration
+from signer.services.ci_sessions import CiSessionAdministration
 from signer.services.floors import FloorAdministration
 from signer.services.people import PeopleAdministration
 from signer.services.policy_administration import PolicyAdministration
 from signer.services.ports import Clock
 from signer.storage.api_token_store import SqlApiTokenStore
+from signer.storage.ci_session_store import SqlCiSessionStore
 from signer.storage.database import Database
 from signer.storage.floor_store import SqlFloorStore
 from signer.storage.known_identities import SqlKnownIdentities
@@ -25,4 +27,5 @@ def administration(database: Database, clock: Clock) -> Administration:
         ),
         people=PeopleAdministration(store=people),
         floors=FloorAdministration(store=SqlFloorStore(database=database, clock=clock)),
+        ci_sessions=CiSessionAdministration(records=SqlCiSessionStore(database=database, clock=clock)),
     )

@@ -77,6 +77,12 @@ class AccessSource(Protocol):
     def set_member(self, group: str, member: str, *, present: bool) -> bool:
         """Whether that changed anything."""
 
+    def ci_sessions(self) -> Document:
+        """All sessions of CI jobs that are not over."""
+
+    def revoke_ci_sessions(self, reason: str, *, session: str | None, identity: str | None) -> int:
+        """End one session, or all of an identity; how many held until now."""
+
 
 class OverTheApi:
     """Asks a service."""
@@ -157,6 +163,15 @@ class OverTheApi:
         step = "add" if present else "remove"
         return bool(self._client.ask(f"/v1/groups/{_part(group)}/{step}", {"member": member})["changed"])
 
+    def ci_sessions(self) -> Document:
+        """All sessions of CI jobs that are not over."""
+        return self._client.read("/v1/ci-sessions")
+
+    def revoke_ci_sessions(self, reason: str, *, session: str | None, identity: str | None) -> int:
+        """End one session, or all of an identity; how many held until now."""
+        body = _given(session=session, identity=identity, reason=reason)
+        return int(self._client.ask("/v1/ci-sessions/revoke", body)["revoked"])
+
 
 class OnTheDatabase:
     """Works on the database itself; whoever can open it may."""
@@ -166,7 +181,7 @@ class OnTheDatabase:
 
         self._documents = access_documents
         self._policies, self._people, self._floors = services.policies, services.people, services.floors
-        self._actor = actor
+        self._ci_sessions, self._actor = services.ci_sessions, actor
 
     def policy(self, revision: int | None) -> Document:
         """The policy in force, or a revision."""
@@ -243,6 +258,16 @@ class OnTheDatabase:
         """Whether that changed anything."""
         step = self._people.add_member if present else self._people.remove_member
         return step(group, member, actor=self._actor)
+
+    def ci_sessions(self) -> Document:
+        """All sessions of CI jobs that are not over."""
+        return self._documents.ci_sessions_document(self._ci_sessions.sessions())
+
+    def revoke_ci_sessions(self, reason: str, *, session: str | None, identity: str | None) -> int:
+        """End one session, or all of an identity; how many held until now."""
+        if session is not None:
+            return self._ci_sessions.revoke(session, reason=reason, actor=self._actor)
+        return self._ci_sessions.revoke_all(str(identity), reason=reason, actor=self._actor)
 
 
 @contextmanager

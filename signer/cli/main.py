@@ -25,6 +25,9 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "api-tokens": Entry(target="signer.cli.api_tokens:api_tokens", summary="create, list and revoke API tokens"),
         "people": Entry(target="signer.cli.people:people", summary="keep people, whose credentials end together"),
         "identities": Entry(target="signer.cli.people:identities", summary="say which identities are whose"),
+        "ci-sessions": Entry(
+            target="signer.cli.ci_sessions:ci_sessions", summary="list and revoke sessions of CI jobs"
+        ),
         "groups": Entry(target="signer.cli.people:groups", summary="keep groups that rules call"),
         "policy": Entry(target="signer.cli.policy.group:policy", summary="say who may sign what, and see it"),
         "keys": Entry(target="signer.cli.keys:keys", summary="create, list and look after signing keys"),

@@ -83,3 +83,11 @@ class ApiTokenExpiryPast(SignerError):
 
     code = "api-token-expiry-past"
     expires_at: datetime
+
+
+@dataclass(eq=False, kw_only=True)
+class CiSessionNotFound(SignerError):
+    """No session that still holds has this id."""
+
+    code = "ci-session-not-found"
+    session: str

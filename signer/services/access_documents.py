@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from signer.domain.ci import CiSession
 from signer.domain.floors import Floor, FloorPlace
 from signer.domain.people import Group, Person
 from signer.domain.timestamps import rfc3339
@@ -76,3 +78,20 @@ def floor_document(place: FloorPlace, floor: Floor) -> dict[str, Any]:
 def identities_document(assigned: dict[str, str]) -> dict[str, Any]:
     """Which identity is whose."""
     return {"identities": [{"identity": identity, "person": person} for identity, person in assigned.items()]}
+
+
+def ci_sessions_document(sessions: Iterable[CiSession]) -> dict[str, Any]:
+    """Sessions of CI jobs, without what is secret of them."""
+    return {
+        "sessions": [
+            {
+                "session": session.id,
+                "identity": session.identity,
+                "claims": dict(session.claims),
+                "created_at": rfc3339(session.created_at),
+                "expires_at": rfc3339(session.expires_at),
+                "revoked_at": rfc3339(session.revoked_at),
+            }
+            for session in sessions
+        ]
+    }

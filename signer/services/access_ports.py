@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from signer.domain.api_tokens import ApiToken, NewApiToken
+from signer.domain.ci import CiSession
 from signer.domain.events import Event
 from signer.domain.floors import Floor, FloorPlace, FloorSetting
 from signer.domain.identity import Identity
@@ -106,6 +107,16 @@ class FloorStore(Protocol):
 
     def set(self, setting: FloorSetting, *, actor: str, reason: str) -> Floor:
         """Set one, higher or lower; raises ``KeyNotFound``, or ``FloorInvalid`` for what fits into no leaf."""
+
+
+class CiSessionRecords(Protocol):
+    """Sessions of CI jobs."""
+
+    def all_sessions(self) -> tuple[CiSession, ...]:
+        """All that are not over, the oldest first, revoked ones too."""
+
+    def revoke(self, actor: str, reason: str, *, session: str | None = None, identity: str | None = None) -> int:
+        """Let one session, or all of an identity, prove nothing any more; how many did until now."""
 
 
 class KnownIdentities(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from signer.services.ci_sessions import CiSessionAdministration
 from signer.services.floors import FloorAdministration
 from signer.services.people import PeopleAdministration
 from signer.services.policy_administration import PolicyAdministration
@@ -16,3 +17,4 @@ class Administration:
     policies: PolicyAdministration
     people: PeopleAdministration
     floors: FloorAdministration
+    ci_sessions: CiSessionAdministration

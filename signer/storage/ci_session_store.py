@@ -40,7 +40,9 @@ def end_all_sessions(connection: Connection, at: datetime) -> None:
 
 
 class SqlCiSessionStore:
-    """``auth.ci.exchange.CiSessionStore`` and ``auth.ci.sessions.CiSessionSource`` on SQLAlchemy Core."""
+    """``auth.ci.exchange.CiSessionStore``, ``auth.ci.sessions.CiSessionSource`` and
+    ``services.access_ports.CiSessionRecords`` on SQLAlchemy Core.
+    """
 
     def __init__(self, *, database: Database, clock: Clock) -> None:
         self._database = database
@@ -93,18 +95,21 @@ class SqlCiSessionStore:
             return tuple(_session(row) for row in connection.execute(query))
 
     @retried
-    def revoke(self, session_id: str, actor: str) -> bool:
-        """Let the session prove nothing any more; False where it proves nothing anyway."""
+    def revoke(self, actor: str, reason: str, *, session: str | None = None, identity: str | None = None) -> int:
+        """Let one session, or all of an identity, prove nothing any more; how many did until now."""
         now = self._clock()
-        valid = (ci_sessions.c.id == session_id, ci_sessions.c.revoked_at.is_(None), ci_sessions.c.expires_at > now)
+        holds = (ci_sessions.c.revoked_at.is_(None), ci_sessions.c.expires_at > now)
+        chosen = (ci_sessions.c.id == session,) if session is not None else ()
         with logged(self._database, self._clock) as log:
-            row = log.connection.execute(select(ci_sessions).where(*valid)).one_or_none()
-            if row is None:
-                return False
-            log.connection.execute(update(ci_sessions).where(*valid).values(revoked_at=now))
-            move_access_revision(log.connection)
-            log.tell(_revoked(_session(row), actor))
-        return True
+            found = [_session(row) for row in log.connection.execute(select(ci_sessions).where(*holds, *chosen))]
+            ended = [each for each in found if session is not None or each.identity == identity]
+            for each in ended:
+                row = ci_sessions.c.id == each.id
+                log.connection.execute(update(ci_sessions).where(row).values(revoked_at=now))
+                log.tell(_revoked(each, actor, reason))
+            if ended:
+                move_access_revision(log.connection)
+        return len(ended)
 
 
 def _newest_correction(connection: Connection) -> datetime | None:
@@ -174,12 +179,12 @@ def _begun(use: TokenUse, session: CiSession, jti_sha256: str) -> Event:
     )
 
 
-def _revoked(session: CiSession, actor: str) -> Event:
+def _revoked(session: CiSession, actor: str, reason: str) -> Event:
     return Event(
         type=EventType.CI_SESSION_REVOKED,
         actor=actor,
         key=None,
         version=None,
         before={},
-        after={"session": session.id, "identity": session.identity},
+        after={"session": session.id, "identity": session.identity, "reason": reason},
     )

@@ -14,4 +14,9 @@ CI_WORDINGS: Mapping[type[Exception], Wording] = {
         detail="the keys that the token would verify with cannot be fetched from its issuer now",
         hint="try again with the same token and nonce; the service's log says what is wrong",
     ),
+    errors.CiSessionNotFound: Wording(
+        status=404,
+        detail="there is no CI session {session} that still holds",
+        hint="artifact-signer ci-sessions list shows all",
+    ),
 }

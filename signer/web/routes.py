@@ -134,6 +134,8 @@ ROUTES: tuple[Route, ...] = (
     _flask("GET", API_TOKEN, "show_api_token", Action.ADMINISTER),
     _flask("POST", f"{API_TOKEN}/revoke", "revoke_api_token", Action.ADMINISTER),
     _flask("POST", f"{API_TOKEN}/reinstate", "reinstate_api_token", Action.ADMINISTER),
+    _flask("GET", "/v1/ci-sessions", "list_ci_sessions", Action.READ_LOG),
+    _flask("POST", "/v1/ci-sessions/revoke", "revoke_ci_sessions", Action.ADMINISTER),
     _hashes(f"{LOG}/checkpoint", "log_checkpoint"),
     _hashes(f"{LOG}/keys", "log_keys"),
     _hashes(f"{LOG}/proof", "log_proof"),

@@ -86,7 +86,7 @@ def test_beginning_moves_no_revision_and_ending_does(store: SqlCiSessionStore, d
     before = revision(database)
     session = begin(store)
     assert revision(database) == before
-    assert store.revoke(session.id, "tests")
+    assert store.revoke("tests", "tests", session=session.id)
     assert revision(database) == before + 1
     assert store.find(session.id) is None
 
@@ -102,16 +102,25 @@ ENDED = {
 def test_what_is_none_cannot_be_revoked(store: SqlCiSessionStore, database: Database, session_id: str) -> None:
     begin(store)
     before = revision(database)
-    assert not store.revoke(session_id, "tests")
+    assert not store.revoke("tests", "tests", session=session_id)
     assert revision(database) == before
 
 
 def test_a_session_is_revoked_once_and_not_after_its_end(store: SqlCiSessionStore, clock: ManualClock) -> None:
     first, second = begin(store), begin(store, 2)
-    assert [store.revoke(first.id, "tests") for _ in range(2)] == [True, False]
+    assert [store.revoke("tests", "tests", session=first.id) for _ in range(2)] == [1, 0]
     clock.advance(minutes=16)
-    assert not store.revoke(second.id, "tests")
+    assert not store.revoke("tests", "tests", session=second.id)
     assert store.all_sessions() == ()
+
+
+def test_all_of_an_identity_end_and_no_others(store: SqlCiSessionStore, database: Database) -> None:
+    mine, other = [begin(store, number) for number in (1, 2)], begin(store, 3, subject="1")
+    before = revision(database)
+    assert store.revoke("tests", "tests", identity=mine[0].identity) == 2
+    assert [store.find(session.id) for session in (*mine, other)] == [None, None, other]
+    assert revision(database) == before + 1
+    assert store.revoke("tests", "tests", identity="ci:github/2") == 0
 
 
 def test_all_end_at_once(store: SqlCiSessionStore, database: Database) -> None:
@@ -138,7 +147,7 @@ def test_nobody_who_writes_the_database_makes_a_session(
 ) -> None:
     begin(store)
     revoked = begin(store, 2)
-    store.revoke(revoked.id, "tests")
+    store.revoke("tests", "tests", session=revoked.id)
     with database.writing() as connection:
         connection.execute(statement())  # type: ignore[operator]
     with pytest.raises(AccessTampered):

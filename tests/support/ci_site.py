@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from tests.support.databases import begin_log
 
 ROUTE = "/v1/auth/ci"
 NONCE = "n" * 32
+# Where a test moves the clock, it begins here.
+BEGAN = datetime(2026, 11, 29, 12, 0, 0, tzinfo=UTC)
 CONFIGURATION = """
 [database]
 url = "sqlite:///test.sqlite"
@@ -58,12 +61,13 @@ def ci_settings(directory: Path, issuer: CiIssuer, more: str = "") -> Settings:
 
 @dataclass(slots=True, kw_only=True)
 class CiSite:
-    """A service and its issuer."""
+    """A service and its issuer. ``forget``: what workers do within seconds of a change of access."""
 
     issuer: CiIssuer
     application: Application
     database: Database
     clock: Clock
+    forget: Callable[[], None]
 
     @property
     def store(self) -> SqlCiSessionStore:
@@ -102,17 +106,19 @@ class CiSite:
 @contextmanager
 def ci_site(directory: Path, issuer: CiIssuer, *, clock: Clock | None = None, more: str = "") -> Iterator[CiSite]:
     """The service, with a log."""
-    kept: list[tuple[Database, Clock]] = []
+    kept: list[tuple[Database, Parts]] = []
 
     def changed(parts: Parts, database: Database) -> Parts:
         begin_log(database)
-        kept.append((database, parts.clock))
+        kept.append((database, parts))
         # A test's clock leaps, and nothing that measures time beside it contradicts.
         return parts if clock is None else replace(parts, monotonic=lambda: clock().timestamp())
 
     made = application(directory, changed=changed, settings=ci_settings(directory, issuer, more), clock=clock)
     try:
-        database, present = kept[0]
-        yield CiSite(issuer=issuer, application=made, database=database, clock=present)
+        database, parts = kept[0]
+        yield CiSite(
+            issuer=issuer, application=made, database=database, clock=parts.clock, forget=parts.identities.forget
+        )
     finally:
         made.close()

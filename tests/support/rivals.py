@@ -284,12 +284,12 @@ def token_use(number: int, at: datetime) -> TokenUse:
     )
 
 
-def ci_session(number: int, at: datetime) -> CiSession:
+def ci_session(number: int, at: datetime, *, subject: str = "456789") -> CiSession:
     """A session that begins at this moment."""
     return CiSession(
         id=f"{number:016x}",
         issuer="github",
-        subject="456789",
+        subject=subject,
         pinned_sha256="p" * 64,
         claims={"ref": "refs/heads/main"},
         secret_sha256=b"h" * 32,
