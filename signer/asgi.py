@@ -26,6 +26,7 @@ class WebApplication:
         self._metrics = Metrics(runtime.stages)
         self._front = Front(
             runtime.application,
+            timeout=server.request_timeout,
             rooms=self._rooms,
             bridge=bridge,
             metrics=self._metrics,

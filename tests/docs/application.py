@@ -70,7 +70,7 @@ def application(
     services = build_application(settings, parts)
     app, rooms = create_app(services), Rooms(threads=1, timeout=TIMEOUT)
     return Application(
-        front=Front(services, rooms=rooms, bridge=Bridge(app), metrics=Metrics(parts.stages)),
+        front=Front(services, timeout=TIMEOUT, rooms=rooms, bridge=Bridge(app), metrics=Metrics(parts.stages)),
         app=app,
         credentials={
             role: f"Bearer {issue_api_token(api_tokens, name=role.value, role=role, actor='test')}" for role in Role

@@ -1,7 +1,8 @@
 """The front as an ASGI application: every request gets an id, an answer or a problem document, and one log line.
 
 1. A request is authenticated, and its action allowed, before a byte of its body is read or asked for.
-2. Nothing here waits for a thread but through ``Rooms``; what is not served in time is refused, not forgotten.
+2. Nothing here waits for a thread but through ``Rooms``.
+3. What is not served by its deadline is refused, not forgotten: one for all that a request waits for.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from signer.errors import CredentialsMissing, EncodingNotSupported, MethodNotAll
 from signer.services.access import require
 from signer.web.front.bridge import Bridge
 from signer.web.front.ci import CiHandlers
+from signer.web.front.deadline import Deadline
 from signer.web.front.log import LogHandlers
 from signer.web.front.messages import Answer, Receive, Request, Send
 from signer.web.front.metrics import CONTENT_TYPE, Metrics
@@ -37,12 +39,13 @@ Handler = Callable[..., Awaitable[Answer]]
 
 
 class Front:
-    """The routes over a running application, for one event loop."""
+    """The routes over a running application, for one event loop. ``timeout``: seconds that a request may take."""
 
     def __init__(
         self,
         application: Application,
         *,
+        timeout: float,
         rooms: Rooms,
         bridge: Bridge,
         metrics: Metrics,
@@ -51,6 +54,7 @@ class Front:
         tellers: Sequence[Network] = (),
     ) -> None:
         self._application = application
+        self._timeout = timeout
         self._metrics = metrics
         self._listed = tuple(listed)
         self._peers = Peers(proxies, tellers)
@@ -79,9 +83,10 @@ class Front:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request."""
         started = time.monotonic()
-        request = Request(scope, receive, self._peers.of(scope))
+        deadline = Deadline(self._timeout)
+        request = Request(scope, receive, self._peers.of(scope), deadline)
         try:
-            answer = await self._answer(request)
+            answer = await deadline.within(self._answer(request))
         except asyncio.CancelledError:
             _log(request, started, status=None, code="client-gone")
             raise

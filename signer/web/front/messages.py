@@ -14,6 +14,7 @@ from signer.domain.identity import Identity
 from signer.errors import BodyInterrupted, BodyTooLarge
 from signer.web.documents import encoded
 from signer.web.environ import PEER_CERTIFICATE
+from signer.web.front.deadline import Deadline
 from signer.web.problems import Problem
 from signer.web.refusals import printable
 
@@ -27,8 +28,9 @@ CERTIFICATE_HEADERS = frozenset(name.encode("ascii") for name in CERTIFICATE_FIE
 class Body:
     """The body of one request, to be read once."""
 
-    def __init__(self, receive: Receive, *, length: int | None) -> None:
+    def __init__(self, receive: Receive, *, length: int | None, deadline: Deadline) -> None:
         self._receive = receive
+        self._deadline = deadline
         self.length = length
         """The declared size in bytes; None where the body comes in chunks."""
 
@@ -44,26 +46,41 @@ class Body:
 
     async def _chunks(self, limit: BodyLimit) -> AsyncIterator[bytes]:
         received = 0
-        while True:
-            message = await self._receive()
-            if message["type"] != "http.request":
-                raise BodyInterrupted(received=received, expected=self.length)
-            chunk: bytes = message["body"]
-            received += len(chunk)
-            if received > limit.octets:
-                raise BodyTooLarge(limit=limit.octets, setting=limit.setting)
-            if chunk:
-                yield chunk
-            if not message["more_body"]:
-                return
+        self._deadline.rest()
+        try:
+            while True:
+                message = await self._receive()
+                if message["type"] != "http.request":
+                    raise BodyInterrupted(received=received, expected=self.length)
+                chunk: bytes = message["body"]
+                received += len(chunk)
+                if received > limit.octets:
+                    raise BodyTooLarge(limit=limit.octets, setting=limit.setting)
+                if chunk:
+                    yield chunk
+                if not message["more_body"]:
+                    return
+        finally:
+            self._deadline.go_on()
 
 
 class Request:
     """One request: its head, its caller once that is proved, and its body unread."""
 
-    __slots__ = ("_headers", "_scope", "body", "identity", "method", "peer", "raw_path", "request_id", "route")
+    __slots__ = (
+        "_headers",
+        "_scope",
+        "body",
+        "deadline",
+        "identity",
+        "method",
+        "peer",
+        "raw_path",
+        "request_id",
+        "route",
+    )
 
-    def __init__(self, scope: MutableMapping[str, Any], receive: Receive, peer: Peer) -> None:
+    def __init__(self, scope: MutableMapping[str, Any], receive: Receive, peer: Peer, deadline: Deadline) -> None:
         self._scope = scope
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self.method: str = scope["method"]
@@ -75,7 +92,7 @@ class Request:
         """The name of its route, once that is found."""
         length = self._headers.get(b"content-length")
         chunked = b"transfer-encoding" in self._headers
-        self.body = Body(receive, length=None if chunked else int(length or 0))
+        self.body = Body(receive, length=None if chunked else int(length or 0), deadline=deadline)
 
     @property
     def path(self) -> str:

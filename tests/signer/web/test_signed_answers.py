@@ -35,6 +35,7 @@ from tests.support.memory_tokens import MemoryTokens
 from verifier import Limits, Manifest
 from verifier.log import LogDemand, LogProof, LogTrust, parsed_leaf, verify_proof
 
+TIMEOUT = 60.0
 ARTIFACT = ArtifactBuilder().build()
 MANIFEST = Manifest.parse(ArtifactBuilder().manifest(), limits=Limits())
 
@@ -99,9 +100,10 @@ def site(sqlite_url: str, tmp_path: Path, clock: ManualClock) -> Iterator[Site]:
     recorder = CertifyingRecorder(parts.recorder, SqlLogReader(database=database), MemoryCheckpoints())
     application = build_application(chosen, replace(parts, recorder=recorder, checkpoints=recorder.checkpoints))
     application.lifecycle.create(ADMIN, NewKeyRequest(unverified_name=KEY, unverified_algorithm="ecdsa-p256"))
-    store, rooms = SqlApiTokenStore(database=database, clock=clock), Rooms(threads=1, timeout=60.0)
+    store, rooms = SqlApiTokenStore(database=database, clock=clock), Rooms(threads=1, timeout=TIMEOUT)
     credentials = {role: f"Bearer {issue_api_token(store, name=role.value, role=role, actor='test')}" for role in Role}
-    front = Front(application, rooms=rooms, bridge=Bridge(create_app(application)), metrics=Metrics(parts.stages))
+    app, metrics = create_app(application), Metrics(parts.stages)
+    front = Front(application, timeout=TIMEOUT, rooms=rooms, bridge=Bridge(app), metrics=metrics)
     yield Site(front=front, recorder=recorder, credentials=credentials)
     rooms.close()
     parts.on_record.close()
