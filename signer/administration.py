@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from signer.services.administration import Administration
 from signer.services.ci_sessions import CiSessionAdministration
+from signer.services.client_certificates import ClientCertificateAdministration
 from signer.services.floors import FloorAdministration
 from signer.services.people import PeopleAdministration
 from signer.services.policy_administration import PolicyAdministration
@@ -15,10 +18,11 @@ from signer.storage.floor_store import SqlFloorStore
 from signer.storage.known_identities import SqlKnownIdentities
 from signer.storage.people_store import SqlPeopleStore
 from signer.storage.policy_store import SqlPolicyStore
+from signer.storage.revoked_certificate_store import SqlRevokedCertificates
 
 
-def administration(database: Database, clock: Clock) -> Administration:
-    """Over this database."""
+def administration(database: Database, clock: Clock, *, client_cas: Collection[str] = ()) -> Administration:
+    """Over this database. ``client_cas``: the names of those in the settings."""
     people = SqlPeopleStore(database=database, clock=clock)
     identities = SqlKnownIdentities(api_tokens=SqlApiTokenStore(database=database, clock=clock), directory=people)
     return Administration(
@@ -28,4 +32,7 @@ def administration(database: Database, clock: Clock) -> Administration:
         people=PeopleAdministration(store=people),
         floors=FloorAdministration(store=SqlFloorStore(database=database, clock=clock)),
         ci_sessions=CiSessionAdministration(records=SqlCiSessionStore(database=database, clock=clock)),
+        client_certificates=ClientCertificateAdministration(
+            store=SqlRevokedCertificates(database=database, clock=clock), cas=client_cas
+        ),
     )

@@ -64,6 +64,8 @@ from signer.storage.database import Database
 from signer.storage.key_store import SqlKeyStore
 from signer.storage.log_reader import SqlLogReader
 from signer.storage.on_record import signatures_on_record
+from signer.storage.people_store import SqlPeopleStore
+from signer.storage.revoked_certificate_store import SqlRevokedCertificates
 from signer.storage.worker_store import SqlWorkerStore
 from signer.token import open_tokens
 from signer.witness.report import CosignedNotes, WitnessFile
@@ -124,7 +126,7 @@ def sql_parts(
     """
     stages = stages or Stages()
     tokens_of_the_api = api_token_parts(database, clock, cache_seconds=CREDENTIAL_CACHE_SECONDS)
-    certificates = _client_certificates(settings, client_cas, clock)
+    certificates = _client_certificates(settings, client_cas, database, clock)
     methods = _methods(settings, database, clock, tokens_of_the_api, certificates)
     log_reader = SqlLogReader(database=database)
     return Parts(
@@ -144,24 +146,22 @@ def sql_parts(
         stages=stages,
         log_reader=log_reader,
         checkpoints=_checkpoints(settings, log_reader),
-        administration=administration(database, clock),
+        administration=administration(database, clock, client_cas=[table.name for table in settings.client_ca]),
     )
 
 
-def _client_certificates(settings: Settings, cas: tuple[ClientCa, ...], clock: Clock) -> ClientCertificateAuthenticator:
+def _client_certificates(
+    settings: Settings, cas: tuple[ClientCa, ...], database: Database, clock: Clock
+) -> ClientCertificateAuthenticator:
     return ClientCertificateAuthenticator(
         cas=cas,
         header=settings.server.certificate_header,
-        revoked=_NothingRevoked(),
+        revoked=SqlRevokedCertificates(database=database, clock=clock),
+        directory=SqlPeopleStore(database=database, clock=clock),
         clock=clock,
         monotonic=time.monotonic,
         cache_seconds=CREDENTIAL_CACHE_SECONDS,
     )
-
-
-class _NothingRevoked:
-    def is_revoked(self, ca: str, serial: str) -> bool:  # noqa: ARG002
-        return False
 
 
 def _methods(

@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from signer.auth.certificate_headers import told_certificate
-from signer.domain.client_certificates import ClientCa, ProvedCertificate, proved_certificate
+from signer.domain.client_certificates import IDENTITY_KIND, ClientCa, ProvedCertificate, proved_certificate
 from signer.domain.client_choices import CaUse, CertificateHeader
 from signer.domain.credentials import Credentials
 from signer.domain.identity import CertificateIdentity, Identity
@@ -28,12 +28,13 @@ from signer.errors import (
     CredentialsMissing,
     CredentialsRejected,
 )
-from signer.services.ports import Clock, RevokedCertificates
+from signer.services.access_ports import Directory, RevokedCertificates
+from signer.services.ports import Clock
 
 K = TypeVar("K")
 V = TypeVar("V")
 
-KIND = "mtls"
+KIND = IDENTITY_KIND
 CACHE_ENTRIES = 1024
 
 
@@ -53,6 +54,7 @@ class ClientCertificateAuthenticator:
         cas: tuple[ClientCa, ...],
         header: CertificateHeader,
         revoked: RevokedCertificates,
+        directory: Directory,
         clock: Clock,
         monotonic: Callable[[], float],
         cache_seconds: float,
@@ -60,6 +62,7 @@ class ClientCertificateAuthenticator:
         self._cas = cas
         self._header = header
         self._revoked = revoked
+        self._directory = directory
         self._clock = clock
         self._monotonic = monotonic
         self._cache_seconds = cache_seconds
@@ -152,13 +155,17 @@ class ClientCertificateAuthenticator:
 
     def _looked_up(self, proved: ProvedCertificate) -> CertificateIdentity:
         """The identity, by what is on record of it now."""
-        if proved.field is None or proved.value is None:
+        name = proved.identity
+        if name is None or proved.field is None or proved.value is None:
             raise ClientCertificateOfDevice(ca=proved.ca)
         proved.valid_at(self._clock())
         if self._revoked.is_revoked(proved.ca, proved.serial):
             raise ClientCertificateRevoked(ca=proved.ca, serial=proved.serial)
+        membership = self._directory.membership(name)
         return CertificateIdentity(
-            name=f"{KIND}:{proved.ca}:{proved.value}",
+            name=name,
+            person=membership.person,
+            groups=membership.groups,
             expires_at=proved.not_after,
             ca=proved.ca,
             field=proved.field.value,

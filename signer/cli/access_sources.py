@@ -65,6 +65,12 @@ class AccessSource(Protocol):
     def unassign(self, identity: str) -> None:
         """Take it back."""
 
+    def revoked_certificates(self) -> Document:
+        """Clients' certificates that are revoked."""
+
+    def revoke_certificate(self, ca: str, serial: str, reason: str) -> bool:
+        """Whether that changed anything."""
+
     def groups(self) -> Document:
         """All groups."""
 
@@ -146,6 +152,15 @@ class OverTheApi:
         """Take it back."""
         self._client.ask("/v1/identities/unassign", {"identity": identity})
 
+    def revoked_certificates(self) -> Document:
+        """Clients' certificates that are revoked."""
+        return self._client.read("/v1/client-certificates/revoked")
+
+    def revoke_certificate(self, ca: str, serial: str, reason: str) -> bool:
+        """Whether that changed anything."""
+        body = {"ca": ca, "serial": serial, "reason": reason}
+        return bool(self._client.ask("/v1/client-certificates/revoke", body)["changed"])
+
     def groups(self) -> Document:
         """All groups."""
         return self._client.read("/v1/groups")
@@ -181,7 +196,8 @@ class OnTheDatabase:
 
         self._documents = access_documents
         self._policies, self._people, self._floors = services.policies, services.people, services.floors
-        self._ci_sessions, self._actor = services.ci_sessions, actor
+        self._ci_sessions, self._certificates = services.ci_sessions, services.client_certificates
+        self._actor = actor
 
     def policy(self, revision: int | None) -> Document:
         """The policy in force, or a revision."""
@@ -242,6 +258,14 @@ class OnTheDatabase:
         """Take it back."""
         self._people.unassign(identity, actor=self._actor)
 
+    def revoked_certificates(self) -> Document:
+        """Clients' certificates that are revoked."""
+        return self._documents.revoked_document(self._certificates.revoked())
+
+    def revoke_certificate(self, ca: str, serial: str, reason: str) -> bool:
+        """Whether that changed anything."""
+        return self._certificates.revoke(ca, serial, reason=reason, actor=self._actor)
+
     def groups(self) -> Document:
         """All groups."""
         return {"groups": [self._documents.group_document(each) for each in self._people.groups()]}
@@ -281,10 +305,12 @@ def opened(config: Path | None, command: str) -> Iterator[AccessSource]:
     from signer.bootstrap import utc_now
     from signer.storage.database import Database
 
-    database = Database(load_settings(config, os.environ).database)
+    settings = load_settings(config, os.environ)
+    database = Database(settings.database)
     try:
         database.check_revision()
-        yield OnTheDatabase(administration(database, utc_now), actor=f"artifact-signer {command}")
+        services = administration(database, utc_now, client_cas=[table.name for table in settings.client_ca])
+        yield OnTheDatabase(services, actor=f"artifact-signer {command}")
     finally:
         database.close()
 

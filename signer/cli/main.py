@@ -29,6 +29,10 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
             target="signer.cli.ci_sessions:ci_sessions", summary="list and revoke sessions of CI jobs"
         ),
         "groups": Entry(target="signer.cli.people:groups", summary="keep groups that rules call"),
+        "client-certificates": Entry(
+            target="signer.cli.client_certificates:client_certificates",
+            summary="look at client certificates, revoke them",
+        ),
         "policy": Entry(target="signer.cli.policy.group:policy", summary="say who may sign what, and see it"),
         "keys": Entry(target="signer.cli.keys:keys", summary="create, list and look after signing keys"),
         "sign": Entry(target="signer.cli.sign:sign", summary="sign an artifact with a key of the service"),

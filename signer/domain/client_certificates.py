@@ -34,6 +34,8 @@ from signer.errors import (
 
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
 
+# The first part of the names of identities.
+IDENTITY_KIND = "mtls"
 MAX_CERTIFICATE_BYTES = 16 << 10
 # With the name of its CA, no longer than any name of an identity.
 MAX_VALUE_CHARACTERS = 128
@@ -77,6 +79,11 @@ class ProvedCertificate:
     sha256: str
     not_before: datetime
     not_after: datetime
+
+    @property
+    def identity(self) -> str | None:
+        """The name of the caller that it makes; None where it is that of a device."""
+        return None if self.value is None else f"{IDENTITY_KIND}:{self.ca}:{self.value}"
 
     def valid_at(self, now: datetime) -> ProvedCertificate:
         """Itself; raises ``ClientCertificateNotYetValid`` or ``ClientCertificateExpired``."""

@@ -41,6 +41,7 @@ class EventType(StrEnum):
     GROUP_CHANGED = "group-changed"
     FLOOR_SET = "floor-set"
     CI_SESSION_CREATED = "ci-session-created"
+    CLIENT_CERTIFICATE_REVOKED = "client-certificate-revoked"
     CI_SESSION_REVOKED = "ci-session-revoked"
 
 

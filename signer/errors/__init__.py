@@ -32,6 +32,7 @@ from signer.errors.client_certificates import (
     CertificateHeaderInvalid,
     CertificateHeaderUntrusted,
     CertificateHeaderUnverified,
+    ClientCaNotFound,
     ClientCaUnusable,
     ClientCertificateExpired,
     ClientCertificateIssuerUnknown,
@@ -39,6 +40,7 @@ from signer.errors.client_certificates import (
     ClientCertificateOfDevice,
     ClientCertificateRejected,
     ClientCertificateRevoked,
+    SerialNumberInvalid,
 )
 from signer.errors.installation import (
     ConfigurationInvalid,
@@ -205,6 +207,7 @@ __all__ = [
     "CheckpointUnavailable",
     "CiKeysUnavailable",
     "CiSessionNotFound",
+    "ClientCaNotFound",
     "ClientCaUnusable",
     "ClientCertificateExpired",
     "ClientCertificateIssuerUnknown",
@@ -288,6 +291,7 @@ __all__ = [
     "RecorderUnavailable",
     "RestoreRollsBack",
     "RouteNotFound",
+    "SerialNumberInvalid",
     "ServiceBusy",
     "SignatureLimitReached",
     "SignedAlready",

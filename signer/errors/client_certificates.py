@@ -88,3 +88,18 @@ class CertificateHeaderUnverified(CredentialsRejected):
     """The proxy says that it has not verified the certificate that it tells of."""
 
     code = "certificate-header-unverified"
+
+
+@dataclass(eq=False, kw_only=True)
+class ClientCaNotFound(SignerError):
+    """The settings name no client CA of this name."""
+
+    code = "client-ca-not-found"
+    ca: str
+
+
+@dataclass(eq=False, kw_only=True)
+class SerialNumberInvalid(SignerError):
+    """What should be a serial number is none."""
+
+    code = "serial-number-invalid"

@@ -9,7 +9,7 @@ from signer.domain.ci import CiSession
 from signer.domain.floors import Floor, FloorPlace
 from signer.domain.people import Group, Person
 from signer.domain.timestamps import rfc3339
-from signer.services.access_ports import StoredPolicy
+from signer.services.access_ports import RevokedCertificate, StoredPolicy
 from signer.services.policy_administration import PolicyPreview
 
 
@@ -72,6 +72,22 @@ def floor_document(place: FloorPlace, floor: Floor) -> dict[str, Any]:
         "order": floor.order.value,
         "version": floor.version,
         "leaf": floor.leaf,
+    }
+
+
+def revoked_document(revoked: Iterable[RevokedCertificate]) -> dict[str, Any]:
+    """Clients' certificates that prove nothing any more."""
+    return {
+        "revoked_certificates": [
+            {
+                "ca": each.ca,
+                "serial": each.serial,
+                "revoked_at": rfc3339(each.revoked_at),
+                "actor": each.actor,
+                "reason": each.reason,
+            }
+            for each in revoked
+        ]
     }
 
 

@@ -178,3 +178,27 @@ class ApiTokenStore(Protocol):
 
     def reinstate(self, name: str, event: Event) -> bool:
         """Let a suspended token prove again what it did; False where it is not. Raises ``ApiTokenNotFound``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokedCertificate:
+    """A client's certificate that proves nothing any more. ``serial``: lowercase hex; ``actor``: who revoked it."""
+
+    ca: str
+    serial: str
+    revoked_at: datetime
+    actor: str
+    reason: str
+
+
+class RevokedCertificates(Protocol):
+    """Which clients' certificates prove nothing any more."""
+
+    def is_revoked(self, ca: str, serial: str) -> bool:
+        """Whether the certificate of this serial number (lowercase hex) of this CA is one."""
+
+    def all_revoked(self) -> tuple[RevokedCertificate, ...]:
+        """All of them, by CA and serial number."""
+
+    def revoke(self, ca: str, serial: str, *, reason: str, event: Event) -> bool:
+        """Let it prove nothing any more, durable when the call returns; False where it did not before."""

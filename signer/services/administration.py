@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from signer.services.ci_sessions import CiSessionAdministration
+from signer.services.client_certificates import ClientCertificateAdministration
 from signer.services.floors import FloorAdministration
 from signer.services.people import PeopleAdministration
 from signer.services.policy_administration import PolicyAdministration
@@ -18,3 +19,4 @@ class Administration:
     people: PeopleAdministration
     floors: FloorAdministration
     ci_sessions: CiSessionAdministration
+    client_certificates: ClientCertificateAdministration

@@ -225,13 +225,6 @@ class SignaturesOnRecord(Protocol):
         """Let what it holds of the database go."""
 
 
-class RevokedCertificates(Protocol):
-    """Which clients' certificates prove nothing any more."""
-
-    def is_revoked(self, ca: str, serial: str) -> bool:
-        """Whether the certificate of this serial number (lowercase hex) of this CA is one."""
-
-
 class Authenticator(Protocol):
     """Turns credentials into an identity, by the one method that they are for."""
 

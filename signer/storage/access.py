@@ -18,6 +18,7 @@ from sqlalchemy import Column, Connection, Table, select, update
 
 from signer.domain.leaves import leaf_time
 from signer.storage.access_tables import group_members, groups, identity_people, people, policy_revisions
+from signer.storage.certificate_tables import revoked_certificates
 from signer.storage.ci_tables import ci_sessions
 from signer.storage.tables import access_state, api_tokens, certificates, keys, versions
 
@@ -40,6 +41,7 @@ LATER_POWER: tuple[tuple[Table, frozenset[str]], ...] = (
     (groups, frozenset()),
     (group_members, frozenset()),
     (ci_sessions, frozenset()),
+    (revoked_certificates, frozenset()),
 )
 
 

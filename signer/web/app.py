@@ -10,7 +10,14 @@ from werkzeug.routing import BaseConverter
 
 from signer import errors
 from signer.application import Application
-from signer.web import native_access, native_api_tokens, native_certificates, native_ci_sessions, native_keys
+from signer.web import (
+    native_access,
+    native_api_tokens,
+    native_certificates,
+    native_ci_sessions,
+    native_client_certificates,
+    native_keys,
+)
 from signer.web.context import EXTENSION
 from signer.web.environ import PROBLEM, REQUEST_ID
 from signer.web.problems import MEDIA_TYPE
@@ -18,7 +25,14 @@ from signer.web.refusals import printable, refused
 from signer.web.routes import NUMBER_PATTERN, ROUTES, Route
 
 REQUEST_ID_BYTES = 8
-MODULES = (native_keys, native_certificates, native_access, native_api_tokens, native_ci_sessions)
+MODULES = (
+    native_keys,
+    native_certificates,
+    native_access,
+    native_api_tokens,
+    native_ci_sessions,
+    native_client_certificates,
+)
 
 
 class VersionConverter(BaseConverter):

@@ -15,6 +15,16 @@ CERTIFICATE_WORDINGS: Mapping[type[Exception], Wording] = MappingProxyType(
             detail="the client CA {name} cannot be used: {reason}",
             hint="its file holds PEM certificates of CAs, each of which issues clients' certificates itself",
         ),
+        errors.ClientCaNotFound: Wording(
+            status=404,
+            detail="there is no client CA {ca}",
+            hint="the [[client_ca]] tables of the configuration name them",
+        ),
+        errors.SerialNumberInvalid: Wording(
+            status=400,
+            detail="the serial number is not one",
+            hint="write it in hex digits, with or without colons, as openssl x509 -serial does",
+        ),
         errors.ClientCertificateRejected: Wording(
             status=401,
             detail="the client's certificate is not one by which anybody is known: {reason}",

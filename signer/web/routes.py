@@ -25,6 +25,7 @@ LOG = "/v1/log"
 POLICY = "/v1/policy"
 PEOPLE = "/v1/people"
 PERSON = f"{PEOPLE}/{{name}}"
+CLIENT_CERTIFICATES = "/v1/client-certificates"
 GROUPS = "/v1/groups"
 GROUP = f"{GROUPS}/{{name}}"
 # What gateways ask and nobody else: it has no credentials of its own.
@@ -124,6 +125,8 @@ ROUTES: tuple[Route, ...] = (
     _flask("GET", "/v1/identities", "list_identities", Action.READ_LOG),
     _flask("POST", "/v1/identities/assign", "assign_identity", Action.ADMINISTER),
     _flask("POST", "/v1/identities/unassign", "unassign_identity", Action.ADMINISTER),
+    _flask("GET", f"{CLIENT_CERTIFICATES}/revoked", "list_revoked_certificates", Action.READ_LOG),
+    _flask("POST", f"{CLIENT_CERTIFICATES}/revoke", "revoke_client_certificate", Action.ADMINISTER),
     _flask("GET", GROUPS, "list_groups", Action.READ_LOG),
     _flask("POST", GROUPS, "create_group", Action.ADMINISTER),
     _flask("GET", GROUP, "show_group", Action.READ_LOG),

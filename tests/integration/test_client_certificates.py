@@ -118,6 +118,45 @@ def test_a_certificate_expires_on_an_open_connection(service: Installation, tmp_
         assert (refused, datetime.now(UTC) > ends) == ("client-certificate-expired", True)
 
 
+def changed(service: Installation, *arguments: str) -> None:
+    done = service.run(*arguments)
+    assert done.returncode == 0, done.stderr
+
+
+def until_refused(http: httpx.Client) -> str:
+    """What ends what the certificate of an open connection proves; it is remembered for a while."""
+    wait_until(lambda: code(http.get(KNOWN)) != "")
+    return code(http.get(KNOWN))
+
+
+def test_a_certificate_is_revoked_on_an_open_connection(service: Installation, tmp_path: Path) -> None:
+    lost, kept = BUILDS.issue(), BUILDS.issue()
+    with (
+        by_tls(service, lost, tmp_path) as http,
+        by_tls(service, kept, tmp_path) as other,
+        by_gateway(service) as gateway,
+    ):
+        assert (code(http.get(KNOWN)), code(other.get(KNOWN))) == ("", "")
+        changed(service, "client-certificates", "revoke", "builds", lost.serial.upper(), "--reason", "stolen")
+        assert until_refused(http) == "client-certificate-revoked"
+        assert code(gateway.get(KNOWN, headers=as_nginx_tells(lost))) == "client-certificate-revoked"
+        assert code(other.get(KNOWN)) == ""
+    listed = service.run("client-certificates", "list", "--json").stdout
+    assert (lost.serial in listed, kept.serial in listed) == (True, False)
+
+
+def test_a_person_is_disabled_on_an_open_connection(service: Installation, tmp_path: Path) -> None:
+    name = "spiffe://example.org/laptop"
+    laptop = BUILDS.issue(Wanted(alternatives=[UniformResourceIdentifier(name)]))
+    changed(service, "people", "create", "ada")
+    changed(service, "identities", "assign", f"mtls:builds:{name}", "ada")
+    with by_tls(service, laptop, tmp_path) as http, by_tls(service, BUILD, tmp_path) as other:
+        wait_until(lambda: code(http.get(KNOWN)) == "")
+        changed(service, "people", "disable", "ada", "--reason", "left")
+        assert until_refused(http) == "credentials-rejected"
+        assert code(other.get(KNOWN)) == ""
+
+
 # Behind a gateway.
 
 

@@ -16,6 +16,7 @@ from signer.domain.client_certificates import ClientCa
 from signer.domain.client_choices import CaUse, CertificateHeader, IdentityField
 from signer.domain.credentials import Credentials, Peer, PeerKind
 from signer.domain.identity import ApiTokenIdentity, CertificateIdentity, Identity
+from signer.domain.people import Membership
 from signer.errors import (
     CertificateHeaderUntrusted,
     ClientCertificateExpired,
@@ -49,6 +50,9 @@ class Site:
     now: datetime = PRESENT
     seconds: float = 0.0
     revoked: set[tuple[str, str]] = field(default_factory=set)
+    disabled: bool = False
+    person: str | None = None
+    groups: frozenset[str] = frozenset()
     asked: int = 0
     before_answer: Callable[[], None] = lambda: None
 
@@ -56,7 +60,8 @@ class Site:
         self.authenticator = ClientCertificateAuthenticator(
             cas=CAS,
             header=CertificateHeader.CLIENT_CERT,
-            revoked=self,
+            revoked=self,  # type: ignore[arg-type]
+            directory=self,
             clock=lambda: self.now,
             monotonic=lambda: self.seconds,
             cache_seconds=CACHE_SECONDS,
@@ -67,6 +72,12 @@ class Site:
         found = (ca, serial) in self.revoked
         self.before_answer()
         return found
+
+    def membership(self, identity: str, *, person: str | None = None) -> Membership:
+        assert (identity.split(":", maxsplit=1)[0], person) == ("mtls", None)
+        if self.disabled:
+            raise CredentialsRejected
+        return Membership(person=self.person, groups=self.groups)
 
 
 @pytest.fixture
@@ -100,6 +111,12 @@ def test_a_certificate_makes_an_identity(site: Site, way: str) -> None:
     assert (identity.ca, identity.field, identity.value) == ("builds", "san-uri", SPIFFE)
     assert (identity.serial, identity.expires_at) == (BUILD.serial, PRESENT + DAY)
     assert (identity.role, identity.scope, identity.person) == (None, None, None)
+
+
+def test_it_is_its_persons_and_in_their_groups(site: Site) -> None:
+    site.person, site.groups = "ada", frozenset({"release"})
+    identity = site.authenticator.authenticate(by_tls(BUILD))
+    assert identity.principals == {f"mtls:builds:{SPIFFE}", "person:ada", "group:release"}
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -138,6 +155,9 @@ REFUSED = {
         issued=BUILD,
         refusal=ClientCertificateRevoked,
         change=lambda site: site.revoked.add(("builds", BUILD.serial)),
+    ),
+    "of a person who is disabled": Refused(
+        issued=BUILD, refusal=CredentialsRejected, change=lambda site: setattr(site, "disabled", True)
     ),
     "of a CA that was taken away": Refused(
         issued=BUILD,
@@ -190,6 +210,9 @@ def test_it_is_remembered_for_a_while_only(site: Site) -> None:
 CONFIRMS = {
     "it was revoked": (lambda site: site.revoked.add(("builds", SOON.serial)), ClientCertificateRevoked),
     "it has expired": (ENDS["it expires"], ClientCertificateExpired),
+    "its person was disabled": (lambda site: setattr(site, "disabled", True), CredentialsRejected),
+    "it belongs to somebody now": (lambda site: setattr(site, "person", "ada"), CredentialsRejected),
+    "it was taken out of a group": (lambda site: setattr(site, "groups", frozenset({"qa"})), CredentialsRejected),
     "its CA was taken away": (lambda site: site.authenticator.trust(CAS[1:]), ClientCertificateIssuerUnknown),
     "its CA has another name now": (
         lambda site: site.authenticator.trust((configured(BUILDS, "renamed"),)),
