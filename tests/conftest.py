@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import postgres
 from tests.support.clock import ManualClock
@@ -15,6 +16,9 @@ from tests.support.crowd import Crowd, gathered
 from tests.support.databases import Opener, migrate
 
 _names = itertools.count()
+# Both are times on the wall: what they find on a machine with other work is that work.
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 # They run the same lines of the verifier many thousands of times, for what comes out of them. Counting the lines takes
 # twice as long as these tests, and finds none that tests/verifier does not count.
 UNCOUNTED = tuple(Path(__file__).parent / folder for folder in ("fuzz", "property", "verifier_judges"))

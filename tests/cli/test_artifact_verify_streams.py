@@ -6,6 +6,7 @@ import os
 import pty
 import signal
 import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,6 +131,15 @@ def test_a_full_disk_is_told(desk: Path) -> None:
     assert stderr == b"artifact-verify: cannot write the report: No space left on device\n"
 
 
+@pytest.fixture
+def in_the_foreground() -> Iterator[None]:
+    """Programs that are started heed Ctrl-C, also where a shell put the tests into the background, to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("in_the_foreground")
 def test_ctrl_c_ends_it_quietly(desk: Path) -> None:
     read_end, write_end = os.pipe()
     process = start(desk, "-", stdin=read_end)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -20,6 +21,7 @@ from tests.support.recorders import until
 from tests.support.records import add_pinned, add_version, event, new_key, new_version, swap
 
 THREADS = 6
+PATIENCE = 60.0
 KEYS = ("one", "two", "three", "four")
 
 
@@ -115,33 +117,44 @@ class TestGivingWay:
     @pytest.fixture
     def store(self, postgres_url: str, clock: ManualClock) -> Iterator[SqlKeyStore]:
         opener = Opener(postgres_url)
-        yield SqlKeyStore(database=opener(), clock=clock)
+        # It waits for the test, which waits for others of this machine.
+        yield SqlKeyStore(database=opener(timeout=PATIENCE), clock=clock)
         opener.close()
 
     def test_a_deadlock_with_a_stranger_costs_one_more_attempt(
         self, store: SqlKeyStore, postgres_cluster: Cluster
     ) -> None:
         key = add_version(store, add_pinned(store), state=VersionState.NEXT)
-        first, second = (version.id for version in key.versions)
-        changes = [swap(key.versions[0], VersionState.PREVIOUS), swap(key.versions[1], VersionState.ACTIVE)]
-        lock = "UPDATE key_versions SET state = state WHERE id = %s"
-        with postgres_cluster.connect("shared") as stranger, stranger.transaction():
-            # The one whose patience ends first is the one that gives way.
-            stranger.execute("SET deadlock_timeout = '1min'")
-            stranger.execute(lock, [second])
-            ours = threading.Thread(target=store.change, args=(key, changes, [event(EventType.KEY_ROTATED)]))
-            ours.start()
-            until(lambda: _waiting(postgres_cluster))
-            stranger.execute(lock, [first])
-        ours.join(60)
-        assert [version.state for version in store.key("firmware").versions] == [
-            VersionState.PREVIOUS,
-            VersionState.ACTIVE,
-        ]
+        one, two = key.versions
+        key = store.change(key, [swap(one, VersionState.PREVIOUS), swap(two, VersionState.ACTIVE)], [])
+        key = add_version(store, key, state=VersionState.NEXT)
+        states = (VersionState.RETIRED, VersionState.PREVIOUS, VersionState.ACTIVE)
+        changes = [swap(version, state) for version, state in zip(key.versions, states, strict=True)]
+        first, gate, last = (version.id for version in key.versions)
+        lock = "SELECT 1 FROM key_versions WHERE id = %s FOR UPDATE"
+        connect = partial(postgres_cluster.connect, "shared")
+        with connect() as keeper, connect() as stranger, stranger.transaction():
+            # Each looks for a deadlock once, when it has waited for so long: ours is to be the one that finds it, and
+            # begins to wait for the stranger when the stranger waits already.
+            stranger.execute("SET LOCAL deadlock_timeout = '1h'")
+            stranger.execute(lock, [last])
+            with keeper.transaction():
+                keeper.execute(lock, [gate])
+                ours = threading.Thread(target=store.change, args=(key, changes, [event(EventType.KEY_ROTATED)]))
+                ours.start()
+                until(lambda: _waiting(postgres_cluster) == 1)
+                theirs = threading.Thread(target=stranger.execute, args=(lock, [first]))
+                theirs.start()
+                until(lambda: _waiting(postgres_cluster) == 2)
+            theirs.join(PATIENCE)
+        ours.join(PATIENCE)
+        assert [version.state for version in store.key("firmware").versions] == [*states]
         assert event_types(store).count(EventType.KEY_ROTATED) == 1
 
 
-def _waiting(cluster: Cluster) -> bool:
-    """Whether a transaction waits for another one."""
+def _waiting(cluster: Cluster) -> int:
+    """How many transactions wait for another one."""
     with cluster.connect("shared") as connection:
-        return connection.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone() is not None
+        query = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+        found = connection.execute(query).fetchone()
+    return found[0] if found else 0

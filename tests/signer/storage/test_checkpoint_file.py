@@ -285,7 +285,12 @@ class TestOneHolder:
 
     def test_a_child_that_outlives_the_holder_does_not_hold_it(self, file: CheckpointFile) -> None:
         held = file.hold()
-        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
+        code = "print(flush=True); input()"
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        child = subprocess.Popen([sys.executable, "-c", code], close_fds=False, **pipes)
+        # The kernel lets this process go on before the new program's descriptors are closed: one that speaks has none.
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"\n"
         held.close()
         try:
             file.hold().close()
