@@ -17,7 +17,7 @@ from signer.log.faults import Fault, FaultKind
 
 MARKS_PER_LEAF = 2
 LEAF_BYTES = MARKS_PER_LEAF * MARK_BYTES
-MARKS_IN_MEMORY = 1 << 19
+MARKS_IN_MEMORY = 1 << 18
 _CHUNK_BYTES = 1 << 20
 _PLACE_BYTES = 8
 _KINDS = (FaultKind.LEAF_ID, FaultKind.SIGNED_TWICE)

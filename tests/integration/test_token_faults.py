@@ -32,6 +32,7 @@ from tests.integration.running import Installation, initialise, running, start, 
 SIGNING_TIMEOUT = 3.0
 GRACE = 1.5
 CLIENTS = 4
+GENERATION = "generation"
 HEALTHY_WITHIN = 20.0
 SETTINGS = {"SERVER_WORKERS": "2", "SIGNING_TIMEOUT": str(SIGNING_TIMEOUT), "READINESS_INTERVAL": "1"}
 # The last one: the recorder's own process of the token has the same fault, and nothing leaves without a checkpoint.
@@ -255,10 +256,19 @@ def test_a_key_that_was_deleted_is_named_and_comes_back_with_its_backup(served: 
         clients.wait_for(lambda code: code == "token-key-not-found")
         awaited(served.installation, "key firmware", "token-key-not-found")
         with opening_locked(served.installation):
-            shutil.copytree(backup, served.store, dirs_exist_ok=True)
+            put_back(backup, served.store)
         clients.wait_for(lambda code: code is None)
         awaited(served.installation, "key firmware", None)
     assert clients.seen <= {None, "token-key-not-found", *UNAVAILABLE}
+
+
+def put_back(backup: Path, store: Path) -> None:
+    """Each file whole, and last the one that tells open tokens to look again: else they look too early, and once."""
+    files = [path.relative_to(backup) for path in backup.rglob("*") if path.is_file()]
+    for name in sorted(files, key=lambda name: name.name == GENERATION):
+        partial = (store / name).with_name(f"{name.name}.part")
+        shutil.copy2(backup / name, partial)
+        partial.replace(store / name)
 
 
 def delete_all_keys(installation: Installation) -> None:
