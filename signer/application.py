@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from signer.artifacts import Form, UploadReader
+from signer.services.access_ports import Attempts
 from signer.services.administration import Administration
 from signer.services.api_tokens import ApiTokenService
 from signer.services.artifact_signing import ArtifactSigning
@@ -48,6 +49,7 @@ class Application:
     """The services of one process, over one database and one set of tokens. Safe for threads."""
 
     authenticator: Authenticator
+    attempts: Attempts
     ci: CiExchange
     artifact_signing: ArtifactSigning
     api_tokens: ApiTokenService

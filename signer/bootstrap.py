@@ -15,6 +15,7 @@ from signer.api_token_bootstrap import ApiTokenParts, api_token_parts
 from signer.application import Application, BodyLimit, RequestLimits
 from signer.auth import client_certificates
 from signer.auth.api_tokens import PREFIX
+from signer.auth.attempts import Attempts, GuardedAuthenticator
 from signer.auth.ci import sessions
 from signer.auth.client_certificates import ClientCertificateAuthenticator
 from signer.auth.methods import Methods
@@ -90,6 +91,7 @@ class Parts:
     tokens: TokenAccess
     token_signer: AsyncTokenSigner
     authenticator: Authenticator
+    attempts: Attempts
     identities: Identities
     ci: Callable[[Callable[[], datetime]], CiExchange]
     client_certificates: ClientCertificateAuthenticator
@@ -128,6 +130,7 @@ def sql_parts(
     tokens_of_the_api = api_token_parts(database, clock, cache_seconds=CREDENTIAL_CACHE_SECONDS)
     certificates = _client_certificates(settings, client_cas, database, clock)
     methods = _methods(settings, database, clock, tokens_of_the_api, certificates)
+    attempts = Attempts(per_address=settings.limits.failed_attempts, monotonic=time.monotonic)
     log_reader = SqlLogReader(database=database)
     return Parts(
         store=SqlKeyStore(database=database, clock=clock),
@@ -135,7 +138,8 @@ def sql_parts(
         recorder=RecorderClient(socket_path(settings.spool.directory), working=stages.record),
         tokens=tokens,
         token_signer=token_signer or _NoSigner(),
-        authenticator=methods,
+        authenticator=GuardedAuthenticator(methods, attempts),
+        attempts=attempts,
         identities=methods,
         ci=partial(ci_exchange, settings, database=database, clock=clock),
         client_certificates=certificates,
@@ -214,6 +218,7 @@ def build_application(settings: Settings, parts: Parts) -> Application:
     log, proofs = _log(parts)
     return Application(
         authenticator=parts.authenticator,
+        attempts=parts.attempts,
         ci=parts.ci(clock.now),
         artifact_signing=_artifact_signing(settings, parts, steady, quarantine, readiness),
         api_tokens=parts.api_tokens.service,

@@ -74,6 +74,12 @@ class LimitSettings(Section):
 
     artifact_bytes: int = Field(16 * GIBIBYTE, ge=1024, description="largest artifact, bytes")
     head_bytes: int = Field(4 * MEBIBYTE, ge=1024, description="largest body taken for the head of an artifact, bytes")
+    failed_attempts: int = Field(
+        60,
+        ge=0,
+        le=100_000,
+        description="wrong credentials from an address in a minute, per worker; 0: any number",
+    )
     json_bytes: int = Field(64 * 1024, ge=1024, le=MEBIBYTE, description="largest JSON body, bytes")
 
 

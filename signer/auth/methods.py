@@ -36,6 +36,9 @@ class Method(Protocol):
 class BearerMethod(Method, Protocol):
     """Proves identities by the text of a bearer token."""
 
+    def named(self, token: str) -> str | None:
+        """The public part of the text, by which one credential is told from another; None where it has none."""
+
     def remembered(self, token: str) -> Identity | None:
         """The identity, where it is known without asking anybody; None says nothing about the token."""
 
@@ -76,6 +79,14 @@ class Methods:
         self._bearer = dict(bearer)
         self._certificates = certificates
         self._kinds = dict(kinds)
+
+    def named(self, credentials: Credentials) -> str | None:
+        """The public part of the bearer token that is shown; None where there is none."""
+        try:
+            method, token = self._bearer_method(credentials.authorization)
+        except (CredentialsMissing, CredentialsRejected):
+            return None
+        return method.named(token)
 
     def remembered(self, credentials: Credentials) -> Identity | None:
         """The identity, where it is known without asking anybody; None says nothing about the credentials."""

@@ -18,6 +18,7 @@ from signer.errors.access import (
     CredentialsMissing,
     CredentialsRejected,
     PolicyInvalid,
+    TooManyAttempts,
 )
 from signer.errors.backup import (
     BackupUnusable,
@@ -301,6 +302,7 @@ __all__ = [
     "StateChanged",
     "StepNotAllowed",
     "TokenNotConfigured",
+    "TooManyAttempts",
     "VersionExpired",
     "VersionHasNoPair",
     "VersionNotFound",

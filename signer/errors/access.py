@@ -91,3 +91,11 @@ class CiSessionNotFound(SignerError):
 
     code = "ci-session-not-found"
     session: str
+
+
+@dataclass(eq=False, kw_only=True)
+class TooManyAttempts(SignerError):
+    """Too many wrong credentials came from there, or claimed to be this one; ``retry_after`` in seconds."""
+
+    code = "too-many-attempts"
+    retry_after: int

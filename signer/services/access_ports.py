@@ -9,6 +9,7 @@ from typing import Protocol
 
 from signer.domain.api_tokens import ApiToken, NewApiToken
 from signer.domain.ci import CiSession
+from signer.domain.credentials import Peer
 from signer.domain.events import Event
 from signer.domain.floors import Floor, FloorPlace, FloorSetting
 from signer.domain.identity import Identity
@@ -151,6 +152,16 @@ class StoredApiToken:
 
     token: ApiToken
     secret_sha256: bytes = field(repr=False)
+
+
+class Attempts(Protocol):
+    """Bounds how often wrong credentials are tried."""
+
+    def check(self, peer: Peer, named: str | None = None) -> None:
+        """Raises ``TooManyAttempts`` where too many failed from there, or for the credential of this name."""
+
+    def failed(self, peer: Peer, named: str | None = None) -> None:
+        """Another one failed."""
 
 
 class ApiTokenStore(Protocol):

@@ -118,6 +118,12 @@ WORDINGS: Mapping[type[Exception], Wording] = {
         detail="the credential ended at {expires_at}",
         hint="ask whoever administers the service for another one",
     ),
+    errors.TooManyAttempts: Wording(
+        status=429,
+        transient=True,
+        detail="too many wrong credentials came from this address, or for this credential",
+        hint="wait as long as Retry-After says; a credential that is right is heard then",
+    ),
     errors.ApiTokenExpiryPast: Wording(
         status=400, detail="the API token would have ended at {expires_at}, which is over", hint="choose a later end"
     ),

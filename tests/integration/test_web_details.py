@@ -19,7 +19,7 @@ from signer.bootstrap import CREDENTIAL_CACHE_SECONDS
 from signer.domain.identity import Role
 from signer.domain.policy import ROLE_ACTIONS
 from tests.artifacts import ArtifactBuilder
-from tests.integration.running import POLL_SECONDS, START_SECONDS, Installation, initialise, start, stop
+from tests.integration.running import POLL_SECONDS, START_SECONDS, Installation, initialise, running, start, stop
 
 ARTIFACT = ArtifactBuilder().build()
 SIGN = "/v1/keys/p256/signatures"
@@ -218,6 +218,24 @@ def _healthy(path: Path) -> bool:
 def _listening(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as connection:
         return connection.connect_ex(str(path)) == 0
+
+
+def test_guessing_is_answered_with_when_to_come_back_and_hinders_nobody_at_work(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    installation = initialise(tmp_path_factory.mktemp("guessing"))
+    with (
+        running(installation, SERVER_WORKERS="1", LIMITS_FAILED_ATTEMPTS="1"),
+        installation.http() as owner,
+        installation.http(headers={"Authorization": "Bearer ast_x"}) as stranger,
+    ):
+        assert owner.get("/v1/keys").status_code == 200
+        answers = [stranger.get("/v1/keys") for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [401] + [429] * 3
+        assert answers[-1].json()["code"] == "too-many-attempts"
+        assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
+        assert owner.get("/v1/keys").status_code == 200
+        assert stranger.get("/healthz").status_code == 200
 
 
 STRANGERS: dict[str, dict[str, str]] = {

@@ -78,6 +78,11 @@ class CiSessionAuthenticator:
         self._proved: set[str] = set()
         self._changes = 0  # of access, as far as this worker was told
 
+    def named(self, token: str) -> str | None:
+        """The id that the text begins with, if it has the form of a session."""
+        read = TokenText.parse(PREFIX, token)
+        return None if read is None else f"{PREFIX}_{read.id}"
+
     def authenticate(self, token: str) -> Identity:
         """The identity behind the text of a session; raises ``CredentialsRejected``."""
         read = TokenText.parse(PREFIX, token)

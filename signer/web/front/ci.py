@@ -13,7 +13,7 @@ from pydantic import Field
 
 from signer.application import Application
 from signer.domain.timestamps import rfc3339
-from signer.errors import CiKeysUnavailable
+from signer.errors import CiKeysUnavailable, CredentialsRejected
 from signer.web.front.messages import Answer, Request, json_answer
 from signer.web.front.rooms import Rooms
 from signer.web.parsing import Body, parsed
@@ -39,12 +39,17 @@ class CiHandlers:
 
     async def exchange(self, request: Request) -> Answer:
         """Body: JSON. Answer: JSON with the session."""
-        exchange = self._application.ci
+        exchange, attempts = self._application.ci, self._application.attempts
+        attempts.check(request.peer)
         body = parsed(ExchangeBody, await request.body.whole(self._application.limits.json))
-        presented = exchange.begin(body.token, request.request_id)
-        if presented.waiting is not None:
-            await _settled(presented.waiting)
-        session = await self._rooms.requests.run(exchange.finish, presented, body.nonce, request.request_id)
+        try:
+            presented = exchange.begin(body.token, request.request_id)
+            if presented.waiting is not None:
+                await _settled(presented.waiting)
+            session = await self._rooms.requests.run(exchange.finish, presented, body.nonce, request.request_id)
+        except CredentialsRejected:
+            attempts.failed(request.peer)
+            raise
         document = {
             "session": session.text,
             "identity": session.identity,

@@ -29,6 +29,9 @@ class Tokens:
     asked: list[str] = field(default_factory=list)
     forgotten: int = 0
 
+    def named(self, token: str) -> str | None:
+        return token[:5]
+
     def remembered(self, token: str) -> Identity | None:
         return _identity(f"{self.kind}:{token}") if token in self.asked else None
 
@@ -185,6 +188,23 @@ def test_without_a_method_for_certificates_one_is_not_looked_at(site: Site) -> N
     assert methods.authenticate(shows("Bearer ast_1", CERTIFICATE)).name == "api-token:ast_1"
     with pytest.raises(CredentialsMissing):
         methods.authenticate(shows(None, CERTIFICATE))
+
+
+NAMED = {
+    "an API token": (shows("Bearer ast_123"), "ast_1"),
+    "a session": (shows("Bearer asx_123"), "asx_1"),
+    "nothing": (shows(), None),
+    "a certificate": (shows(None, CERTIFICATE), None),
+    "a token that nobody reads": (shows("Bearer tok_123"), None),
+    "two tokens": (shows("Bearer ast_123,ast_456"), None),
+}
+
+
+@pytest.mark.parametrize("sentence", NAMED)
+def test_which_credential_is_claimed_is_told_before_it_is_read(site: Site, sentence: str) -> None:
+    credentials, name = NAMED[sentence]
+    assert site.methods.named(credentials) == name
+    assert site.untouched
 
 
 class TestIdentities:
