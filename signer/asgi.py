@@ -46,7 +46,7 @@ class WebApplication:
 
     def observe(self, connections: int) -> None:
         """To be called about once a second: writes down the metrics."""
-        self._metrics.observe(connections, self._runtime.health())
+        self._metrics.observe(connections, self._runtime.health(), self._runtime.application.ci.keys())
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request."""

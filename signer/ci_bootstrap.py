@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from signer.auth.ci.claims import Demands
 from signer.auth.ci.exchange import CiExchange, Issuer
-from signer.auth.ci.key_cache import KeyCache
+from signer.auth.ci.key_cache import KeyCache, Keys
 from signer.auth.ci.key_source import Published, file_keys, published_keys
 from signer.auth.ci.sessions import CiSessionAuthenticator
 from signer.ci_settings import CiIssuerSettings
@@ -43,29 +43,31 @@ def ci_authenticator(
     )
 
 
+def issuer_keys(issuer: CiIssuerSettings) -> Callable[[], Keys]:
+    """What gets an issuer's keys, from it or from a file; raises ``KeysUnavailable`` or ``KeySetRefused``."""
+    if issuer.key_set_file is not None:
+        return file_keys(issuer.key_set_file, issuer.algorithms)
+    return published_keys(
+        Published(
+            issuer=issuer.issuer,
+            algorithms=issuer.algorithms,
+            key_host=issuer.key_set_host,
+            ca_file=issuer.ca_file,
+        )
+    )
+
+
 def _issuer(issuer: CiIssuerSettings, settings: Settings) -> Issuer:
     audience = issuer.audience or settings.server.url
     if audience is None:
         raise LookupError("settings without an audience")  # refused when they were read
-    fetch = (
-        file_keys(issuer.key_set_file, issuer.algorithms)
-        if issuer.key_set_file is not None
-        else published_keys(
-            Published(
-                issuer=issuer.issuer,
-                algorithms=issuer.algorithms,
-                key_host=issuer.key_set_host,
-                ca_file=issuer.ca_file,
-            )
-        )
-    )
     return Issuer(
         name=issuer.name,
         algorithms=frozenset(issuer.algorithms),
         demands=Demands(issuer=issuer.issuer, audience=audience, max_lifetime=timedelta(seconds=issuer.max_lifetime)),
         profile=issuer.profile,
         identities=_pinned(issuer, settings),
-        keys=KeyCache(issuer=issuer.name, fetch=fetch, monotonic=time.monotonic),
+        keys=KeyCache(issuer=issuer.name, fetch=issuer_keys(issuer), monotonic=time.monotonic),
     )
 
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from signer.bootstrap import utc_now
 from signer.config import Settings
+from signer.doctor.ci_issuers import ci_issuers
 from signer.doctor.clock import clock, follows_a_time_server
 from signer.doctor.consistency import consistency
 from signer.doctor.database import database
@@ -69,6 +70,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "log": Check(look=log),
         "workers": Check(look=workers),
         "witnesses": Check(look=witnesses),
+        "ci-issuers": Check(look=ci_issuers),
     }
 )
 

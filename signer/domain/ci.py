@@ -181,3 +181,12 @@ class TokenOutcome(Enum):
 def identity_name(issuer: str, subject: str) -> str:
     """What rules, logs and leaves call an identity of CI jobs."""
     return f"{IDENTITY_KIND}:{issuer}/{subject}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerKeys:
+    """What a process knows of an issuer's keys: how old they are, in seconds, and how many fetches have failed."""
+
+    issuer: str
+    age: float | None
+    failures: int

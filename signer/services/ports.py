@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from hsm import PinnedKey, TokenDescription, TokenHealth, TokenKey
 from hsm.algorithms import Algorithm
+from signer.domain.ci import IssuerKeys
 from signer.domain.credentials import Credentials
 from signer.domain.events import Event, RecordedEvent
 from signer.domain.identity import Identity
@@ -264,6 +265,9 @@ class CiExchange(Protocol):
 
     def start(self) -> None:
         """Make ready for the first token; does not wait."""
+
+    def keys(self) -> tuple[IssuerKeys, ...]:
+        """What this process knows of the keys of each issuer."""
 
     def begin(self, text: str, request_id: str) -> PresentedToken:
         """Look at a token without waiting for anybody; raises ``CredentialsRejected``."""

@@ -29,7 +29,7 @@ from signer.auth.ci.refusals import Reason, TokenRefused
 from signer.auth.ci.sessions import LIFETIME, PREFIX
 from signer.auth.ci.token import UnverifiedToken
 from signer.auth.token_text import TokenText
-from signer.domain.ci import CiSession, PinnedIdentity, Profile, TokenOutcome, TokenUse, UsedToken
+from signer.domain.ci import CiSession, IssuerKeys, PinnedIdentity, Profile, TokenOutcome, TokenUse, UsedToken
 from signer.errors import CiKeysUnavailable, CredentialsRejected
 
 logger = logging.getLogger("artifact-signer.ci")
@@ -93,6 +93,13 @@ class CiExchange:
         """Begin to fetch the keys of all issuers, so that the first job need not wait for them."""
         for issuer in self._issuers.values():
             issuer.keys.refetch()
+
+    def keys(self) -> tuple[IssuerKeys, ...]:
+        """What this process knows of the keys of each issuer."""
+        return tuple(
+            IssuerKeys(issuer=each.name, age=each.keys.age(), failures=each.keys.failures)
+            for each in self._issuers.values()
+        )
 
     def begin(self, text: str, request_id: str) -> Presented:
         """Look at the form of a token, and for its key; raises ``CredentialsRejected``."""

@@ -54,6 +54,11 @@ class KeyCache:
         self.failed = False
         """Whether the last one failed."""
 
+    def age(self) -> float | None:
+        """How old the keys are, seconds; None where there are none."""
+        held = self._held
+        return None if held is None else self._monotonic() - held.since
+
     @property
     def held(self) -> bool:
         """Whether there are keys at all that are not too old."""

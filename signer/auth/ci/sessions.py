@@ -21,7 +21,7 @@ from typing import Protocol
 from signer.auth.token_text import TokenText
 from signer.domain.ci import IDENTITY_KIND, CiSession, PinnedIdentity
 from signer.domain.identity import CiIdentity, Identity
-from signer.errors import CredentialsRejected
+from signer.errors import CredentialsExpired, CredentialsRejected
 from signer.services.access_ports import Directory
 from signer.services.ports import Clock
 
@@ -84,12 +84,20 @@ class CiSessionAuthenticator:
         return None if read is None else f"{PREFIX}_{read.id}"
 
     def authenticate(self, token: str) -> Identity:
-        """The identity behind the text of a session; raises ``CredentialsRejected``."""
+        """The identity behind the text of a session.
+
+        Raises ``CredentialsExpired`` where its time is over, ``CredentialsRejected`` for all else that proves nothing.
+        """
         read = TokenText.parse(PREFIX, token)
         if read is None:
             raise CredentialsRejected
         known = self._lookup(read.id)
-        if not self._proves(known, read) or known is None:
+        if not _proves(known, read) or known is None:
+            raise CredentialsRejected
+        now = self._clock()
+        if now >= known.expires_at:
+            raise CredentialsExpired(expires_at=known.expires_at)
+        if not known.holds(now):
             raise CredentialsRejected
         return known.identity
 
@@ -97,9 +105,9 @@ class CiSessionAuthenticator:
         """The identity, if the session was looked up a moment ago; asks no database."""
         read = TokenText.parse(PREFIX, token)
         known = None if read is None else self._known.get(read.id)
-        if read is None or known is None or self._monotonic() >= known.until or not self._proves(known, read):
+        if read is None or known is None or self._monotonic() >= known.until or not _proves(known, read):
             return None
-        return known.identity
+        return known.identity if known.holds(self._clock()) else None
 
     def confirm(self, identity: Identity) -> None:
         """Raises ``CredentialsRejected`` unless its session still proves this very identity."""
@@ -167,8 +175,9 @@ class CiSessionAuthenticator:
         self._known[session_id] = known
         self._proved.add(session_id)
 
-    def _proves(self, known: _Known | None, presented: TokenText) -> bool:
-        shown = hashlib.sha256(presented.text.encode("ascii")).digest()
-        # Compared also where there is no such session: how long the answer takes tells nobody which ids exist.
-        expected = known.secret_sha256 if known else bytes(len(shown))
-        return hmac.compare_digest(shown, expected) and known is not None and known.holds(self._clock())
+
+def _proves(known: _Known | None, presented: TokenText) -> bool:
+    shown = hashlib.sha256(presented.text.encode("ascii")).digest()
+    # Compared also where there is no such session: how long the answer takes tells nobody which ids exist.
+    expected = known.secret_sha256 if known else bytes(len(shown))
+    return hmac.compare_digest(shown, expected)

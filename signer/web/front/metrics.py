@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -19,6 +19,7 @@ from signer.web.metrics_folder import DIRECTORY_VARIABLE
 
 if TYPE_CHECKING:
     from hsm import TokenHealth
+    from signer.domain.ci import IssuerKeys
     from signer.domain.requests import SigningRequest
     from signer.services.stages import Stages
 
@@ -48,6 +49,11 @@ class Metrics:
         self._connections = self._gauge("open_connections", "Open connections.")
         self._token_ready = self._gauge("token_ready", "Token processes that are ready.", "token")
         self._token_restarts = self._gauge("token_restarts", "Starts of token processes after their first.", "token")
+        self._ci_keys_age = self._gauge("ci_keys_age_seconds", "Age of a CI issuer's keys.", "issuer", mode="livemax")
+        self._ci_keys_failures = self._counter(
+            "ci_keys_failures", "Fetches of a CI issuer's keys that failed.", "issuer"
+        )
+        self._ci_failures_told: dict[str, int] = {}
         self._pending: dict[tuple[Counter, tuple[str, ...]], float] = {}
         self._processor_told = 0.0
         self._watches = stages
@@ -77,7 +83,7 @@ class Metrics:
         """Stands around telling who asks, on the loop."""
         return self._watches.decide
 
-    def observe(self, connections: int, tokens: Iterable[TokenHealth]) -> None:
+    def observe(self, connections: int, tokens: Iterable[TokenHealth], issuers: Iterable[IssuerKeys] = ()) -> None:
         """Write down what was counted, and what is so at this moment."""
         pending, self._pending = self._pending, {}
         for (counter, labels), by in pending.items():
@@ -94,6 +100,15 @@ class Metrics:
         for token in tokens:
             self._token_ready.labels(token.name).set(token.state.value == "ready")
             self._token_restarts.labels(token.name).set(token.restarts)
+        for keys in issuers:
+            self._observe_issuer(keys)
+
+    def _observe_issuer(self, keys: IssuerKeys) -> None:
+        if keys.age is not None:
+            self._ci_keys_age.labels(keys.issuer).set(keys.age)
+        told = self._ci_failures_told.get(keys.issuer, 0)
+        self._ci_keys_failures.labels(keys.issuer).inc(keys.failures - told)
+        self._ci_failures_told[keys.issuer] = keys.failures
 
     def text(self) -> bytes:
         """All of it in the text format, summed over the workers; reads files."""
@@ -111,5 +126,5 @@ class Metrics:
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"{PREFIX}_{name}", meaning, labels, registry=self.registry)
 
-    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
-        return Gauge(f"{PREFIX}_{name}", meaning, labels, registry=self.registry, multiprocess_mode="livesum")
+    def _gauge(self, name: str, meaning: str, *labels: str, mode: Literal["livesum", "livemax"] = "livesum") -> Gauge:
+        return Gauge(f"{PREFIX}_{name}", meaning, labels, registry=self.registry, multiprocess_mode=mode)

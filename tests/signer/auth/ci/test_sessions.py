@@ -20,7 +20,9 @@ class TestSession:
         clock.advance(minutes=14, seconds=59)
         assert site.use(session) == 200
         clock.advance(seconds=1)
-        assert site.use(session) == 401
+        reply = site.application.ask("GET", "/v1/keys", f"Bearer {session}")
+        assert (reply.status_code, reply.json()["code"]) == (401, "credentials-expired")
+        assert site.use(session[:-7] + "0000000") == 401
 
     def test_one_that_was_made_while_the_clock_was_ahead_holds_no_more(self, site: CiSite, clock: ManualClock) -> None:
         clock.advance(hours=5)
