@@ -9,6 +9,7 @@ from signer.services.ci_sessions import CiSessionAdministration
 from signer.services.client_certificates import ClientCertificateAdministration
 from signer.services.floors import FloorAdministration
 from signer.services.people import PeopleAdministration
+from signer.services.policies import usable_policy
 from signer.services.policy_administration import PolicyAdministration
 from signer.services.ports import Clock
 from signer.storage.api_token_store import SqlApiTokenStore
@@ -27,7 +28,7 @@ def administration(database: Database, clock: Clock, *, client_cas: Collection[s
     identities = SqlKnownIdentities(api_tokens=SqlApiTokenStore(database=database, clock=clock), directory=people)
     return Administration(
         policies=PolicyAdministration(
-            store=SqlPolicyStore(database=database, clock=clock), identities=identities, clock=clock
+            store=SqlPolicyStore(database=database, clock=clock), identities=identities, clock=clock, read=usable_policy
         ),
         people=PeopleAdministration(store=people),
         floors=FloorAdministration(store=SqlFloorStore(database=database, clock=clock)),

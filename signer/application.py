@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from signer.artifacts import Form, UploadReader
+from signer.services.access import Access
 from signer.services.access_ports import Attempts
 from signer.services.administration import Administration
+from signer.services.admission import Admission
 from signer.services.api_tokens import ApiTokenService
 from signer.services.artifact_signing import ArtifactSigning
 from signer.services.certificates import CertificateService
@@ -50,6 +52,8 @@ class Application:
 
     authenticator: Authenticator
     attempts: Attempts
+    access: Access
+    admission: Admission
     ci: CiExchange
     artifact_signing: ArtifactSigning
     api_tokens: ApiTokenService

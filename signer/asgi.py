@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
-from signer.bootstrap import Runtime
+from signer.runtime import Runtime
 from signer.server_settings import ServerSettings
 from signer.web.app import create_app
 from signer.web.front.application import Front

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from hsm import AsyncSigner, TokenHealth, TokenPool
 from signer.administration import administration
 from signer.api_token_bootstrap import ApiTokenParts, api_token_parts
 from signer.application import Application, BodyLimit, RequestLimits
@@ -26,8 +24,9 @@ from signer.domain.client_certificates import ClientCa
 from signer.processes import is_alive, this_worker
 from signer.recorder.addresses import socket_path
 from signer.recorder.client import RecorderClient
-from signer.recorder.probe import prove
+from signer.services.access import Access
 from signer.services.administration import Administration
+from signer.services.admission import Admission
 from signer.services.adoption import Adoption
 from signer.services.artifact_signing import ArtifactSigning
 from signer.services.certificates import CertificateService
@@ -38,6 +37,7 @@ from signer.services.lifecycle import LifecycleService
 from signer.services.log_checkpoints import CheckpointSource, NewestCheckpoint
 from signer.services.log_proofs import LogProofService
 from signer.services.log_queries import LogQueryService
+from signer.services.policies import Policies, PolicySource, RolesAlone
 from signer.services.ports import (
     AsyncTokenSigner,
     Authenticator,
@@ -66,9 +66,9 @@ from signer.storage.key_store import SqlKeyStore
 from signer.storage.log_reader import SqlLogReader
 from signer.storage.on_record import signatures_on_record
 from signer.storage.people_store import SqlPeopleStore
+from signer.storage.policy_store import SqlPolicyStore
 from signer.storage.revoked_certificate_store import SqlRevokedCertificates
 from signer.storage.worker_store import SqlWorkerStore
-from signer.token import open_tokens
 from signer.witness.report import CosignedNotes, WitnessFile
 from verifier import Limits
 
@@ -86,6 +86,7 @@ class Parts:
     """Everything that has an outside; tests replace single parts."""
 
     store: KeyStore
+    policies: PolicySource
     on_record: SignaturesOnRecord
     recorder: Recorder
     tokens: TokenAccess
@@ -134,6 +135,7 @@ def sql_parts(
     log_reader = SqlLogReader(database=database)
     return Parts(
         store=SqlKeyStore(database=database, clock=clock),
+        policies=SqlPolicyStore(database=database, clock=clock),
         on_record=signatures_on_record(database),
         recorder=RecorderClient(socket_path(settings.spool.directory), working=stages.record),
         tokens=tokens,
@@ -183,6 +185,11 @@ def _methods(
     )
 
 
+def local_parts(settings: Settings, *, database: Database, tokens: TokenAccess) -> Parts:
+    """The parts of a command that works on the machine itself: it has the files, and no rule is asked about it."""
+    return replace(sql_parts(settings, database=database, tokens=tokens, clock=utc_now), policies=RolesAlone())
+
+
 def _checkpoints(settings: Settings, reader: SqlLogReader) -> CheckpointSource:
     newest = NewestNote(file=CheckpointFile(settings.log.checkpoint_file), reader=reader)
     if not settings.log.witnesses:
@@ -214,13 +221,20 @@ def build_application(settings: Settings, parts: Parts) -> Application:
         quarantine=quarantine,
         plan=_readiness_plan(settings, parts),
     )
-    certificates = CertificateService(store=parts.store, signer=signer, clock=clock, quarantine=quarantine)
-    log, proofs = _log(parts)
+    policies = Policies(store=parts.policies)
+    access = Access(policies=policies, clock=parts.clock)
+    records = _known_records(parts, policies)
+    certificates = CertificateService(
+        store=parts.store, signer=signer, clock=clock, quarantine=quarantine, access=access
+    )
+    log, proofs = _log(parts, access)
     return Application(
         authenticator=parts.authenticator,
         attempts=parts.attempts,
         ci=parts.ci(clock.now),
-        artifact_signing=_artifact_signing(settings, parts, steady, quarantine, readiness),
+        access=access,
+        admission=Admission(records=records, clock=parts.clock),
+        artifact_signing=_artifact_signing(settings, parts, records, steady, quarantine, readiness),
         api_tokens=parts.api_tokens.service,
         lifecycle=LifecycleService(
             store=parts.store,
@@ -231,9 +245,10 @@ def build_application(settings: Settings, parts: Parts) -> Application:
             clock=clock,
             timeout=timeout,
             certify=certificates.issue_first,
+            access=access,
         ),
         certificates=certificates,
-        queries=QueryService(store=parts.store),
+        queries=QueryService(store=parts.store, access=access),
         publication=PublicationService(store=parts.store),
         readiness=readiness,
         quarantine=quarantine,
@@ -265,12 +280,24 @@ def build_reconciliation(
     )
 
 
-def _artifact_signing(
-    settings: Settings, parts: Parts, clock: SteadyClock, quarantine: Quarantine, readiness: ReadinessService
-) -> ArtifactSigning:
-    records = KnownRecords(
-        store=parts.store, identities=parts.identities, on_record=parts.on_record, monotonic=parts.monotonic
+def _known_records(parts: Parts, policies: Policies) -> KnownRecords:
+    return KnownRecords(
+        store=parts.store,
+        policies=policies,
+        identities=parts.identities,
+        on_record=parts.on_record,
+        monotonic=parts.monotonic,
     )
+
+
+def _artifact_signing(
+    settings: Settings,
+    parts: Parts,
+    records: KnownRecords,
+    clock: SteadyClock,
+    quarantine: Quarantine,
+    readiness: ReadinessService,
+) -> ArtifactSigning:
     return ArtifactSigning(
         records=records,
         signer=AsyncMessageSigner(tokens=parts.token_signer),
@@ -284,10 +311,11 @@ def _artifact_signing(
     )
 
 
-def _log(parts: Parts) -> tuple[LogQueryService, LogProofService]:
+def _log(parts: Parts, access: Access) -> tuple[LogQueryService, LogProofService]:
     newest = NewestCheckpoint(parts.checkpoints)
-    proofs = LogProofService(reader=parts.log_reader, newest=newest, store=parts.store)
-    return LogQueryService(reader=parts.log_reader, newest=newest, proofs=proofs, store=parts.store), proofs
+    proofs = LogProofService(reader=parts.log_reader, newest=newest, store=parts.store, access=access)
+    queries = LogQueryService(reader=parts.log_reader, newest=newest, proofs=proofs, store=parts.store, access=access)
+    return queries, proofs
 
 
 def _signer(settings: Settings, parts: Parts) -> MessageSigner:
@@ -335,59 +363,3 @@ def _request_limits(settings: Settings) -> RequestLimits:
         read_timeout=settings.server.read_timeout,
         verifier=Limits(artifact_bytes=limits.artifact_bytes),
     )
-
-
-class Runtime:
-    """An application with its database and tokens open, in one process. Close it."""
-
-    def __init__(self, settings: Settings, *, client_cas: tuple[ClientCa, ...] = ()) -> None:
-        self._database = Database(settings.database)
-        self._pool: TokenPool = open_tokens(settings)
-        self.stages = Stages()
-        self._token_signer = AsyncSigner(self._pool, exchanging=self.stages.token, verifying=self.stages.verify)
-        parts = sql_parts(
-            settings,
-            database=self._database,
-            tokens=self._pool,
-            token_signer=self._token_signer,
-            clock=utc_now,
-            stages=self.stages,
-            client_cas=client_cas,
-        )
-        self._client_certificates, self._last_uses = parts.client_certificates, parts.api_tokens.last_uses
-        self._on_record, self._recorder = parts.on_record, parts.recorder
-        # Nothing is signed without it; only a running service has one.
-        answers = partial(prove, socket_path(settings.spool.directory), timeout=settings.signing.timeout)
-        self.application = build_application(settings, replace(parts, probes={"recorder": answers}))
-
-    def start(self) -> None:
-        """Start the token processes and the readiness proof."""
-        self._pool.start()
-        self.application.readiness.start()
-        self.application.ci.start()
-        self._last_uses.start()
-
-    def trust(self, client_cas: tuple[ClientCa, ...]) -> None:
-        """Believe the certificates of these client CAs from now on, also on open connections, and no others."""
-        self._client_certificates.trust(client_cas)
-
-    def join(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Sign on this event loop; to be called on it, once."""
-        self._token_signer.start(loop)
-
-    def leave(self) -> None:
-        """Sign on the loop no more; to be called on it when nobody waits for a signature any longer."""
-        self._recorder.close()
-        self._token_signer.close()
-
-    def health(self) -> tuple[TokenHealth, ...]:
-        """How the tokens are."""
-        return self._pool.health()
-
-    def close(self) -> None:
-        """Stop the proof, the token processes and the database connections."""
-        self.application.readiness.close()
-        self._last_uses.close()
-        self._pool.close()
-        self._on_record.close()
-        self._database.close()

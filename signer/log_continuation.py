@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from signer.bootstrap import build_application, sql_parts, utc_now
+from signer.bootstrap import build_application, local_parts, utc_now
 from signer.config import Settings
 from signer.domain.identity import Identity, Role
 from signer.domain.keys import UNBOUNDED, Key, Purpose, VersionState
@@ -81,7 +81,7 @@ def continue_log(settings: Settings, directory: Path, *, old_note: bytes, reason
             log.tell_leaf(LeafDraft(type=LogEvent.LOG_CONTINUED, actor=ACTOR, members=members))
             suspended = suspend_all(log.connection, utc_now())
             end_all_sessions(log.connection, utc_now())
-        application = build_application(settings, sql_parts(settings, database=database, tokens=pool, clock=utc_now))
+        application = build_application(settings, local_parts(settings, database=database, tokens=pool))
         _change_keys(store, application.lifecycle)
         with logged(database, utc_now) as log:
             told = told_key_members(store, origin)

@@ -18,7 +18,7 @@ from hsm import TokenPool
 from hsm.algorithms import Algorithm
 from hsm.errors import TokenError
 from hsm.mechanisms import can_generate, can_sign
-from signer.bootstrap import build_application, sql_parts, utc_now
+from signer.bootstrap import build_application, local_parts, utc_now
 from signer.config import Settings
 from signer.domain.identity import Identity, Role
 from signer.domain.keys import Key, Purpose
@@ -182,7 +182,7 @@ def _make_keys(
     made: list[str] = []
     warnings: list[str] = []
     failure: TokenError | None = None
-    application = build_application(settings, sql_parts(settings, database=database, tokens=pool, clock=utc_now))
+    application = build_application(settings, local_parts(settings, database=database, tokens=pool))
     store = SqlKeyStore(database=database, clock=utc_now)
     identity = Identity(name=ACTOR, role=Role.ADMINISTRATOR)
     for token in names:

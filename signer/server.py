@@ -15,7 +15,6 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
-from signer.bootstrap import Runtime
 from signer.config import Settings
 from signer.domain.client_certificates import ClientCa
 from signer.domain.credentials import PeerKind
@@ -23,6 +22,7 @@ from signer.errors import ClientCaUnusable, ConfigurationInvalid, LogMissing
 from signer.logs import configure_logging
 from signer.recorder.setup import Setup
 from signer.recorder.supervision import RecorderSupervisor
+from signer.runtime import Runtime
 from signer.server_settings import MAX_SOCKET_PATH_BYTES, ServerSettings, Tls
 from signer.storage.checkpoint_file import CheckpointFile
 from signer.storage.database import Database

@@ -15,6 +15,7 @@ class Role(StrEnum):
     """What an identity is trusted with, over all keys."""
 
     ADMINISTRATOR = "administrator"  # everything
+    OPERATOR = "operator"  # manage keys and read
     SIGNER = "signer"  # sign, and read what devices and people need
     AUDITOR = "auditor"  # read only, the log too
     READER = "reader"  # read only

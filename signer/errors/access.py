@@ -39,11 +39,27 @@ class CredentialsAmbiguous(SignerError):
 
 @dataclass(eq=False, kw_only=True)
 class AccessDenied(SignerError):
-    """The identity is known and may not do this."""
+    """The identity is known and may not do this.
+
+    Attributes:
+        rule: the rule that denied it, or came closest to allowing it; None where no rule is about it.
+        condition: the member of that rule, or of the credential, which decided.
+    """
 
     code = "access-denied"
     identity: str
     reason: str
+    rule: str | None = None
+    condition: str | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class ApprovalRequired(SignerError):
+    """People have to approve this first. ``rule``: the one that says so."""
+
+    code = "approval-required"
+    key: str
+    rule: str
 
 
 @dataclass(eq=False, kw_only=True)

@@ -15,15 +15,19 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from hsm.errors import KeyMismatch, SignatureMismatch
+from signer.domain.access.actions import Action
+from signer.domain.access.deciding import decide, may_ask
+from signer.domain.access.decisions import Decision, Deny, KeyFacts, NeedsApproval
+from signer.domain.floors import VersionClaim, claim_of
 from signer.domain.identity import Identity
-from signer.domain.keys import Key, KeyVersion
+from signer.domain.keys import Key, KeyVersion, is_name
 from signer.domain.messages import ArtifactManifest
-from signer.domain.policy import decide, may_ask
 from signer.domain.records import (
     RECORD_ID_BYTES,
     Recorded,
@@ -35,13 +39,13 @@ from signer.domain.records import (
 )
 from signer.domain.refusals import RefusedCall
 from signer.domain.requests import Signature, SigningRequest
-from signer.errors import AccessDenied, ServiceBusy, SignerError, VersionQuarantined
-from signer.services.access import enforce
+from signer.errors import ApprovalRequired, KeyNotFound, ServiceBusy, SignerError, VersionQuarantined
+from signer.services.access import refusal
 from signer.services.clock import SteadyClock
-from signer.services.known_records import KnownKey, KnownRecords
+from signer.services.known_records import KnownKey, KnownPolicy, KnownRecords
 from signer.services.ports import Recorder
 from signer.services.signing import AsyncMessageSigner, signing_key
-from signer.services.signing_refusals import at_its_limit, reason_of, signing_version
+from signer.services.signing_refusals import at_its_limit, below_floor, reason_of, signing_version
 from signer.services.stages import Stages
 
 # The first time, and at most twice again where keys or access change meanwhile.
@@ -71,14 +75,19 @@ class SigningCall:
 
 @dataclass(slots=True, eq=False)
 class _Job:
-    """A call on its way. What ``decided`` set holds for one round; ``result`` ends it."""
+    """A call on its way. What ``decided`` set holds for one round; ``result`` ends it.
+
+    ``denied``: what the record is told of a refusal by the rules, which is not always what the caller is.
+    """
 
     call: SigningCall
     digest: str
     key: Key = field(init=False)
     version: KeyVersion = field(init=False)
     rule: str = field(init=False)
+    claim: VersionClaim | None = field(init=False)
     revision: int = field(init=False)
+    denied: str | None = None
     result: Result | None = None
 
     @property
@@ -119,15 +128,26 @@ class ArtifactSigning:
         Returns the revision of keys and access under which it may. Raises ``AccessDenied``, ``KeyNotFound`` or
         ``CredentialsRejected``.
         """
-        known = await self._stages.decide.over(self._records.key(key_name))
+        policy = await self._stages.decide.over(self._records.policy())
         # What is returned stands for the identity as well, and that was proved before the revision was asked for.
         await self._records.confirm_unless_proved(identity)
-        try:
-            enforce(identity, may_ask(identity, known.key))
-        except AccessDenied as error:
-            self._recorder.refuse(RefusedCall(identity=identity.name, key=key_name, reason=error.reason))
-            raise
+        if isinstance(self._asked(policy, identity, KeyFacts(name=key_name)), Deny):
+            # Never by what was only remembered: it may have been true once.
+            policy = await self._records.present_policy()
+            self._require_asking(policy, identity, KeyFacts(name=key_name))
+        known = await self._stages.decide.over(self._records.key(key_name))
+        self._require_asking(policy, identity, KeyFacts(name=key_name, purpose=known.key.purpose))
         return known.revision
+
+    def _asked(self, policy: KnownPolicy, identity: Identity, key: KeyFacts) -> Decision:
+        return may_ask(policy.policy, identity, Action.SIGN, key=key, at=self._clock())
+
+    def _require_asking(self, policy: KnownPolicy, identity: Identity, key: KeyFacts) -> None:
+        decision = self._asked(policy, identity, key)
+        if isinstance(decision, Deny):
+            if is_name(key.name):
+                self._recorder.refuse(RefusedCall(identity=identity.name, key=key.name, reason=decision.reason))
+            raise refusal(policy.policy, identity, key.name, decision, at=self._clock())
 
     async def sign(self, call: SigningCall) -> Signature:
         """A signature over the manifest by the key's active version, on record.
@@ -176,39 +196,55 @@ class ArtifactSigning:
         for job in jobs:
             try:
                 try:
-                    await self._decide(job, await self._records.key(job.call.key))
+                    await self._decide(job, await self._records.policy(), self._records.key)
                 except SignerError:
                     # Never by what was only remembered: it may have been true once.
-                    await self._decide(job, await self._records.present_key(job.call.key))
+                    job.denied = None
+                    await self._decide(job, await self._records.present_policy(), self._records.present_key)
             except SignerError as error:
                 job.result = error
-                self._tell(job.call, error)
+                self._tell(job)
             else:
                 going_on.append(job)
         if not going_on:
             return [], {}
         return going_on, await self._records.signatures({job.place for job in going_on})
 
-    def _tell(self, call: SigningCall, error: SignerError) -> None:
+    def _tell(self, job: _Job) -> None:
         """Have a refusal by policy put on record; others are about keys, and say nothing of who asked."""
-        if isinstance(error, AccessDenied):
+        call = job.call
+        if job.denied is not None and is_name(call.key):
             self._recorder.refuse(
                 RefusedCall(
                     identity=call.identity.name,
                     key=call.key,
-                    reason=error.reason,
+                    reason=job.denied,
                     request_id=call.request_id,
                     manifest_sha256=call.request.manifest.sha256,
                 )
             )
 
-    async def _decide(self, job: _Job, known: KnownKey) -> None:
-        call = job.call
-        if call.access_revision is not None and call.access_revision != known.revision:
+    async def _decide(self, job: _Job, policy: KnownPolicy, key_of: Callable[[str], Awaitable[KnownKey]]) -> None:
+        call, now = job.call, self._clock()
+        known: KnownKey | None = None
+        facts = KeyFacts(name=call.key)
+        with suppress(KeyNotFound):
+            known = await key_of(call.key)
+            facts = KeyFacts(name=call.key, purpose=known.key.purpose)
+        if call.access_revision is not None and (known is None or call.access_revision != known.revision):
             await self._records.confirm(call.identity)
-        job.rule = enforce(call.identity, decide(call.identity, known.key, call.request)).rule
-        job.version = signing_version(known.key, now=self._clock(), tolerance=self._tolerance)
-        job.key, job.revision = known.key, known.revision
+        decision = decide(policy.policy, call.identity, Action.SIGN, key=facts, request=call.request, at=now)
+        if isinstance(decision, Deny):
+            job.denied = decision.reason
+            raise refusal(policy.policy, call.identity, call.key, decision, at=now)
+        if known is None:
+            raise KeyNotFound(key=call.key)
+        if isinstance(decision, NeedsApproval):
+            raise ApprovalRequired(key=call.key, rule=decision.rule)
+        job.rule, job.claim = decision.rule, claim_of(call.key, decision.floors)
+        job.version = signing_version(known.key, now=now, tolerance=self._tolerance)
+        # Whichever of the two is older is what this was decided under.
+        job.key, job.revision = known.key, min(known.revision, policy.revision)
 
     async def _sign(self, jobs: Sequence[_Job], made: dict[Place, bytes], deadline: float) -> None:
         """Have signed what is not on record, each manifest once; what fails ends the jobs that need it."""
@@ -252,13 +288,19 @@ class ArtifactSigning:
                 case Stale():
                     self._records.told(outcome.access_revision)
                 case Refused():
-                    job.result = await self._refused(job, outcome.reason)
+                    job.result = await self._refused(job, outcome)
                 case _:
                     job.result = outcome
 
-    async def _refused(self, job: _Job, reason: Refusal) -> Exception:
+    async def _refused(self, job: _Job, refused: Refused) -> Exception:
+        reason = refused.reason
         if reason is Refusal.NOT_RECORDABLE:
             return RuntimeError("what was signed has no form as a record")
+        if refused.unmet is not None and job.claim is not None:
+            below = below_floor(job.call.key, job.claim, refused.unmet)
+            job.denied = f"the rule {job.rule} does not allow it: version: {below.version} against {below.floor}"
+            self._tell(job)
+            return below
         try:
             # Read anew: what refused is in it, and whoever asks next is told so without the token.
             known = await self._records.read(job.call.key)
@@ -284,6 +326,7 @@ def _entry(job: _Job, signature: bytes) -> SignatureEntry:
         seen=seen_of(call.request),
         identity=call.identity.name,
         signature=signature,
+        claim=job.claim,
     )
 
 

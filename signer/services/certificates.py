@@ -40,7 +40,7 @@ from signer.domain.lifecycle import TRANSITIONS, Step
 from signer.domain.messages import CertificateContent, CertificateRequestContent
 from signer.domain.timestamps import rfc3339
 from signer.errors import CertificateNotFound, SignerError, VersionQuarantined
-from signer.services.access import require
+from signer.services.access import Access
 from signer.services.clock import RecordedClock
 from signer.services.ports import Certificate, KeyStore
 from signer.services.signing import MessageSigner, pinned, signing_key
@@ -78,11 +78,13 @@ class CertificateService:
         signer: MessageSigner,
         clock: RecordedClock,
         quarantine: Callable[[Key, KeyVersion], None],
+        access: Access,
     ) -> None:
         self._store = store
         self._signer = signer
         self._clock = clock
         self._quarantine = quarantine
+        self._access = access
 
     def current(self, name: str, number: int) -> Certificate:
         """The newest certificate of the version; raises ``CertificateNotFound``."""
@@ -97,7 +99,7 @@ class CertificateService:
 
         Raises ``StepNotAllowed``, ``CertificateRejected``, ``VersionExpired`` or a ``hsm.errors.TokenError``.
         """
-        require(identity, Action.ADMINISTER)
+        self._access.require(identity, Action.MANAGE, name)
         return self._issue(identity.name, name, number, parameters)
 
     def issue_first(self, actor: str, name: str, number: int) -> tuple[str, ...]:
@@ -115,7 +117,7 @@ class CertificateService:
 
         Raises as ``issue`` does.
         """
-        require(identity, Action.ADMINISTER)
+        self._access.require(identity, Action.MANAGE, name)
         now = self._clock.now()
         key = self._store.key(name)
         version = require_state(key, key.version(number), CertificateStep.REQUEST)
@@ -140,7 +142,7 @@ class CertificateService:
 
         Raises ``StepNotAllowed`` or ``CertificateRejected``.
         """
-        require(identity, Action.ADMINISTER)
+        self._access.require(identity, Action.MANAGE, name)
         now = self._clock.now()
         key = self._store.key(name)
         version = require_state(key, key.version(number), CertificateStep.IMPORT)

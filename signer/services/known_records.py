@@ -1,7 +1,8 @@
-"""Keys, identities and signatures on record, as a worker last read them, all under one revision of keys and access.
+"""The policy, keys, identities and signatures on record, as a worker last read them, all under one revision of access.
 
-A key is remembered until the revision moves. Whoever decides by a remembered key says under which revision, and the
-recorder refuses what was decided under another one: so a record that is stale here can cost a turn, and nothing else.
+A key, and the policy, are remembered until the revision moves. Whoever decides by them says under which revision, and
+the recorder refuses what was decided under another one: so a record that is stale here can cost a turn, and nothing
+else.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from signer.domain.access.policy import Policy
 from signer.domain.identity import Identity
 from signer.domain.keys import Key
+from signer.services.policies import Policies
 from signer.services.ports import Identities, KeyStore, SignaturesOnRecord
 
 # How old the revision may be where nothing else has told it, in seconds.
@@ -26,6 +29,14 @@ class KnownKey:
     revision: int
 
 
+@dataclass(frozen=True, slots=True)
+class KnownPolicy:
+    """The rules, and the revision of access that they are no older than."""
+
+    policy: Policy
+    revision: int
+
+
 class KnownRecords:
     """For one event loop."""
 
@@ -33,22 +44,34 @@ class KnownRecords:
         self,
         *,
         store: KeyStore,
+        policies: Policies,
         identities: Identities,
         on_record: SignaturesOnRecord,
         monotonic: Callable[[], float],
     ) -> None:
         self._store = store
+        self._policies = policies
         self._identities = identities
         self._on_record = on_record
         self._monotonic = monotonic
         self._known: dict[str, KnownKey] = {}
+        self._policy: KnownPolicy | None = None
         self._revision: int | None = None
         self._told_at = 0.0
 
+    async def policy(self) -> KnownPolicy:
+        """The policy; raises ``PolicyInvalid`` or what its store raises."""
+        await self._ask_where_old()
+        return self._policy or await self._read_policy()
+
+    async def present_policy(self) -> KnownPolicy:
+        """The policy as it is in force now, read only if anything has changed since it was."""
+        self.told(await self._on_record.access_revision())
+        return self._policy or await self._read_policy()
+
     async def key(self, name: str) -> KnownKey:
         """The key; raises ``KeyNotFound`` or what the database raises."""
-        if self._revision is None or self._monotonic() - self._told_at > MAX_AGE:
-            self.told(await self._on_record.access_revision())
+        await self._ask_where_old()
         return self._known.get(name) or await self.read(name)
 
     async def present_key(self, name: str) -> KnownKey:
@@ -61,6 +84,17 @@ class KnownRecords:
         key, revision = await asyncio.to_thread(self._store.key_at, name)
         self.told(revision)
         self._known[name] = known = KnownKey(key, revision)
+        return known
+
+    async def _ask_where_old(self) -> None:
+        if self._revision is None or self._monotonic() - self._told_at > MAX_AGE:
+            self.told(await self._on_record.access_revision())
+
+    async def _read_policy(self) -> KnownPolicy:
+        revision = self._revision or 0
+        known = KnownPolicy(await asyncio.to_thread(self._policies.present), revision)
+        if revision == self._revision:  # else it may have been read before what moved the revision
+            self._policy = known
         return known
 
     async def confirm(self, identity: Identity) -> None:
@@ -88,4 +122,5 @@ class KnownRecords:
         if revision != self._revision:
             self._revision = revision
             self._known.clear()
+            self._policy = None
             self._identities.forget()

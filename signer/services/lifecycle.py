@@ -36,7 +36,7 @@ from signer.errors import (
     NotInEveryToken,
     TokenNotConfigured,
 )
-from signer.services.access import require
+from signer.services.access import Access
 from signer.services.clock import RecordedClock
 from signer.services.key_pairs import KeyPairMaker, KeyPairSelector
 from signer.services.ports import KeyStore, NewKey, NewVersion, TokenAccess, VersionChange
@@ -69,7 +69,7 @@ class StepResult:
 class LifecycleService:
     """The steps. Safe for threads and for several processes: the store decides every race."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (all that it uses, by keyword)
         self,
         *,
         store: KeyStore,
@@ -80,6 +80,7 @@ class LifecycleService:
         clock: RecordedClock,
         timeout: float,
         certify: Certify,
+        access: Access,
     ) -> None:
         self._store = store
         self._tokens = tokens
@@ -87,6 +88,7 @@ class LifecycleService:
         self._clock = clock
         self._timeout = timeout
         self._certify = certify
+        self._access = access
         self._signer = signer
         self._pairs = pairs
 
@@ -104,7 +106,7 @@ class LifecycleService:
         self, identity: Identity, name: str, *, validity: Validity, selector: KeyPairSelector | None = None
     ) -> StepResult:
         """The next version, generated or adopted: published so that devices learn it, not signing yet."""
-        require(identity, Action.ADMINISTER)
+        self._access.require(identity, Action.MANAGE, name)
         self._clock.now()
         key = self._store.key(name)
         version = self._new_version(key.tokens, validity, selector)
@@ -119,8 +121,8 @@ class LifecycleService:
     def _first_version(
         self, identity: Identity, request: NewKeyRequest, *, selector: KeyPairSelector | None
     ) -> StepResult:
-        require(identity, Action.ADMINISTER)
         name = checked_name(request.unverified_name)
+        self._access.require_new(identity, name)
         algorithm = checked_algorithm(request.unverified_algorithm, request.purpose)
         tokens = self._configured(request.tokens)
         self._clock.now()
@@ -158,7 +160,7 @@ class LifecycleService:
 
     def rotate(self, identity: Identity, name: str) -> StepResult:
         """The next version signs from now on; the one that signed verifies on."""
-        require(identity, Action.ADMINISTER)
+        self._access.require(identity, Action.MANAGE, name)
         self._clock.now()
         key = self._store.key(name)
         following, active = key.in_state(VersionState.NEXT), key.active
@@ -191,7 +193,7 @@ class LifecycleService:
 
         Where another version took its place in the meantime, it comes back as a previous one.
         """
-        require(identity, Action.ADMINISTER)
+        self._access.require(identity, Action.MANAGE, name)
         self._clock.now()
         key = self._store.key(name)
         version = key.version(number)
@@ -213,7 +215,7 @@ class LifecycleService:
 
         May be repeated where a token did not answer: the version stays ``destroying`` until all have.
         """
-        require(identity, Action.ADMINISTER)
+        self._access.require(identity, Action.MANAGE, name)
         self._clock.now()
         key = self._store.key(name)
         version = key.version(number)
@@ -241,7 +243,7 @@ class LifecycleService:
         return StepResult(key=self._store.change(key, [change], [event]), warnings=tuple(warnings))
 
     def _step(self, identity: Identity, name: str, number: int, step: Step, done: EventType) -> StepResult:
-        require(identity, Action.ADMINISTER)
+        self._access.require(identity, Action.MANAGE, name)
         if step is not Step.DISABLE:
             # Whatever the clock says, a key can be switched off at once.
             self._clock.now()

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from signer.domain.access.actions import Action
 from signer.domain.identity import Identity
 from signer.domain.leaves import LogEvent, search_columns
-from signer.domain.policy import may_prove
 from signer.domain.requests import Checked
 from signer.errors import LogBeyondCheckpoint, LogDamaged, LogEntryNotFound, LogNotWitnessed
-from signer.services.access import enforce
+from signer.services.access import Access
 from signer.services.log_checkpoints import NewestCheckpoint, PublishedCheckpoint
 from signer.services.log_leaves import RecentLeaves
 from signer.services.log_tree import LogTree, Path
@@ -68,10 +68,11 @@ class ConsistencyProof:
 class LogProofService:
     """Makes proofs for one process. Safe for threads."""
 
-    def __init__(self, *, reader: LogReader, newest: NewestCheckpoint, store: KeyStore) -> None:
+    def __init__(self, *, reader: LogReader, newest: NewestCheckpoint, store: KeyStore, access: Access) -> None:
         self._reader = reader
         self._newest = newest
         self._store = store
+        self._access = access
         self._tree = LogTree(reader.stored_hashes)
         self._leaves = RecentLeaves(reader=reader, tree=self._tree)
 
@@ -111,7 +112,7 @@ class LogProofService:
         ``witnessed``: under the newest checkpoint that witnesses signed. Raises ``AccessDenied``, ``KeyNotFound``,
         ``LogEntryNotFound`` or ``LogNotWitnessed``.
         """
-        enforce(identity, may_prove(identity))
+        self._access.require(identity, Action.READ, key)
         self._store.key(key)
         newest = self._newest()
         query = LeafQuery(

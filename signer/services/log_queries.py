@@ -15,7 +15,7 @@ from signer.domain.identity import Identity
 from signer.domain.leaves import search_columns
 from signer.domain.log_keys import log_verifier_keys
 from signer.errors import LogBeyondCheckpoint, LogDamaged
-from signer.services.access import require
+from signer.services.access import Access
 from signer.services.log_checkpoints import NewestCheckpoint
 from signer.services.log_proofs import LogProofService
 from signer.services.ports import KeyStore, LeafQuery, LogEntry, LogReader
@@ -42,11 +42,13 @@ class LogQueryService:
         newest: NewestCheckpoint,
         proofs: LogProofService,
         store: KeyStore,
+        access: Access,
     ) -> None:
         self._reader = reader
         self._newest = newest
         self._proofs = proofs
         self._store = store
+        self._access = access
 
     def checkpoint(self) -> bytes:
         """The newest checkpoint, a signed note."""
@@ -69,7 +71,7 @@ class LogQueryService:
 
     def bundle(self, identity: Identity, tile: Tile) -> bytes:
         """A bundle of entries, full or partial; raises ``LogBeyondCheckpoint``."""
-        require(identity, Action.READ_LOG)
+        self._access.require(identity, Action.READ_LOG)
         self._require_covered(tile)
         leaves = tile.leaves
         found = self._reader.leaves(leaves.start, leaves.stop)
@@ -78,7 +80,7 @@ class LogQueryService:
 
     def entries(self, identity: Identity, query: LeafQuery) -> Page:
         """The leaves that are wanted, in order, as far as the newest checkpoint covers them."""
-        require(identity, Action.READ_LOG)
+        self._access.require(identity, Action.READ_LOG)
         size = self._newest().size
         # One more than is shown: whether there is another page.
         found = self._reader.find(replace(query, limit=query.limit + 1)) if query.first < size else []

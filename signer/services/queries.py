@@ -10,7 +10,7 @@ from signer.domain.identity import Identity
 from signer.domain.keys import Key
 from signer.domain.publication import public_key_pem
 from signer.errors import KeyNotFound
-from signer.services.access import require
+from signer.services.access import Access
 from signer.services.ports import KeyStore
 from signer.services.signing import pinned
 
@@ -18,17 +18,18 @@ from signer.services.signing import pinned
 class QueryService:
     """Reads. Each question is asked for an identity and raises ``AccessDenied`` where that may not read."""
 
-    def __init__(self, *, store: KeyStore) -> None:
+    def __init__(self, *, store: KeyStore, access: Access) -> None:
         self._store = store
+        self._access = access
 
     def keys(self, identity: Identity) -> tuple[Key, ...]:
-        """All keys by name."""
-        require(identity, Action.READ)
-        return tuple(_told(key) for key in self._store.all_keys() if key.existing)
+        """All keys that the identity may know of, by name."""
+        may_read = self._access.readable(identity)
+        return tuple(_told(key) for key in self._store.all_keys() if key.existing and may_read(key.name))
 
     def key(self, identity: Identity, name: str) -> Key:
         """One key with its versions; raises ``KeyNotFound``, also for a key whose pair was never made."""
-        require(identity, Action.READ)
+        self._access.require(identity, Action.READ, name)
         key = self._store.key(name)
         if not key.existing:
             raise KeyNotFound(key=name)
@@ -44,7 +45,7 @@ class QueryService:
 
     def events(self, identity: Identity, *, after: int, limit: int, key: str | None) -> tuple[RecordedEvent, ...]:
         """At most ``limit`` events with an id greater than ``after``, oldest first; ``key``: of this key only."""
-        require(identity, Action.READ_LOG)
+        self._access.require(identity, Action.READ_LOG)
         return self._store.events(after=after, limit=limit, key=key)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from signer.domain.floors import FloorUnmet, VersionClaim
 from signer.domain.keys import Key, KeyVersion, VersionState
 from signer.domain.recording import refusal
 from signer.domain.records import Refusal
@@ -16,6 +17,8 @@ from signer.errors import (
     VersionExpired,
     VersionNotYetValid,
     VersionQuarantined,
+    VersionStepTooLarge,
+    VersionTooOld,
 )
 
 
@@ -52,6 +55,28 @@ def reason_of(key: Key, refused: Refusal, *, now: datetime) -> SignerError:
         case Refusal.CLOCK_BEHIND if version.last_signed_at is not None:
             return ClockMovedBack(now=now, newest=version.last_signed_at)
     return StateChanged(key=key.name)
+
+
+def below_floor(key: str, claim: VersionClaim, unmet: FloorUnmet) -> VersionTooOld | VersionStepTooLarge:
+    """The error for a version that the recorder compared with its floor and refused."""
+    floor = unmet.floor
+    if unmet.too_far:
+        return VersionStepTooLarge(
+            key=key,
+            device_type=unmet.device_type,
+            payload_type=unmet.payload_type,
+            version=claim.version,
+            floor=floor.version,
+            max_step=claim.max_step or 0,
+        )
+    return VersionTooOld(
+        key=key,
+        device_type=unmet.device_type,
+        payload_type=unmet.payload_type,
+        version=claim.version,
+        floor=floor.version,
+        order=floor.order.value,
+    )
 
 
 def _nobody_signs(key: Key) -> SignerError:

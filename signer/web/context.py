@@ -10,7 +10,6 @@ from signer.application import Application
 from signer.domain.access.actions import Action
 from signer.domain.credentials import Credentials, Peer, PeerKind
 from signer.domain.identity import Identity
-from signer.services.access import require
 from signer.web.documents import encoded
 from signer.web.environ import IDENTITY
 
@@ -34,10 +33,10 @@ def _credentials() -> Credentials:
     return Credentials(peer=peer, authorization=request.headers.get("Authorization"))
 
 
-def authorised(action: Action) -> Identity:
-    """The caller, proved and allowed to do this."""
+def authorised(action: Action, key: str | None = None) -> Identity:
+    """The caller, proved and allowed to do this, with this key."""
     identity = authenticated()
-    require(identity, action)
+    service().access.require(identity, action, key)
     return identity
 
 

@@ -23,7 +23,7 @@ CREATED = 201
 
 def public_keys(key: str) -> Response:
     """What a device should trust now: JSON, or with ``Accept: application/x-pem-file`` a PEM bundle."""
-    authorised(Action.READ)
+    authorised(Action.READ, key)
     publication = service().publication.public_keys(key)
     if _preferred(JSON_MEDIA_TYPE, PEM_MEDIA_TYPE) == JSON_MEDIA_TYPE:
         return answer(publication_document(publication))
@@ -32,26 +32,26 @@ def public_keys(key: str) -> Response:
 
 def show_certificate(key: str, number: int) -> Response:
     """The certificate with its chain."""
-    authorised(Action.READ)
+    authorised(Action.READ, key)
     return _certificate(key, number, service().certificates.current(key, number))
 
 
 def issue_certificate(key: str, number: int) -> Response:
     """Make a self-signed certificate."""
-    identity = authorised(Action.ADMINISTER)
+    identity = authorised(Action.MANAGE, key)
     body = parsed(CertificateBody, json_body())
     return _certificate(key, number, service().certificates.issue(identity, key, number, body.parameters), CREATED)
 
 
 def import_certificate(key: str, number: int) -> Response:
     """Body: the certificate that a CA returned in PEM, then its issuers in order."""
-    identity = authorised(Action.ADMINISTER)
+    identity = authorised(Action.MANAGE, key)
     return _certificate(key, number, service().certificates.take(identity, key, number, json_body()))
 
 
 def request_certificate(key: str, number: int) -> Response:
     """Make a certificate signing request."""
-    identity = authorised(Action.ADMINISTER)
+    identity = authorised(Action.MANAGE, key)
     body = parsed(CertificateRequestBody, json_body())
     made = service().certificates.request(identity, key, number, body.parameters)
     if _preferred(PEM_MEDIA_TYPE, JSON_MEDIA_TYPE) == JSON_MEDIA_TYPE:

@@ -26,7 +26,7 @@ CREATED = 201
 
 def create_key() -> Response:
     """Create a key, or adopt a pair as its first version."""
-    identity = authorised(Action.ADMINISTER)
+    identity = authenticated()
     body = parsed(NewKeyBody, json_body())
     new = NewKeyRequest(
         unverified_name=body.name,
@@ -42,7 +42,7 @@ def create_key() -> Response:
 
 
 def list_keys() -> Response:
-    """All keys by name."""
+    """All keys that the caller may know of, by name."""
     return answer({"keys": [key_document(key) for key in service().queries.keys(authenticated())]})
 
 
@@ -58,7 +58,7 @@ def public_key(key: str, number: int) -> Response:
 
 def prepare_version(key: str) -> Response:
     """Prepare the next version."""
-    identity = authorised(Action.ADMINISTER)
+    identity = authorised(Action.MANAGE, key)
     body = parsed(PrepareBody, json_body())
     selector = body.adopt.selector if body.adopt else None
     outcome = service().lifecycle.prepare(identity, key, validity=body.validity, selector=selector)
@@ -87,7 +87,7 @@ def enable_version(key: str, number: int) -> Response:
 
 def destroy_version(key: str, number: int) -> Response:
     """Remove the pair from the tokens, for ever."""
-    identity = authorised(Action.ADMINISTER)
+    identity = authorised(Action.MANAGE, key)
     body = parsed(DestroyBody, json_body())
     outcome = service().lifecycle.destroy(identity, key, number, confirmation=body.confirmation)
     return _outcome(outcome)

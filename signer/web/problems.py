@@ -133,6 +133,12 @@ WORDINGS: Mapping[type[Exception], Wording] = {
         hint="send one of them",
     ),
     errors.AccessDenied: Wording(status=403, detail="{reason}"),
+    errors.ApprovalRequired: Wording(
+        status=403,
+        transient=True,
+        detail="the rule {rule} asks for approvals before the key {key} does this",
+        hint="have it approved, then send the same request again",
+    ),
     errors.PolicyInvalid: Wording(status=422, detail="the policy cannot be used: {problems}"),
     errors.ApiTokenNameTaken: Wording(
         status=409,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
 from signer.domain.access.actions import Action
+from signer.services.access import Extent
 
 KEYS = "/v1/keys"
 KEY = f"{KEYS}/{{key}}"
@@ -41,15 +42,19 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 class Route:
     """A method on a path.
 
-    ``action``: what its caller must be allowed to do; None asks for nothing. ``for_all_proved``: whoever has proved who
-    they are may, whatever else they may do. ``for_listed_addresses``: whoever has an address that the settings list
-    needs no credentials.
+    Attributes:
+        action: what its caller must be allowed to do; None asks for nothing.
+        extent: with how many keys, for an action that is done with one: the one of the path, or where it names none,
+            some or all.
+        for_all_proved: whoever has proved who they are may, whatever else they may do.
+        for_listed_addresses: whoever has an address that the settings list needs no credentials.
     """
 
     method: str
     path: str
     name: str
     action: Action | None
+    extent: Extent = Extent.ONE
     in_front: bool = False
     for_all_proved: bool = False
     for_listed_addresses: bool = False
@@ -63,6 +68,11 @@ class Route:
     def flask_rule(self) -> str:
         """The path in Flask's words."""
         return _PARAMETER.sub(r"<\1>", self.path).replace("<number>", "<version:number>")
+
+    @property
+    def names_key(self) -> bool:
+        """Whether its path names a key."""
+        return "{key}" in self.path
 
     @property
     def internal(self) -> bool:
@@ -79,8 +89,8 @@ def _front(method: str, path: str, name: str, action: Action | None) -> Route:
     return Route(method=method, path=path, name=name, action=action, in_front=True)
 
 
-def _flask(method: str, path: str, name: str, action: Action | None) -> Route:
-    return Route(method=method, path=path, name=name, action=action)
+def _flask(method: str, path: str, name: str, action: Action | None, extent: Extent = Extent.ONE) -> Route:
+    return Route(method=method, path=path, name=name, action=action, extent=extent)
 
 
 def _hashes(path: str, name: str) -> Route:
@@ -94,22 +104,30 @@ ROUTES: tuple[Route, ...] = (
     _front("POST", "/v1/auth/ci", "exchange_ci_token", None),
     _front("GET", "/healthz", "healthz", None),
     _front("GET", "/readyz", "readyz", None),
-    Route(method="GET", path="/metrics", name="metrics", action=Action.READ, in_front=True, for_listed_addresses=True),
-    _flask("GET", KEYS, "list_keys", Action.READ),
-    _flask("POST", KEYS, "create_key", Action.ADMINISTER),
+    Route(
+        method="GET",
+        path="/metrics",
+        name="metrics",
+        action=Action.READ,
+        extent=Extent.ALL,
+        in_front=True,
+        for_listed_addresses=True,
+    ),
+    _flask("GET", KEYS, "list_keys", Action.READ, Extent.SOME),
+    _flask("POST", KEYS, "create_key", Action.MANAGE, Extent.SOME),
     _flask("GET", KEY, "show_key", Action.READ),
     _flask("GET", f"{KEY}/public-keys", "public_keys", Action.READ),
-    _flask("POST", f"{KEY}/rotate", "rotate_key", Action.ADMINISTER),
-    _flask("POST", VERSIONS, "prepare_version", Action.ADMINISTER),
+    _flask("POST", f"{KEY}/rotate", "rotate_key", Action.MANAGE),
+    _flask("POST", VERSIONS, "prepare_version", Action.MANAGE),
     _flask("GET", f"{VERSION}/public-key", "public_key", Action.READ),
-    _flask("POST", f"{VERSION}/retire", "retire_version", Action.ADMINISTER),
-    _flask("POST", f"{VERSION}/disable", "disable_version", Action.ADMINISTER),
-    _flask("POST", f"{VERSION}/enable", "enable_version", Action.ADMINISTER),
-    _flask("POST", f"{VERSION}/destroy", "destroy_version", Action.ADMINISTER),
+    _flask("POST", f"{VERSION}/retire", "retire_version", Action.MANAGE),
+    _flask("POST", f"{VERSION}/disable", "disable_version", Action.MANAGE),
+    _flask("POST", f"{VERSION}/enable", "enable_version", Action.MANAGE),
+    _flask("POST", f"{VERSION}/destroy", "destroy_version", Action.MANAGE),
     _flask("GET", f"{VERSION}/certificate", "show_certificate", Action.READ),
-    _flask("POST", f"{VERSION}/certificate", "issue_certificate", Action.ADMINISTER),
-    _flask("PUT", f"{VERSION}/certificate", "import_certificate", Action.ADMINISTER),
-    _flask("POST", f"{VERSION}/csr", "request_certificate", Action.ADMINISTER),
+    _flask("POST", f"{VERSION}/certificate", "issue_certificate", Action.MANAGE),
+    _flask("PUT", f"{VERSION}/certificate", "import_certificate", Action.MANAGE),
+    _flask("POST", f"{VERSION}/csr", "request_certificate", Action.MANAGE),
     _flask("GET", "/v1/events", "list_events", Action.READ_LOG),
     _flask("GET", POLICY, "show_policy", Action.READ_LOG),
     _flask("POST", POLICY, "apply_policy", Action.ADMINISTER),

@@ -295,6 +295,7 @@ class TestComposition:
 
     POINTS: ClassVar[dict[str, str]] = {
         "signer.bootstrap": "puts the service together",
+        "signer.runtime": "opens what the service needs and closes it",
         "signer.api_token_bootstrap": "puts together what API tokens need",
         "signer.ci_bootstrap": "puts together what gives sessions to CI jobs",
         "signer.administration": "puts together what administers access",

@@ -23,6 +23,7 @@ from signer.storage.log_append import append, lock_head
 from signer.storage.log_reader import SqlLogReader
 from tests.support.databases import migrate, settings
 from tests.support.memory_log import MemoryCheckpoints, signature_leaf
+from tests.support.roles import access_by_roles
 from verifier.log import LogDemand, LogTrust, parsed_leaf, verify_proof
 
 from .measure import machine
@@ -69,7 +70,12 @@ def measure(size: int) -> str:
         reader = SqlLogReader(database=database)
         head = reader.head()
         checkpoints.note = checkpoints.key.signed(head.size, head.root)
-        proofs = LogProofService(reader=reader, newest=NewestCheckpoint(checkpoints), store=None)  # type: ignore[arg-type]
+        proofs = LogProofService(
+            reader=reader,
+            newest=NewestCheckpoint(checkpoints),
+            store=None,  # type: ignore[arg-type]
+            access=access_by_roles(),
+        )
         texts(proofs, range(size - max(BATCHES), size))
         line = [
             each(max(CALLS // batch, 10), lambda batch=batch: texts(proofs, range(size - batch, size)), batch)  # type: ignore[misc]

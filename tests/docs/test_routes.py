@@ -7,16 +7,20 @@ from collections.abc import Iterator
 
 import pytest
 
+from signer.domain.access.actions import KEY_ACTIONS
 from signer.domain.identity import Role
-from signer.domain.policy import ROLE_ACTIONS
-from signer.web.routes import ROUTES
+from signer.services.access import Extent
+from signer.web.routes import ROUTES, Route
 from tests.docs.application import KEY, Application, application
 from tests.docs.pages import DOCS, ROOT, quoted, section, sections
+from tests.support.roles import ROLE_ACTIONS
 
 PAGE = "api/routes.md"
 ANYONE = "anyone"
+PROVED = "anyone with credentials"
+EXTENTS = {Extent.ONE: "", Extent.SOME: " of some key", Extent.ALL: " of every key"}
 _ROUTE = re.compile(r"`(GET|POST|PUT|PATCH|DELETE) (/\S*)`")
-_WHO = re.compile(r"^- \*Who\*: (?:`(\w+)`|(anyone))\.$")
+_WHO = re.compile(r"^- \*Who\*: (.+)\.$")
 # The names of path parameters on the page, by their names in the code.
 PARAMETERS = {"number": "n"}
 
@@ -29,28 +33,43 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
 
 
 def _documented() -> dict[str, str]:
-    """Each documented route, such as ``GET /v1/keys``, and the least role, or ``anyone``."""
+    """Each documented route, such as ``GET /v1/keys``, and what its line says of who may."""
     found = {}
     for item in sections(PAGE):
         route = _ROUTE.fullmatch(item.heading)
         if route:
             (who,) = (match for line in item.lines if (match := _WHO.match(line)))
-            found[f"{route[1]} {route[2]}"] = who[1] or who[2]
+            found[f"{route[1]} {route[2]}"] = who[1]
     return found
 
 
 DOCUMENTED = _documented()
 
 
-def _real() -> set[str]:
+def _real() -> dict[str, Route]:
     def written(match: re.Match[str]) -> str:
         return "{" + PARAMETERS.get(match[1], match[1]) + "}"
 
-    return {f"{route.method} {re.sub('{([^}]+)}', written, route.path)}" for route in ROUTES}
+    return {f"{route.method} {re.sub('{([^}]+)}', written, route.path)}": route for route in ROUTES}
 
 
-def test_every_route_is_documented_and_every_documented_route_exists() -> None:
-    assert set(DOCUMENTED) == _real()
+REAL = _real()
+
+
+def _who(route: Route) -> str:
+    if route.action is not None:
+        return f"`{route.action}`{EXTENTS[route.extent]}"
+    return PROVED if route.for_all_proved else ANYONE
+
+
+def test_every_route_is_documented_with_who_may_and_every_documented_route_exists() -> None:
+    assert {name: _who(route) for name, route in REAL.items()} == DOCUMENTED
+
+
+def test_an_action_that_is_done_with_a_key_says_with_which() -> None:
+    for route in ROUTES:
+        if route.action in KEY_ACTIONS:
+            assert route.names_key is (route.extent is Extent.ONE), route.path
 
 
 @pytest.mark.parametrize("route", DOCUMENTED)
@@ -69,9 +88,9 @@ def test_a_route_has_an_example_that_calls_it(route: str) -> None:
 
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("route", DOCUMENTED)
-def test_a_route_refuses_lesser_roles_and_no_others(service: Application, route: str, role: Role) -> None:
-    least = frozenset() if DOCUMENTED[route] == ANYONE else ROLE_ACTIONS[Role(DOCUMENTED[route])]
-    allowed = ROLE_ACTIONS[role] >= least
+def test_a_route_refuses_roles_that_may_not_and_no_others(service: Application, route: str, role: Role) -> None:
+    action = REAL[route].action
+    allowed = action is None or action in ROLE_ACTIONS[role]
     assert (_status(service, route, service.credentials[role]) != 403) is allowed
 
 
@@ -94,7 +113,7 @@ def test_the_roles_are_listed_with_what_they_may_do() -> None:
 
 
 def test_every_route_that_another_page_names_exists() -> None:
-    real = {re.sub(r"\{\w+\}", "{}", route) for route in _real()}
+    real = {re.sub(r"\{\w+\}", "{}", route) for route in REAL}
     for page in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]:
         for method, path in _ROUTE.findall(page.read_text(encoding="utf-8")):
             assert re.sub(r"\{\w+\}", "{}", f"{method} {path.partition('?')[0]}") in real, (page, method, path)

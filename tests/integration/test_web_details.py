@@ -17,9 +17,9 @@ import pytest
 
 from signer.bootstrap import CREDENTIAL_CACHE_SECONDS
 from signer.domain.identity import Role
-from signer.domain.policy import ROLE_ACTIONS
 from tests.artifacts import ArtifactBuilder
 from tests.integration.running import POLL_SECONDS, START_SECONDS, Installation, initialise, running, start, stop
+from tests.support.roles import ROLE_ACTIONS
 
 ARTIFACT = ArtifactBuilder().build()
 SIGN = "/v1/keys/p256/signatures"
@@ -61,17 +61,17 @@ REQUESTS = {
         method="POST", path="/v1/keys/p256/artifacts", body=ARTIFACT, least=Role.SIGNER, status=200
     ),
     "creating a key": Request(
-        method="POST", path="/v1/keys", body=b'{"name":"p256","algorithm":"ecdsa-p256"}', least=Role.ADMINISTRATOR,
+        method="POST", path="/v1/keys", body=b'{"name":"p256","algorithm":"ecdsa-p256"}', least=Role.OPERATOR,
         status=409,
     ),
-    "rotating": Request(method="POST", path="/v1/keys/p256/rotate", least=Role.ADMINISTRATOR, status=409),
-    "retiring": Request(method="POST", path="/v1/keys/p256/versions/1/retire", least=Role.ADMINISTRATOR, status=409),
+    "rotating": Request(method="POST", path="/v1/keys/p256/rotate", least=Role.OPERATOR, status=409),
+    "retiring": Request(method="POST", path="/v1/keys/p256/versions/1/retire", least=Role.OPERATOR, status=409),
     "destroying": Request(
         method="POST", path="/v1/keys/p256/versions/1/destroy", body=b'{"confirmation":"p256"}',
-        least=Role.ADMINISTRATOR, status=409,
+        least=Role.OPERATOR, status=409,
     ),
     "issuing a certificate": Request(
-        method="POST", path="/v1/keys/p256/versions/1/certificate", body=b'{"days":0}', least=Role.ADMINISTRATOR,
+        method="POST", path="/v1/keys/p256/versions/1/certificate", body=b'{"days":0}', least=Role.OPERATOR,
         status=400,
     ),
 }  # fmt: skip

@@ -46,7 +46,7 @@ def entry(version_id: int, manifest: object = "one", **changes: Any) -> Signatur
         "algorithm": "ecdsa-p256",
         "fingerprint": "f" * 64,
         "access_revision": 0,
-        "rule": "role signer",
+        "rule": "role-signer",
         "manifest_sha256": digest(manifest),
         "checked": Checked.MANIFEST,
         "seen": {},

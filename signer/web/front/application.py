@@ -15,10 +15,10 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequen
 from typing import Any
 
 from signer.application import Application
+from signer.domain.access.actions import SIGNING_ACTIONS
 from signer.domain.credentials import PeerKind
 from signer.domain.identity import Identity
 from signer.errors import CredentialsMissing, EncodingNotSupported, MethodNotAllowed, RouteNotFound
-from signer.services.access import require
 from signer.web.front.bridge import Bridge
 from signer.web.front.ci import CiHandlers
 from signer.web.front.deadline import Deadline
@@ -109,8 +109,10 @@ class Front:
         request.route = route.name
         if route.asks_who and not (route.for_listed_addresses and self._is_listed(request.peer.address)):
             request.identity = await self._authenticated(request)
-            if route.action is not None:
-                require(request.identity, route.action)
+            # Whether somebody may ask for a signature is for its handler, which has refusals put on record.
+            if route.action is not None and route.action not in SIGNING_ACTIONS:
+                key = match.values[0] if route.names_key else None
+                await self._application.admission.require(request.identity, route.action, key, route.extent)
         encoding = request.header(b"content-encoding")
         if encoding is not None and encoding.strip().lower() not in ("", "identity"):
             raise EncodingNotSupported(encoding=encoding)

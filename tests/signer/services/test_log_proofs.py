@@ -10,7 +10,6 @@ import pytest
 
 from signer.domain.identity import Identity, Role
 from signer.errors import (
-    AccessDenied,
     KeyNotFound,
     LogBeyondCheckpoint,
     LogDamaged,
@@ -24,6 +23,7 @@ from signer.services.log_checkpoints import NewestCheckpoint
 from signer.services.log_proofs import LogProofService
 from signer.services.log_tree import LogTree
 from tests.support.memory_log import MemoryCheckpoints, MemoryLog, NoteKey, log_of, signature_leaf
+from tests.support.roles import access_by_roles
 from verifier.log import EMPTY_ROOT, LogDemand, LogTrust, leaf_hash, verify_consistency, verify_inclusion, verify_proof
 
 READER = Identity(name="api-token:console", role=Role.READER)
@@ -51,6 +51,7 @@ class Readers:
             reader=self.log,
             newest=NewestCheckpoint(self.checkpoints),
             store=Keys(),  # type: ignore[arg-type]
+            access=access_by_roles(),
         )
 
     @property
@@ -198,10 +199,11 @@ class TestOfAManifest:
         with pytest.raises(KeyNotFound):
             self.asked(made, key="other")
 
-    def test_a_role_that_may_neither_read_nor_sign_is_refused(self, made: Readers) -> None:
-        stranger = Identity(name="stranger", role="owner")  # type: ignore[arg-type]
-        with pytest.raises(AccessDenied):
-            made.proofs.of_manifest(stranger, manifest_sha256="0" * 64, key="firmware", version=None)
+    @pytest.mark.parametrize("key", ["firmware", "other"])
+    def test_who_may_not_know_of_the_key_is_told_that_there_is_none(self, made: Readers, key: str) -> None:
+        stranger = Identity(name="stranger", role="owner")
+        with pytest.raises(KeyNotFound):
+            made.proofs.of_manifest(stranger, manifest_sha256="0" * 64, key=key, version=None)
 
 
 def flip(hashes: list[bytes], index: int) -> None:
@@ -252,6 +254,7 @@ def test_a_log_without_a_checkpoint_proves_nothing() -> None:
         reader=log_of(3),
         newest=NewestCheckpoint(MemoryCheckpoints()),
         store=Keys(),  # type: ignore[arg-type]
+        access=access_by_roles(),
     )
     with pytest.raises(LogMissing):
         proofs.of_index(0, None)

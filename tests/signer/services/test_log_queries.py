@@ -16,6 +16,7 @@ from signer.services.log_proofs import LogProofService
 from signer.services.log_queries import LogQueryService, Page
 from signer.services.ports import LeafQuery, LogEntry
 from tests.support.memory_log import MemoryCheckpoints, MemoryLog, log_of, moment, signature_leaf
+from tests.support.roles import access_by_roles
 from verifier.log import Tile, bundle_entries, open_checkpoint
 
 ADMIN, AUDITOR, SIGNER, READER = (
@@ -28,12 +29,14 @@ SIZE = 300
 
 def queries(log: MemoryLog, checkpoints: MemoryCheckpoints) -> LogQueryService:
     newest = NewestCheckpoint(checkpoints)
-    proofs = LogProofService(reader=log, newest=newest, store=None)  # type: ignore[arg-type]
+    access = access_by_roles()
+    proofs = LogProofService(reader=log, newest=newest, store=None, access=access)  # type: ignore[arg-type]
     return LogQueryService(
         reader=log,
         newest=newest,
         proofs=proofs,
         store=None,  # type: ignore[arg-type]
+        access=access,
     )
 
 

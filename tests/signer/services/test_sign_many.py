@@ -317,5 +317,5 @@ def test_the_request_is_named_in_its_record(house: House) -> None:
     with recorder(house, look):
         house.sign_many([call(seen_head(), request_id="abc123")])
     (entry,) = seen
-    assert (entry.request_id, entry.identity, entry.rule) == ("abc123", SIGNER.name, "role signer")
+    assert (entry.request_id, entry.identity, entry.rule) == ("abc123", SIGNER.name, "role-signer")
     assert entry.seen["artifact"] == "release-1"

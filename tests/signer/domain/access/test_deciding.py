@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from signer.domain.access.actions import KEY_ACTIONS, SIGNING_ACTIONS, Action
-from signer.domain.access.canonical import digest, policy_of, rule_document
+from signer.domain.access.canonical import digest, rule_document
 from signer.domain.access.deciding import may_ask, may_everywhere, may_somewhere, readable
 from signer.domain.access.decisions import Allow, Deny, KeyFacts, NeedsApproval
-from signer.domain.access.roles import ROLE_ACTIONS, role_rules
 from signer.domain.identity import Identity, Role
 from signer.domain.keys import Purpose
+from tests.support.roles import ROLE_ACTIONS, ROLE_RULES
 
 from .cases import BUILD, NOW, decided, head_seen, manifest_seen, policy, rule, scoped
 
@@ -253,7 +253,7 @@ class TestSomeKeysAndAll:
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("action", Action)
 def test_the_roles_are_rules(role: Role, action: Action) -> None:
-    rules = policy_of(role_rules(), revision=1)
+    rules = ROLE_RULES
     key = "firmware" if action in KEY_ACTIONS else None
     decision = decided(rules, manifest_seen(), who=Identity(name="api-token:x", role=role), action=action, key=key)
     assert isinstance(decision, Allow) is (action in ROLE_ACTIONS[role])

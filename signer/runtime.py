@@ -1,0 +1,73 @@
+"""A running service in one process: what is opened at its start and closed at its end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from functools import partial
+
+from hsm import AsyncSigner, TokenHealth, TokenPool
+from signer.bootstrap import build_application, sql_parts, utc_now
+from signer.config import Settings
+from signer.domain.client_certificates import ClientCa
+from signer.recorder.addresses import socket_path
+from signer.recorder.probe import prove
+from signer.services.stages import Stages
+from signer.storage.database import Database
+from signer.token import open_tokens
+
+
+class Runtime:
+    """An application with its database and tokens open, in one process. Close it."""
+
+    def __init__(self, settings: Settings, *, client_cas: tuple[ClientCa, ...] = ()) -> None:
+        self._database = Database(settings.database)
+        self._pool: TokenPool = open_tokens(settings)
+        self.stages = Stages()
+        self._token_signer = AsyncSigner(self._pool, exchanging=self.stages.token, verifying=self.stages.verify)
+        parts = sql_parts(
+            settings,
+            database=self._database,
+            tokens=self._pool,
+            token_signer=self._token_signer,
+            clock=utc_now,
+            stages=self.stages,
+            client_cas=client_cas,
+        )
+        self._client_certificates, self._last_uses = parts.client_certificates, parts.api_tokens.last_uses
+        self._on_record, self._recorder = parts.on_record, parts.recorder
+        # Nothing is signed without it; only a running service has one.
+        answers = partial(prove, socket_path(settings.spool.directory), timeout=settings.signing.timeout)
+        self.application = build_application(settings, replace(parts, probes={"recorder": answers}))
+
+    def start(self) -> None:
+        """Start the token processes and the readiness proof."""
+        self._pool.start()
+        self.application.readiness.start()
+        self.application.ci.start()
+        self._last_uses.start()
+
+    def trust(self, client_cas: tuple[ClientCa, ...]) -> None:
+        """Believe the certificates of these client CAs from now on, also on open connections, and no others."""
+        self._client_certificates.trust(client_cas)
+
+    def join(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Sign on this event loop; to be called on it, once."""
+        self._token_signer.start(loop)
+
+    def leave(self) -> None:
+        """Sign on the loop no more; to be called on it when nobody waits for a signature any longer."""
+        self._recorder.close()
+        self._token_signer.close()
+
+    def health(self) -> tuple[TokenHealth, ...]:
+        """How the tokens are."""
+        return self._pool.health()
+
+    def close(self) -> None:
+        """Stop the proof, the token processes and the database connections."""
+        self.application.readiness.close()
+        self._last_uses.close()
+        self._pool.close()
+        self._on_record.close()
+        self._database.close()
