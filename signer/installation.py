@@ -27,18 +27,22 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hsm.initialisation import initialise_token
+from signer.administration import administration
 from signer.api_token_bootstrap import api_token_service
 from signer.bootstrap import utc_now
 from signer.config import load_settings
+from signer.domain.access.presets import init_text
 from signer.domain.api_tokens import NewApiToken
 from signer.domain.identity import Role
 from signer.errors import ConfigurationInvalid
 from signer.log_creation import create_log
 from signer.server_settings import MAX_SOCKET_PATH_BYTES, ServerSettings
+from signer.services.policy_administration import PolicyProposal
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
 from signer.storage.first_policy import first_policy
 
+ACTOR = "artifact-signer init"
 CONFIG_NAME = "artifact-signer.toml"
 LOG_KEY_NAME = "log.vkey"
 TOKEN_LABEL = "artifact-signer"  # noqa: S105  (a PKCS#11 token's label, no secret)
@@ -281,7 +285,9 @@ def _make_database(directory: Path, config: Path) -> None:
         store = SqlApiTokenStore(database=database, clock=utc_now)
         name = f"admin-{secrets.token_hex(3)}" if store.name_taken("admin") else "admin"
         new = NewApiToken(name=name, role=Role.ADMINISTRATOR.value)
-        token = api_token_service(store, utc_now).create(new, actor="artifact-signer init").text
+        token = api_token_service(store, utc_now).create(new, actor=ACTOR).text
+        proposal = PolicyProposal(text=init_text(name), reason=f"{name} may do everything, a build may be tried")
+        administration(database, utc_now).policies.apply(proposal, actor=ACTOR)
     finally:
         database.close()
     write_secret(directory / "admin.token", token + "\n")
