@@ -71,7 +71,7 @@ def told(
     beginning = position.beginning and ((kind == CREATED and index == 0) or kind == IMPORTED)
     if kind in SIGNATURES:
         found += _signature(leaf, index, at, expectations)
-    elif leaf.get("emergency") is True:
+    elif leaf.get("emergency") is True or _broke_glass(leaf):
         found.append(Finding(kind=Kind.EMERGENCY, index=index, why=kind, leaf=leaf))
     elif kind not in SILENT and not beginning and not (expectations and expectations.expects_change(leaf)):
         found.append(Finding(kind=Kind.CHANGE, index=index, why=kind, leaf=leaf))
@@ -85,6 +85,11 @@ def _signature(leaf: dict[str, Any], index: int, at: datetime, expectations: Exp
         return []
     kind = Kind.EMERGENCY if emergency else Kind.SIGNATURE
     return [Finding(kind=kind, index=index, why=misfit or "signed in an emergency", leaf=leaf)]
+
+
+def _broke_glass(leaf: dict[str, Any]) -> bool:
+    after = leaf.get("after")
+    return isinstance(after, dict) and after.get("break_glass") is True
 
 
 def _type(kind: object) -> str:

@@ -1,5 +1,7 @@
 """People, the identities that are theirs, and groups, in SQL.
 
+An API token that was made for a person says so in its own row, for life; other identities are assigned, and taken back.
+
 Each change moves the revision of access: what was known of identities anywhere is looked up again.
 """
 
@@ -11,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from signer.domain.api_tokens import KIND
 from signer.domain.events import Event
 from signer.domain.people import PERSON_PREFIX, Group, Membership, Person
 from signer.errors import (
@@ -28,6 +31,7 @@ from signer.storage.access import move_access_revision
 from signer.storage.access_tables import group_members, groups, identity_people, people
 from signer.storage.database import Database, retried
 from signer.storage.log_transaction import logged
+from signer.storage.tables import api_tokens
 
 _MEMBERS = select(group_members.c.group_name, group_members.c.member)
 
@@ -184,14 +188,20 @@ class SqlPeopleStore:
 
 
 def _holder(connection: Connection, identity: str) -> str | None:
-    query = select(identity_people.c.person).where(identity_people.c.identity == identity)
-    person: str | None = connection.execute(query).scalar_one_or_none()
-    return person
+    kind, _, name = identity.partition(":")
+    person: str | None = None
+    if kind == KIND:
+        person = connection.execute(select(api_tokens.c.person).where(api_tokens.c.name == name)).scalar()
+    assigned = select(identity_people.c.person).where(identity_people.c.identity == identity)
+    return person if person is not None else connection.execute(assigned).scalar()
 
 
 def _assigned(connection: Connection) -> dict[str, str]:
     rows = connection.execute(select(identity_people.c.identity, identity_people.c.person))
-    return {row.identity: row.person for row in sorted(rows, key=lambda row: row.identity)}
+    found = {row.identity: row.person for row in rows}
+    tokens = connection.execute(select(api_tokens.c.name, api_tokens.c.person).where(api_tokens.c.person.is_not(None)))
+    found |= {f"{KIND}:{row.name}": row.person for row in tokens}
+    return dict(sorted(found.items()))
 
 
 def _require_person(connection: Connection, name: str) -> Row[Any]:

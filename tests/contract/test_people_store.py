@@ -24,6 +24,7 @@ from signer.storage.access import access_revision
 from signer.storage.database import Database
 from signer.storage.log_reader import SqlLogReader
 from signer.storage.people_store import SqlPeopleStore
+from tests.support.api_token_rows import add_api_token
 from tests.support.clock import ManualClock
 from tests.support.databases import Opener
 
@@ -85,6 +86,16 @@ def test_each_change_is_a_leaf_and_moves_the_revision(town: Town, sentence: str)
     revision, size = town.state()
     STEPS[sentence](town.store)
     assert town.state() == (revision + 1, size + 1)
+
+
+def test_an_api_token_that_was_made_for_somebody_is_theirs(town: Town) -> None:
+    add_api_token(town.database, "hers", "signer", person="ada")
+    assert town.store.person("ada").identities == ("api-token:hers", CI)
+    assert town.store.membership("api-token:hers") == MEMBERSHIPS[CI]
+    with pytest.raises(IdentityAssigned):
+        town.store.assign("api-token:hers", "ada", CHANGED)
+    with pytest.raises(IdentityNotAssigned):
+        town.store.unassign("api-token:hers", CHANGED)
 
 
 REFUSED: dict[str, tuple[Callable[[SqlPeopleStore], object], type[SignerError]]] = {

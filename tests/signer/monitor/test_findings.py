@@ -110,6 +110,16 @@ def test_a_signature_of_a_bare_manifest_has_no_name_that_fits(tmp_path: Path) ->
 def test_without_rules_only_emergencies_are_told(tmp_path: Path) -> None:
     assert one(leaf(actor="anybody"), None) == []
     assert [found.kind for found in one(leaf(emergency=True), None)] == ["emergency"]
+
+
+def test_a_policy_that_was_applied_past_what_guards_it_is_told_whatever_is_expected(tmp_path: Path) -> None:
+    path = tmp_path / "expected.toml"
+    path.write_text('version = 1\n[[changes]]\nname = "policies"\ntypes = ["policy-applied"]\n')
+    expected = load_expectations(path)
+    assert one(leaf("policy-applied", after={"revision": 2}), expected) == []
+    for expectations in (expected, None):
+        found = one(leaf("policy-applied", after={"revision": 2, "break_glass": True}), expectations)
+        assert [each.kind for each in found] == ["emergency"]
     assert [found.why for found in one(leaf(), rules(tmp_path, "version = 1"))] == ["no signature is expected"]
 
 

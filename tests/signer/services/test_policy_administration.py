@@ -9,6 +9,7 @@ import pytest
 
 from signer.administration import administration
 from signer.domain.access.presets import ROLES_TEXT
+from signer.domain.api_tokens import scope_of
 from signer.errors import (
     PolicyChanged,
     PolicyInvalid,
@@ -21,7 +22,7 @@ from signer.services.administration import Administration
 from signer.services.policy_administration import PolicyProposal
 from signer.storage.database import Database
 from tests.support.api_token_rows import add_api_token, revoke_api_token
-from tests.support.clock import ManualClock
+from tests.support.clock import START, ManualClock
 from tests.support.databases import Opener
 
 ACTOR = "api-token:boss"
@@ -57,6 +58,9 @@ def office(open_database: Opener, clock: ManualClock) -> Office:
     for name, role in (("boss", "administrator"), ("clerk", "signer"), ("left", "administrator"), ("ada-token", "x")):
         add_api_token(database, name, role)
     revoke_api_token(database, "left")
+    add_api_token(database, "over", "administrator", expires_at=START)
+    narrow = scope_of(["firmware"], ["sign"])
+    add_api_token(database, "narrow", "administrator", scope=narrow)
     made = Office(database, administration(database, clock))
     people = made.services.people
     people.create("ada", display=None, email=None, actor=ACTOR)
@@ -90,6 +94,12 @@ REFUSED: dict[str, tuple[Callable[[Office], object], type[SignerError]]] = {
     ),
     "one in which a revoked token administers": (
         lambda it: it.apply(rules(("l", "api-token:left", "administer"))), PolicyLocksOut,
+    ),
+    "one in which a token administers that has ended": (
+        lambda it: it.apply(rules(("o", "api-token:over", "administer"))), PolicyLocksOut,
+    ),
+    "one in which a token administers that is for signing": (
+        lambda it: it.apply(rules(("n", "api-token:narrow", "administer"))), PolicyLocksOut,
     ),
     "one in which a token administers that nobody has": (
         lambda it: it.apply(rules(("n", "api-token:nobody", "administer"))), PolicyLocksOut,
@@ -140,7 +150,7 @@ def test_who_lost_the_only_credential_that_administers_is_counted_no_more(office
     office.services.people.disable("ada", reason="left", actor=ACTOR)
     with pytest.raises(PolicyLocksOut) as refusal:
         office.apply(APPLIED["a person may, who has a valid token"])
-    assert refusal.value.looked_at == 2
+    assert refusal.value.looked_at == 3
 
 
 def test_a_look_says_what_would_change_for_whom_and_changes_nothing(office: Office) -> None:
