@@ -34,10 +34,12 @@ from signer.answers import (
     refusal,
     signing_key,
 )
+from signer.client_credentials import CERTIFICATE_VARIABLE, KEY_VARIABLE, REFUSED_HINT, ClientCertificate
 
 VARIABLES = ("ARTIFACT_SIGNER_URL", "ARTIFACT_SIGNER_API_TOKEN", "ARTIFACT_SIGNER_API_TOKEN_FILE",
              "ARTIFACT_SIGNER_CA_FILE", "ARTIFACT_SIGNER_TIMEOUT", "ARTIFACT_SIGNER_LOG_KEY_FILE",
-             "ARTIFACT_SIGNER_CI_TOKEN", "ARTIFACT_SIGNER_CI_AUDIENCE")  # fmt: skip
+             "ARTIFACT_SIGNER_CI_TOKEN", "ARTIFACT_SIGNER_CI_AUDIENCE",
+             CERTIFICATE_VARIABLE, KEY_VARIABLE)  # fmt: skip
 UPLOAD_CHUNK_BYTES = 1 << 18
 DEFAULT_TIMEOUT_SECONDS = 150.0
 MAX_TIMEOUT_SECONDS = 86400.0
@@ -59,20 +61,25 @@ class IncomingArtifact:
 class ClientSettings:
     """Where the service is and how to prove who asks. The token is never in ``repr``.
 
-    ``api_token``: an API token or a session; None where nothing was given.
+    ``api_token``: an API token or a session; None where nothing was given. ``certificate``: shown in the handshake.
     """
 
     url: str
     api_token: str | None
     ca_file: Path | None
     timeout: float = DEFAULT_TIMEOUT_SECONDS
+    certificate: ClientCertificate | None = None
 
     def __repr__(self) -> str:
         return f"ClientSettings(url={self.url!r}, ca_file={self.ca_file!r})"
 
     def without_token(self, timeout: float) -> ClientSettings:
         """The same service, asked as nobody."""
-        return replace(self, api_token=None, timeout=timeout)
+        return replace(self, api_token=None, certificate=None, timeout=timeout)
+
+    def with_certificate(self, certificate: ClientCertificate) -> ClientSettings:
+        """The same service, asked by who has this certificate and by nobody else."""
+        return replace(self, api_token=None, certificate=certificate)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> ClientSettings:
@@ -88,6 +95,7 @@ class ClientSettings:
             api_token=_api_token(environment),
             ca_file=Path(ca_file) if ca_file else None,
             timeout=_timeout(environment.get("ARTIFACT_SIGNER_TIMEOUT")),
+            certificate=ClientCertificate.from_environment(environment),
         )
 
 
@@ -123,11 +131,18 @@ class Client:
     """Talks to one service. Use as a context manager."""
 
     def __init__(self, settings: ClientSettings) -> None:
-        trust = _trust(settings.ca_file)
+        context = _trust(settings.ca_file)
+        if settings.certificate is not None:
+            settings.certificate.load(context)
         self._timeout = settings.timeout
+        self._failed_hint = None if settings.certificate is None else REFUSED_HINT
         with _translated():
             url = httpx.URL(settings.url)
             plain = url.scheme == "http"
+            if plain and settings.certificate is not None:
+                raise ClientError(
+                    sentence="a client certificate is shown over https only, and ARTIFACT_SIGNER_URL begins with http"
+                )
             if plain and not is_loopback(url.host):
                 raise ClientError(
                     sentence=f"ARTIFACT_SIGNER_URL would send the API token to {url.host} in plain text",
@@ -138,7 +153,7 @@ class Client:
                 # A proxy of the environment would get the API token in plain text.
                 trust_env=not plain,
                 headers=_headers(settings),
-                verify=trust,
+                verify=context,
                 timeout=settings.timeout,
             )
 
@@ -228,7 +243,7 @@ class Client:
     @contextmanager
     def _answer(self, method: str, path: str, expected: str, **options: Any) -> Iterator[httpx.Response]:
         """A success of this media type, its body unread; everything else is raised."""
-        with _translated(), self._http.stream(method, path, **options) as response:
+        with _translated(self._failed_hint), self._http.stream(method, path, **options) as response:
             content_type = response.headers.get("Content-Type", "")
             kind = media_type(content_type)
             if response.status_code not in SUCCESSES:
@@ -256,7 +271,7 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(failed_hint: str | None = None) -> Iterator[None]:
     try:
         yield
     except httpx.TimeoutException as error:
@@ -270,6 +285,6 @@ def _translated() -> Iterator[None]:
             hint="is it running, and are ARTIFACT_SIGNER_URL and ARTIFACT_SIGNER_CA_FILE right?",
         ) from error
     except httpx.HTTPError as error:
-        raise ClientError(sentence=f"the connection to the service failed: {error}") from error
+        raise ClientError(sentence=f"the connection to the service failed: {error}", hint=failed_hint) from error
     except httpx.InvalidURL as error:
         raise ClientError(sentence=f"ARTIFACT_SIGNER_URL is not a URL: {error}") from error

@@ -32,6 +32,8 @@ CLIENT_VARIABLES = frozenset(
         "URL",
         "API_TOKEN",
         "API_TOKEN_FILE",
+        "CLIENT_CERTIFICATE",
+        "CLIENT_KEY",
         "CA_FILE",
         "CONFIG",
         "LOG_KEY_FILE",

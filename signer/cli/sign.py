@@ -20,6 +20,7 @@ from signer.artifacts import Form, UploadReader
 from signer.cli.connection import connected, json_option
 from signer.cli.output import note, show_json, terminal
 from signer.client import Client
+from signer.client_credentials import ClientCertificate
 from signer.errors import SignedAlready
 from signer.kept_checkpoints import KeptCheckpoints, kept_below, patient
 from signer.log_trust import NamedLog, log_trust
@@ -37,6 +38,7 @@ WITNESS_SECONDS = 60.0
 LONGEST_WAIT_SECONDS = 3600.0
 STANDARD_INPUT = Path("-")
 PROOF_SUFFIX = ".tlog-proof"
+PEM_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,7 @@ class _Order:
         proof: where to write the proof.
         trust: the log that has to have signed it, and how many of which witnesses.
         witness_wait: seconds to wait for those.
+        certificate: who asks, in the place of whom the environment says.
     """
 
     key: str
@@ -55,6 +58,7 @@ class _Order:
     proof: Path | None
     trust: LogTrust | None
     witness_wait: float
+    certificate: ClientCertificate | None
 
     @property
     def awaits_witnesses(self) -> bool:
@@ -88,6 +92,15 @@ class _Order:
     show_default=True,
     metavar="SECONDS",
     help="how long to wait for them",
+)
+@click.option(
+    "--client-certificate",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="ask with this certificate",
+)
+@click.option(
+    "--client-key", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="its key, if not there too"
 )
 @json_option
 def sign(
@@ -125,20 +138,31 @@ def sign(
         note("the proof's checkpoint was not verified: --log-key names the key of the log")
 
 
-def _order(*, output: Path, proof: Path | None, proof_dir: Path | None, **wanted: Any) -> _Order:
+def _order(
+    *,
+    output: Path,
+    proof: Path | None,
+    proof_dir: Path | None,
+    client_certificate: Path | None,
+    client_key: Path | None,
+    **wanted: Any,
+) -> _Order:
+    if client_key is not None and client_certificate is None:
+        raise click.UsageError("--client-key needs --client-certificate")
     if proof is not None and proof_dir is not None:
         raise click.UsageError("--proof and --proof-dir exclude each other")
     place = proof_dir / f"{output.name}{PROOF_SUFFIX}" if proof_dir is not None else proof
     if place is not None and place.absolute() == output.absolute():
         raise click.UsageError("--output and --proof name the same file")
-    return _Order(output=output, proof=place, **wanted)
+    shown = None if client_certificate is None else ClientCertificate(certificate=client_certificate, key=client_key)
+    return _Order(output=output, proof=place, certificate=shown, **wanted)
 
 
 def _sign_whole(source: BinaryIO, order: _Order) -> dict[str, object]:
     upload, _ = _head(source, replace=order.replace)
     size = source.seek(0, 2)
     source.seek(0)
-    with connected() as client, _files(order) as (target, keep_proof):
+    with connected(order.certificate) as client, _files(order) as (target, keep_proof):
         returned = ReturnedArtifact(upload.manifest)
         with click.progressbar(length=size, label="sending", file=sys.stderr, hidden=not terminal()) as bar:
             sent = cast("BinaryIO", _Watched(source, bar.update))
@@ -159,7 +183,7 @@ def _sign_whole(source: BinaryIO, order: _Order) -> dict[str, object]:
 
 def _sign_by_head(source: BinaryIO, order: _Order) -> dict[str, object]:
     upload, head = _head(source, replace=order.replace)
-    with connected() as client, _files(order) as (target, keep_proof):
+    with connected(order.certificate) as client, _files(order) as (target, keep_proof):
         document = client.sign_head(order.key, head, replace=order.replace)
         encoded, signing = encoded_signature(document), signing_key_of(document)
         require_signature(upload.manifest, encoded, trust_in(client.public_key(order.key, signing.version), signing))
