@@ -175,6 +175,7 @@ class TokenOutcome(Enum):
 
     USED = auto()
     USED_BEFORE = auto()
+    TOO_MANY_SESSIONS = auto()  # of its identity, that still hold
     BEFORE_CORRECTION = auto()  # issued before the time on record was corrected, or a backup put back
 
 

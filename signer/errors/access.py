@@ -115,3 +115,11 @@ class TooManyAttempts(SignerError):
 
     code = "too-many-attempts"
     retry_after: int
+
+
+@dataclass(eq=False, kw_only=True)
+class CiSessionsExhausted(SignerError):
+    """As many sessions of the identity hold as may at the same time."""
+
+    code = "ci-sessions-exhausted"
+    identity: str

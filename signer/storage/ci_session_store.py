@@ -12,7 +12,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, select, update
+from sqlalchemy import Connection, Row, Table, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from signer.domain.ci import CiSession, TokenOutcome, TokenUse, UsedToken
@@ -29,6 +29,8 @@ from signer.storage.tables import log_leaves
 # Sessions stay a little longer than they hold, for people who ask what is going on.
 SESSION_MARGIN = timedelta(minutes=5)
 PURGED_AT_ONCE = 50
+# Of one identity at the same time. Each is in the digest that every change of access computes.
+MAX_SESSIONS = 1000
 # After these, tokens from before may be unknown here although they were used.
 FORGETFUL = (EventType.CLOCK_CORRECTED.value, LogEvent.LOG_CONTINUED.value)
 
@@ -55,6 +57,8 @@ class SqlCiSessionStore:
             corrected = _newest_correction(log.connection)
             if corrected is not None and use.issued_at < corrected:
                 return TokenOutcome.BEFORE_CORRECTION
+            if _sessions_of(log.connection, session) >= MAX_SESSIONS:
+                return TokenOutcome.TOO_MANY_SESSIONS
             if not _used_up(log.connection, use, session):
                 return TokenOutcome.USED_BEFORE
             log.connection.execute(ci_sessions.insert().values(_session_row(session)))
@@ -116,6 +120,13 @@ def _newest_correction(connection: Connection) -> datetime | None:
     query = select(log_leaves.c.at).where(log_leaves.c.type.in_(FORGETFUL)).order_by(log_leaves.c.id.desc()).limit(1)
     found: datetime | None = connection.execute(query).scalar_one_or_none()
     return found
+
+
+def _sessions_of(connection: Connection, session: CiSession) -> int:
+    """How many sessions of the same identity hold at its beginning."""
+    same = (ci_sessions.c.issuer == session.issuer, ci_sessions.c.subject == session.subject)
+    holds = (ci_sessions.c.revoked_at.is_(None), ci_sessions.c.expires_at > session.created_at)
+    return connection.execute(select(func.count()).select_from(ci_sessions).where(*same, *holds)).scalar_one()
 
 
 def _used_up(connection: Connection, use: TokenUse, session: CiSession) -> bool:

@@ -14,6 +14,12 @@ CI_WORDINGS: Mapping[type[Exception], Wording] = {
         detail="the keys that the token would verify with cannot be fetched from its issuer now",
         hint="try again with the same token and nonce; the service's log says what is wrong",
     ),
+    errors.CiSessionsExhausted: Wording(
+        status=429,
+        transient=True,
+        detail="as many sessions of {identity} hold as may at the same time",
+        hint="use a session for all that a job signs; the token is not used, it can be shown again later",
+    ),
     errors.CiSessionNotFound: Wording(
         status=404,
         detail="there is no CI session {session} that still holds",

@@ -9,12 +9,15 @@ import pytest
 from sqlalchemy import delete, func, insert, select, update
 
 from signer.domain.ci import CiSession, TokenOutcome
+from signer.domain.leaves import LeafDraft, LogEvent
 from signer.errors import AccessTampered
+from signer.storage import ci_session_store
 from signer.storage.access import access_digest, access_revision
 from signer.storage.ci_session_store import PURGED_AT_ONCE, SqlCiSessionStore, end_all_sessions
 from signer.storage.ci_tables import ci_sessions, used_ci_tokens
 from signer.storage.database import Database
 from signer.storage.key_store import SqlKeyStore
+from signer.storage.log_transaction import logged
 from tests.support import rivals
 from tests.support.clock import START, ManualClock
 from tests.support.crowd import PROCESSES, Crowd
@@ -166,6 +169,27 @@ def test_a_token_from_before_a_correction_of_the_clock_is_not_used(
     assert store.begin(early, ci_session(2, START), "j" * 64) is TokenOutcome.BEFORE_CORRECTION
     assert store.used(early.token_id) is None
     assert store.begin(token_use(2, START), ci_session(2, START), "j" * 64) is TokenOutcome.USED
+
+
+def test_an_identity_has_so_many_sessions_at_once_and_others_are_not_held_up(
+    store: SqlCiSessionStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ci_session_store, "MAX_SESSIONS", 3)
+    first, *_ = [begin(store, number) for number in range(3)]
+    fourth = token_use(4, START), ci_session(4, START), "j" * 64
+    assert store.begin(*fourth) is TokenOutcome.TOO_MANY_SESSIONS
+    assert store.used(fourth[0].token_id) is None
+    begin(store, 5, subject="1")
+    store.revoke("tests", "tests", session=first.id)
+    assert store.begin(*fourth) is TokenOutcome.USED
+
+
+def test_a_token_from_before_a_backup_was_put_back_is_not_used(store: SqlCiSessionStore, database: Database) -> None:
+    with logged(database, lambda: START) as log:
+        log.tell_leaf(LeafDraft(type=LogEvent.LOG_CONTINUED, actor="tests", members={"origin": "log.example"}))
+    early = replace(token_use(1, START), issued_at=START - timedelta(seconds=1))
+    assert store.begin(early, ci_session(1, START), "j" * 64) is TokenOutcome.BEFORE_CORRECTION
+    assert store.begin(token_use(1, START), ci_session(1, START), "j" * 64) is TokenOutcome.USED
 
 
 def test_what_is_over_is_deleted_a_little_at_a_time(

@@ -223,6 +223,23 @@ def test_all_who_know_the_nonce_get_the_same_session(place: Place) -> None:
     assert len({each.json()["session"] for each in shown}) == 1
 
 
+def test_a_revoked_session_signs_nothing_from_then_on_in_any_worker(place: Place) -> None:
+    with place.installation.http(headers={}) as client:
+        session = client.post("/v1/auth/ci", json={"token": place.github_token()}).json()["session"]
+        headers = {"Authorization": f"Bearer {session}", "Accept": "text/plain"}
+
+        def sign(name: str) -> int:
+            body = ArtifactBuilder(name=name).build()
+            return client.post("/v1/keys/firmware/signatures", content=body, headers=headers).status_code
+
+        assert [sign(f"before-{number}") for number in range(8)] == [200] * 8  # both workers know the session
+        done = place.installation.run("ci-sessions", "revoke", session.split("_")[1], "--reason", "leaked")
+        assert done.returncode == 0, done.stderr
+        assert {sign(f"after-{number}") for number in range(16)} == {401}
+    revoked = [event for event in events(place) if event["type"] == "ci-session-revoked"]
+    assert revoked[-1]["after"]["reason"] == "leaked"
+
+
 def test_an_issuer_that_hangs_delays_no_job_whose_key_is_known(place: Place) -> None:
     with place.installation.http(headers={}) as client:
         for _ in range(8):  # both workers know the key

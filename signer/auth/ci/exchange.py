@@ -30,7 +30,7 @@ from signer.auth.ci.sessions import LIFETIME, PREFIX
 from signer.auth.ci.token import UnverifiedToken
 from signer.auth.token_text import TokenText
 from signer.domain.ci import CiSession, IssuerKeys, PinnedIdentity, Profile, TokenOutcome, TokenUse, UsedToken
-from signer.errors import CiKeysUnavailable, CredentialsRejected
+from signer.errors import CiKeysUnavailable, CiSessionsExhausted, CredentialsRejected
 
 logger = logging.getLogger("artifact-signer.ci")
 
@@ -120,20 +120,24 @@ class CiExchange:
         return issuer
 
     def finish(self, presented: Presented, nonce: str | None, request_id: str) -> IssuedSession:
-        """The session; raises ``CredentialsRejected``, ``CiKeysUnavailable``, and what clock and database raise."""
+        """The session; raises ``CredentialsRejected``, ``CiKeysUnavailable``, ``CiSessionsExhausted``, and what clock
+        and database raise.
+        """
         try:
             return self._exchanged(presented, nonce)
         except TokenRefused as refused:
             raise _told(refused, presented.issuer, request_id) from None
 
     def _exchanged(self, presented: Presented, nonce: str | None) -> IssuedSession:
-        issuer, now = presented.issuer, self._now()
+        issuer = presented.issuer
         key = issuer.keys.key(presented.token.key_id)
         if key is None:
             if issuer.keys.failed or not issuer.keys.held:
                 raise CiKeysUnavailable
             raise TokenRefused(Reason.KEY_UNKNOWN, "kid")
-        claims = verified_claims(verified_payload(presented.token, key), issuer.demands, now=now)
+        payload = verified_payload(presented.token, key)
+        now = self._now()  # asks the database, so nobody's forgery gets there
+        claims = verified_claims(payload, issuer.demands, now=now)
         pinned = pinned_identity(claims, issuer.profile, issuer.identities)
         use = _use(claims, nonce)
         used = self._store.used(use.token_id)
@@ -144,6 +148,8 @@ class CiExchange:
             match self._store.begin(use, session, jti_sha256):
                 case TokenOutcome.USED:
                     return IssuedSession(text=text.text, identity=pinned.name, expires_at=session.expires_at)
+                case TokenOutcome.TOO_MANY_SESSIONS:
+                    raise CiSessionsExhausted(identity=pinned.name)
                 case TokenOutcome.BEFORE_CORRECTION:
                     raise TokenRefused(Reason.BEFORE_CLOCK_CORRECTION, "iat")
             used = self._store.used(use.token_id)
