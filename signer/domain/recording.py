@@ -9,7 +9,7 @@ entry, writes what it gathered, and commits.
    with them.
 4. Who saw no more than is on record is answered and writes nothing. Who saw more writes a record of its own over the
    same bytes. A further identity that saw no more writes one ``signature-repeated``, once.
-5. Only a new signature counts against the limit.
+5. Only a new signature counts against the limits, that of the version and those of the identity.
 6. A version that is older than the floor at one of its places is refused, a repeat too. What is recorded sets the
    floors at all of them; a repeat that writes nothing, and is above a floor, raises it with a leaf of its own.
 7. An entry whose ``record_id`` is on record was recorded before its answer was lost: it is answered, never written
@@ -26,6 +26,7 @@ from typing import Protocol
 from signer.domain.floors import Floor, FloorPlace, VersionClaim, raised, raising_draft, unmet
 from signer.domain.keys import Validity, VersionState
 from signer.domain.leaves import Leaf
+from signer.domain.limits import Counts
 from signer.domain.records import (
     Outcome,
     Recorded,
@@ -136,6 +137,7 @@ class Batch:
         versions: the versions of the entries by id; one that is missing does not exist.
         on_record: the signatures that the entries may meet, by version id and manifest digest.
         floors: at the places of the entries' versions.
+        counts: of what the entries' identities have signed, where a limit asks for it.
         new_leaves: everything to be appended, in order.
     """
 
@@ -148,6 +150,7 @@ class Batch:
     tolerance: timedelta
     new_signatures: list[NewSignature] = field(default_factory=list)
     floors: dict[FloorPlace, Floor] = field(default_factory=dict)
+    counts: Counts = field(default_factory=lambda: Counts({}))
     new_records: list[NewRecord] = field(default_factory=list)
     new_leaves: list[Leaf] = field(default_factory=list)
     moved_floors: set[FloorPlace] = field(default_factory=set)
@@ -195,9 +198,14 @@ class Batch:
         limit = version.validity.signature_limit
         if limit is not None and version.signature_count >= limit:
             return Refused(reason=Refusal.LIMIT_REACHED)
+        reached = self.counts.reached(entry.identity, entry.key, entry.limits, self.at)
+        if reached is not None:
+            reason = Refusal.COUNT_REACHED if reached.ends is None else Refusal.RATE_LIMITED
+            return Refused(reason=reason, reached=reached)
         new = SignatureOnRecord(id=self.size, signature=entry.signature, records=[])
         self._write(entry, RecordType.SIGNATURE, new)
         version.signature_count += 1
+        self.counts.add(entry.identity, entry.key, entry.limits, self.at)
         version.last_signed_at = max(self.now, version.last_signed_at or self.now)
         self.signed.add(entry.version_id)
         self.new_signatures.append(

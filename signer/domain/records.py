@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from signer.domain.access.limits import LimitDemand, LimitReached
 from signer.domain.floors import FloorUnmet, VersionClaim
 from signer.domain.leaves import LEAF_ID_BYTES, Leaf, LogEvent, SearchColumns, bounded, leaf_time
 from signer.domain.requests import Checked, SigningRequest
@@ -34,6 +35,8 @@ class Refusal(StrEnum):
     EXPIRED = "expired"
     LIMIT_REACHED = "limit-reached"
     CLOCK_BEHIND = "clock-behind"
+    RATE_LIMITED = "rate-limited"  # the identity has made all that it may for now
+    COUNT_REACHED = "count-reached"  # or ever
     VERSION_TOO_OLD = "version-too-old"
     VERSION_STEP_TOO_LARGE = "version-step-too-large"
     NOT_RECORDABLE = "not-recordable"  # what was sent has no form as a record; no caller builds such
@@ -53,6 +56,7 @@ class SignatureEntry:
         identity: who asked.
         signature: the bytes of ``manifest.sig``.
         claim: the version of what is signed, where the rule asks for one.
+        limits: how many signatures the identity may have made with the key.
     """
 
     record_id: bytes
@@ -70,6 +74,7 @@ class SignatureEntry:
     identity: str
     signature: bytes
     claim: VersionClaim | None = None
+    limits: tuple[LimitDemand, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,10 +105,16 @@ class Stale:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """Nothing was recorded: the version may not sign now. ``unmet``: the floor that was not met, where one was not."""
+    """Nothing was recorded: the version may not sign now.
+
+    Attributes:
+        unmet: the floor that was not met, where one was not.
+        reached: the limit that leaves no room for another signature, where one does not.
+    """
 
     reason: Refusal
     unmet: FloorUnmet | None = None
+    reached: LimitReached | None = None
 
 
 Outcome = Recorded | Stale | Refused

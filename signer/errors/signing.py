@@ -70,3 +70,23 @@ class NoTrustedVersion(SignerError):
 
     code = "no-trusted-version"
     key: str
+
+
+@dataclass(eq=False, kw_only=True)
+class RateLimited(SignerError):
+    """The identity has had made all signatures with the key that it may in this period; ``retry_after``: seconds."""
+
+    code = "rate-limited"
+    key: str
+    limit: int
+    period: str
+    retry_after: float
+
+
+@dataclass(eq=False, kw_only=True)
+class SignatureCountReached(SignerError):
+    """The identity has had made all signatures with the key that it ever may."""
+
+    code = "signature-count-reached"
+    key: str
+    limit: int

@@ -43,6 +43,7 @@ from signer.errors import (
     SignerError,
 )
 from signer.recorder.claims import packed_claim, packed_unmet, parsed_claim, parsed_unmet
+from signer.recorder.limits import packed_limits, packed_reached, parsed_limits, parsed_reached
 
 LENGTH = struct.Struct(">I")
 MAX_ENTRIES = 256
@@ -142,7 +143,8 @@ def packed_entry(entry: SignatureEntry, deadline: float) -> list[Any]:
     plain = [getattr(entry, name) for name in _MEMBERS]
     signature = entry.signature.decode("ascii")
     claim = None if entry.claim is None else packed_claim(entry.claim)
-    return [entry.record_id.hex(), *plain, entry.checked.value, entry.seen, signature, claim, deadline]
+    limits = packed_limits(entry.limits)
+    return [entry.record_id.hex(), *plain, entry.checked.value, entry.seen, signature, claim, limits, deadline]
 
 
 def parsed_message(unverified_frame: bytes) -> list[Posted] | list[RefusedCall] | Ping | Prove:
@@ -174,7 +176,8 @@ def packed_answer(record_id: bytes, answer: Answer, *, size: int = 0) -> list[An
         case Stale():
             said = ["stale", answer.access_revision]
         case Refused():
-            said = ["refused", answer.reason.value, *packed_unmet(answer.unmet)]
+            because = packed_unmet(answer.unmet) if answer.reached is None else packed_reached(answer.reached)
+            said = ["refused", answer.reason.value, *because]
         case _:
             said = ["failed", *_packed_failure(answer)]
     return [record_id.hex(), *said]
@@ -213,7 +216,7 @@ def _document(unverified_frame: bytes) -> Any:
 
 def _posted(unverified: Any) -> Posted:
     try:
-        record_id, *plain, checked, seen, signature, claim, deadline = unverified
+        record_id, *plain, checked, seen, signature, claim, limits, deadline = unverified
         members = dict(zip(_MEMBERS, plain, strict=True))
         if not _well_formed(record_id, members) or not isinstance(seen, dict):
             raise FrameError
@@ -223,6 +226,7 @@ def _posted(unverified: Any) -> Posted:
             seen=seen,
             signature=signature.encode("ascii"),
             claim=None if claim is None else parsed_claim(claim),
+            limits=parsed_limits(limits),
             **members,
         )
         return Posted(entry, float(deadline))
@@ -257,6 +261,8 @@ def _answer(outcome: Sequence[Any]) -> tuple[bytes, Answer]:
                 )
             case ["stale", int(revision)]:
                 return record_id, Stale(access_revision=revision)
+            case ["refused", Refusal.RATE_LIMITED | Refusal.COUNT_REACHED as reason, *reached]:
+                return record_id, Refused(reason=Refusal(reason), reached=parsed_reached(reached))
             case ["refused", str(reason), *unmet]:
                 return record_id, Refused(reason=Refusal(reason), unmet=parsed_unmet(unmet))
             case ["failed", str(code), dict(facts)]:

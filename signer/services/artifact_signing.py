@@ -24,6 +24,7 @@ from hsm.errors import KeyMismatch, SignatureMismatch
 from signer.domain.access.actions import Action
 from signer.domain.access.deciding import decide, may_ask
 from signer.domain.access.decisions import Decision, Deny, KeyFacts, NeedsApproval
+from signer.domain.access.limits import LimitDemand, LimitReached
 from signer.domain.floors import VersionClaim, claim_of
 from signer.domain.identity import Identity
 from signer.domain.keys import Key, KeyVersion, is_name
@@ -44,6 +45,7 @@ from signer.services.access import refusal
 from signer.services.clock import SteadyClock
 from signer.services.known_records import KnownKey, KnownPolicy, KnownRecords
 from signer.services.ports import Recorder
+from signer.services.reached_limits import ReachedLimits, limit_error
 from signer.services.signing import AsyncMessageSigner, signing_key
 from signer.services.signing_refusals import at_its_limit, below_floor, reason_of, signing_version
 from signer.services.stages import Stages
@@ -86,6 +88,7 @@ class _Job:
     version: KeyVersion = field(init=False)
     rule: str = field(init=False)
     claim: VersionClaim | None = field(init=False)
+    limits: tuple[LimitDemand, ...] = field(init=False)
     revision: int = field(init=False)
     denied: str | None = None
     result: Result | None = None
@@ -121,6 +124,7 @@ class ArtifactSigning:
         self._timeout = timeout
         self._observe = observe
         self._stages = stages
+        self._reached = ReachedLimits()
 
     async def authorise(self, identity: Identity, key_name: str) -> int:
         """Whether the identity may ask this key to sign artifacts: asked before a body is read.
@@ -242,6 +246,7 @@ class ArtifactSigning:
         if isinstance(decision, NeedsApproval):
             raise ApprovalRequired(key=call.key, rule=decision.rule)
         job.rule, job.claim = decision.rule, claim_of(call.key, decision.floors)
+        job.limits = decision.limits
         job.version = signing_version(known.key, now=now, tolerance=self._tolerance)
         # Whichever of the two is older is what this was decided under.
         job.key, job.revision = known.key, min(known.revision, policy.revision)
@@ -252,6 +257,8 @@ class ArtifactSigning:
         for job in jobs:
             if at_its_limit(job.version):
                 job.result = reason_of(job.key, Refusal.LIMIT_REACHED, now=self._clock())
+            elif (reached := self._reached_by(job)) is not None:
+                job.result = limit_error(job.call.key, reached, self._clock())
             else:
                 places.setdefault(job.place, []).append(job)
         if not places:
@@ -266,6 +273,9 @@ class ArtifactSigning:
             error = await self._failed(waiting[0], outcome)
             for job in waiting:
                 job.result = error
+
+    def _reached_by(self, job: _Job) -> LimitReached | None:
+        return self._reached.among(job.call.identity.name, job.call.key, job.limits, self._clock())
 
     async def _failed(self, job: _Job, error: Exception) -> Exception:
         if not isinstance(error, KeyMismatch | SignatureMismatch):
@@ -301,6 +311,11 @@ class ArtifactSigning:
             job.denied = f"the rule {job.rule} does not allow it: version: {below.version} against {below.floor}"
             self._tell(job)
             return below
+        if refused.reached is not None:
+            self._reached.note(job.call.identity.name, job.call.key, refused.reached)
+            job.denied = f"the rule {job.rule} does not allow it: limits: {refused.reached.period}"
+            self._tell(job)
+            return limit_error(job.call.key, refused.reached, self._clock())
         try:
             # Read anew: what refused is in it, and whoever asks next is told so without the token.
             known = await self._records.read(job.call.key)
@@ -327,6 +342,7 @@ def _entry(job: _Job, signature: bytes) -> SignatureEntry:
         identity=call.identity.name,
         signature=signature,
         claim=job.claim,
+        limits=job.limits,
     )
 
 

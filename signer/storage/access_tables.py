@@ -66,3 +66,14 @@ version_floors = Table(
     Column("version", String(255), nullable=False),
     Column("set_by_leaf", BigInteger, nullable=False),
 )
+
+# What identities have signed with a key in the present period, as far as a limit asked for it. Counters, and no power.
+signature_counts = Table(
+    "signature_counts",
+    metadata,
+    Column("identity", String(200), primary_key=True),
+    Column("key", String(63), primary_key=True),
+    Column("period", String(20), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("signatures", BigInteger, nullable=False),
+)

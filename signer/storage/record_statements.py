@@ -48,6 +48,13 @@ SET_FLOOR = """
     VALUES (:key, :device_type, :payload_type, :order, :version, :leaf)
     ON CONFLICT (key, device_type, payload_type) DO UPDATE SET "order" = excluded."order", version = excluded.version,
     set_by_leaf = excluded.set_by_leaf"""
+COUNTS = """
+    SELECT identity, key, period, number, signatures FROM signature_counts
+    WHERE (identity, key, period) IN {places}"""
+SET_COUNT = """
+    INSERT INTO signature_counts (identity, key, period, number, signatures)
+    VALUES (:identity, :key, :period, :number, :signatures)
+    ON CONFLICT (identity, key, period) DO UPDATE SET number = excluded.number, signatures = excluded.signatures"""
 ADD_SIGNATURE = """
     INSERT INTO signatures (id, version_id, manifest_sha256, signature)
     VALUES (:id, :version_id, :manifest_sha256, :signature)"""

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from signer.domain.access.versions import Order
 from signer.domain.floors import Floor, FloorPlace
 from signer.domain.keys import Validity, VersionState
+from signer.domain.limits import Counted, CountPlace, Counts
 from signer.domain.recording import Batch, RecordFacts, SignatureKey, SignatureOnRecord, VersionNow
 from signer.domain.records import Outcome, RecordType, SignatureEntry
 from signer.domain.requests import Checked
@@ -81,6 +82,7 @@ class _Transaction:
             revision=self._value(sql.REVISION),
             on_record=self._on_record(entries),
             floors=self._floors(entries),
+            counts=Counts(self._counts(entries)),
             now=now,
             tolerance=tolerance,
         )
@@ -99,6 +101,7 @@ class _Transaction:
                 ],
             )
         self._set_floors(batch)
+        self._set_counts(batch)
         return moved
 
     def _floors(self, entries: Iterable[SignatureEntry]) -> dict[FloorPlace, Floor]:
@@ -126,6 +129,32 @@ class _Transaction:
         ]
         if rows:
             self.sql.write(self.connection, sql.SET_FLOOR, rows)
+
+    def _counts(self, entries: Iterable[SignatureEntry]) -> dict[CountPlace, Counted]:
+        places = sorted(
+            {(entry.identity, entry.key, limit.period.value) for entry in entries for limit in entry.limits}
+        )
+        if not places:
+            return {}
+        rows = self.sql.rows(self.connection, sql.COUNTS, self.sql.places(places))
+        return {
+            (identity, key, period): Counted(number=number, signatures=signatures)
+            for identity, key, period, number, signatures in rows
+        }
+
+    def _set_counts(self, batch: Batch) -> None:
+        rows: list[Mapping[str, Any]] = [
+            {
+                "identity": identity,
+                "key": key,
+                "period": period,
+                "number": counted.number,
+                "signatures": counted.signatures,
+            }
+            for (identity, key, period), counted in sorted(batch.counts.moved.items())
+        ]
+        if rows:
+            self.sql.write(self.connection, sql.SET_COUNT, rows)
 
     def _versions(self, ids: Sequence[int]) -> dict[int, VersionNow]:
         rows = self.sql.rows(self.connection, sql.VERSIONS, {"ids": self.sql.listed(ids)})

@@ -118,6 +118,17 @@ WORDINGS: Mapping[type[Exception], Wording] = {
         detail="the credential ended at {expires_at}",
         hint="ask whoever administers the service for another one",
     ),
+    errors.RateLimited: Wording(
+        status=429,
+        transient=True,
+        detail="the {limit} new signatures {period} that the rules allow this caller with key {key} are made",
+        hint="wait as long as Retry-After says; what is signed already is given out without limit",
+    ),
+    errors.SignatureCountReached: Wording(
+        status=409,
+        detail="the {limit} new signatures that the rules ever allow this caller with key {key} are made",
+        hint="whoever administers the policy can allow more; what is signed already is given out without limit",
+    ),
     errors.TooManyAttempts: Wording(
         status=429,
         transient=True,

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from signer.domain.access.limits import LimitDemand, Period
 from signer.domain.keys import Validity
 from tests.support import rivals
 from tests.support.books import SqlBook
@@ -28,6 +29,16 @@ def test_no_limit_is_passed(book: SqlBook, database_url: str, crowd: Crowd) -> N
     total = sum(crowd.everywhere(rivals.record_signatures, database_url, plan, THREADS), Counter())
     assert total == {"recorded": limit, "limit-reached": limit}
     assert book.signed(version)[0] == limit == len(book.written())
+
+
+def test_no_limit_of_an_identity_is_passed(book: SqlBook, database_url: str, crowd: Crowd) -> None:
+    limit = PROCESSES * THREADS * 10
+    limits = (LimitDemand(period=Period.TOTAL, count=limit), LimitDemand(period=Period.DAY, count=4 * limit))
+    versions = tuple(book.version() for _ in range(3))
+    plan = rivals.RecordingPlan(version_ids=versions, batches=5, batch=4, same=False, limits=limits)
+    total = sum(crowd.everywhere(rivals.record_signatures, database_url, plan, THREADS), Counter())
+    assert total == {"recorded": limit, "count-reached": limit}
+    assert sum(book.signed(version)[0] for version in versions) == limit == len(book.written())
 
 
 def test_everybody_is_given_the_same_signature(book: SqlBook, database_url: str, crowd: Crowd) -> None:

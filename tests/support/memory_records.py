@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
 from signer.domain.floors import Floor, FloorPlace
+from signer.domain.limits import Counted, CountPlace, Counts
 from signer.domain.recording import (
     Batch,
     NewRecord,
@@ -25,6 +26,7 @@ class MemorySignatureRecords:
         self.revision = 0
         self.records: list[NewRecord] = []
         self.floors: dict[FloorPlace, Floor] = {}
+        self.counts: dict[CountPlace, Counted] = {}
         self._size = 0
         self._signatures: dict[SignatureKey, tuple[int, bytes]] = {}
         self._clock = clock
@@ -41,6 +43,7 @@ class MemorySignatureRecords:
                 versions=self.versions,
                 on_record={key: self._on_record(key) for key in self._signatures},
                 floors=self.floors,
+                counts=Counts(self.counts),
                 now=self._clock(),
                 tolerance=self._tolerance,
             )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from signer.domain.access.limits import LimitDemand
 from signer.domain.ci import CiSession, TokenUse
 from signer.domain.events import EventType
 from signer.domain.keys import Key, VersionState
@@ -159,20 +160,22 @@ def record_events(url: str, threads: int, each: int) -> Counter[str]:
 class RecordingPlan:
     """Each thread records ``batches`` batches of ``batch`` entries, over the versions in an order of its own.
 
-    Where ``same`` is set, the manifests of a batch are the same ones everywhere.
+    Where ``same`` is set, the manifests of a batch are the same ones everywhere. ``limits`` are everybody's.
     """
 
     version_ids: tuple[int, ...]
     batches: int
     batch: int
     same: bool
+    limits: tuple[LimitDemand, ...] = ()
 
     def entries(self, thread: int, turn: int, revision: int) -> list[SignatureEntry]:
         """One batch."""
         mark = "" if self.same else f"{os.getpid()} {thread} {turn} "
         versions = itertools.islice(itertools.cycle(self.version_ids), thread, thread + self.batch)
         return [
-            entry(version_id, f"{mark}{number}", access_revision=revision) for number, version_id in enumerate(versions)
+            entry(version_id, f"{mark}{number}", access_revision=revision, limits=self.limits)
+            for number, version_id in enumerate(versions)
         ]
 
 

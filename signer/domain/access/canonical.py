@@ -28,6 +28,7 @@ def rule_document(rule: Rule) -> dict[str, Any]:
         "actions": sorted(rule.actions),
         "keys": sorted(rule.keys.texts),
         "when": when,
+        "limits": {limit.period.value: limit.count for limit in rule.limits},
         "approvals": sorted(approvals, key=lambda each: str(each["group"])),
     }
     return {name: value for name, value in members.items() if value}

@@ -124,8 +124,14 @@ def _allowed_by(rule: Rule, seen: Circumstances, *, guarded: bool, lenient: bool
             return demanded
         floors = demanded
     if not rule.approvals:
-        return Allow(rule=rule.name, floors=floors)
-    return NeedsApproval(rule=rule.name, rule_sha256=digest(rule_document(rule)), demands=rule.approvals, floors=floors)
+        return Allow(rule=rule.name, floors=floors, limits=rule.limits)
+    return NeedsApproval(
+        rule=rule.name,
+        rule_sha256=digest(rule_document(rule)),
+        demands=rule.approvals,
+        floors=floors,
+        limits=rule.limits,
+    )
 
 
 def _reading(policy: Policy, identity: Identity, rules: Sequence[Rule], name: str, seen: Circumstances) -> Allow | Deny:

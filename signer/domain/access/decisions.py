@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from signer.domain.access.limits import LimitDemand
 from signer.domain.access.versions import Order
 from signer.domain.keys import Purpose
 
@@ -45,11 +46,13 @@ class Allow:
     Attributes:
         rule: names what allowed it.
         floors: what the record has to hold against it still.
+        limits: how many signatures the identity may have made with the key.
         emergency: it was allowed past its approvals.
     """
 
     rule: str
     floors: tuple[FloorDemand, ...] = ()
+    limits: tuple[LimitDemand, ...] = ()
     emergency: bool = False
 
 
@@ -61,6 +64,7 @@ class NeedsApproval:
     rule_sha256: str
     demands: tuple[ApprovalDemand, ...]
     floors: tuple[FloorDemand, ...] = ()
+    limits: tuple[LimitDemand, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

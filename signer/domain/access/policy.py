@@ -9,6 +9,7 @@ from enum import StrEnum
 from signer.domain.access.actions import KEY_ACTIONS, SIGNING_ACTIONS, Action
 from signer.domain.access.combinations import Every
 from signer.domain.access.decisions import ApprovalDemand
+from signer.domain.access.limits import LimitDemand
 from signer.domain.access.patterns import Patterns
 from signer.domain.access.rollback import VersionDemand
 
@@ -35,6 +36,7 @@ class Rule:
         when: what it asks of an artifact and of the moment.
         version: what it asks of an artifact's version.
         approvals: who has to approve what it allows.
+        limits: how much of what it allows.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Rule:
     when: Every = WITHOUT_CONDITIONS
     version: VersionDemand | None = None
     approvals: tuple[ApprovalDemand, ...] = ()
+    limits: tuple[LimitDemand, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

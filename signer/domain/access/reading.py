@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from signer.domain.access.actions import KEY_ACTIONS, SIGNING_ACTIONS, Action
 from signer.domain.access.canonical import FORM_VERSION, policy_of
 from signer.domain.access.decisions import ApprovalDemand
+from signer.domain.access.limits import LARGEST_COUNT, LimitDemand, Period
 from signer.domain.access.policy import DEFAULT_TIMEZONE, NO_KEYS, WITHOUT_CONDITIONS, Effect, Policy, Rule
 from signer.domain.access.reading_conditions import When, read_when
 from signer.domain.access.tables import MAX_TEXT, Problems, Table, shown
@@ -106,7 +107,7 @@ def _rule(table: Table, zone: ZoneInfo) -> Rule:
     when = NO_CONDITIONS
     if table.has("when"):
         when = read_when(Table(table.take("when"), table.place_of("when"), table.problems), zone)
-    approvals = _approvals(table)
+    approvals, limits = _approvals(table), _limits(table)
     table.end()
     rule = Rule(
         name=name,
@@ -117,6 +118,7 @@ def _rule(table: Table, zone: ZoneInfo) -> Rule:
         when=when.conditions,
         version=when.version,
         approvals=approvals,
+        limits=limits,
     )
     _fits_together(table, rule, looks_at_content=when.looks_at_content)
     return rule
@@ -135,6 +137,21 @@ def _approvals(table: Table) -> tuple[ApprovalDemand, ...]:
     return tuple(sorted(demands, key=lambda demand: demand.group))
 
 
+def _limits(table: Table) -> tuple[LimitDemand, ...]:
+    if not table.has("limits"):
+        return ()
+    limits = Table(table.take("limits"), table.place_of("limits"), table.problems)
+    found = tuple(
+        LimitDemand(period=period, count=limits.number(period.value, least=1, most=LARGEST_COUNT))
+        for period in Period
+        if limits.has(period.value)
+    )
+    limits.end()
+    if not found:
+        table.wrong("limits", f"must have one of {', '.join(Period)}")
+    return found
+
+
 def _fits_together(table: Table, rule: Rule, *, looks_at_content: bool) -> None:
     if bool(rule.actions & KEY_ACTIONS) != bool(rule.keys.all):
         without = "are for actions that are done with a key" if rule.keys.all else "must say with which keys"
@@ -145,8 +162,12 @@ def _fits_together(table: Table, rule: Rule, *, looks_at_content: bool) -> None:
             table.wrong("when", f"what it asks of an artifact {alone}")
         if rule.approvals:
             table.wrong("approvals", alone)
+        if rule.limits:
+            table.wrong("limits", alone)
     if rule.effect is Effect.DENY:
         if rule.version is not None:
             table.wrong("when.version", "is for rules that allow")
         if rule.approvals:
             table.wrong("approvals", "is for rules that allow")
+        if rule.limits:
+            table.wrong("limits", "is for rules that allow")

@@ -74,10 +74,10 @@ class Table:
             self.wrong(member, "must not be empty")
         return value
 
-    def number(self, member: str, *, least: int) -> int:
+    def number(self, member: str, *, least: int, most: int = (1 << 63) - 1) -> int:
         """A whole number."""
         value = self.take(member)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 1 << 63:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             self.wrong(member, f"must be a whole number, at least {least}")
             return least
         return value

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from signer.domain.access.limits import LimitDemand, LimitReached, Period
 from signer.domain.access.versions import Order
 from signer.domain.floors import Floor, FloorUnmet, VersionClaim
 from signer.domain.records import Recorded, Refusal, Refused, Stale
@@ -69,11 +70,19 @@ class TestThereAndBack:
         (body,) = bodies(frame({"record": [packed_entry(sent, 12.5)]}))
         assert parsed_message(body) == [Posted(sent, 12.5)]
 
+    def test_limits(self) -> None:
+        limits = tuple(LimitDemand(period=period, count=number) for number, period in enumerate(Period, start=1))
+        sent = dataclasses.replace(SENT, limits=limits)
+        (body,) = bodies(frame({"record": [packed_entry(sent, 12.5)]}))
+        assert parsed_message(body) == [Posted(sent, 12.5)]
+
     ANSWERS = (
         Recorded(signature=b"c2ln", index=5, at=AT, repeated=True),
         Stale(access_revision=9),
         *(Refused(reason=reason) for reason in Refusal),
         Refused(reason=Refusal.VERSION_TOO_OLD, unmet=UNMET),
+        Refused(reason=Refusal.RATE_LIMITED, reached=LimitReached(period=Period.DAY, count=5, ends=AT)),
+        Refused(reason=Refusal.COUNT_REACHED, reached=LimitReached(period=Period.TOTAL, count=5, ends=None)),
         Refused(reason=Refusal.VERSION_STEP_TOO_LARGE, unmet=dataclasses.replace(UNMET, too_far=True)),
     )
 
@@ -220,7 +229,22 @@ class TestWhatIsNotUnderstood:
         "a signature that is no text": json.dumps({"record": [changed(13, 5)]}).encode(),
         "a signature that is not ASCII": json.dumps({"record": [changed(13, "ü")]}).encode(),
         "what was seen as text": json.dumps({"record": [changed(12, "seen")]}).encode(),
-        "a deadline that is no number": json.dumps({"record": [changed(15, None)]}).encode(),
+        "a deadline that is no number": json.dumps({"record": [changed(16, None)]}).encode(),
+        **{
+            f"limits {sentence}": json.dumps({"record": [changed(15, limits)]}).encode()
+            for sentence, limits in {
+                "that are none": None,
+                "as a number": 5,
+                "for no period": [["per_week", 1]],
+                "of nothing": [["per_day", 0]],
+                "that are negative": [["per_day", -1]],
+                "as text": [["per_day", "1"]],
+                "that are true": [["per_day", True]],
+                "over what is counted": [["per_day", 1 << 60]],
+                "for a period twice": [["per_day", 1], ["per_day", 2]],
+                "of three parts": [["per_day", 1, 2]],
+            }.items()
+        },
         **{
             f"a version {sentence}": json.dumps({"record": [changed(14, claim)]}).encode()
             for sentence, claim in {
