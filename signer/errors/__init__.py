@@ -19,6 +19,7 @@ from signer.errors.access import (
     CredentialsExpired,
     CredentialsMissing,
     CredentialsRejected,
+    PolicyCasesInvalid,
     PolicyInvalid,
     TooManyAttempts,
 )
@@ -286,6 +287,7 @@ __all__ = [
     "PersonFactsInvalid",
     "PersonNameTaken",
     "PersonNotFound",
+    "PolicyCasesInvalid",
     "PolicyChanged",
     "PolicyInvalid",
     "PolicyLocksOut",

@@ -71,6 +71,15 @@ class PolicyInvalid(SignerError):
 
 
 @dataclass(eq=False, kw_only=True)
+class PolicyCasesInvalid(SignerError):
+    """A file is no table of cases for a policy. ``problems``: one sentence each."""
+
+    code = "policy-cases-invalid"
+    path: str
+    problems: tuple[str, ...]
+
+
+@dataclass(eq=False, kw_only=True)
 class ApiTokenNameTaken(SignerError):
     """An API token of this name is on record, valid or revoked: names are not used twice."""
 

@@ -150,6 +150,7 @@ WORDINGS: Mapping[type[Exception], Wording] = {
         detail="the rule {rule} asks for approvals before the key {key} does this",
         hint="have it approved, then send the same request again",
     ),
+    errors.PolicyCasesInvalid: Wording(status=422, detail="{path} is no table of cases: {problems}"),
     errors.PolicyInvalid: Wording(status=422, detail="the policy cannot be used: {problems}"),
     errors.ApiTokenNameTaken: Wording(
         status=409,

@@ -104,14 +104,15 @@ def _by_rules(
     closest: Deny | None = None
     for rule in rules:
         if rule.effect is Effect.ALLOW:
-            answer = _allowed_by(rule, seen, guarded=guarded, lenient=lenient)
+            answer = answer_of(rule, seen, guarded=guarded, lenient=lenient)
             if isinstance(answer, Allow | NeedsApproval):
                 return answer
             closest = closest or _not_yet(rule, answer)
     return closest or _silence(identity, action, key)
 
 
-def _allowed_by(rule: Rule, seen: Circumstances, *, guarded: bool, lenient: bool) -> Allow | NeedsApproval | Unmet:
+def answer_of(rule: Rule, seen: Circumstances, *, guarded: bool, lenient: bool) -> Allow | NeedsApproval | Unmet:
+    """What a rule that allows says, whose key and action fit. ``guarded``: another rule asks for approvals."""
     unmet = rule.when.judge(seen)
     if unmet is not None and not (unmet.unknown and lenient):
         return unmet

@@ -82,6 +82,13 @@ class Table:
             return least
         return value
 
+    def flag(self, member: str) -> bool:
+        """True or false; false where it is absent."""
+        value = self.take(member)
+        if value not in (None, True, False) or (value is not None and not isinstance(value, bool)):
+            self.wrong(member, "must be true or false")
+        return value is True
+
     def word(self, member: str, words: type[Word], *, default: Word | None = None) -> Word:
         """One of the words."""
         value = self.take(member)
