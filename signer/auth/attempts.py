@@ -6,7 +6,8 @@
    always, whether or not there is one of that name: the answer tells nobody which exist.
 3. A credential that was proved here a while ago is heard also while others guess: a stranger who knows its public part,
    or shares its address, locks nobody out. It is looked up all the same.
-4. Memory is bounded: at the bound whoever failed longest ago is forgotten. Each worker counts for itself.
+4. Certificates are not guessed: whoever shows one has its key. They neither count nor are held up.
+5. Memory is bounded: at the bound whoever failed longest ago is forgotten. Each worker counts for itself.
 """
 
 from __future__ import annotations
@@ -126,8 +127,10 @@ class GuardedAuthenticator:
 
     def authenticate(self, credentials: Credentials) -> Identity:
         """The identity behind the one credential; raises ``TooManyAttempts``, and what refuses credentials."""
+        if credentials.authorization is None:
+            return self._authenticator.authenticate(credentials)
         named = self._authenticator.named(credentials)
-        digest = hashlib.sha256((credentials.authorization or "").encode("utf-8", "surrogateescape")).digest()
+        digest = hashlib.sha256(credentials.authorization.encode("utf-8", "surrogateescape")).digest()
         if digest not in self._good:
             self._attempts.check(credentials.peer, named)
         try:

@@ -105,7 +105,7 @@ class TestByAddress:
     def test_nobody_is_asked_meanwhile_whatever_comes(self, guarded: GuardedAuthenticator, door: Door) -> None:
         guess(guarded, MOST)
         before = len(door.asked)
-        for text in ("wrong", "ast_good_1", None, ""):
+        for text in ("wrong", "ast_good_1", ""):
             refused(guarded, shows(text))
         assert len(door.asked) == before
 
@@ -188,6 +188,23 @@ class TestWhoIsAtWork:
             door.good.add(f"ast_n{number}_1")
             guarded.authenticate(shows(f"ast_n{number}_1"))
         assert len(guarded._good) <= GOOD_ENTRIES
+
+
+class TestCertificates:
+    CLIENT = Credentials(peer=Peer(kind=PeerKind.TCP, address=ADDRESS), peer_certificate=b"DER")
+
+    def test_who_shows_one_is_heard_while_others_guess_from_there(
+        self, guarded: GuardedAuthenticator, door: Door
+    ) -> None:
+        guess(guarded, 3 * MOST)
+        door.good.add(None)  # type: ignore[arg-type]
+        assert guarded.authenticate(self.CLIENT)
+
+    def test_one_that_is_refused_locks_nobody_out(self, guarded: GuardedAuthenticator) -> None:
+        for _ in range(3 * MOST):
+            with pytest.raises(CredentialsRejected):
+                guarded.authenticate(self.CLIENT)
+        assert guarded.authenticate(shows("ast_good_1"))
 
 
 class TestMemory:
