@@ -45,10 +45,11 @@ def tls_context(server: ServerSettings, cas: Iterable[ClientCa] = ()) -> ssl.SSL
 
 def client_cas(tables: Iterable[ClientCaSettings]) -> tuple[ClientCa, ...]:
     """The CAs, as their files say now; raises ``ClientCaUnusable``."""
-    return distinct(_client_ca(table) for table in tables)
+    return distinct(read_table(table) for table in tables)
 
 
-def _client_ca(table: ClientCaSettings) -> ClientCa:
+def read_table(table: ClientCaSettings) -> ClientCa:
+    """One CA, as its file says now; raises ``ClientCaUnusable``."""
     try:
         content = table.file.read_bytes()
     except OSError as error:

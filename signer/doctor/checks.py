@@ -11,6 +11,7 @@ from types import MappingProxyType
 from signer.bootstrap import utc_now
 from signer.config import Settings
 from signer.doctor.ci_issuers import ci_issuers
+from signer.doctor.client_cas import client_cas
 from signer.doctor.clock import clock, follows_a_time_server
 from signer.doctor.consistency import consistency
 from signer.doctor.database import database
@@ -71,6 +72,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "workers": Check(look=workers),
         "witnesses": Check(look=witnesses),
         "ci-issuers": Check(look=ci_issuers),
+        "client-cas": Check(look=client_cas),
     }
 )
 

@@ -104,7 +104,9 @@ REFUSED = {
     "a key that there is not": Row(issued=named(SPIFFE), key="absent", says="there is no key named absent"),
     "by whom no rule names": Row(issued=named(f"{SPIFFE}2"), says="there is no key named firmware"),
     "by a name that is longer": Row(issued=named(f"{SPIFFE}/x"), says="there is no key named firmware"),
-    "by a name in other letters": Row(issued=named("spiffe://example.org/Build"), says="there is no key named firmware"),
+    "by a name in other letters": Row(
+        issued=named("spiffe://example.org/Build"), says="there is no key named firmware"
+    ),
     "by a device": Row(issued=DEVICE, says="that of a device"),
     "by two names": Row(
         issued=BUILDS.issue(Wanted(alternatives=[UniformResourceIdentifier(uri) for uri in (SPIFFE, PERSONAL)])),
