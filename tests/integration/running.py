@@ -21,6 +21,8 @@ from typing import Any
 
 import httpx
 
+from signer.domain.access.presets import ROLES_TEXT
+
 START_SECONDS = 60.0
 # A worker that is told to stop before it can hear it is ended after the graceful timeout of 30 s.
 STOP_SECONDS = 60.0
@@ -94,6 +96,14 @@ class Installation:
         """A client command against this service."""
         return command(*arguments, environment=self.client_environment)
 
+    def apply(self, policy: str) -> None:
+        """Put a policy in force, on the machine itself."""
+        file = self.directory / "policy.toml"
+        file.write_text(policy)
+        done = command("policy", "apply", file, "--reason", "a test", "--config", self.config)
+        assert done.returncode == 0, done.stderr
+        file.unlink()
+
     def tls(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.directory / "cert.crt"))
 
@@ -114,14 +124,16 @@ class Installation:
 
 @cache
 def _original() -> Installation:
-    """Made by ``artifact-signer init``, once for each test process; never served."""
+    """Made by ``artifact-signer init``, once for each test process; never served. Roles may what they are called."""
     # Held by the cache, and removed with it at the end of the process.
     place = TemporaryDirectory(prefix="original-")
     atexit.register(place.cleanup)
     directory, port = Path(place.name) / "installation", free_port()
     done = command("init", directory, "--bind", f"127.0.0.1:{port}")
     assert done.returncode == 0, done.stderr
-    return Installation(directory=directory, port=port)
+    made = Installation(directory=directory, port=port)
+    made.apply(ROLES_TEXT)
+    return made
 
 
 def initialise(directory: Path) -> Installation:
