@@ -23,7 +23,7 @@ class WebApplication:
         self._runtime = runtime
         self._rooms = Rooms(threads=server.threads, timeout=server.request_timeout)
         bridge = Bridge(create_app(runtime.application))
-        self._metrics = Metrics(runtime.stages)
+        self._metrics = Metrics(runtime.stages, recorder=runtime.recorder_figures)
         self._front = Front(
             runtime.application,
             timeout=server.request_timeout,
@@ -47,6 +47,7 @@ class WebApplication:
     def observe(self, connections: int) -> None:
         """To be called about once a second: writes down the metrics."""
         self._metrics.observe(connections, self._runtime.health(), self._runtime.application.ci.keys())
+        self._metrics.spent(self._runtime.token_seconds())
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 from signer.domain.workers import Worker
 
 # Fields of /proc/PID/stat after the command's name, which may hold anything (proc(5): field 3 is the first of them).
-FIRST_FIELD, START_FIELD = 3, 22
+FIRST_FIELD, USER_FIELD, SYSTEM_FIELD, START_FIELD = 3, 14, 15, 22
 UNKNOWN = 0
 
 
@@ -37,10 +38,47 @@ def is_alive(worker: Worker) -> bool:
     return True
 
 
+class ProcessorTimes:
+    """Processor time of processes that come and go under names, as of the last look at each. Not for threads."""
+
+    def __init__(self) -> None:
+        self._now: dict[str, tuple[int, float]] = {}
+        self._before: dict[str, float] = {}
+
+    def seconds(self, name: str, pid: int | None) -> float:
+        """Of the process ``pid`` and all that had its name before; None: there is none at this moment."""
+        last_pid, last = self._now.get(name, (pid, 0.0))
+        if pid is not None and pid != last_pid:
+            self._before[name] = self._before.get(name, 0.0) + last
+            last = 0.0
+        if pid is not None:
+            # One that is gone meanwhile, or whose number another one has, took what was seen.
+            last = max(last, _processor_seconds(pid))
+            self._now[name] = (pid, last)
+        return self._before.get(name, 0.0) + last
+
+    def total(self, pids: Mapping[str, int | None]) -> float:
+        """As ``seconds``, of all of them."""
+        return sum(self.seconds(name, pid) for name, pid in pids.items())
+
+
+def _processor_seconds(pid: int) -> float:
+    fields = _fields(pid)
+    if fields is None:
+        return 0.0
+    ticks = int(fields[USER_FIELD - FIRST_FIELD]) + int(fields[SYSTEM_FIELD - FIRST_FIELD])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def _started(pid: int) -> int | None:
     """Clock ticks from the start of the machine to that of the process; None where there is no such process."""
+    fields = _fields(pid)
+    return None if fields is None else int(fields[START_FIELD - FIRST_FIELD])
+
+
+def _fields(pid: int) -> list[str] | None:
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
         return None
-    return int(text.rpartition(")")[2].split()[START_FIELD - FIRST_FIELD])
+    return text.rpartition(")")[2].split()

@@ -10,11 +10,15 @@ from hsm import AsyncSigner, TokenHealth, TokenPool
 from signer.bootstrap import build_application, sql_parts, utc_now
 from signer.config import Settings
 from signer.domain.client_certificates import ClientCa
+from signer.processes import ProcessorTimes
 from signer.recorder.addresses import socket_path
-from signer.recorder.probe import prove
+from signer.recorder.probe import figures, prove
 from signer.services.stages import Stages
 from signer.storage.database import Database
 from signer.token import open_tokens
+
+# How long whoever asks for the metrics waits for those of the recorder.
+FIGURES_SECONDS = 1.0
 
 
 class Runtime:
@@ -23,6 +27,7 @@ class Runtime:
     def __init__(self, settings: Settings, *, client_cas: tuple[ClientCa, ...] = ()) -> None:
         self._database = Database(settings.database)
         self._pool: TokenPool = open_tokens(settings)
+        self._token_times = ProcessorTimes()
         self.stages = Stages()
         self._token_signer = AsyncSigner(self._pool, exchanging=self.stages.token, verifying=self.stages.verify)
         parts = sql_parts(
@@ -37,7 +42,9 @@ class Runtime:
         self._client_certificates, self._last_uses = parts.client_certificates, parts.api_tokens.last_uses
         self._on_record, self._recorder = parts.on_record, parts.recorder
         # Nothing is signed without it; only a running service has one.
-        answers = partial(prove, socket_path(settings.spool.directory), timeout=settings.signing.timeout)
+        recorder = socket_path(settings.spool.directory)
+        answers = partial(prove, recorder, timeout=settings.signing.timeout)
+        self.recorder_figures = partial(figures, recorder, timeout=FIGURES_SECONDS)
         self.application = build_application(settings, replace(parts, probes={"recorder": answers}))
 
     def start(self) -> None:
@@ -63,6 +70,10 @@ class Runtime:
     def health(self) -> tuple[TokenHealth, ...]:
         """How the tokens are."""
         return self._pool.health()
+
+    def token_seconds(self) -> dict[str, float]:
+        """Processor time of the token processes, by the names of the tokens; to be called by one thread."""
+        return {token.name: self._token_times.seconds(token.name, token.pid) for token in self.health()}
 
     def close(self) -> None:
         """Stop the proof, the token processes and the database connections."""

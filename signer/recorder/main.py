@@ -27,7 +27,9 @@ from signer.domain.verified_log import AccessState, VerifiedLog
 from signer.errors import LogKeyMissing, SignerError
 from signer.http_exchange import Limits
 from signer.logs import configure_logging
+from signer.processes import ProcessorTimes
 from signer.recorder.checkpointer import Certified, Checkpointer
+from signer.recorder.meter import Meter
 from signer.recorder.outside import CommittedTree, asked_witnesses
 from signer.recorder.release import Release
 from signer.recorder.server import RecorderServer
@@ -89,6 +91,7 @@ def _serve(setup: Setup, database: Database, listener: socket.socket, lifeline: 
             release=parts.release,
             housekeeping=log,
             outside=parts.outside,
+            meter=parts.meter,
         )
         logger.info("the recorder is ready")
         done = server.run()
@@ -103,6 +106,7 @@ class _Parts:
     records: _InTime | None
     release: Release
     outside: Witnessing | None = None
+    meter: Meter | None = None
 
 
 def _opened(settings: Settings, database: Database, open_parts: ExitStack) -> _Parts:
@@ -139,12 +143,16 @@ def _certifying(settings: Settings, database: Database, open_parts: ExitStack) -
     records.look()
     # Whatever the last process left on the disk: what is given out from here on is covered by what is written now.
     certified = _first_checkpoint(signer, slots, records.verified)
-    checkpointer = open_parts.enter_context(closing(Checkpointer(sign=keys.sign, slots=slots)))
+    times = ProcessorTimes()
+    meter = Meter(tokens=lambda: times.total({token.name: token.pid for token in pool.health()}))
+    checkpointer = open_parts.enter_context(
+        closing(Checkpointer(sign=meter.signing(keys.sign), slots=meter.writing(slots)))
+    )
     release = Release(checkpointer, certified=certified)
     outside = _outside(settings, database, store, signer.origin, records.verified)
     if outside is not None:
         open_parts.enter_context(closing(outside))
-    return _Parts(_InTime(records, database), release, outside)
+    return _Parts(_InTime(records, database, meter), release, outside, meter)
 
 
 def _outside(
@@ -212,7 +220,8 @@ def _first_checkpoint(signer: CheckpointSigner, slots: HeldCheckpointFile, log: 
 class _InTime:
     """Records, whose every batch is over before the next ping has waited for too long."""
 
-    def __init__(self, records: CertifiedRecords, database: Database) -> None:
+    def __init__(self, records: CertifiedRecords, database: Database, meter: Meter) -> None:
+        self._meter = meter
         self._records = records
         self._database = database
         self.keep = records.keep
@@ -224,7 +233,7 @@ class _InTime:
 
     def record_many(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
         """As ``CertifiedRecords.record_many``."""
-        with self._database.within(BATCH_SECONDS):
+        with self._database.within(BATCH_SECONDS), self._meter.recording(len(entries)):
             return self._records.record_many(entries)
 
     def tell(self, drafts: Sequence[LeafDraft]) -> None:

@@ -2,10 +2,10 @@
 
 1. A frame is its length in four bytes, big-endian, and that many bytes. A longer one than ``MAX_FRAME_BYTES``, or one
    that cannot be understood, ends the connection: nothing that follows could be trusted to begin where it seems to.
-2. A worker sends ``{"record": [entry…]}``, ``{"ping": number}``, ``{"prove": number}``, or ``{"refused": [call…]}``,
-   which has no answer. The recorder answers
-   ``{"outcomes": [[id, …]…]}``, in whatever order and portions, ``{"pong": number}``, and ``{"proved": number}`` with
-   the failure, where there is one.
+2. A worker sends ``{"record": [entry…]}``, ``{"ping": number}``, ``{"prove": number}``, ``{"tell": number}``, or
+   ``{"refused": [call…]}``, which has no answer. The recorder answers
+   ``{"outcomes": [[id, …]…]}``, in whatever order and portions, ``{"pong": number}``, ``{"proved": number}`` with
+   the failure, where there is one, and ``{"told": number}`` with its figures.
 3. An entry is a list in the order of ``_MEMBERS``, then its other parts and its deadline, seconds of the machine's
    monotonic clock: whoever comes too late is neither recorded nor answered.
 """
@@ -13,13 +13,15 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from signer.domain.recorder_figures import RecorderFigures
 from signer.domain.records import (
     RECORD_ID_BYTES,
     Outcome,
@@ -107,6 +109,21 @@ class Proved:
     failure: SignerError | None
 
 
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """A question for what the recorder's work has cost."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The answer."""
+
+    number: int
+    figures: RecorderFigures
+
+
 class FrameReader:
     """Takes bytes as they come and gives whole frames. After a ``FrameError`` it is of no use."""
 
@@ -147,7 +164,7 @@ def packed_entry(entry: SignatureEntry, deadline: float) -> list[Any]:
     return [entry.record_id.hex(), *plain, entry.checked.value, entry.seen, signature, claim, limits, deadline]
 
 
-def parsed_message(unverified_frame: bytes) -> list[Posted] | list[RefusedCall] | Ping | Prove:
+def parsed_message(unverified_frame: bytes) -> list[Posted] | list[RefusedCall] | Ping | Prove | Tell:
     """What a worker says; raises ``FrameError``."""
     match _document(unverified_frame):
         case {"record": list(entries), **others} if not others and len(entries) <= MAX_ENTRIES:
@@ -156,6 +173,8 @@ def parsed_message(unverified_frame: bytes) -> list[Posted] | list[RefusedCall] 
             return Ping(number)
         case {"prove": int(number), **others} if not others:
             return Prove(number)
+        case {"tell": int(number), **others} if not others:
+            return Tell(number)
         case {"refused": list(calls), **others} if not others and len(calls) <= MAX_ENTRIES:
             return [_refusal(call) for call in calls]
     raise FrameError
@@ -189,11 +208,16 @@ def packed_proof(proved: Proved) -> dict[str, Any]:
     return {"proved": proved.number, **failure}
 
 
+def packed_figures(told: Told) -> dict[str, Any]:
+    """The answer to ``Tell`` as a document."""
+    return {"told": told.number, "figures": asdict(told.figures)}
+
+
 def _packed_failure(error: SignerError) -> list[Any]:
     return [error.code, error.facts] if error.code in _FAILURES else [RecorderUnavailable.code, {}]
 
 
-def parsed_answers(unverified_frame: bytes) -> list[tuple[bytes, Answer]] | Ping | Proved:
+def parsed_answers(unverified_frame: bytes) -> list[tuple[bytes, Answer]] | Ping | Proved | Told:
     """What the recorder says; raises ``FrameError``."""
     match _document(unverified_frame):
         case {"outcomes": list(outcomes)}:
@@ -204,6 +228,8 @@ def parsed_answers(unverified_frame: bytes) -> list[tuple[bytes, Answer]] | Ping
             return Proved(number, _failure(code, facts))
         case {"proved": int(number), **others} if not others:
             return Proved(number, None)
+        case {"told": int(number), "figures": dict(figures)}:
+            return Told(number, _figures(figures))
     raise FrameError
 
 
@@ -270,6 +296,15 @@ def _answer(outcome: Sequence[Any]) -> tuple[bytes, Answer]:
     except (TypeError, ValueError, LookupError):
         pass
     raise FrameError
+
+
+def _figures(unverified: dict[str, Any]) -> RecorderFigures:
+    if not all(isinstance(value, float | int) and 0 <= value < math.inf for value in unverified.values()):
+        raise FrameError
+    try:
+        return RecorderFigures(**unverified)
+    except TypeError:
+        raise FrameError from None
 
 
 def _failure(code: str, facts: dict[str, Any]) -> SignerError:

@@ -20,8 +20,9 @@ from typing import Protocol
 
 from signer.domain.refusals import RefusedCall
 from signer.recorder.desk import Desk, Outside, Records
+from signer.recorder.meter import Meter
 from signer.recorder.peer import READ_BYTES, Peer, UnreadAnswers
-from signer.recorder.protocol import FrameError, Ping, Posted, Prove, frame, parsed_message
+from signer.recorder.protocol import FrameError, Ping, Posted, Prove, Tell, Told, frame, packed_figures, parsed_message
 from signer.recorder.release import Release
 
 logger = logging.getLogger("artifact-signer.recorder")
@@ -56,8 +57,10 @@ class RecorderServer:
         release: Release,
         housekeeping: Housekeeping | None,
         outside: Outside | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._desk = Desk(records=records, release=release, send=self._answer, outside=outside)
+        self._meter = meter or Meter(tokens=lambda: 0.0)
         self._housekeeping = housekeeping
         self._listener = listener
         self._lifeline = lifeline
@@ -158,6 +161,8 @@ class RecorderServer:
         message = parsed_message(body)
         if isinstance(message, Ping):
             self._send(peer, frame({"pong": message.number}))
+        elif isinstance(message, Tell):
+            self._send(peer, frame(packed_figures(Told(message.number, self._meter.figures()))))
         elif isinstance(message, Prove):
             self._provers.append((peer, message.number))
         else:

@@ -219,6 +219,7 @@ LAYERS = {
             "hsm.isolated",
             "hsm.errors",
             # main.py alone, as a composition point
+            "signer.processes.ProcessorTimes",
             "signer.services.checkpoints.CheckpointSigner",
             "signer.storage",
             "signer.token.open_tokens",

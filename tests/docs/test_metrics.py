@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from signer.domain.recorder_figures import RecorderFigures
 from signer.services.stages import Stages
-from signer.web.front.metrics import Metrics
+from signer.web.front.metrics import PREFIX, Metrics
+from signer.web.front.recorder_metrics import STAGES, RecorderMetrics
 from tests.docs.pages import quoted, section
 
 PAGE = "operations/metrics.md"
@@ -18,7 +20,16 @@ def _real() -> dict[str, set[str]]:
         (family,) = value.describe()
         assert family.documentation, name
         found[family.name + ("_total" if family.type == "counter" else "")] = set(labels)
+    nothing = RecorderFigures(record=0, sign=0, write=0, other=0, tokens=0, batches=0, records=0, checkpoints=0)
+    for family in RecorderMetrics(nothing, prefix=PREFIX).collect():
+        assert family.documentation, family.name
+        found[f"{family.name}_total"] = {label for sample in family.samples for label in sample.labels}
     return found
+
+
+def test_every_stage_of_the_recorder_is_documented() -> None:
+    (row,) = (row for row in section(PAGE, "Metrics").table("metric").records() if "recorder_cpu" in row["metric"])
+    assert set(STAGES) <= set(quoted(row["meaning"]))
 
 
 def test_every_metric_is_documented_with_its_labels_and_every_documented_one_exists() -> None:

@@ -268,6 +268,12 @@ def test_metrics_are_the_sum_over_all_workers(pair: tuple[Installation, subproce
     assert figure("artifact_signer_token_ready") == 2
     for stage in ("front", "parse", "decide", "token", "verify", "record"):
         assert figure(f'artifact_signer_stage_cpu_seconds_total{{stage="{stage}"}}') > 0, stage
+    for stage in ("record", "sign", "write", "other", "tokens"):
+        assert figure(f'artifact_signer_recorder_cpu_seconds_total{{stage="{stage}"}}') > 0, stage
+    assert figure("artifact_signer_recorder_records_total") >= answered
+    assert figure("artifact_signer_recorder_checkpoints_total") > 0
+    assert 0 < figure("artifact_signer_recorder_batches_total") <= figure("artifact_signer_recorder_records_total")
+    assert figure("artifact_signer_token_cpu_seconds_total") > 0
     folder = installation.directory / "spool" / "metrics"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert len({path.name for path in folder.glob("counter_*.db")}) == 2

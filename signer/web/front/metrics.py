@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Literal
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from signer.errors import RecorderUnavailable
+from signer.web.front.recorder_metrics import RecorderMetrics
 from signer.web.metrics_folder import DIRECTORY_VARIABLE
 
 if TYPE_CHECKING:
     from hsm import TokenHealth
     from signer.domain.ci import IssuerKeys
+    from signer.domain.recorder_figures import RecorderFigures
     from signer.domain.requests import SigningRequest
     from signer.services.stages import Stages
 
@@ -37,7 +40,10 @@ class Metrics:
     file costs more than most of what is counted.
     """
 
-    def __init__(self, stages: Stages) -> None:
+    def __init__(self, stages: Stages, *, recorder: Callable[[], RecorderFigures] | None = None) -> None:
+        """``recorder``: what gives its figures, or raises ``RecorderUnavailable``; None: there is none to ask."""
+        self._recorder = recorder
+        self._token_told: dict[str, float] = {}
         self.registry = CollectorRegistry()
         self._requests = self._counter("requests", "Requests answered.", "route", "status")
         self._seconds = self._counter("request_seconds", "Time from head to answer, uploads included.", "route")
@@ -49,6 +55,7 @@ class Metrics:
         self._connections = self._gauge("open_connections", "Open connections.")
         self._token_ready = self._gauge("token_ready", "Token processes that are ready.", "token")
         self._token_restarts = self._gauge("token_restarts", "Starts of token processes after their first.", "token")
+        self._token_seconds = self._counter("token_cpu_seconds", "Processor time of workers' token processes.", "token")
         self._ci_keys_age = self._gauge("ci_keys_age_seconds", "Age of a CI issuer's keys.", "issuer", mode="livemax")
         self._ci_keys_failures = self._counter(
             "ci_keys_failures", "Fetches of a CI issuer's keys that failed.", "issuer"
@@ -103,6 +110,12 @@ class Metrics:
         for keys in issuers:
             self._observe_issuer(keys)
 
+    def spent(self, tokens: Mapping[str, float]) -> None:
+        """Write down the processor time of this worker's token processes so far, by the names of the tokens."""
+        for name, seconds in tokens.items():
+            self._token_seconds.labels(name).inc(max(0.0, seconds - self._token_told.get(name, 0.0)))
+            self._token_told[name] = seconds
+
     def _observe_issuer(self, keys: IssuerKeys) -> None:
         if keys.age is not None:
             self._ci_keys_age.labels(keys.issuer).set(keys.age)
@@ -111,13 +124,23 @@ class Metrics:
         self._ci_failures_told[keys.issuer] = keys.failures
 
     def text(self) -> bytes:
-        """All of it in the text format, summed over the workers; reads files."""
+        """All of it in the text format, summed over the workers; reads files, and asks the recorder."""
         directory = os.environ.get(DIRECTORY_VARIABLE)
         if directory is None:
-            return generate_latest(self.registry)
+            return generate_latest(self.registry) + self._of_recorder()
         summed = CollectorRegistry()
         MultiProcessCollector(summed, path=directory)  # type: ignore[no-untyped-call]
-        return generate_latest(summed)
+        return generate_latest(summed) + self._of_recorder()
+
+    def _of_recorder(self) -> bytes:
+        if self._recorder is None:
+            return b""
+        try:
+            figures = self._recorder()
+        except RecorderUnavailable:
+            # What is not there tells so by itself.
+            return b""
+        return generate_latest(RecorderMetrics(figures, prefix=PREFIX))
 
     def _count(self, counter: Counter, *labels: str, by: float = 1) -> None:
         place = (counter, labels)

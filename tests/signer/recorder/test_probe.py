@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from signer.errors import RecorderUnavailable
-from signer.recorder.addresses import FOLDER, listening, socket_path
-from signer.recorder.probe import prove
+from signer.recorder.addresses import FOLDER, connected, listening, socket_path
+from signer.recorder.probe import RECEIVED_BYTES, figures, prove
+from signer.recorder.protocol import frame, packed_entry
+from tests.support.books import entry
 from tests.support.recorders import supervised, until
 
 SHORT = 0.3
@@ -34,6 +38,23 @@ def test_a_recorder_that_runs_answers_and_one_that_hangs_does_not(tmp_path: Path
         os.kill(pid, signal.SIGKILL)
         until(lambda: supervisor.pid not in (None, pid))
         prove(path, timeout=LONG)
+
+
+def test_a_recorder_tells_what_its_work_has_cost(tmp_path: Path, sqlite_url: str) -> None:
+    path = socket_path(tmp_path / "spool")
+    with supervised(tmp_path / "spool", sqlite_url):
+        prove(path, timeout=LONG)
+        before = figures(path, timeout=LONG)
+        assert (before.batches, before.records) == (0, 0)
+        assert min(before.sign, before.write, before.other, before.tokens) > 0
+        with closing(connected(path)) as worker:
+            worker.settimeout(LONG)
+            deadline = time.monotonic() + LONG
+            worker.sendall(frame({"record": [packed_entry(entry(404, number), deadline) for number in range(3)]}))
+            until(lambda: figures(path, timeout=LONG).records == 3)
+        after = figures(path, timeout=LONG)
+        assert after.batches == 1
+        assert after.record > before.record
 
 
 @pytest.fixture
@@ -58,6 +79,29 @@ def answering(path: Path, answer: Callable[[socket.socket], object]) -> Iterator
 def test_nobody_there(path: Path) -> None:
     with pytest.raises(RecorderUnavailable):
         prove(path, timeout=SHORT)
+
+
+ANSWERS = {
+    "what cannot be understood": b"\x00\x00\x00\x02{}",
+    "the answer to another question": frame({"proved": 1}),
+    "figures for somebody else": frame({"told": 1, "figures": {}}),
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("sentence", ANSWERS)
+def test_figures_from_somebody_who_answers_otherwise(path: Path, sentence: str) -> None:
+    def answer() -> None:
+        asked, _ = listener.accept()
+        with asked:
+            asked.sendall(ANSWERS[sentence])
+            asked.recv(RECEIVED_BYTES)
+
+    with closing(listening(path)) as listener, ThreadPoolExecutor(1) as threads:
+        answered = threads.submit(answer)
+        with pytest.raises(RecorderUnavailable):
+            figures(path, timeout=SHORT)
+        answered.result(LONG)
 
 
 def test_nobody_who_accepts(path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from signer.domain.access.limits import LimitDemand, LimitReached, Period
 from signer.domain.access.versions import Order
 from signer.domain.floors import Floor, FloorUnmet, VersionClaim
+from signer.domain.recorder_figures import RecorderFigures
 from signer.domain.records import Recorded, Refusal, Refused, Stale
 from signer.domain.refusals import RefusedCall
 from signer.domain.requests import Checked
@@ -38,9 +39,12 @@ from signer.recorder.protocol import (
     Posted,
     Prove,
     Proved,
+    Tell,
+    Told,
     frame,
     packed_answer,
     packed_entry,
+    packed_figures,
     packed_proof,
     packed_refusal,
     parsed_answers,
@@ -54,9 +58,27 @@ PACKED = packed_entry(SENT, 12.5)
 CLAIM = VersionClaim(order=Order.NUMERIC, version="7", max_step=3, places=(("board ü", "rootfs"), ("router", "")))
 UNMET = FloorUnmet(device_type="board", payload_type="", floor=Floor(order=Order.SEMVER, version="1.0.0", leaf=9))
 
+FIGURES = {
+    "record": 1.5,
+    "sign": 0.25,
+    "write": 0.0,
+    "other": 2.0,
+    "tokens": 0.5,
+    "batches": 3,
+    "records": 12,
+    "checkpoints": 2,
+}
+
 
 def bodies(data: bytes) -> list[bytes]:
     return list(FrameReader().feed(data))
+
+
+def test_figures_come_back_as_they_were() -> None:
+    told = Told(7, RecorderFigures(**FIGURES))  # type: ignore[arg-type]
+    (body,) = bodies(frame(packed_figures(told)))
+    assert parsed_answers(body) == told
+    assert parsed_message(b'{"tell":7}') == Tell(7)
 
 
 class TestThereAndBack:
@@ -211,6 +233,8 @@ class TestWhatIsNotUnderstood:
         "another question": b'{"delete": []}',
         "two questions": b'{"record": [], "ping": 1}',
         "a ping that is no number": b'{"ping": "1"}',
+        "a wish to be told that is no number": b'{"tell": []}',
+        "a wish to be told, and another": b'{"tell": 1, "prove": 1}',
         "entries that are none": b'{"record": {}}',
         "an entry that is a number": b'{"record": [1]}',
         "deep nesting": b"[" * 100_000,
@@ -280,6 +304,13 @@ class TestWhatIsNotUnderstood:
         },
         "nothing": {"outcomes": [[]]},
         "a time that is none": {"outcomes": [["ab" * 16, "recorded", "s", 1, "noon", True]]},
+        "a figure that is text": {"told": 1, "figures": {**FIGURES, "record": "1"}},
+        "a figure below nothing": {"told": 1, "figures": {**FIGURES, "record": -1}},
+        "a figure without end": {"told": 1, "figures": {**FIGURES, "record": float("inf")}},
+        "a figure that is none": {"told": 1, "figures": {**FIGURES, "record": float("nan")}},
+        "a figure too few": {"told": 1, "figures": {"record": 1.0}},
+        "a figure too many": {"told": 1, "figures": {**FIGURES, "mood": 1.0}},
+        "no figures": {"told": 1},
         "facts of another error": {"outcomes": [["ab" * 16, "failed", "database-full", {"found": "x"}]]},
     }
 

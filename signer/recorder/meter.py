@@ -1,0 +1,89 @@
+"""Measures the recorder's work: at each batch and each checkpoint, of which there are far fewer than signatures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from signer.domain.recorder_figures import RecorderFigures
+from signer.domain.verified_log import VerifiedLog
+from signer.recorder.checkpointer import Slots
+
+Clock = Callable[[], float]
+
+
+class Meter:
+    """Batches are measured in one thread, checkpoints in one other; whoever asks for the ``figures`` may be any.
+
+    Args:
+        thread: processor seconds of the calling thread.
+        process: those of the whole process.
+        tokens: those of the token processes.
+    """
+
+    def __init__(self, *, tokens: Clock, thread: Clock = time.thread_time, process: Clock = time.process_time) -> None:
+        self._tokens = tokens
+        self._thread = thread
+        self._process = process
+        self._record = self._sign = self._write = 0.0
+        self._batches = self._records = self._checkpoints = 0
+
+    @contextmanager
+    def recording(self, records: int) -> Iterator[None]:
+        """Stands around recording a batch of so many."""
+        begun = self._thread()
+        try:
+            yield
+        finally:
+            self._record += self._thread() - begun
+            self._batches += 1
+            self._records += records
+
+    def signing(self, sign: Callable[[VerifiedLog], bytes]) -> Callable[[VerifiedLog], bytes]:
+        """``sign``, measured."""
+
+        def measured(log: VerifiedLog) -> bytes:
+            begun = self._thread()
+            try:
+                return sign(log)
+            finally:
+                self._sign += self._thread() - begun
+
+        return measured
+
+    def writing(self, slots: Slots) -> Slots:
+        """``slots``, whose writing is measured."""
+        return _MeasuredSlots(slots, self)
+
+    def write(self, slots: Slots, note: bytes, log: VerifiedLog) -> None:
+        """Write a checkpoint."""
+        begun = self._thread()
+        try:
+            slots.write(note=note, log=log)
+        finally:
+            self._write += self._thread() - begun
+            self._checkpoints += 1
+
+    def figures(self) -> RecorderFigures:
+        """All of it so far."""
+        known = self._record + self._sign + self._write
+        return RecorderFigures(
+            record=self._record,
+            sign=self._sign,
+            write=self._write,
+            other=max(0.0, self._process() - known),
+            tokens=self._tokens(),
+            batches=self._batches,
+            records=self._records,
+            checkpoints=self._checkpoints,
+        )
+
+
+class _MeasuredSlots:
+    def __init__(self, slots: Slots, meter: Meter) -> None:
+        self._slots = slots
+        self._meter = meter
+
+    def write(self, *, note: bytes, log: VerifiedLog) -> None:
+        self._meter.write(self._slots, note, log)
