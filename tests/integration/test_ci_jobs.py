@@ -37,6 +37,32 @@ claims = {{ {claim} = "refs/heads/main" }}
 """
 
 
+FOR_SIGNERS = """
+[[rules]]
+name = "signers"
+effect = "allow"
+principals = ["role:signer"]
+actions = ["sign"]
+keys = ["*"]
+"""
+ROLELESS = """
+[[ci_identity]]
+issuer = "gitlab"
+id = "30"
+owner_id = "72"
+claims = { ref_path = "refs/heads/main" }
+"""
+RULE = """
+[[rules]]
+name = "project-30"
+effect = "allow"
+principals = ["ci:gitlab/30"]
+actions = ["sign"]
+keys = ["firmware"]
+when = { checked = "head", artifact_name = ["for-thirty-*"] }
+"""
+
+
 class Place:
     """A service with two workers, a key, and an issuer of each kind."""
 
@@ -52,6 +78,13 @@ class Place:
             **variables,
         }
         return command("sign", self.artifact, "--key", "firmware", "--output", output, environment=environment)
+
+    def allow(self, rule: str, directory: Path) -> None:
+        """Add a rule to the policy."""
+        policy = directory / "policy.toml"
+        policy.write_text(self.installation.run("policy", "show").stdout + rule)
+        applied = self.installation.run("policy", "apply", policy, "--reason", "tests")
+        assert applied.returncode == 0, applied.stderr
 
     def github_token(self, **changes: Any) -> str:
         return token(github_claims(self.github.url, aud=self.installation.url, **changes))
@@ -76,10 +109,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
                     issuer=issuer, kind=kind, audience=installation.url, id=numbers[0], owner=numbers[1], claim=claim
                 )
                 file.write(text)
+            file.write(ROLELESS)
         with running(installation, SERVER_WORKERS="2"):
             made = installation.run("keys", "create", "firmware", "--algorithm", "ecdsa-p256")
             assert made.returncode == 0, made.stderr
-            yield Place(installation, github, gitlab, artifact)
+            made_place = Place(installation, github, gitlab, artifact)
+            made_place.allow(FOR_SIGNERS, directory)
+            yield made_place
 
 
 @contextmanager
@@ -146,6 +182,20 @@ def test_the_signature_is_the_identitys(place: Place, tmp_path: Path) -> None:
     with place.installation.http() as client:
         entries = client.get("/v1/log/entries", params={"artifact": "of-a-job"}).json()["entries"]
     assert [entry["leaf"]["actor"] for entry in entries] == ["ci:gitlab/20"]
+
+
+def test_rules_say_what_an_identity_may_sign(place: Place, tmp_path: Path) -> None:
+    text = place.gitlab_token(project_id="30", job_project_id="30")
+    place.artifact.write_bytes(ArtifactBuilder(name="for-thirty-1").build())
+    silent = place.job(tmp_path / "one", ARTIFACT_SIGNER_CI_TOKEN=text)
+    assert (silent.returncode, "there is no key named firmware" in silent.stderr) == (1, True), silent.stderr
+    place.allow(RULE, tmp_path)
+    allowed = place.job(tmp_path / "two", ARTIFACT_SIGNER_CI_TOKEN=text)
+    assert allowed.returncode == 0, allowed.stderr
+    place.artifact.write_bytes(ArtifactBuilder(name="for-others-1").build())
+    refused = place.job(tmp_path / "three", ARTIFACT_SIGNER_CI_TOKEN=text)
+    assert refused.returncode == 1
+    assert "project-30" in refused.stderr
 
 
 REFUSED: dict[str, tuple[dict[str, str], str]] = {
@@ -235,7 +285,7 @@ def test_a_revoked_session_signs_nothing_from_then_on_in_any_worker(place: Place
         assert [sign(f"before-{number}") for number in range(8)] == [200] * 8  # both workers know the session
         done = place.installation.run("ci-sessions", "revoke", session.split("_")[1], "--reason", "leaked")
         assert done.returncode == 0, done.stderr
-        assert {sign(f"after-{number}") for number in range(16)} == {401}
+        assert {sign(f"after-{number}") for number in range(8)} == {401}
     revoked = [event for event in events(place) if event["type"] == "ci-session-revoked"]
     assert revoked[-1]["after"]["reason"] == "leaked"
 

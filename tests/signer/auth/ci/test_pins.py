@@ -109,6 +109,8 @@ REFUSED: dict[str, tuple[Callable[..., PinnedIdentity], PinnedIdentity, dict[str
     "an empty ref": (github, RELEASE, {"ref": ""}, Reason.CLAIM_REFUSED),
     "a ref that is a list": (github, RELEASE, {"ref": ["refs/heads/main"]}, Reason.CLAIM_TYPE),
     "a letter that looks alike": (github, RELEASE, {"environment": "pr\u043eduction"}, Reason.CLAIM_REFUSED),
+    "a letter that looks alike where any may stand": (
+        github, on_github(environment="pr*"), {"environment": "pr\u043eduction"}, Reason.CLAIM_REFUSED),
     "another case": (github, RELEASE, {"environment": "Production"}, Reason.CLAIM_REFUSED),
     "no environment": (github, RELEASE, {"environment": ...}, Reason.CLAIM_MISSING),
     "a reusable workflow of another owner": (
