@@ -245,8 +245,13 @@ def _cover_beginning(settings: Settings, reader: SqlLogReader, store: KeyStore, 
 
 def sign_first(settings: Settings, store: KeyStore, pool: TokenPool, origin: str, log: VerifiedLog) -> None:
     """Make the file of the newest checkpoint; raises ``FileExistsError`` where there is one."""
-    note = _signer(settings, store, pool, origin).sign(log)
+    note = first_note(settings, store, pool, origin, log)
     CheckpointFile(settings.log.checkpoint_file).create(note=note, log=log)
+
+
+def first_note(settings: Settings, store: KeyStore, pool: TokenPool, origin: str, log: VerifiedLog) -> bytes:
+    """A checkpoint over all of it, signed by a token that has only just been opened."""
+    return _signer(settings, store, pool, origin).sign(log)
 
 
 def _signer(settings: Settings, store: KeyStore, pool: TokenPool, origin: str) -> CheckpointSigner:

@@ -4,7 +4,10 @@
 2. The checkpoint file of this machine says what it has seen of the log. A backup that does not begin with that is
    refused: signatures that were given out would be gone from the record, and be counted anew. A person who knows that
    may let the log go on under another name.
-3. What was there is not removed. An SQLite database is put aside under another name; PostgreSQL has to be empty.
+3. A log that goes on under another name does so in the copy, before that is put in place. The checkpoint file is
+   exchanged last. So where this breaks off, the database is the one of before, or one that this machine refuses; the
+   same command begins again in the one case, and finishes in the other.
+4. What was there is not removed. An SQLite database is put aside under another name; PostgreSQL has to be empty.
 """
 
 from __future__ import annotations
@@ -17,17 +20,18 @@ from pathlib import Path
 
 from signer.backup import Backup, read_backup, stopped
 from signer.config import Settings
-from signer.errors import CheckpointFileMissing, DatabaseTaken, RestoreRollsBack
+from signer.errors import CheckpointFileMissing, DatabaseTaken, RestoreRollsBack, SignerError
 from signer.log.database_source import DatabaseSource
 from signer.log.faults import FaultKind
 from signer.log.milestones import Milestone, begins_with
 from signer.log.source import PartUnusable
-from signer.log_continuation import ContinuedLog, continue_log, require_tokens
+from signer.log_continuation import ContinuedLog, certify_continued, continue_log, goes_on, require_tokens
 from signer.storage.checkpoint_file import CheckpointFile, SavedCheckpoint
-from signer.storage.copying import copy_rows, database_file, is_in_use, settle
+from signer.storage.copying import copy_rows, database_file, database_settings, is_in_use, settle
 from signer.storage.database import Database
 from signer.storage.first_policy import forget_first_policy
 from signer.storage.log_audit import SqlLogAudit
+from signer.storage.log_reader import SqlLogReader
 
 _BESIDE = ("", "-wal", "-shm")
 
@@ -64,17 +68,47 @@ def restore(settings: Settings, folder: Path, *, rollback: Rollback | None = Non
     """
     with stopped(settings), _staged(settings, folder) as (stage, backup):
         known = seen_here(settings)
-        lost = known if known is not None and not _continues(stage, known, settings) else None
-        if lost is not None:
-            if rollback is None:
-                path = str(settings.log.checkpoint_file)
-                raise RestoreRollsBack(path=path, known=lost.log.size, restored=backup.size)
-            require_tokens(settings)
-        aside = put(settings, stage)
-        continued = None
-        if lost is not None and rollback is not None:
-            continued = continue_log(settings, rollback.directory, old_note=lost.note, reason=rollback.reason)
+        if known is None or _continues(stage, known, settings):
+            aside, continued = put(settings, stage), None
+        elif rollback is None:
+            path = str(settings.log.checkpoint_file)
+            raise RestoreRollsBack(path=path, known=known.log.size, restored=backup.size)
+        else:
+            aside, continued = _roll_back(settings, stage, known, rollback)
     return Restored(backup=backup, aside=aside, known=None if known is None else known.log.size, continued=continued)
+
+
+def _roll_back(
+    settings: Settings, stage: Path, known: SavedCheckpoint, rollback: Rollback
+) -> tuple[Path | None, ContinuedLog]:
+    """The log goes on while it is a copy yet; then it is put in place, and then this machine believes it."""
+    require_tokens(settings)
+    aside = None
+    if not _is_put(settings, stage, known):
+        copy = settings.model_copy(update={"database": database_settings(stage, timeout=settings.database.timeout)})
+        continue_log(copy, old_note=known.note, reason=rollback.reason)
+        with closing(Database(copy.database)) as database:
+            settle(database)
+        aside = put(settings, stage)
+    return aside, certify_continued(settings, rollback.directory)
+
+
+def _is_put(settings: Settings, stage: Path, known: SavedCheckpoint) -> bool:
+    """Whether this backup was put in place before, with the log going on from it, and only the end is missing."""
+    target = sqlite_path(settings)
+    if target is not None and not target.exists():
+        return False
+    with closing(database_file(stage, timeout=settings.database.timeout)) as copy:
+        backup = SqlLogReader(database=copy).head()
+    try:
+        with closing(Database(settings.database)) as database:
+            database.check_revision()
+            return goes_on(SqlLogReader(database=database), old_note=known.note, size=backup.size) and _begins_with(
+                database, backup.size, backup.root
+            )
+    except SignerError:
+        # It is lost, or damaged, or another one: in no case what was put there.
+        return False
 
 
 def seen_here(settings: Settings) -> SavedCheckpoint | None:
@@ -90,6 +124,7 @@ def put(settings: Settings, stage: Path) -> Path | None:
     if target is None:
         _fill(settings, stage)
         return None
+    _sync(stage)
     aside = _put_aside(target)
     stage.rename(target)
     _sync(target.parent)
@@ -109,25 +144,35 @@ def _staged(settings: Settings, folder: Path) -> Iterator[tuple[Path, Backup]]:
     target = sqlite_path(settings)
     parent = settings.spool.directory if target is None else target.parent
     stage = parent / f".{'database' if target is None else target.name}.restore"
+    # Of one that broke off: its log beside another file would be taken for that file's.
+    _remove(stage)
     try:
         backup = read_backup(folder, stage, settings)
         with closing(database_file(stage, timeout=settings.database.timeout)) as database:
             settle(database)
         yield stage, backup
     finally:
-        for end in _BESIDE:
-            stage.with_name(f"{stage.name}{end}").unlink(missing_ok=True)
+        _remove(stage)
+
+
+def _remove(stage: Path) -> None:
+    for end in _BESIDE:
+        stage.with_name(f"{stage.name}{end}").unlink(missing_ok=True)
 
 
 def _continues(stage: Path, known: SavedCheckpoint, settings: Settings) -> bool:
     """Whether the copy's log begins with what this machine has seen."""
     with closing(database_file(stage, timeout=settings.database.timeout)) as database:
-        source = DatabaseSource(SqlLogAudit(database=database), None)
-        seen = Milestone(known.log.size, known.log.frontier.root, FaultKind.SINCE_OTHER)
-        try:
-            return seen.size <= source.facts.size and begins_with(seen, source.extent(), source.hashes) is None
-        except PartUnusable:
-            return False
+        return _begins_with(database, known.log.size, known.log.frontier.root)
+
+
+def _begins_with(database: Database, size: int, root: bytes) -> bool:
+    source = DatabaseSource(SqlLogAudit(database=database), None)
+    seen = Milestone(size, root, FaultKind.SINCE_OTHER)
+    try:
+        return seen.size <= source.facts.size and begins_with(seen, source.extent(), source.hashes) is None
+    except PartUnusable:
+        return False
 
 
 def _fill(settings: Settings, stage: Path) -> None:
@@ -157,8 +202,8 @@ def _put_aside(target: Path) -> Path | None:
     return aside
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

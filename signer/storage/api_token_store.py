@@ -9,7 +9,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, or_, select, update
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from signer.domain.api_tokens import ApiToken, NewApiToken, scope_of
@@ -34,6 +34,13 @@ def suspend_all(connection: Connection, at: datetime) -> int:
     suspended = connection.execute(update(api_tokens).where(*_VALID).values(suspended_at=at))
     move_access_revision(connection)
     return suspended.rowcount
+
+
+def suspended_tokens(database: Database) -> int:
+    """How many are suspended and not revoked."""
+    suspended = select(func.count()).where(api_tokens.c.revoked_at.is_(None), api_tokens.c.suspended_at.is_not(None))
+    with database.reading() as connection:
+        return int(connection.execute(suspended).scalar_one())
 
 
 class SqlApiTokenStore:

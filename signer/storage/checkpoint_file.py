@@ -7,7 +7,8 @@
 3. An ``fdatasync`` that fails says nothing of what is on the disk, and the next one may claim that all is well. So
    after a failure nothing more is written through the same opening of the file; the next one begins with a write.
 4. Who writes holds a lock for as long; no process that it starts inherits that. A missing file is made by
-   ``create`` alone, which is a person's decision: it is never made because it is missing.
+   ``create`` alone, which is a person's decision: it is never made because it is missing. So is ``succeed``, after
+   which the file is of another log.
 """
 
 from __future__ import annotations
@@ -126,6 +127,25 @@ class CheckpointFile:
             raise CheckpointNotWritten(path=str(self._path), reason=_reason(error)) from error
         finally:
             draft.unlink(missing_ok=True)
+
+    def succeed(self, *, note: bytes, log: VerifiedLog) -> Path:
+        """Put the first checkpoint of another log in the place of the file; gives where the one before it is kept.
+
+        Until this one is durable, whatever a crash leaves, the one before it has the name. Raises
+        ``CheckpointNotWritten``.
+        """
+        slot = _packed(SavedCheckpoint(sequence=1, note=note, log=log))
+        draft = self._path.with_name(f".{self._path.name}.{os.getpid()}.new")
+        try:
+            _write_new(draft, slot.ljust(FILE_BYTES, b"\x00"))
+            aside = _kept_aside(self._path)
+            draft.replace(self._path)
+            _sync_directory(self._path.parent)
+        except OSError as error:
+            raise CheckpointNotWritten(path=str(self._path), reason=_reason(error)) from error
+        finally:
+            draft.unlink(missing_ok=True)
+        return aside
 
     def hold(self) -> HeldCheckpointFile:
         """Take the file for this process alone.
@@ -293,6 +313,17 @@ def _write_new(path: Path, content: bytes) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _kept_aside(path: Path) -> Path:
+    """The file has this name as well, durably; where it has one already, that one."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.rolled-back-{number}")).exists() and not aside.samefile(path):
+        number += 1
+    if not aside.exists():
+        aside.hardlink_to(path)
+    _sync_directory(path.parent)
+    return aside
 
 
 def _sync_directory(path: Path) -> None:

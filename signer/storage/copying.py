@@ -25,9 +25,14 @@ SINGLE = (log_head, access_state)
 _AT_ONCE = 1000
 
 
+def database_settings(path: Path, *, timeout: float) -> DatabaseSettings:
+    """The settings of an SQLite database at ``path``."""
+    return DatabaseSettings(url=f"sqlite:///{path}", password_file=None, timeout=timeout)
+
+
 def database_file(path: Path, *, timeout: float) -> Database:
     """An SQLite database at ``path``, opened lazily."""
-    return Database(DatabaseSettings(url=f"sqlite:///{path}", password_file=None, timeout=timeout))
+    return Database(database_settings(path, timeout=timeout))
 
 
 def write_copy(source: Database, path: Path, *, timeout: float) -> None:

@@ -10,18 +10,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from signer import log_creation
+from signer.bootstrap import utc_now
 from signer.config import Settings
 from signer.domain.leaves import LeafDraft
+from signer.domain.log_keys import log_verifier_keys
 from signer.domain.records import Outcome, SignatureEntry
 from signer.domain.verified_log import VerifiedLog
 from signer.errors import SignerError
-from signer.log_creation import create_log
+from signer.log_creation import create_log, log_origin, opened_with_tokens, resume_without_file
 from signer.recorder.addresses import listening, socket_path
 from signer.recorder.checkpointer import Checkpointer
 from signer.recorder.release import Release
 from signer.recorder.server import RecorderServer
 from signer.recorder.setup import Setup
 from signer.recorder.supervision import RecorderSupervisor
+from signer.storage.key_store import SqlKeyStore
+from signer.storage.log_keys_told import tell_log_keys
+from signer.storage.log_reader import SqlLogReader
 from tests.hsm.softhsm import make_softhsm, module_path
 
 from . import databases
@@ -53,8 +59,22 @@ def settings_of(directory: Path, url: str, *, timeout: float = databases.TIMEOUT
         }
     )
     if not settings.log.checkpoint_file.exists():
-        create_log(settings, origin=None, token=None, directory=home)
+        _take_over(settings, home)
     return settings
+
+
+def _take_over(settings: Settings, home: Path) -> None:
+    """The database has a log already, whose key nobody has and whose checkpoint file was lost: it gets both."""
+    with opened_with_tokens(settings) as (database, pool):
+        origin = log_origin(SqlLogReader(database=database))
+        if origin is not None:
+            log_creation._make_keys(settings, database, pool, [token.name for token in settings.tokens])
+            keys = log_verifier_keys(SqlKeyStore(database=database, clock=utc_now).all_keys(), origin)
+            tell_log_keys(database, clock=utc_now, actor="tests", origin=origin, keys=[str(key) for key in keys])
+    if origin is None:
+        create_log(settings, origin=None, token=None, directory=home)
+    else:
+        resume_without_file(settings)
 
 
 def setup_line(directory: Path, url: str, *, timeout: float = databases.TIMEOUT) -> bytes:
