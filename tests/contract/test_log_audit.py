@@ -29,7 +29,8 @@ from signer.storage.schema import metadata
 from signer.storage.tables import log_checkpoints, log_head, log_leaves, log_machines, log_tiles, signatures
 from tests.support.audited_logs import AuditedLog, check_audited
 from tests.support.clock import ManualClock
-from tests.support.databases import Opener, settings
+from tests.support.databases import Opener, begin_log, settings
+from tests.support.postgres import Cluster
 from tests.support.records import event
 from tests.support.written_logs import KEY, note
 
@@ -101,12 +102,49 @@ def filled(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> t
     return path, log.newest
 
 
+@pytest.fixture(scope="module")
+def filled_server(postgres_cluster: Cluster) -> tuple[Cluster, bytes]:
+    """The same on a server, in the database ``filled``."""
+    database = Database(settings(postgres_cluster.create_database("filled")))
+    database.upgrade()
+    begin_log(database)
+    log = AuditedLog(database, ManualClock())
+    fill(log)
+    database.close()
+    assert log.newest is not None
+    return postgres_cluster, log.newest
+
+
 Change = Callable[[Connection], object]
+Changed = Callable[[Change], Verdict]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def changed(request: pytest.FixtureRequest) -> Changed:
+    """The verdict after a change by somebody whom no trigger stops."""
+    changed: Changed = request.getfixturevalue(f"changed_on_{request.param}")
+    return changed
 
 
 @pytest.fixture
-def changed(filled: tuple[Path, bytes], tmp_path: Path) -> Iterator[Callable[[Change], Verdict]]:
-    """The verdict after a change by somebody whom no trigger stops."""
+def changed_on_postgresql(filled_server: tuple[Cluster, bytes]) -> Iterator[Changed]:
+    cluster, newest = filled_server
+    with cluster.copied("filled", "changed") as url:
+        database = Database(settings(url))
+
+        def change(by: Change) -> Verdict:
+            with database.writing() as connection:
+                # Triggers and references alike.
+                connection.execute(text("SET LOCAL session_replication_role = replica"))
+                by(connection)
+            return check_audited(database, newest)
+
+        yield change
+        database.close()
+
+
+@pytest.fixture
+def changed_on_sqlite(filled: tuple[Path, bytes], tmp_path: Path) -> Iterator[Changed]:
     path = tmp_path / "signer.sqlite"
     shutil.copyfile(filled[0], path)
     database = Database(settings(f"sqlite:///{path}"))
@@ -158,7 +196,7 @@ def cell(table: Table, column: Column[Any]) -> Change:
     return change
 
 
-def test_a_log_that_nobody_changed_holds(changed: Callable[[Change], Verdict]) -> None:
+def test_a_log_that_nobody_changed_holds(changed: Changed) -> None:
     verdict = changed(lambda _: None)
     assert verdict.fault is None, verdict.fault and verdict.fault.sentence
     assert verdict.checkpoint is not None
@@ -174,9 +212,7 @@ COLUMNS = [
 
 
 @pytest.mark.parametrize(("table", "column"), COLUMNS)
-def test_every_column_of_every_table_is_compared(
-    changed: Callable[[Change], Verdict], table: Table, column: Column[Any]
-) -> None:
+def test_every_column_of_every_table_is_compared(changed: Changed, table: Table, column: Column[Any]) -> None:
     fault = changed(cell(table, column)).fault
     assert fault is not None
     assert fault.sentence
@@ -262,7 +298,7 @@ CHANGES: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("sentence", CHANGES)
-def test_rows_taken_out_and_put_in_are_found(changed: Callable[[Change], Verdict], sentence: str) -> None:
+def test_rows_taken_out_and_put_in_are_found(changed: Changed, sentence: str) -> None:
     fault = changed(CHANGES[sentence]).fault
     assert fault is not None
     assert fault.sentence
