@@ -5,7 +5,8 @@
 2. It is asked under the lock of the head, before anything is decided, and once more after the commit, with the bytes
    that the database kept: what was changed between hashing and storing is found before it is certified.
 3. The rows that give power are compared with what the log says of them, whenever anybody else may have changed them:
-   at each look on SQLite, which tells of other connections' commits; at an interval on PostgreSQL.
+   at each look on SQLite, which tells of other connections' commits; on PostgreSQL where a mark over them, which the
+   server makes in the same transaction, is another one, and at an interval besides.
 4. What is found once is found for good: every later call raises the same.
 """
 
@@ -22,7 +23,7 @@ from signer.errors import AccessTampered, LogDamaged, SignerError
 from signer.errors.log import TAMPERING
 from signer.services.ports import LogHead
 from signer.storage import record_statements as sql
-from signer.storage.access import access_digest
+from signer.storage.access import access_digest, power_mark
 from signer.storage.log_reader import read_leaves
 
 LEAVES_AT_ONCE = 4096
@@ -35,7 +36,7 @@ class VerifiedHead:
     def __init__(self, log: VerifiedLog, *, dialect: str, monotonic: Callable[[], float]) -> None:
         self._log = log
         self._sql = sql.statements(dialect)
-        self._watch = _SqliteWatch() if dialect == "sqlite" else _TimedWatch(monotonic)
+        self._watch = _SqliteWatch() if dialect == "sqlite" else _ServerWatch(monotonic)
         self._found: SignerError | None = None
 
     @property
@@ -114,19 +115,21 @@ class _SqliteWatch:
         self._seen = self._now
 
 
-class _TimedWatch:
-    """Whether the last look was long enough ago."""
+class _ServerWatch:
+    """Whether the server marks the rows otherwise than at the last look, or that was long enough ago."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._next = 0.0
         self._now = 0.0
+        self._seen: str | None = None
+        self._mark: str | None = None
 
-    def due(self, _connection: Connection) -> bool:
+    def due(self, connection: Connection) -> bool:
         """Whether the rows may have changed."""
-        self._now = self._monotonic()
-        return self._now >= self._next
+        self._now, self._mark = self._monotonic(), power_mark(connection)
+        return self._now >= self._next or self._mark != self._seen
 
     def seen(self) -> None:
         """What ``due`` told of was looked at."""
-        self._next = self._now + ACCESS_SECONDS
+        self._next, self._seen = self._now + ACCESS_SECONDS, self._mark

@@ -1,4 +1,4 @@
-"""Several machines on one PostgreSQL server: another primary, and clocks that differ from the server's."""
+"""PostgreSQL, which several machines share: another primary, other clocks, and rows that somebody else changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select, update
 
 from signer.domain.records import Recorded
 from signer.domain.refusals import RefusedCall
-from signer.errors import ClockDiffers, FailoverUnconfirmed, LogRolledBack, MachineNotFound
+from signer.errors import AccessTampered, ClockDiffers, FailoverUnconfirmed, LogRolledBack, MachineNotFound
 from signer.storage.certified_records import CertifiedRecords
 from signer.storage.failover import forget_machine
 from signer.storage.server_clock import ServerClock
@@ -94,6 +94,51 @@ class TestFailover:
         )
         sent = entry(desk.version, access_revision=desk.book.revision())
         assert isinstance(records.record_many([sent])[0], Recorded)
+
+
+class TestWhatGivesPower:
+    """Looked at in the transaction that records, also where the clock says that it was looked at just now."""
+
+    ROWS: Mapping[str, str | None] = {
+        "nothing": None,
+        "an API token is planted": "INSERT INTO api_tokens (id, name, role, secret_sha256, created_at)"
+        " VALUES ('0123456789abcdef', 'planted', 'signer', decode(repeat('00', 32), 'hex'), now())",
+        "a limit is raised": "UPDATE key_versions SET signature_limit = 7",
+        "a state is changed": "UPDATE key_versions SET state = 'disabled' WHERE id = "
+        "(SELECT max(id) FROM key_versions)",
+        "a key goes to another token": "UPDATE keys SET tokens = '[\"other\"]'",
+        "the revision moves": "UPDATE access_state SET revision = revision + 1",
+        "only the counters move": "UPDATE key_versions SET signature_count = signature_count + 1",
+    }
+    HARMLESS = ("nothing", "only the counters move")
+
+    @pytest.mark.parametrize("sentence", ROWS)
+    def test_a_row_that_was_changed_a_moment_ago_stops_everything(self, desk: Desk, sentence: str) -> None:
+        desk.book.version()
+        records = CertifiedRecords(
+            database=desk.database,
+            clock=desk.clock,
+            clock_tolerance=TOLERANCE,
+            log=whole_log(desk.database),
+            machine="one",
+            failover_check=True,
+            monotonic=lambda: 0.0,
+        )
+
+        def record(name: str) -> object:
+            return records.record_many([entry(desk.version, name, access_revision=desk.book.revision())])[0]
+
+        assert isinstance(record("before"), Recorded)
+        if (change := self.ROWS[sentence]) is not None:
+            with desk.database.writing() as connection:
+                connection.exec_driver_sql(change)
+        if sentence in self.HARMLESS:
+            assert isinstance(record("after"), Recorded)
+            return
+        size = desk.book.next_index()
+        with pytest.raises(AccessTampered):
+            record("after")
+        assert desk.book.next_index() == size
 
 
 class TestTheClockOfTheServer:

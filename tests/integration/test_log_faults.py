@@ -6,7 +6,6 @@ import asyncio
 import errno
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -34,6 +33,7 @@ from tests.support.databases import Opener
 from tests.support.house import ADMIN
 from tests.support.recorder_scene import PAST, Scene
 from tests.support.recorders import WAIT_SECONDS, settings_of, until
+from tests.support.shared_objects import shared_object
 from verifier.log import SignedNote, parsed_leaf
 
 
@@ -44,12 +44,7 @@ def scene(tmp_path: Path, database_url: str, open_database: Opener) -> Scene:
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("cc") is None:
-        pytest.skip("there is no C compiler")
-    made = tmp_path_factory.mktemp("disk") / "disk.so"
-    source = Path(__file__).parents[1] / "support" / "disk.c"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-o", made, source, "-ldl"], check=True)
-    return made
+    return shared_object("disk", tmp_path_factory.mktemp("disk"))
 
 
 @pytest.fixture

@@ -75,6 +75,10 @@ class Scene:
             return error
         return None
 
+    def certified(self) -> int:
+        """How many leaves the checkpoint in the file covers."""
+        return CheckpointFile(self.file).read().log.size
+
     def check(self, answers: list[Recorded]) -> None:
         """The log is whole, the file is of it, and each answer is on record once, under a checkpoint there was."""
         reader = SqlLogReader(database=self.book.database)
