@@ -22,20 +22,18 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from signer.domain.identity import Role
 from signer.domain.keys import Validity
 from signer.domain.records import Recorded, Refused, SignatureEntry
 from signer.recorder.addresses import socket_path
 from signer.recorder.client import RecorderClient
-from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
-from tests.support.api_tokens import issue_api_token
 from tests.support.books import SqlBook, entry
 from tests.support.clock import ManualClock
 from tests.support.databases import Opener, settings
 from tests.support.recorders import WAIT_SECONDS, settings_of, supervised
 
-from .running import Installation, command, initialise, running
+from .on_server import log_command, move_to_server
+from .running import Installation, initialise, running
 
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 VERSION_DIGEST = hashlib.sha256(b"version").hexdigest()
@@ -148,23 +146,17 @@ class TestTheService:
     """Real processes, signatures over TLS, clients that send again what had no answer."""
 
     @pytest.fixture
-    def installation(self, tmp_path: Path, open_database: Opener) -> Installation:
-        made = initialise(tmp_path / "installation")
-        if open_database.url.startswith("postgresql"):
-            store = SqlApiTokenStore(database=open_database(), clock=lambda: datetime.now(UTC))
-            token = issue_api_token(store, name="admin", role=Role.ADMINISTRATOR, actor="test")
-            (made.directory / "admin.token").write_text(token)
-            # The log that came with the installation is in its own database; this one gets one, and a key, of its own.
-            pairs = [path for path in made.directory.rglob("*.object") if path.name != "token.object"]
-            for path in (made.directory / "log.checkpoint", made.directory / "log.vkey", *pairs):
-                path.unlink()
-            self._log(made, open_database.url, "create")
-        return made
+    def installation(self, tmp_path: Path) -> Installation:
+        return initialise(tmp_path / "installation")
 
-    @staticmethod
-    def _log(installation: Installation, url: str, verb: str) -> None:
-        done = command("log", verb, "--config", installation.config, environment={"ARTIFACT_SIGNER_DATABASE_URL": url})
-        assert done.returncode == 0, done.stderr
+    @pytest.fixture(params=["sqlite", "postgresql"])
+    def url(self, request: pytest.FixtureRequest, installation: Installation) -> str:
+        """Of the database that the service has."""
+        if request.param == "sqlite":
+            return f"sqlite:///{installation.directory}/artifact-signer.sqlite"
+        url: str = request.getfixturevalue("empty_postgres_url")
+        move_to_server(installation, url)
+        return url
 
     VICTIMS = {  # noqa: RUF012  (a table)
         "the recorder": ("recorder",),
@@ -175,10 +167,8 @@ class TestTheService:
     @pytest.mark.parametrize(("count", "times"), [(60, 2), pytest.param(2500, 12, marks=LONG)])
     @pytest.mark.parametrize("sentence", VICTIMS)
     def test_everything_received_is_recorded_and_nothing_twice(
-        self, installation: Installation, open_database: Opener, sentence: str, count: int, times: int
+        self, installation: Installation, url: str, sentence: str, count: int, times: int
     ) -> None:
-        on_postgres = open_database.url.startswith("postgresql")
-        url = open_database.url if on_postgres else f"sqlite:///{installation.directory}/artifact-signer.sqlite"
         variables = {"DATABASE_URL": url, "SERVER_WORKERS": "2", "SIGNING_TIMEOUT": "10"}
         with running(installation, **variables) as service:
             limit = count * 9 // 10
@@ -192,7 +182,7 @@ class TestTheService:
             ) as killer:
                 self._have_signed(installation, received, count)
             assert killer.turns == times
-        self._log(installation, url, "verify")
+        log_command(installation, url, "verify")
         database = Database(settings(url))
         with database.reading() as connection:
             written = connection.execute(text("SELECT count(*) FROM signatures")).scalar_one()

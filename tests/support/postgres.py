@@ -91,6 +91,23 @@ class Cluster:
         """A connection of the test's own, committing each statement."""
         return psycopg.connect(host=str(self.directory), user=USER, dbname=name, autocommit=True)
 
+    def waits_for(self, statement: str) -> None:
+        """Until this query says that it is so."""
+        deadline = time.monotonic() + START_SECONDS
+        with self.connect("postgres") as connection:
+            while not connection.execute(statement).fetchall()[0][0]:  # type: ignore[arg-type]
+                assert time.monotonic() < deadline, statement
+                time.sleep(0.02)
+
+    def kill(self) -> None:
+        """As a machine ends that loses its power: the files stay."""
+        # The first process first: it would take note of the end of another one, and close up.
+        family = (self.pid, *_children(self.pid))
+        for pid in family:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Stop all processes of the server: connections stay, answers do not come."""
@@ -120,29 +137,55 @@ def running_cluster() -> Iterator[Cluster]:
     binaries = _binaries()
     if binaries is None:
         raise LookupError(missing())
-    # Not below pytest's own directory: the socket's path has to be short, and another user has to reach it.
+    with _directory() as directory:
+        data = directory / "data"
+        _run([binaries / "initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C"])
+        with serving(binaries, directory) as cluster:
+            yield cluster
+
+
+@contextmanager
+def standby_of(primary: Cluster) -> Iterator[Cluster]:
+    """A server that follows another one, as ``pg_basebackup`` makes it."""
+    with _directory() as directory:
+        source = ["-h", primary.directory, "-U", USER]
+        _run(
+            [primary.binaries / "pg_basebackup", *source, "-D", directory / "data", "-R", "-X", "stream", "-c", "fast"]
+        )
+        with serving(primary.binaries, directory) as cluster:
+            yield cluster
+
+
+@contextmanager
+def serving(binaries: Path, directory: Path) -> Iterator[Cluster]:
+    """The server over ``data`` in this directory; it is gone at the end."""
+    options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+    with (directory / "server.log").open("ab") as log:
+        server = subprocess.Popen(
+            [binaries / "postgres", "-D", directory / "data", "-k", directory, *options],
+            stdout=log,
+            stderr=log,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509  (made by the main thread, before tests make others)
+            **_as_unprivileged(),
+        )
+    try:
+        _wait_until_ready(binaries, directory, server)
+        yield Cluster(binaries=binaries, directory=directory, pid=server.pid)
+    finally:
+        if server.poll() is None:
+            server.send_signal(signal.SIGQUIT)  # nothing in it is worth an orderly shutdown
+            server.wait(START_SECONDS)
+
+
+@contextmanager
+def _directory() -> Iterator[Path]:
+    """Not below pytest's own: the socket's path has to be short, and another user has to reach it."""
     directory = Path(tempfile.mkdtemp(prefix="signer-pg-"))
-    data = directory / "data"
     try:
         account = _unprivileged()
         if account is not None:
             os.chown(directory, account.pw_uid, account.pw_gid)
-        _run([binaries / "initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C"])
-        options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
-        with (directory / "server.log").open("wb") as log:
-            server = subprocess.Popen(
-                [binaries / "postgres", "-D", data, "-k", directory, *options],
-                stdout=log,
-                stderr=log,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509  (made by the main thread, before tests make others)
-                **_as_unprivileged(),
-            )
-        try:
-            _wait_until_ready(binaries, directory, server)
-            yield Cluster(binaries=binaries, directory=directory, pid=server.pid)
-        finally:
-            server.send_signal(signal.SIGQUIT)  # nothing in it is worth an orderly shutdown
-            server.wait(START_SECONDS)
+        yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
