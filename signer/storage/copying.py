@@ -87,6 +87,9 @@ def _follow(connection: Connection, table: Table) -> None:
         sequence = connection.execute(
             text("SELECT pg_get_serial_sequence(:table, :column)"), {"table": table.name, "column": column.name}
         ).scalar()
+        if sequence is None:
+            # Nor has a key of bytes, for one, anything that is the greatest.
+            continue
         newest = connection.execute(select(func.max(column))).scalar()
-        if sequence is not None and newest is not None:
+        if newest is not None:
             connection.execute(text("SELECT setval(:sequence, :newest)"), {"sequence": sequence, "newest": newest})
