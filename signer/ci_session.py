@@ -3,19 +3,20 @@
 1. A token is good for one session. So a lost answer is asked for again with the same nonce, within the time in which
    the service gives the same session once more.
 2. Where a job has one token for many commands (``ARTIFACT_SIGNER_CI_TOKEN``), the session is kept in a file that only
-   this user can read, under a name that is a digest of service and token. Where it cannot be kept, nothing else depends
-   on it.
+   this user can read, under a name that is a digest of service and token. Commands that run at the same time wait for
+   whichever exchanges it. Where it cannot be kept, nothing else depends on it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -33,6 +34,8 @@ TRANSIENT = frozenset({429, 502, 503, 504})
 STATE_VARIABLE = "XDG_STATE_HOME"
 DIRECTORY = Path("artifact-signer") / "ci-sessions"
 MAX_SHOWN = 32
+# Files of sessions that are over long since are taken away.
+FORGOTTEN_SECONDS = 3600.0
 # A session that is about to end is not begun with.
 LEAST_LEFT = timedelta(minutes=2)
 REFUSED_HINT = (
@@ -47,17 +50,24 @@ def ci_session(
     """The session of this job; raises ``ClientError``."""
     token = job_token(environment, url=settings.url, wait=wait)
     path = _path(environment, settings.url, token) if environment.get(TOKEN_VARIABLE) else None
-    kept = None if path is None else _kept(path)
-    if kept is not None:
-        return kept
+    if path is None:
+        return _new_session(settings, token, wait)["session"]
+    with _alone(path):
+        kept = _kept(path)
+        if kept is not None:
+            return kept
+        made = _new_session(settings, token, wait)
+        with suppress(OSError):
+            _keep(path, made)
+    return made["session"]
+
+
+def _new_session(settings: ClientSettings, token: str, wait: Callable[[float], None]) -> dict[str, str]:
     document = _exchanged(settings, token, wait)
     session, expires_at = document["session"], document["expires_at"]
     if not isinstance(session, str) or not isinstance(expires_at, str):
         raise ClientError(sentence="the service answered without a session")
-    if path is not None:
-        with suppress(OSError):
-            _keep(path, {"session": session, "expires_at": expires_at})
-    return session
+    return {"session": session, "expires_at": expires_at}
 
 
 def _exchanged(settings: ClientSettings, token: str, wait: Callable[[float], None]) -> Document:
@@ -102,6 +112,17 @@ def _path(environment: Mapping[str, str], url: str, token: str) -> Path | None:
     return home / DIRECTORY / hashlib.sha256(f"{url}\n{token}".encode()).hexdigest()
 
 
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """With no other command of this user exchanging the same token, as far as files can tell."""
+    with ExitStack() as held:
+        with suppress(OSError):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = held.enter_context(path.with_suffix(".lock").open("ab"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _kept(path: Path) -> str | None:
     try:
         document = json.loads(path.read_bytes())
@@ -112,7 +133,9 @@ def _kept(path: Path) -> str | None:
 
 
 def _keep(path: Path, document: Mapping[str, str]) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for old in path.parent.iterdir():
+        if time.time() - old.stat().st_mtime > FORGOTTEN_SECONDS:
+            old.unlink(missing_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,6 +17,7 @@ from signer.ci_session import PAUSES, ci_session
 from signer.client import ClientSettings
 from tests.cli.test_strange_answers import http
 from tests.support.canned import answering
+from tests.support.crowd import in_threads
 
 TOKEN, SESSION = "header.claims.signature", "asx_the-session"
 
@@ -144,3 +147,26 @@ def test_where_nothing_can_be_kept_the_session_is_used(tmp_path: Path) -> None:
     with answering(given()) as server:
         settings = ClientSettings(url=server.url, api_token=None, ca_file=None)
         assert ci_session(settings, environment, wait=lambda _: None) == SESSION
+
+
+def test_commands_at_the_same_time_exchange_the_token_once(tmp_path: Path) -> None:
+    environment = {"ARTIFACT_SIGNER_CI_TOKEN": TOKEN, "XDG_STATE_HOME": str(tmp_path)}
+    script = Script([given(), refused(401, "credentials-rejected")])
+    with answering(script) as server:
+        settings = ClientSettings(url=server.url, api_token=None, ca_file=None)
+        found = in_threads(8, lambda _: ci_session(settings, environment, wait=lambda _: None))
+    assert found == [SESSION] * 8
+    assert script.asked == 1
+
+
+def test_files_of_sessions_that_are_over_are_taken_away(tmp_path: Path) -> None:
+    directory = tmp_path / "artifact-signer" / "ci-sessions"
+    directory.mkdir(parents=True)
+    for name, age in (("old", 3700), ("new", 60)):
+        (directory / name).write_text("{}")
+        os.utime(directory / name, (time.time() - age,) * 2)
+    environment = {"ARTIFACT_SIGNER_CI_TOKEN": TOKEN, "XDG_STATE_HOME": str(tmp_path)}
+    with answering(given()) as server:
+        ci_session(ClientSettings(url=server.url, api_token=None, ca_file=None), environment)
+    assert not (directory / "old").exists()
+    assert (directory / "new").exists()

@@ -244,11 +244,24 @@ class TestIssuerTrouble:
             site.show(site.token(iss=f"https://localhost:{number}"))
         assert issuer.asked == []
 
+    def test_nobody_is_asked_for_the_key_of_an_algorithm_that_is_not_configured(
+        self, site: CiSite, issuer: CiIssuer
+    ) -> None:
+        claims = github_claims(issuer.url, now=BEGAN.timestamp())
+        assert site.show(token(claims, header={"alg": "RS512", "kid": "unknown"})).status_code == 401
+        assert issuer.asked == []
+
     def test_without_any_keys_the_job_is_told_to_try_again(self, site: CiSite, issuer: CiIssuer) -> None:
         issuer.says(KEYS, b"", 500)
         reply = site.show(site.token())
         assert (reply.status_code, reply.json()["code"]) == (503, CiKeysUnavailable.code)
         assert "retry-after" in reply.headers
+
+    def test_who_waits_for_an_issuer_that_hangs_is_told_so_after_seconds(self, site: CiSite, issuer: CiIssuer) -> None:
+        issuer.open.clear()
+        reply = site.show(site.token())
+        assert (reply.status_code, reply.json()["code"]) == (503, CiKeysUnavailable.code)
+        assert site.store.all_sessions() == ()
 
     def test_made_up_kids_ask_it_once(self, site: CiSite, issuer: CiIssuer) -> None:
         for number in range(20):
