@@ -43,6 +43,6 @@ class Counts:
 
     def _made(self, identity: str, key: str, limit: LimitDemand, at: datetime) -> int:
         counted = self._found.get((identity, key, limit.period.value))
-        # A period that is over says nothing of this one. One that is still to come was counted by a clock that was
-        # ahead: it counts until it is over, so that a clock that is put back opens nothing.
-        return 0 if counted is None or counted.number < limit.number(at) else counted.signatures
+        # What was counted in another period says nothing of this one, also where it is still to come: the time of records
+        # never goes back but where people have corrected a clock that was ahead.
+        return 0 if counted is None or counted.number != limit.number(at) else counted.signatures

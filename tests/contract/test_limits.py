@@ -9,6 +9,7 @@ import pytest
 
 from signer.domain.access.limits import LimitDemand, LimitReached, Period
 from signer.domain.keys import Validity
+from signer.domain.limits import Counted, Counts
 from signer.domain.records import Outcome, Recorded, Refusal, Refused
 from signer.domain.requests import Checked
 from tests.support.books import Book, MemoryBook, SqlBook, entry
@@ -198,6 +199,14 @@ class TestChanges:
     def test_a_higher_one_leaves_room_at_once(self, desk: Desk) -> None:
         assert desk.told(limits(per_day=1), "a", "b") == [SIGNED, LIMITED]
         assert desk.told(limits(per_day=2), "b", "c") == [SIGNED, LIMITED]
+
+    def test_a_clock_that_was_corrected_begins_a_period_of_its_own(self) -> None:
+        (limit,) = limits(per_day=1)
+        counts = Counts({(PIPELINE, "firmware", "per_day"): Counted(number=limit.number(NOON) + 3650, signatures=1)})
+        assert counts.reached(PIPELINE, "firmware", [limit], NOON) is None
+        counts.add(PIPELINE, "firmware", [limit], NOON)
+        reached = counts.reached(PIPELINE, "firmware", [limit], NOON)
+        assert reached == LimitReached(period=Period.DAY, count=1, ends=ENDS["per_day"])
 
     def test_a_clock_that_is_a_little_behind_opens_no_period_twice(self, desk: Desk) -> None:
         demanded = limits(per_minute=1)
