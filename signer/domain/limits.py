@@ -43,6 +43,6 @@ class Counts:
 
     def _made(self, identity: str, key: str, limit: LimitDemand, at: datetime) -> int:
         counted = self._found.get((identity, key, limit.period.value))
-        # What was counted in another period says nothing of this one, also where it is still to come: the time of records
-        # never goes back but where people have corrected a clock that was ahead.
+        # What was counted in another period says nothing of this one, also where that is still to come: the time of
+        # records never goes back but where people have corrected a clock that was ahead.
         return 0 if counted is None or counted.number != limit.number(at) else counted.signatures

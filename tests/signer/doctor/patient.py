@@ -35,7 +35,8 @@ from verifier import Limits, Manifest
 
 MANIFEST = Manifest.parse(ArtifactBuilder().manifest(), limits=Limits())
 SIGNING_REQUEST = ManifestSeen(manifest=MANIFEST)
-ADMIN = Identity(name="api-token:tester", role=Role.ADMINISTRATOR)
+# The one that ``init`` lets do everything.
+ADMIN = Identity(name="api-token:admin", role=Role.ADMINISTRATOR)
 KEY = "firmware"
 TOKEN = "softhsm"
 LABEL = "artifact-signer"

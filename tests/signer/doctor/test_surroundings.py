@@ -182,6 +182,12 @@ TLS = {
         severity=WARNING,
         says="the TLS certificate does not name 127.0.0.1",
     ),
+    "a certificate that does not name what the service calls itself": Row(
+        breaks=lambda patient: patient.edit('url = "https://127.0.0.1', 'url = "https://signer.example'),
+        check="tls",
+        severity=WARNING,
+        says="the TLS certificate does not name signer.example, which server.url calls the service",
+    ),
     "a certificate for no host": Row(
         breaks=certificate(names=[]), check="tls", severity=FAILED, says="no alternative names"
     ),
