@@ -1,11 +1,12 @@
 """Signatures per second over HTTP, beside the module alone and an empty Flask route, in one run.
 
-`python -m tests.bench.bench_http [--seconds 4] [--hostile-mix]`
+`python -m tests.bench.bench_http [--seconds 4] [--hostile-mix | --slow-disk]`
 
 Manifests and heads, each of them new; P-256 and RSA-3072; 1, 8 and 32 kept-alive connections over TLS (`wrk`) and over
 a Unix socket (a generator of our own, which costs more). Processor time is what the processes of the service took, from
 /proc, divided by the signatures: it holds better than rates where the machine is noisy. The load generator runs on the
-same processors. `--hostile-mix`: only what is left of the rate beside 500 idle, 50 slow and 20 half-shaken clients.
+same processors. At the end once more with 2 ms more for each sync of a disk, commits and checkpoints; `--slow-disk`:
+only that. `--hostile-mix`: only what is left of the rate beside 500 idle, 50 slow and 20 half-shaken clients.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import httpx
 
 from hsm import Algorithm, PinnedKey, TokenPool
 from tests.artifacts import ArtifactBuilder, PayloadFile
@@ -32,6 +35,7 @@ from tests.integration import running
 from .http_load import Load, Post, unix, wrk
 from .http_mix import compare, report
 from .measure import machine
+from .slow_disk import slow_disk
 from .token_columns import ModuleAlone, in_processes
 
 ALGORITHMS = (Algorithm.ECDSA_P256, Algorithm.RSA_3072)
@@ -39,7 +43,8 @@ CONNECTIONS = (1, 8, 32)
 MODULE_PROCESSES = 2
 READY_SECONDS = 60.0
 MICROSECONDS = 1e6
-COLUMN = 9
+LABEL, COLUMN = 36, 9
+SLOW_SECONDS = 0.002
 TICK = os.sysconf("SC_CLK_TCK")
 STAGES = ("front", "parse", "decide", "token", "verify", "record")
 
@@ -91,6 +96,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=4.0, help="how long each way is measured")
     parser.add_argument("--hostile-mix", action="store_true", help="only rates beside hostile clients, in pairs")
+    parser.add_argument("--slow-disk", action="store_true", help="only rates with and without a slower disk")
     parser.add_argument("--rounds", type=int, default=5, help="pairs of rates, beside hostile clients and without")
     given = parser.parse_args()
     seconds = given.seconds
@@ -100,21 +106,42 @@ def main() -> None:
         if given.hostile_mix:
             _beside_hostile_clients(folder, seconds, given.rounds)
             return
+        if given.slow_disk:
+            _with_slow_disk(folder, {}, Bodies(), seconds)
+            return
         alone = _alone(folder / "alone", seconds)
         for algorithm, rate in alone.items():
             print(f"{algorithm}: the module alone, {MODULE_PROCESSES} processes: {rate:.0f}/s")
         bodies = Bodies()
         print(f"a head has {bodies.head_bytes} bytes; on the right, processor µs for each answer: of the workers, of")
-        print("that by stage of their loops, of the token processes and of the recorder")
-        columns = ("workers", *STAGES, "tokens", "recorder")
         print(
-            f"{'':36}{'/s':>8}{'ratio':>7}{'p50 ms':>8}{'p99 ms':>8}{'errors':>7}"
-            + "".join(f"{column:>{COLUMN}}" for column in columns),
-            flush=True,
+            "that by stage of their loops, of the token processes and of the recorder; then how many records gathered"
         )
+        _header()
         _empty(folder, seconds)
         _measured(folder, "TLS", alone, bodies, seconds)
         _measured(folder, "Unix socket", alone, bodies, seconds)
+        _with_slow_disk(folder, alone, bodies, seconds)
+
+
+def _header() -> None:
+    columns = ("workers", *STAGES, "tokens", "recorder", "gathered")
+    print(
+        f"{'':{LABEL}}{'/s':>8}{'ratio':>7}{'p50 ms':>8}{'p99 ms':>8}{'errors':>7}"
+        + "".join(f"{column:>{COLUMN}}" for column in columns),
+        flush=True,
+    )
+
+
+def _with_slow_disk(folder: Path, alone: dict[Algorithm, float], bodies: Bodies, seconds: float) -> None:
+    """P-256 over TLS as everywhere else, and with a slower disk, one after the other."""
+    if not alone:
+        _header()
+    for name, extra in (("TLS", 0.0), ("+2 ms", SLOW_SECONDS)):
+        place = folder / f"disk-{extra}"
+        place.mkdir()
+        with slow_disk(place, extra):
+            _measured(place, "TLS", alone, bodies, seconds, algorithms=ALGORITHMS[:1], told=name)
 
 
 def _alone(folder: Path, seconds: float) -> dict[Algorithm, float]:
@@ -137,7 +164,9 @@ def _alone(folder: Path, seconds: float) -> dict[Algorithm, float]:
 
 def _row(label: str, load: Load, alone: float | None, cost: str = "") -> None:
     ratio = f"{load.rate / alone:.2f}" if alone else "-"
-    print(f"{label:36}{load.rate:>8.0f}{ratio:>7}{load.p50:>8.1f}{load.p99:>8.1f}{load.errors:>7}{cost}", flush=True)
+    print(
+        f"{label:{LABEL}}{load.rate:>8.0f}{ratio:>7}{load.p50:>8.1f}{load.p99:>8.1f}{load.errors:>7}{cost}", flush=True
+    )
 
 
 def _empty(folder: Path, seconds: float) -> None:
@@ -178,19 +207,32 @@ def _service(folder: Path, transport: str) -> Iterator[tuple[running.Installatio
         running.stop(process)
 
 
-def _measured(folder: Path, transport: str, alone: dict[Algorithm, float], bodies: Bodies, seconds: float) -> None:
+def _measured(
+    folder: Path,
+    transport: str,
+    alone: dict[Algorithm, float],
+    bodies: Bodies,
+    seconds: float,
+    *,
+    algorithms: Sequence[Algorithm] = ALGORITHMS,
+    told: str = "",
+) -> None:
     with _service(folder, transport) as (installation, process):
-        for algorithm in ALGORITHMS:
+        for algorithm in algorithms:
             for what, (before, after) in bodies.parts.items():
                 path = f"/v1/keys/{algorithm.value}/signatures"
                 post = Post(path=path, api_token=installation.api_token, before=before, after=after)
                 for connections in CONNECTIONS:
-                    spent = processor(process, installation.directory)
+                    spent, known = processor(process, installation.directory), gathering(installation, transport)
                     load = _loader(transport, installation, folder, post)(connections, seconds)
                     time.sleep(1.1)  # workers write their stages down once a second
                     cost = processor(process, installation.directory).per(spent, load.rate * seconds)
-                    label = f"{algorithm.value}, {what}, {transport}, {connections}"
-                    _row(label, load, alone[algorithm], cost)
+                    batches, records = (
+                        now - then for now, then in zip(gathering(installation, transport), known, strict=True)
+                    )
+                    cost += f"{records / max(batches, 1):>{COLUMN}.1f}"
+                    label = f"{algorithm.value}, {what}, {told or transport}, {connections}"
+                    _row(label, load, alone.get(algorithm), cost)
 
 
 def _beside_hostile_clients(folder: Path, seconds: float, rounds: int) -> None:
@@ -232,6 +274,20 @@ def processor(process: subprocess.Popen[bytes], directory: Path) -> Processor:
             workers += _seconds(child)
         tokens += below
     return Processor(workers=workers, tokens=tokens, recorder=recorder, stages=_stages(directory / "spool" / "metrics"))
+
+
+def gathering(installation: running.Installation, transport: str) -> tuple[float, float]:
+    """How many batches and records there were so far, as the metrics tell."""
+    if transport == "TLS":
+        client = installation.http()
+    else:
+        socket = httpx.HTTPTransport(uds=str(installation.directory / "http.sock"))
+        headers = {"Authorization": f"Bearer {installation.api_token}"}
+        client = httpx.Client(transport=socket, base_url="http://localhost", headers=headers)
+    with client as http:
+        text = http.get("/metrics").text
+    found = dict(re.findall(r"^artifact_signer_recorder_(batches|records)_total (\S+)$", text, re.MULTILINE))
+    return float(found.get("batches", 0)), float(found.get("records", 0))
 
 
 def _children(pid: int) -> list[int]:
