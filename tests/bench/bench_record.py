@@ -305,7 +305,7 @@ def main() -> None:
                     folder = Path(name) / "spool"
                     socket_path(folder).parent.mkdir(parents=True)
                     url = f"sqlite:///{name}/bench.sqlite"
-                    migrate(url)
+                    migrate(url, log=False)
                     settings_of(folder, url)
                     database = Database(settings(url))
                     book = SqlBook(database, ManualClock(PAST))
