@@ -19,6 +19,7 @@ from signer.doctor.examination import Examination, Request, Surroundings, config
 from signer.doctor.files import disks, free_bytes, secret_files, spool
 from signer.doctor.keys import extractable, key_certificates, keys, validity
 from signer.doctor.log import log
+from signer.doctor.policy import policy
 from signer.doctor.report import Finding, Line, Report, Unchecked, failed, warning
 from signer.doctor.service import tls_certificate, workers
 from signer.doctor.token_checks import mechanisms, modules, pins, presence
@@ -55,6 +56,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "configuration": Check(look=configuration),
         "secrets": Check(look=secret_files),
         "database": Check(look=database),
+        "policy": Check(look=policy),
         "disks": Check(look=disks),
         "clock": Check(look=clock),
         "tls": Check(look=tls_certificate),

@@ -76,6 +76,11 @@ class PolicyAdministration:
         """All that were applied, oldest first."""
         return self._store.revisions()
 
+    def administrators(self) -> tuple[str, ...]:
+        """The identities on record that could apply the next policy; raises ``PolicyInvalid``."""
+        policy = self._read(self._store.current().text)
+        return self._administrators(policy, self._identities.valid(self._clock()))
+
     def preview(self, text: str, *, expected: int | None = None) -> PolicyPreview:
         """What applying it would change, and for whom; raises what ``apply`` would, the reason's apart."""
         current, policy = self._checked(text, expected)
