@@ -18,6 +18,7 @@ from hsm import TokenDescription, TokenPool, inspect
 from signer.bootstrap import sql_parts, utc_now
 from signer.config import Settings, load_settings
 from signer.doctor import Finding, Report, Request, examine, real_surroundings
+from signer.domain.access.presets import ROLES_TEXT
 from signer.domain.identity import Identity, Role
 from signer.domain.keys import UNBOUNDED, KeyVersion, Validity
 from signer.domain.requests import ManifestSeen
@@ -31,6 +32,7 @@ from tests.artifacts import ArtifactBuilder
 from tests.integration.running import free_port
 from tests.support.databases import certify
 from tests.support.house import House
+from tests.support.policies import apply_policy
 from verifier import Limits, Manifest
 
 MANIFEST = Manifest.parse(ArtifactBuilder().manifest(), limits=Limits())
@@ -156,6 +158,7 @@ def made(directory: Path) -> Patient:
     """A new installation with an active key."""
     create_installation(directory, bind=f"127.0.0.1:{free_port()}")
     patient = Patient(directory=directory)
+    apply_policy(directory / "artifact-signer.toml", ROLES_TEXT)
     patient.create(KEY)
     return patient
 
