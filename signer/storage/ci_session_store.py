@@ -30,7 +30,7 @@ from signer.storage.tables import log_leaves
 SESSION_MARGIN = timedelta(minutes=5)
 PURGED_AT_ONCE = 50
 # Of one identity at the same time. Each is in the digest that every change of access computes.
-MAX_SESSIONS = 1000
+MAX_SESSIONS = 300
 # After these, tokens from before may be unknown here although they were used.
 FORGETFUL = (EventType.CLOCK_CORRECTED.value, LogEvent.LOG_CONTINUED.value)
 
