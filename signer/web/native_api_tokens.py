@@ -77,7 +77,9 @@ def create_api_token() -> Response:
     body = parsed(NewApiTokenBody, json_body())
     lifetime = None if body.expires_in is None else timedelta(seconds=body.expires_in)
     issued = service().api_tokens.create(body.new, lifetime=lifetime, actor=identity.name)
-    return answer({**issued.token.document, "api_token": issued.text}, CREATED)
+    made = answer({**issued.token.document, "api_token": issued.text}, CREATED)
+    made.headers["Cache-Control"] = "no-store"
+    return made
 
 
 def show_api_token(name: str) -> Response:

@@ -140,6 +140,17 @@ def test_a_revoked_token_gets_no_signature_from_then_on_in_any_worker(service: I
     assert "was revoked before" in service.run("api-tokens", "revoke", "gone").stderr
 
 
+def test_a_persons_tokens_end_with_the_person_in_any_worker(service: Installation) -> None:
+    assert service.run("people", "create", "ada").returncode == 0
+    hers = create(service, "adas", "--role", "build", "--person", "ada")
+    assert {sign(service, hers).status_code for _ in range(8)} == {200}
+    assert service.run("people", "disable", "ada", "--reason", "left").returncode == 0
+    assert {sign(service, hers).json()["code"] for _ in range(12)} == {"credentials-rejected"}
+    refused = service.run("api-tokens", "create", "adas-next", "--person", "ada")
+    assert refused.returncode == 1
+    assert "ada" in refused.stderr
+
+
 def test_a_token_ends_while_it_is_in_use(service: Installation) -> None:
     short = create(service, "short", "--role", "build", "--expires-in", "3s")
     deadline = time.monotonic() + START_SECONDS

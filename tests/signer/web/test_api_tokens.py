@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from signer.auth.token_text import TokenText
 from signer.domain.identity import Role
 from tests.docs.application import KEY, Application
 from tests.docs.pages import DOCS
@@ -45,6 +46,11 @@ def test_its_text_is_told_once_and_proves_who_it_is(site: Application) -> None:
     assert shown.json() == token
     assert token in listed.json()["api_tokens"]
     assert text[21:] not in (shown.data + listed.data).decode()
+
+
+def test_nobody_between_keeps_its_text(site: Application) -> None:
+    reply = asked(site, "POST", ROUTE, {"name": "unkept"})
+    assert reply.headers["cache-control"] == "no-store"
 
 
 def test_what_it_is_limited_to_is_told_and_holds(site: Application) -> None:
@@ -148,11 +154,13 @@ class TestLeakPatterns:
 
     PAGE = (DOCS / "operations/running.md").read_text(encoding="utf-8")
     (GITLEAKS,) = re.findall(r"^regex = '''(.+)'''$", PAGE, re.MULTILINE)
-    (GITHUB,) = re.findall(r"^(\\bast_.+)$", PAGE, re.MULTILINE)
+    (GITHUB,) = re.findall(r"^(\\bas\[tx\]_.+)$", PAGE, re.MULTILINE)
 
     @pytest.mark.parametrize("around", ["{}", 'TOKEN="{}"', "Authorization: Bearer {}\n", "token={}&a=b", "'{}',"])
     def test_a_token_is_found(self, around: str) -> None:
-        for pattern, text in ((self.GITLEAKS, NEW), (self.GITHUB, NEW), (self.GITLEAKS, OLD)):
+        session = TokenText.make("asx").text
+        texts = ((self.GITLEAKS, NEW), (self.GITHUB, NEW), (self.GITLEAKS, OLD), (self.GITLEAKS, session))
+        for pattern, text in texts:
             found = re.search(pattern, around.format(text))
             assert found is not None
             assert found[0] == text
