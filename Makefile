@@ -7,7 +7,7 @@ JOBS ?= $(shell echo $$(($$(nproc) + 1)))
 # They start hundreds of interpreters, so what is imported is compiled once, also where the environment says otherwise.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
 
-.PHONY: demo serve test test-slow test-soak lint types fuzz bench-verify bench-head bench-hostile bench-token bench-http bench-record bench-log clean help
+.PHONY: demo serve test test-slow test-soak lint types fuzz bench-verify bench-head bench-hostile bench-token bench-http bench-record bench-log bench-access clean help
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -64,6 +64,9 @@ bench-token: $(VENV)/dev ## the token alone, through its process, and over HTTP
 
 bench-record: $(VENV)/dev ## records of signatures: each stage, and a recorder beside one worker that commits by itself
 	$(BIN)/python -m tests.bench.bench_record
+
+bench-access: $(VENV)/dev ## what telling who asks, and deciding by rules, adds to a request
+	$(BIN)/python -m tests.bench.bench_access
 
 bench-log: $(VENV)/dev ## the log: appending to it beside one commit each, the check of a whole one, and proofs
 	@scripts/install-system-packages test

@@ -24,9 +24,15 @@ class Checked(Enum):
     ARTIFACT = "artifact"  # every byte
 
     def __lt__(self, other: Checked) -> bool:
-        # The order of the lines above is the order of the amounts.
-        order = tuple(Checked)
-        return order.index(self) < order.index(other)
+        return _AMOUNTS[self.value] < _AMOUNTS[other.value]
+
+    def __ge__(self, other: Checked) -> bool:
+        # Said here as well: it is asked for each condition of each rule.
+        return _AMOUNTS[self.value] >= _AMOUNTS[other.value]
+
+
+# The order of the lines above is the order of the amounts.
+_AMOUNTS = {checked.value: number for number, checked in enumerate(Checked)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

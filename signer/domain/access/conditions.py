@@ -117,7 +117,7 @@ class Listed:
     def judge(self, seen: Circumstances) -> Unmet | None:
         """The first value that no pattern fits decides."""
         request = seen.request
-        if request is None or request.checked < shown_by(self.member):
+        if request is None:
             return _not_shown(self.member.value)
         if self.member is ContentMember.FILES:
             values: Iterable[str | None] = (entry.name for entry in request.manifest.payloads)

@@ -12,8 +12,10 @@ from signer.domain.access.decisions import ApprovalDemand
 from signer.domain.access.limits import LimitDemand
 from signer.domain.access.patterns import Patterns
 from signer.domain.access.rollback import VersionDemand
+from signer.domain.keys import is_name
 
 DEFAULT_TIMEZONE = "UTC"
+MAX_KEPT = 256
 NO_KEYS = Patterns(())
 WITHOUT_CONDITIONS = Every(conditions=())
 Numbered = tuple[int, "Rule"]
@@ -87,24 +89,36 @@ class Policy:
 
     def guards(self, key: str) -> bool:
         """Whether a rule asks for approvals of what this key signs: then no rule without them allows that."""
-        return next(self._guards.of(key), None) is not None
+        return bool(self._guards.of(key))
 
 
 class _Places:
-    """Rules by the names of their keys; those whose patterns have wild cards are tried one by one."""
+    """Rules by the names of their keys; those whose patterns have wild cards are tried one by one, once for a name."""
 
-    __slots__ = ("_by_key", "_wild", "all")
+    __slots__ = ("_by_key", "_kept", "_wild", "all")
 
     def __init__(self, rules: Iterable[Numbered]) -> None:
         self.all = tuple(rules)
         self._by_key: dict[str, list[Numbered]] = {}
         self._wild = tuple(each for each in self.all if each[1].keys.wild)
+        self._kept: dict[str, tuple[Numbered, ...]] = {}
         for each in self.all:
             for key in each[1].keys.literal:
                 self._by_key.setdefault(key, []).append(each)
 
-    def of(self, key: str) -> Iterator[Numbered]:
+    def of(self, key: str) -> tuple[Numbered, ...]:
         """Those about the key of this name; one may come twice."""
+        found = self._kept.get(key)
+        if found is None:
+            found = tuple(self._found(key))
+            # Names come from outside: what is kept of them is bounded.
+            if len(self._kept) >= MAX_KEPT:
+                self._kept.clear()
+            if is_name(key):
+                self._kept[key] = found
+        return found
+
+    def _found(self, key: str) -> Iterator[Numbered]:
         yield from self._by_key.get(key, ())
         for each in self._wild:
             if any(pattern.fits(key) for pattern in each[1].keys.wild):
