@@ -9,13 +9,12 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import insert
 
-from signer.bootstrap import build_application, sql_parts
+from signer.bootstrap import build_application, sql_parts, utc_now
 from signer.domain.keys import UNBOUNDED
 from signer.domain.records import Recorded
 from signer.domain.refusals import RefusedCall
@@ -28,7 +27,6 @@ from signer.storage.checkpoint_file import SLOT_BYTES, CheckpointFile
 from signer.storage.log_reader import SqlLogReader
 from signer.storage.tables import api_tokens
 from signer.token import open_tokens
-from tests.support.clock import ManualClock
 from tests.support.databases import Opener
 from tests.support.house import ADMIN
 from tests.support.recorder_scene import PAST, Scene
@@ -246,9 +244,8 @@ def test_the_key_of_the_log_is_rotated_under_a_running_recorder(scene: Scene) ->
 
     with scene.recorder(), closing(open_tokens(settings)) as pool:
         pool.start()
-        clock = ManualClock(datetime.now(UTC))
         application = build_application(
-            settings, sql_parts(settings, database=scene.book.database, tokens=pool, clock=clock)
+            settings, sql_parts(settings, database=scene.book.database, tokens=pool, clock=utc_now)
         )
         scene.record("first")
         (old,) = lines()
