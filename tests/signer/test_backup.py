@@ -240,6 +240,18 @@ class TestMaking:
         with pytest.raises(FolderTaken):
             make_backup(lite.settings, lite.config, folder)
 
+    def test_a_log_whose_leaves_tell_of_no_key_is_no_backup(self, tmp_path: Path, sqlite_url: str) -> None:
+        settings, config = configured(tmp_path / "here", sqlite_url)
+        opener = Opener(sqlite_url)
+        log = AuditedLog(opener(), ManualClock())
+        log.sign(1)
+        log.keep(settings.log.checkpoint_file)
+        with pytest.raises(BackupUnusable) as refused:
+            make_backup(settings, config, tmp_path / "backup")
+        opener.close()
+        assert "no leaf of its log tells a key" in refused.value.problem
+        assert not (tmp_path / "backup" / "backup.json").exists()
+
     def test_without_the_checkpoint_file_there_is_none(self, lite: House) -> None:
         lite.settings.log.checkpoint_file.unlink()
         with pytest.raises(CheckpointFileMissing):
