@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
+from signer.administration import administration
 from signer.backup import also_to_keep, make_backup, stopped
 from signer.config import Settings, load_settings
+from signer.domain.access.presets import init_text
 from signer.errors import (
     BackupUnusable,
     CheckpointFileDamaged,
@@ -24,14 +26,18 @@ from signer.errors import (
     RestoreRollsBack,
 )
 from signer.restore import restore
+from signer.services.policy_administration import PolicyProposal
 from signer.storage.copying import COPIED
+from signer.storage.first_policy import first_policy
 from signer.storage.key_store import SqlKeyStore
 from signer.storage.log_reader import SqlLogReader
 from signer.storage.tables import log_head
+from tests.support.api_token_rows import add_api_token
 from tests.support.audited_logs import AuditedLog
 from tests.support.clock import ManualClock
 from tests.support.databases import Opener
 from tests.support.records import add_pinned
+from tests.support.written_logs import KEY
 
 CONFIG = """
 [database]
@@ -66,7 +72,20 @@ class House:
         self.log.tell_keys()
         self.log.sign(3, again=True)
         self.log.sign(260)
+        self.administer()
         self.keep()
+
+    def administer(self) -> None:
+        """Somebody, a group, a policy, and a version below which nothing is signed."""
+        add_api_token(self.log.database, "boss", "administrator")
+        services = administration(self.log.database, self.log.clock)
+        services.people.create("ada", display="Ada", email="ada@example.org", actor="test")
+        services.people.assign("ci:forge/17", "ada", actor="test")
+        services.people.create_group("release", actor="test")
+        services.people.add_member("release", "person:ada", actor="test")
+        services.policies.apply(PolicyProposal(text=init_text("boss"), reason="x"), actor="test")
+        place = (KEY, "board", "rootfs")
+        services.floors.set(place, unverified_order="numeric", version="7", reason="x", actor="test")
 
     def keep(self) -> None:
         """The checkpoint file is of now."""
@@ -132,6 +151,33 @@ def test_it_is_put_back_into_an_empty_postgresql_database(lite: House, tmp_path:
     # What is made from here on has numbers of its own.
     opener = Opener(empty_postgres_url)
     add_pinned(SqlKeyStore(database=opener(), clock=ManualClock()), "another")
+    opener.close()
+
+
+def test_it_is_put_back_where_nothing_but_the_first_policy_is(
+    lite: House, tmp_path: Path, empty_postgres_url: str
+) -> None:
+    opener = Opener(empty_postgres_url)
+    opener().upgrade(then=first_policy(ManualClock()))
+    opener.close()
+    other, _ = configured(tmp_path / "there", empty_postgres_url)
+    assert restore(other, lite.back_up()).aside is None
+    assert rows(empty_postgres_url) == rows(lite.url)
+
+
+def test_nothing_is_put_back_where_another_policy_was_applied(
+    lite: House, tmp_path: Path, empty_postgres_url: str
+) -> None:
+    opener = Opener(empty_postgres_url)
+    database = opener()
+    database.upgrade(then=first_policy(ManualClock()))
+    add_api_token(database, "boss", "administrator")
+    policies = administration(database, ManualClock()).policies
+    policies.apply(PolicyProposal(text=init_text("boss"), reason="x"), actor="test")
+    other, _ = configured(tmp_path / "there", empty_postgres_url)
+    with pytest.raises(DatabaseTaken):
+        restore(other, lite.back_up())
+    assert policies.show().revision == 2
     opener.close()
 
 
