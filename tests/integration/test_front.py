@@ -235,7 +235,8 @@ def test_a_free_port_and_an_ipv6_address_are_taken(installation: Installation) -
     try:
         _until(lambda: any("Listening at" in line for line in installation.log_lines()))
         line = next(line for line in installation.log_lines() if "Listening at" in line)
-        url = line.partition("Listening at: ")[2].split()[0]
+        # After it the gateway's socket is named.
+        url = line.partition("Listening at: ")[2].split()[0].partition(",")[0]
         _until(lambda: _healthy(url))
     finally:
         stop(process)
