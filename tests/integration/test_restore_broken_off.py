@@ -185,7 +185,7 @@ def test_it_is_asked_for_once_more_on_postgresql(postgres_house: House, sentence
 
 def test_what_one_that_broke_off_left_is_not_taken_for_another(house: House) -> None:
     """A log of SQLite's that lies beside another file would be read as that file's."""
-    assert house.restore("after signer.log_continuation:suspend_all").returncode == -signal.SIGKILL
+    assert house.restore("after signer.log_continuation:_change_keys").returncode == -signal.SIGKILL
     assert [path.name for path in house.folder.iterdir() if path.name.endswith(".restore-wal")]
     finished(house)
 
