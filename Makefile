@@ -68,6 +68,7 @@ bench-record: $(VENV)/dev ## records of signatures: each stage, and a recorder b
 bench-access: $(VENV)/dev ## what telling who asks, and deciding by rules, adds to a request
 	$(BIN)/python -m tests.bench.bench_access
 	$(BIN)/python -m tests.bench.bench_ci
+	$(BIN)/python -m tests.bench.bench_client_certificates
 
 bench-log: $(VENV)/dev ## the log: appending to it beside one commit each, the check of a whole one, and proofs
 	@scripts/install-system-packages test

@@ -2,8 +2,7 @@
 
 ``remembered``: the certificate was looked up a moment ago, as it was for all but the first request of some seconds;
 ``looked up``: what is on record is asked for again, without the database itself; ``first seen``: read, its issuer found
-by its signature. Told by a proxy, it is decoded with each request. Run by
-``python -m tests.bench.bench_client_certificates``.
+by its signature. Told by a proxy, it is decoded with each request. Run by ``make bench-access``.
 """
 
 from __future__ import annotations
