@@ -1,9 +1,9 @@
 """``artifact-signer restore``: a backup in the place of the database, while no service runs.
 
 1. The backup is copied beside the database and verified there, all of it, before anything is put in its place.
-2. The checkpoint file of this machine says what it has seen of the log. A backup that does not begin with that is
-   refused: signatures that were given out would be gone from the record, and be counted anew. A person who knows that
-   may let the log go on under another name.
+2. The checkpoint file of this machine says what it has seen of the log; where it is gone, what else is known of it
+   does (``seen_checkpoints``). A backup that does not begin with that is refused: signatures that were given out would
+   be gone from the record, and be counted anew. A person who knows that may let the log go on under another name.
 3. A log that goes on under another name does so in the copy, before that is put in place. The checkpoint file is
    exchanged last. So where this breaks off, the database is the one of before, or one that this machine refuses; the
    same command begins again in the one case, and finishes in the other.
@@ -13,25 +13,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from signer.backup import Backup, read_backup, stopped
 from signer.config import Settings
-from signer.errors import CheckpointFileMissing, DatabaseTaken, RestoreRollsBack, SignerError
+from signer.errors import DatabaseTaken, RestoreRollsBack, SignerError
 from signer.log.database_source import DatabaseSource
 from signer.log.faults import FaultKind
+from signer.log.known_keys import told_keys
 from signer.log.milestones import Milestone, begins_with
 from signer.log.source import PartUnusable
 from signer.log_continuation import ContinuedLog, certify_continued, continue_log, goes_on, require_tokens
-from signer.storage.checkpoint_file import CheckpointFile, SavedCheckpoint
+from signer.seen_checkpoints import Seen, seen_checkpoints
 from signer.storage.copying import copy_rows, database_file, database_settings, is_in_use, settle
 from signer.storage.database import Database
 from signer.storage.first_policy import forget_first_policy
 from signer.storage.log_audit import SqlLogAudit
 from signer.storage.log_reader import SqlLogReader
+from verifier.log import VerifierKey
 
 _BESIDE = ("", "-wal", "-shm")
 
@@ -42,13 +44,15 @@ class Restored:
 
     Attributes:
         aside: where the SQLite database is that was there before; None where there was none.
-        known: leaves that the checkpoint file of this machine covers; None where there is no such file.
+        compared: where checkpoints were found that the backup begins with, or did not.
+        has_file: whether this machine had its checkpoint file.
         continued: the log under its new name, where leaves were lost.
     """
 
     backup: Backup
     aside: Path | None
-    known: int | None
+    compared: tuple[str, ...]
+    has_file: bool
     continued: ContinuedLog | None = None
 
 
@@ -60,27 +64,38 @@ class Rollback:
     reason: str
 
 
-def restore(settings: Settings, folder: Path, *, rollback: Rollback | None = None) -> Restored:
+def restore(
+    settings: Settings, folder: Path, *, rollback: Rollback | None = None, checkpoints: Sequence[Path] = ()
+) -> Restored:
     """Put a backup back; raises ``InstallationInUse``, ``BackupUnusable``, ``RestoreRollsBack``, ``DatabaseTaken``,
     ``CheckpointFileDamaged``, ``OSError``, and what databases and tokens raise.
 
-    ``rollback``: let the log go on under another name, where this machine has seen more of it, or another.
+    Args:
+        rollback: let the log go on under another name, where more of it was seen, or another.
+        checkpoints: files of what was seen of the log elsewhere; a ``verifier.LogError`` for what is none of it.
     """
     with stopped(settings), _staged(settings, folder) as (stage, backup):
-        known = seen_here(settings)
-        if known is None or _continues(stage, known, settings):
+        has_file = settings.log.checkpoint_file.exists()
+        keys = _told_keys(stage, settings)
+        seen = seen_checkpoints(settings, keys=keys, named=checkpoints, replaced=sqlite_path(settings))
+        lost = next((each for each in seen if not _continues(stage, each, settings)), None)
+        if lost is None:
             aside, continued = put(settings, stage), None
         elif rollback is None:
-            path = str(settings.log.checkpoint_file)
-            raise RestoreRollsBack(path=path, known=known.log.size, restored=backup.size)
+            raise RestoreRollsBack(path=lost.where, known=lost.size, restored=backup.size)
         else:
-            aside, continued = _roll_back(settings, stage, known, rollback)
-    return Restored(backup=backup, aside=aside, known=None if known is None else known.log.size, continued=continued)
+            aside, continued = _roll_back(settings, stage, lost, rollback)
+    compared = tuple(each.where for each in seen)
+    return Restored(backup=backup, aside=aside, compared=compared, has_file=has_file, continued=continued)
 
 
-def _roll_back(
-    settings: Settings, stage: Path, known: SavedCheckpoint, rollback: Rollback
-) -> tuple[Path | None, ContinuedLog]:
+def _told_keys(stage: Path, settings: Settings) -> list[VerifierKey]:
+    """Every key that the copy's leaves tell of the log."""
+    with closing(database_file(stage, timeout=settings.database.timeout)) as database:
+        return [key for told in told_keys(SqlLogReader(database=database)) for key in told]
+
+
+def _roll_back(settings: Settings, stage: Path, known: Seen, rollback: Rollback) -> tuple[Path | None, ContinuedLog]:
     """The log goes on while it is a copy yet; then it is put in place, and then this machine believes it."""
     require_tokens(settings)
     aside = None
@@ -93,7 +108,7 @@ def _roll_back(
     return aside, certify_continued(settings, rollback.directory)
 
 
-def _is_put(settings: Settings, stage: Path, known: SavedCheckpoint) -> bool:
+def _is_put(settings: Settings, stage: Path, known: Seen) -> bool:
     """Whether this backup was put in place before, with the log going on from it, and only the end is missing."""
     target = sqlite_path(settings)
     if target is not None and not target.exists():
@@ -109,13 +124,6 @@ def _is_put(settings: Settings, stage: Path, known: SavedCheckpoint) -> bool:
     except SignerError:
         # It is lost, or damaged, or another one: in no case what was put there.
         return False
-
-
-def seen_here(settings: Settings) -> SavedCheckpoint | None:
-    """What this machine has seen of the log; None where it has no file that says so."""
-    with suppress(CheckpointFileMissing):
-        return CheckpointFile(settings.log.checkpoint_file).read()
-    return None
 
 
 def put(settings: Settings, stage: Path) -> Path | None:
@@ -160,10 +168,10 @@ def _remove(stage: Path) -> None:
         stage.with_name(f"{stage.name}{end}").unlink(missing_ok=True)
 
 
-def _continues(stage: Path, known: SavedCheckpoint, settings: Settings) -> bool:
-    """Whether the copy's log begins with what this machine has seen."""
+def _continues(stage: Path, known: Seen, settings: Settings) -> bool:
+    """Whether the copy's log begins with what was seen of it."""
     with closing(database_file(stage, timeout=settings.database.timeout)) as database:
-        return _begins_with(database, known.log.size, known.log.frontier.root)
+        return _begins_with(database, known.size, known.root)
 
 
 def _begins_with(database: Database, size: int, root: bytes) -> bool:

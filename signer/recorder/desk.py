@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
@@ -43,6 +44,7 @@ from signer.recorder.release import Release
 logger = logging.getLogger("artifact-signer.recorder")
 
 LOOK_SECONDS = 0.5
+MAX_REFUSALS = 1000
 # Between two tries of what nobody waits for, at a database that does not answer: batches find out sooner.
 TROUBLED_SECONDS = 5.0
 # After the last batch, before what nobody waits for is done: a transaction of its own delays the batch that comes next.
@@ -128,6 +130,7 @@ class Desk:
         self._ends: float | None = None
         self._kept = 0
         self._bound = RefusalBound()
+        self._refusals: deque[LeafDraft] = deque(maxlen=MAX_REFUSALS)
         self._unwritten = False
 
     @property
@@ -220,11 +223,24 @@ class Desk:
             self._send(peer, {"outcomes": [packed_answer(record_id, answer, size=size) for record_id, answer in told]})
 
     def tell(self, refused: Sequence[RefusedCall]) -> None:
-        """Put refusals on record, as far as they are not too many; they are certified with the next look."""
+        """Put refusals on record, as far as they are not too many; they are certified with the next look.
+
+        Those for which the database does not answer, or while nothing can be certified, wait for that look or a later
+        one, the newest of them.
+        """
         drafts = self._bound.drafts(refused, now=self._monotonic())
-        if drafts and self._records is not None and self._release.trouble is None:
-            self._attempt(partial(self._records.tell, drafts))
+        lost = len(self._refusals) + len(drafts) - MAX_REFUSALS
+        if lost > 0:
+            logger.error("refusals that are not put on record, since too many wait already: %d", lost)
+        self._refusals += drafts
+        if self._refusals:
+            self._attempt(self._tell_refusals)
             self._next_look = 0.0
+
+    def _tell_refusals(self) -> None:
+        if self._records is not None and self._refusals and self._release.trouble is None:
+            self._records.tell(list(self._refusals))
+            self._refusals.clear()
 
     def settle(self) -> None:
         """Take over what has become of the checkpoints that were under way."""
@@ -285,6 +301,7 @@ class Desk:
             return
         self._records.look()
         self._next_look = self._monotonic() + LOOK_SECONDS
+        self._tell_refusals()
         log, release = self._records.verified, self._release
         if log.size > release.ordered or release.trouble is not None or release.certified is None:
             release.certify(log)

@@ -316,12 +316,13 @@ def _write_new(path: Path, content: bytes) -> None:
 
 
 def _kept_aside(path: Path) -> Path:
-    """The file has this name as well, durably; where it has one already, that one."""
+    """The file has this name as well, durably; where it has one already, that one. A lost file leaves nothing there."""
     number = 1
     while (aside := path.with_name(f"{path.name}.rolled-back-{number}")).exists() and not aside.samefile(path):
         number += 1
     if not aside.exists():
-        aside.hardlink_to(path)
+        with suppress(FileNotFoundError):
+            aside.hardlink_to(path)
     _sync_directory(path.parent)
     return aside
 

@@ -214,7 +214,7 @@ def test_sign_waits_for_the_witness_and_an_older_backup_is_found_without_a_check
     )  # fmt: skip
     assert (session.code, session.stderr) == (0, "")
     # Nothing of this machine remembers the signature any more.
-    for path in installation.directory.glob("log.checkpoint*"):
+    for path in [*installation.directory.glob("log.checkpoint*"), *installation.directory.glob("*.sqlite*")]:
         path.unlink()
     assert "nothing here tells whether the backup is the newest" in moving.put_back(tmp_path / "older")
     assert command("log", "resume", "--no-file", "--config", installation.config).returncode == 0

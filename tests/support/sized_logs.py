@@ -8,6 +8,7 @@ from pathlib import Path
 
 from signer.domain.verified_log import VerifiedLog
 from signer.storage.checkpoint_file import CheckpointFile
+from signer.storage.first_policy import first_policy
 from signer.storage.key_store import SqlKeyStore
 from signer.storage.log_keys_told import told_keys
 from signer.storage.log_reader import SqlLogReader
@@ -72,9 +73,8 @@ def sized_log(folder: Path, size: int) -> SizedLog:
     made = SizedLog(folder=folder, size=size)
     opener = Opener(made.database_url)
     try:
-        database = opener()
-        database.upgrade()
-        clock = ManualClock()
+        database, clock = opener(), ManualClock()
+        database.upgrade(then=first_policy(clock))
         if size:
             start_log(database, clock=clock, actor="tests", members=told_keys(ORIGIN, [str(verifier_key())]))
         if size == BEFORE_SIGNATURES - 1:

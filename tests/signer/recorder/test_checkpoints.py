@@ -247,6 +247,16 @@ class TestRefusals:
         worker.socket.sendall(frame({"refused": [packed_refusal(self.CALL)]}))
         assert isinstance(ask(worker, "one"), Recorded)
 
+    def test_what_cannot_be_told_yet_is_told_later_and_once(self, loop: LoopInThread, worker: Worker) -> None:
+        loop.log.untold = DatabaseUnavailable()
+        worker.socket.sendall(frame({"refused": [packed_refusal(self.CALL)] * 2}))
+        worker.ping(1)
+        assert loop.log.told == []
+        loop.log.untold = None
+        until(lambda: len(loop.log.told) == 2)
+        ask(worker, "one")
+        assert len(loop.log.told) == 2
+
 
 def test_a_proof_has_the_present_checkpoint_signed_again(loop: LoopInThread, worker: Worker) -> None:
     ask(worker, "one")

@@ -6,9 +6,11 @@ import pytest
 
 from signer.domain.keys import UNBOUNDED, VersionState
 from signer.domain.recording import VersionNow
+from signer.domain.refusals import PER_MINUTE, RefusedCall
 from signer.domain.verified_log import VerifiedLog
+from signer.errors import DatabaseUnavailable
 from signer.recorder.checkpointer import Certified
-from signer.recorder.desk import LOOK_SECONDS, QUIET_SECONDS, Desk
+from signer.recorder.desk import LOOK_SECONDS, MAX_REFUSALS, QUIET_SECONDS, Desk
 from signer.recorder.protocol import Posted
 from signer.recorder.release import Release
 from tests.support.books import TOLERANCE, entry
@@ -65,6 +67,45 @@ class Scene:
 @pytest.fixture
 def scene(clock: ManualClock) -> Scene:
     return Scene(clock)
+
+
+class TestRefusals:
+    """They wait for a database that does not answer, the newest of them."""
+
+    @staticmethod
+    def refused(*names: object) -> list[RefusedCall]:
+        return [RefusedCall(identity=f"api-token:{name}", key="firmware", reason="no") for name in names]
+
+    def test_those_that_wait_are_told_with_the_next_look(self, scene: Scene) -> None:
+        scene.log.untold = DatabaseUnavailable()
+        scene.desk.tell(self.refused("one"))
+        scene.desk.tell(self.refused("two"))
+        assert scene.log.told == []
+        scene.log.untold = None
+        scene.desk.rest()
+        assert [draft.actor for draft in scene.log.told] == ["api-token:one", "api-token:two"]
+        scene.now += 2 * LOOK_SECONDS
+        scene.desk.rest()
+        assert len(scene.log.told) == 2
+
+    def test_more_than_can_wait_are_lost_the_oldest_first_and_that_is_said(
+        self, scene: Scene, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        scene.log.untold = DatabaseUnavailable()
+        scene.desk.tell(self.refused(*range(MAX_REFUSALS)))
+        scene.desk.tell(self.refused("last", "very last"))
+        scene.log.untold = None
+        scene.desk.rest()
+        assert len(scene.log.told) == MAX_REFUSALS
+        assert [draft.actor for draft in scene.log.told[:: MAX_REFUSALS - 1]] == ["api-token:2", "api-token:very last"]
+        assert "too many wait already: 2" in caplog.text
+
+    def test_a_caller_has_no_more_leaves_for_having_waited(self, scene: Scene) -> None:
+        scene.log.untold = DatabaseUnavailable()
+        scene.desk.tell(self.refused(*["one"] * 100))
+        scene.log.untold = None
+        scene.desk.rest()
+        assert len(scene.log.told) == PER_MINUTE
 
 
 class TestQuiet:
