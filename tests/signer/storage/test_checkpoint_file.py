@@ -321,3 +321,15 @@ def test_what_was_acknowledged_survives_a_kill(file: CheckpointFile, acknowledge
     last = int((writer.communicate()[0].split() or [last])[-1])
     assert last <= file.read().log.size <= last + 1
     file.hold().close()
+
+
+def test_the_first_checkpoint_of_another_log_follows_one_that_is_lost(file: CheckpointFile) -> None:
+    file.path.unlink()
+    aside = file.succeed(note=note_of(log_of(3)), log=log_of(3))
+    assert (file.read().log.size, aside.exists()) == (3, False)
+
+
+def test_the_one_before_it_is_kept_where_there_is_one(file: CheckpointFile) -> None:
+    before = file.path.read_bytes()
+    aside = file.succeed(note=note_of(log_of(3)), log=log_of(3))
+    assert (file.read().log.size, aside.read_bytes()) == (3, before)
