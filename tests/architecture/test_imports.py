@@ -302,6 +302,7 @@ class TestComposition:
         "signer.administration": "puts together what administers access",
         "signer.backup": "copies a database and looks at copies",
         "signer.log_continuation": "lets a log go on that an older copy was put back of",
+        "signer.seen_checkpoints": "reads what is known of a log while no service runs on it",
         "signer.restore": "puts a copy in the place of a database that no service runs on",
         "signer.installation": "makes a database before there is a service",
         "signer.log_creation": "makes the keys of the log, its first leaf and its file before there is a service",
