@@ -146,8 +146,10 @@ def monitored(installation: Installation) -> None:
     first = installation.run(*look)
     told = [json.loads(line) for line in first.stdout.splitlines()]
     assert (first.returncode, first.stderr) == (1, "")
-    # The API token that init made is told; the key is what the expectations are about, and its signature too.
-    assert [each["why"] for each in told] == ["api-token-created", "certificate-issued"]
+    # What init made is told; the key is what the expectations are about, and its signature too.
+    assert [each["why"] for each in told] == [
+        "api-token-created", "policy-applied", "policy-applied", "certificate-issued",
+    ]  # fmt: skip
     again = installation.run(*look)
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
 
