@@ -10,7 +10,6 @@ pattern for other keys; a thousand about the caller and the key, whose condition
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -27,12 +26,12 @@ from signer.domain.api_tokens import KIND
 from signer.domain.credentials import Credentials, Peer, PeerKind
 from signer.domain.identity import Identity, Role
 from signer.domain.keys import Purpose
+from tests.bench.processor_time import microseconds
 from tests.signer.domain.access.cases import head_seen, rule
 from tests.support.api_tokens import MemoryApiTokens, MemoryDirectory, issue_api_token
 
 NOW = datetime(2026, 11, 29, 14, 0, tzinfo=UTC)
 RULES = 1000
-SECONDS, ROUNDS = 0.05, 7
 NAME = "api-token:build"
 CONTENT = 'checked = "head", artifact_name = ["release-*"], device_types = ["beaglebone"], scripts = false'
 KEY = KeyFacts(name="fw", purpose=Purpose.ARTIFACT)
@@ -68,20 +67,6 @@ def policies() -> dict[str, Policy]:
     texts = {"others": others, "the caller, other keys": elsewhere, "the caller and the key": failing}
     made = {f"{RULES} about {name}": parse_policy(f"version = 1\n{text}{last}") for name, text in texts.items()}
     return {"of roles": parse_policy(ROLES_TEXT), **made}
-
-
-def microseconds(call: Callable[[], object]) -> float:
-    """Processor time of one call."""
-    begun = time.thread_time()
-    call()
-    calls = max(1, int(SECONDS / max(time.thread_time() - begun, 1e-6)))
-    best = float("inf")
-    for _ in range(ROUNDS):
-        begun = time.thread_time()
-        for _ in range(calls):
-            call()
-        best = min(best, time.thread_time() - begun)
-    return best / calls * 1e6
 
 
 def authenticator() -> tuple[Methods, Credentials]:

@@ -8,8 +8,6 @@ by its signature. Told by a proxy, it is decoded with each request. Run by ``mak
 from __future__ import annotations
 
 import base64
-import time
-from collections.abc import Callable
 from urllib.parse import quote
 
 from signer.auth.client_certificates import KIND, ClientCertificateAuthenticator
@@ -19,9 +17,9 @@ from signer.domain.client_choices import CaUse, CertificateHeader, IdentityField
 from signer.domain.credentials import Credentials, Peer, PeerKind
 from signer.domain.identity import Identity
 from signer.domain.people import Membership
+from tests.bench.processor_time import microseconds
 from tests.support.client_cas import PRESENT, new_ca
 
-SECONDS, ROUNDS = 0.05, 7
 CA = new_ca("builds")
 CAS = (read_client_ca(CA.pem, name="builds", use=CaUse.IDENTITY, field=IdentityField.SAN_URI),)
 CLIENT = CA.issue()
@@ -47,20 +45,6 @@ class OnRecord:
 
     def membership(self, _identity: str, *, person: str | None = None) -> Membership:
         return Membership(person=person)
-
-
-def microseconds(call: Callable[[], object]) -> float:
-    """Processor time of one call, the best of several rounds."""
-    begun = time.thread_time()
-    call()
-    calls = max(1, int(SECONDS / max(time.thread_time() - begun, 1e-6)))
-    best = float("inf")
-    for _ in range(ROUNDS):
-        begun = time.thread_time()
-        for _ in range(calls):
-            call()
-        best = min(best, time.thread_time() - begun)
-    return best / calls * 1e6
 
 
 def methods(header: CertificateHeader) -> tuple[Methods, ClientCertificateAuthenticator]:

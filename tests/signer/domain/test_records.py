@@ -12,31 +12,13 @@ from signer.domain.leaves import MAX_MEMBER_BYTES, search_columns
 from signer.domain.records import RecordType, SignatureEntry, record_leaf, seen_of
 from signer.domain.requests import Checked, HeadSeen, ManifestSeen
 from tests.artifacts import ArtifactBuilder
+from tests.support.artifacts_seen import header
 from tests.support.books import entry
-from verifier import Header, Limits, Manifest
+from verifier import Limits, Manifest
 from verifier.log.leaves import MAX_LEAF_BYTES, SignatureLeaf, parsed_leaf
 
 AT = datetime(2030, 1, 2, tzinfo=UTC)
 MANIFEST = Manifest.parse(ArtifactBuilder().manifest(), limits=Limits())
-
-
-def header(**changes: Any) -> Header:
-    members: dict[str, Any] = {
-        "artifact_name": "release-1",
-        "artifact_group": None,
-        "device_types": ("beaglebone",),
-        "depends_artifact_names": (),
-        "depends_artifact_groups": (),
-        "payload_types": ("rootfs-image",),
-        "provides": {},
-        "depends": {},
-        "clears_provides": (),
-        "scripts": (),
-        "meta_data": None,
-        "ignored_fields": (),
-        "type_left_empty": False,
-    }
-    return Header(**{**members, **changes})
 
 
 def seen(**changes: Any) -> dict[str, Any]:
