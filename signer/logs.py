@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from signer.config import LogFormat, LoggingSettings
 
-FIELDS = ("request_id", "identity", "client", "code", "milliseconds")
+FIELDS = ("request_id", "identity", "client", "code", "reason", "milliseconds")
 
 
 class LineFormatter(logging.Formatter):

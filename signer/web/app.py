@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import BaseConverter
@@ -20,11 +18,11 @@ from signer.web import (
 )
 from signer.web.context import EXTENSION
 from signer.web.environ import PROBLEM, REQUEST_ID
+from signer.web.families import MENDER_REQUEST_ID, family_of
 from signer.web.problems import MEDIA_TYPE
 from signer.web.refusals import printable, refused
 from signer.web.routes import NUMBER_PATTERN, ROUTES, Route
 
-REQUEST_ID_BYTES = 8
 MODULES = (
     native_keys,
     native_certificates,
@@ -75,21 +73,23 @@ def _add(app: Flask, route: Route) -> None:
 
 
 def _begin() -> None:
-    g.request_id = request.environ.get(REQUEST_ID) or secrets.token_hex(REQUEST_ID_BYTES)
+    g.family = family_of(request.environ["PATH_INFO"])
+    g.request_id = request.environ.get(REQUEST_ID) or g.family.request_id(request.headers.get(MENDER_REQUEST_ID))
     if request.environ["PATH_INFO"].startswith("//"):
         # The router drops slashes at the beginning; a proxy that guards paths reads them as part of the path.
         raise NotFound
 
 
 def _end(response: Response) -> Response:
-    response.headers["X-Request-Id"] = g.request_id
+    response.headers.extend(g.family.headers(g.request_id))
     return response
 
 
 def _refuse(error: Exception) -> Response:
     refusal = refused(_known(error), method=request.method, path=printable(request.path), request_id=g.request_id)
     request.environ[PROBLEM] = refusal.problem
-    response = Response(refusal.problem.document(g.request_id), status=refusal.problem.status, content_type=MEDIA_TYPE)
+    document = refusal.problem.document(g.request_id, g.family)
+    response = Response(document, status=refusal.problem.status, content_type=MEDIA_TYPE)
     response.headers.extend(refusal.headers)
     return response
 

@@ -17,6 +17,7 @@ from signer import errors
 from signer.domain.timestamps import rfc3339
 from signer.web.certificate_wordings import CERTIFICATE_WORDINGS
 from signer.web.ci_wordings import CI_WORDINGS
+from signer.web.families import Family
 from signer.web.log_wordings import LOG_WORDINGS
 from signer.web.monitor_wordings import MONITOR_WORDINGS
 from signer.web.policy_wordings import POLICY_WORDINGS
@@ -33,7 +34,7 @@ DEFAULT_RETRY_SECONDS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A problem document, ready to be sent. ``facts`` become extension members."""
+    """A problem document, ready to be sent. ``facts`` become extension members; ``reason`` is for the log alone."""
 
     status: int
     code: str
@@ -41,9 +42,10 @@ class Problem:
     hint: str | None = None
     facts: Mapping[str, Any]
     retry_after: int | None = None
+    reason: str | None = None
 
-    def document(self, request_id: str) -> bytes:
-        """The JSON body."""
+    def document(self, request_id: str, family: Family = Family.NATIVE) -> bytes:
+        """The JSON body, for clients of this family."""
         members: dict[str, Any] = {
             "type": TYPE_PREFIX + self.code,
             "title": self.code.replace("-", " "),
@@ -52,6 +54,8 @@ class Problem:
             "detail": self.detail,
             "request_id": request_id,
         }
+        if family is Family.MENDER:
+            members["error"] = self.detail
         if self.hint:
             members["hint"] = self.hint
         if self.facts:
@@ -339,6 +343,7 @@ def problem_of(error: Exception) -> Problem:
             hint=wording.hint.format(**words) if wording.hint else None,
             facts=facts,
             retry_after=_retry_after(error, wording),
+            reason=error.reason_for_log if isinstance(error, errors.SignerError) else None,
         )
     return UNEXPECTED
 

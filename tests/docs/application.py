@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +45,10 @@ class Application:
     def ask(self, method: str, target: str, authorization: str | None = None, body: bytes = b"") -> Reply:
         """One request to the front."""
         headers = {} if authorization is None else {"Authorization": authorization}
+        return self.front_ask(method, target, headers, body)
+
+    def front_ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> Reply:
+        """One request to the front, with these header fields."""
         return ask(self.front, method, target, headers=headers, body=body)
 
 

@@ -93,9 +93,10 @@ class Front:
         except Exception as error:  # noqa: BLE001  (the one place that answers for all of them)
             answer = _refusal(request, error)
         code = answer.problem.code if answer.problem else None
-        _log(request, started, status=answer.status, code=code)
+        reason = answer.problem.reason if answer.problem else None
+        _log(request, started, status=answer.status, code=code, reason=reason)
         self._metrics.answered(request.route, answer.status, code, time.monotonic() - started)
-        await answer.send(send, request.request_id)
+        await answer.send(send, request.request_id, request.family)
 
     async def _answer(self, request: Request) -> Answer:
         match = self._table.match(request.raw_path)
@@ -147,13 +148,13 @@ def _refusal(request: Request, error: Exception) -> Answer:
     return Answer(
         status=refusal.problem.status,
         content_type=MEDIA_TYPE,
-        body=refusal.problem.document(request.request_id),
+        body=refusal.problem.document(request.request_id, request.family),
         headers=refusal.headers,
         problem=refusal.problem,
     )
 
 
-def _log(request: Request, started: float, *, status: int | None, code: str | None) -> None:
+def _log(request: Request, started: float, *, status: int | None, code: str | None, reason: str | None = None) -> None:
     logger.log(
         logging.INFO if code is None else logging.WARNING,
         "%s %s %s",
@@ -163,6 +164,7 @@ def _log(request: Request, started: float, *, status: int | None, code: str | No
         extra={
             "request_id": request.request_id,
             "code": code,
+            "reason": reason,
             "identity": request.identity.name if request.identity else None,
             "client": request.peer.address,
             "milliseconds": round((time.monotonic() - started) * 1000, 1),

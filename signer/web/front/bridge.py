@@ -51,7 +51,7 @@ def _answer(
             case "content-length":
                 # The size of what GET would answer, where HEAD has no body.
                 length = int(value) if request.method == "HEAD" else length
-            case "x-request-id":
+            case "x-request-id" | "x-men-requestid":
                 pass
             case _:
                 kept.append((name, value))

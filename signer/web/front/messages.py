@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,14 +13,15 @@ from signer.domain.identity import Identity
 from signer.errors import BodyInterrupted, BodyTooLarge
 from signer.web.documents import encoded
 from signer.web.environ import PEER_CERTIFICATE
+from signer.web.families import MENDER_REQUEST_ID, Family, family_of
 from signer.web.front.deadline import Deadline
 from signer.web.problems import Problem
 from signer.web.refusals import printable
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-REQUEST_ID_BYTES = 8
 JSON_MEDIA_TYPE = "application/json"
+CLAIMED_REQUEST_ID = MENDER_REQUEST_ID.lower().encode("ascii")
 CERTIFICATE_HEADERS = frozenset(name.encode("ascii") for name in CERTIFICATE_FIELDS)
 
 
@@ -72,6 +72,7 @@ class Request:
         "_scope",
         "body",
         "deadline",
+        "family",
         "identity",
         "method",
         "peer",
@@ -85,7 +86,8 @@ class Request:
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self.method: str = scope["method"]
         self.raw_path: bytes = scope["raw_path"]
-        self.request_id = secrets.token_hex(REQUEST_ID_BYTES)
+        self.family = family_of(self.raw_path[:64].decode("latin-1"))
+        self.request_id = self.family.request_id(self.header(CLAIMED_REQUEST_ID))
         self.peer = peer
         self.identity: Identity | None = None
         self.route: str | None = None
@@ -146,14 +148,14 @@ class Answer:
     length: int | None = None
     problem: Problem | None = field(default=None)
 
-    async def send(self, send: Send, request_id: str) -> None:
+    async def send(self, send: Send, request_id: str, family: Family = Family.NATIVE) -> None:
         """Give it to the connection, which makes whoever streams wait for the client."""
         length = len(self.body) if self.length is None else self.length
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers]
+        told = (*self.headers, *family.headers(request_id))
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in told]
         if self.content_type is not None:
             headers.append((b"content-type", self.content_type.encode("latin-1")))
         headers.append((b"content-length", b"%d" % length))
-        headers.append((b"x-request-id", request_id.encode("ascii")))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         if self.stream is not None:
             async for chunk in self.stream:
