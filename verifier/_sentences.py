@@ -84,6 +84,10 @@ REFUSALS: dict[type[BaseException], tuple[str, str | None]] = {
         "the log's record is of another signature: {member} is {actual}, and should be {expected}",
         "the proof belongs to another artifact; each signature has its own",
     ),
+    e.EmergencySignature: (
+        "it was signed in an emergency, past its approvals, by {person}: {reason}",
+        "have it approved and signed again; --allow-emergency accepts it as it is",
+    ),
     e.TilePathInvalid: ("{path} is not the path of a tile", None),
     e.BundleMalformed: ("a bundle of the log's records is malformed: {problem}", None),
     # tar archives

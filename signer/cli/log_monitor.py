@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ SHORTEST_PAUSE_SECONDS = 0.1
 @click.option("--log-origin", metavar="NAME", help="name of the log, for a log key in PEM")
 @click.option("--state", type=click.Path(path_type=Path, dir_okay=False), required=True, help="file of what was seen")
 @click.option("--expect", type=click.Path(path_type=Path, dir_okay=False), help="TOML file of what is expected")
+@click.option("--allow-emergency", is_flag=True, help="tell signatures in an emergency no more than others")
 @click.option("--once", is_flag=True, help="look once, as it does without --follow")
 @click.option(
     "--follow",
@@ -49,6 +51,7 @@ def monitor(
     log_origin: str | None,
     state: Path,
     expect: Path | None,
+    allow_emergency: bool,
     once: bool,
     follow: float | None,
     as_json: bool,
@@ -64,7 +67,8 @@ def monitor(
     desk = Desk(as_json=as_json)
     try:
         with _stoppable() as stopped:
-            return _watched(desk, log_keys(keys, log_origin), state, expect, follow, stopped)
+            watched = _Watched(keys=log_keys(keys, log_origin), state=state, expect=expect, calm=allow_emergency)
+            return _watch(desk, watched, follow, stopped)
     except (VerifierKeyInvalid, OSError) as error:
         desk.trouble(error)
         return Outcome.NOT_LOOKED
@@ -116,14 +120,17 @@ class Desk:
         click.echo(json.dumps(document))
 
 
-def _watched(
-    desk: Desk,
-    logs: dict[str, tuple[VerifierKey, ...]],
-    state: Path,
-    expect: Path | None,
-    follow: float | None,
-    stopped: threading.Event,
-) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Watched:
+    """Which log, where it is kept what was seen of it, and what is expected. ``calm``: emergencies are."""
+
+    keys: dict[str, tuple[VerifierKey, ...]]
+    state: Path
+    expect: Path | None
+    calm: bool
+
+
+def _watch(desk: Desk, watched: _Watched, follow: float | None, stopped: threading.Event) -> int:
     from signer.answers import ClientError
     from signer.cli.connection import connected
     from signer.errors import LogInconsistent, SignerError
@@ -133,9 +140,10 @@ def _watched(
     from signer.monitor.seen import read_seen, state_lock, write_seen
     from signer.monitor.watching import Outcome, Watch, worse
 
-    if len(logs) != 1:
+    state, expect = watched.state, watched.expect
+    if len(watched.keys) != 1:
         raise click.UsageError("the keys of --log-key are of several logs")
-    ((origin, keys),) = logs.items()
+    ((origin, keys),) = watched.keys.items()
     try:
         with state_lock(state), connected() as client:
             follower = Follower(
@@ -144,6 +152,7 @@ def _watched(
                 expectations=load_expectations(expect) if expect is not None else None,
                 tell=desk.tell,
                 keep=lambda seen: write_seen(state, seen),
+                allow_emergency=watched.calm,
             )
             watch = Watch(
                 follower=follower,

@@ -52,14 +52,14 @@ class SignatureRule(_Table):
         """``times``, read."""
         return tuple(Window.parse(text) for text in self.times or ())
 
-    def misfits(self, members: Mapping[str, Any], at: datetime) -> tuple[str, ...]:
+    def misfits(self, members: Mapping[str, Any], at: datetime, *, allow_emergency: bool) -> tuple[str, ...]:
         """The members of the rule that the leaf, of this moment in the file's time zone, does not fit."""
         fits = {
             "keys": _fits(self.keys, members.get("key")),
             "identities": _fits(self.identities, members.get("actor")),
             "artifacts": _fits(self.artifacts, members.get("artifact")),
             "times": self.times is None or any(window.holds(at) for window in self.windows),
-            "emergency": self.emergency or members.get("emergency") is not True,
+            "emergency": self.emergency or allow_emergency or not is_emergency(members),
         }
         return tuple(name for name, fit in fits.items() if not fit)
 
@@ -103,10 +103,15 @@ class Expectations(_Table):
         """``timezone``, read."""
         return ZoneInfo(self.timezone)
 
-    def misfit(self, members: Mapping[str, Any], at: datetime) -> str | None:
-        """Why no rule expects this signature, by the rule that comes closest; None where one does."""
+    def misfit(self, members: Mapping[str, Any], at: datetime, *, allow_emergency: bool = False) -> str | None:
+        """Why no rule expects this signature, by the rule that comes closest; None where one does.
+
+        ``allow_emergency``: of every rule, also in an emergency.
+        """
         here = at.astimezone(self.zone)
-        misfits = [(rule.misfits(members, here), rule.name) for rule in self.signatures]
+        misfits = [
+            (rule.misfits(members, here, allow_emergency=allow_emergency), rule.name) for rule in self.signatures
+        ]
         if not misfits:
             return "no signature is expected"
         # Of rules for its key the one with the fewest that does not fit; of others only where there is none.
@@ -116,6 +121,11 @@ class Expectations(_Table):
     def expects_change(self, members: Mapping[str, Any]) -> bool:
         """Whether a rule expects this change."""
         return any(rule.fits(members) for rule in self.changes)
+
+
+def is_emergency(members: Mapping[str, Any]) -> bool:
+    """Whether a leaf says that approvals were passed; whatever stands there but a plain no says so."""
+    return members.get("emergency", False) is not False
 
 
 def load_expectations(path: Path) -> Expectations:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from signer.monitor.expectations import Expectations
+from signer.monitor.expectations import Expectations, is_emergency
 from verifier.errors import LeafMalformed
 from verifier.log import parsed_leaf
 
@@ -56,9 +56,17 @@ class Position:
 
 
 def told(
-    raw: bytes, index: int, position: Position, expectations: Expectations | None
+    raw: bytes,
+    index: int,
+    position: Position,
+    expectations: Expectations | None,
+    *,
+    allow_emergency: bool = False,
 ) -> tuple[tuple[Finding, ...], Position]:
-    """What is told of one leaf, and where the reader stands after it. ``expectations`` None: of no signature."""
+    """What is told of one leaf, and where the reader stands after it. ``expectations`` None: of no signature.
+
+    ``allow_emergency``: of signatures in an emergency no more than of others.
+    """
     try:
         leaf: dict[str, Any] = dict(parsed_leaf(raw))
         at, kind = _moment(leaf.get("time")), _type(leaf.get("type"))
@@ -70,18 +78,20 @@ def told(
         found.append(Finding(kind=Kind.TIME, index=index, why=f"after {position.newest}", leaf=leaf))
     beginning = position.beginning and ((kind == CREATED and index == 0) or kind == IMPORTED)
     if kind in SIGNATURES:
-        found += _signature(leaf, index, at, expectations)
-    elif leaf.get("emergency") is True or _broke_glass(leaf):
+        found += _signature(leaf, index, at, expectations, allow_emergency)
+    elif is_emergency(leaf) or _broke_glass(leaf):
         found.append(Finding(kind=Kind.EMERGENCY, index=index, why=kind, leaf=leaf))
     elif kind not in SILENT and not beginning and not (expectations and expectations.expects_change(leaf)):
         found.append(Finding(kind=Kind.CHANGE, index=index, why=kind, leaf=leaf))
     return tuple(found), Position(newest=leaf["time"], beginning=beginning)
 
 
-def _signature(leaf: dict[str, Any], index: int, at: datetime, expectations: Expectations | None) -> list[Finding]:
-    misfit = expectations.misfit(leaf, at) if expectations is not None else None
-    emergency = leaf.get("emergency") is True
-    if misfit is None and not (emergency and expectations is None):
+def _signature(
+    leaf: dict[str, Any], index: int, at: datetime, expectations: Expectations | None, allow_emergency: bool
+) -> list[Finding]:
+    misfit = None if expectations is None else expectations.misfit(leaf, at, allow_emergency=allow_emergency)
+    emergency = is_emergency(leaf)
+    if misfit is None and (not emergency or allow_emergency or expectations is not None):
         return []
     kind = Kind.EMERGENCY if emergency else Kind.SIGNATURE
     return [Finding(kind=kind, index=index, why=misfit or "signed in an emergency", leaf=leaf)]

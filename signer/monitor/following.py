@@ -45,13 +45,17 @@ class Smaller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Follower:
-    """Looks at one log. ``tell`` is called with each finding, ``keep`` with what is to be remembered after it."""
+    """Looks at one log. ``tell`` is called with each finding, ``keep`` with what is to be remembered after it.
+
+    ``allow_emergency``: signatures in an emergency are told no more than others.
+    """
 
     source: LogSource
     log_keys: Sequence[VerifierKey]
     expectations: Expectations | None
     tell: Callable[[Finding], None]
     keep: Callable[[Seen], None]
+    allow_emergency: bool = False
 
     def look(self, seen: Seen) -> Seen | Smaller:
         """What is seen now. Raises ``LogInconsistent``, ``LogEntryWrong``, and why it cannot be looked at."""
@@ -88,7 +92,9 @@ class Follower:
                 raise LogEntryWrong(index=wrong, shown=note.decode("utf-8")) from None
             position = seen.position
             for index, leaf in enumerate(leaves, first):
-                findings, position = told(leaf, index, position, self.expectations)
+                findings, position = told(
+                    leaf, index, position, self.expectations, allow_emergency=self.allow_emergency
+                )
                 for finding in findings:
                     self.tell(finding)
             seen = seen.read_to(frontier, position)

@@ -74,7 +74,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = {
         "one.mender": one, "two.mender": two, "release.pem": public_pem(P256),
         "one.mender.tlog-proof": proof_of(one), "proof": proof_of(one), "bare": proof_of(one, witnessed=False),
-        "refusal": proof_of(one, type="refusal"), "garbage": b"no proof\n" * 10, "log.vkey": f"{LOG_KEY}\n".encode(),
+        "refusal": proof_of(one, type="refusal"),
+        "urgent": proof_of(one, emergency=True, person="ada", reason="a fire\x1b[2J"), "garbage": b"no proof\n" * 10, "log.vkey": f"{LOG_KEY}\n".encode(),
         "witness.vkey": f"{WITNESS_KEY}\n".encode(), "empty.vkey": b"\n",
         "log.pem": LOG.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
         "proofs/one.mender.tlog-proof": proof_of(one), "proofs/two.mender.tlog-proof": proof_of(two),
@@ -111,6 +112,15 @@ def test_an_artifact_on_record_is_valid(arguments: tuple[str, ...], desk: Path) 
     assert "asked for by api-token:build\\x1b[2J by the rule fw-release; seen: head" in session.stdout
 
 
+def test_an_emergency_that_is_allowed_is_told(desk: Path) -> None:
+    asked = ("--log-key", "log.vkey", "--allow-emergency", "--proof", "urgent", "one.mender")
+    session = verify(desk, *asked)
+    assert (session.code, session.stderr) == (0, "")
+    assert "in an emergency, past its approvals, by ada: a fire\\x1b[2J" in session.stdout
+    (told,) = json.loads(verify(desk, "--json", *asked).stdout)["artifacts"]
+    assert told["log"]["emergency"] == {"person": "ada", "reason": "a fire\x1b[2J"}
+
+
 def test_standard_input_takes_a_named_proof(desk: Path) -> None:
     content = (desk / "one.mender").read_bytes()
     assert verify(desk, "--log-key", "log.vkey", "--proof", "proof", "-", stdin=content).code == 0
@@ -122,6 +132,12 @@ REFUSED = {
         ("--log-key", "log.vkey", "--proof", "proof", "two.mender"), "the log's record is of another signature"),
     "with the proof of a refusal": (
         ("--log-key", "log.vkey", "--proof", "refusal", "one.mender"), "the log's record is of the kind refusal"),
+    "with the proof of an emergency": (
+        ("--log-key", "log.vkey", "--proof", "urgent", "one.mender"),
+        "it was signed in an emergency, past its approvals, by ada: a fire\\x1b[2J"),
+    "with the proof of another artifact, though emergencies are allowed": (
+        ("--log-key", "log.vkey", "--allow-emergency", "--proof", "urgent", "two.mender"),
+        "the log's record is of another signature"),
     "with garbage for a proof": (
         ("--log-key", "log.vkey", "--proof", "garbage", "one.mender"), "its proof is not one"),
     "with a proof of another log": (
@@ -147,6 +163,7 @@ def test_an_artifact_not_shown_on_record_is_not_valid(arguments: tuple[str, ...]
 USAGE = {
     "a proof without the log's key": (("--proof", "proof", "one.mender"), "add --log-key"),
     "a witness without the log's key": (("--witness", "witness.vkey", "one.mender"), "add --log-key"),
+    "emergencies without the log's key": (("--allow-emergency", "one.mender"), "add --log-key"),
     "one proof for two": (("--log-key", "log.vkey", "--proof", "proof", "one.mender", "two.mender"), "--proof-dir"),
     "standard input without a proof": (("--log-key", "log.vkey", "-"), "name it with --proof"),
     "a log key that is not there": (("--log-key", "nope.vkey", "one.mender"), "nope.vkey cannot be read"),

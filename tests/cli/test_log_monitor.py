@@ -115,6 +115,13 @@ def test_what_nobody_expects_is_told_once(look: Look) -> None:
     assert look(Served(log=log), "--expect", "expect.toml").code == NOTHING
 
 
+def test_emergencies_are_told_unless_they_are_allowed(look: Look, tmp_path: Path) -> None:
+    log = MadeLog(leaves=[LOG.leaves[0], leaf(index=1, emergency=True, person="ada", reason="a fire")])
+    done = look(Served(log=log), "--state", "one")
+    assert (done.code, done.out.split(" time=")[0]) == (UNEXPECTED, "1 emergency: signed in an emergency")
+    assert look(Served(log=log), "--state", "two", "--allow-emergency") == Done(code=NOTHING, out="", err="")
+
+
 def test_machines_read_documents(look: Look) -> None:
     log = MadeLog(leaves=[LOG.leaves[0], leaf(index=1, actor="api-token:other \u20ac")])
     done = look(Served(log=log), "--json", "--expect", "expect.toml")

@@ -41,6 +41,7 @@ class Arguments(Record):
     proof_dir: str | None = None
     witness: tuple[str, ...] = ()
     witnesses: int | None = None
+    allow_emergency: bool = False
 
 
 def plain(words: Sequence[str]) -> dict[str, Any] | None:

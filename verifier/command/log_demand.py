@@ -42,7 +42,7 @@ def demand(path: str, trust: LogTrust, arguments: Arguments) -> LogDemand:
         proof = read_bounded(source, most_bytes=MAX_PROOF_BYTES + 1, most_seconds=LONGEST_SECONDS, regular=False)
     except OSError as error:
         raise ProofUnreadable(source=source, reason=error.strerror or str(error)) from None
-    return LogDemand(trust=trust, unverified_proof=proof)
+    return LogDemand(trust=trust, unverified_proof=proof, allow_emergency=arguments.allow_emergency)
 
 
 def _keys(text: str, origin: str | None) -> list[VerifierKey]:

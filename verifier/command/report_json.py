@@ -104,6 +104,7 @@ def _log(result: Evidence | Inspection) -> dict[str, Any] | None:
         "checked": leaf.checked,
         "key": leaf.key,
         "key_version": leaf.key_version,
+        "emergency": {"person": leaf.person, "reason": leaf.reason} if leaf.emergency else None,
     }
 
 

@@ -104,6 +104,9 @@ def _log_lines(log: LogEvidence) -> Iterator[tuple[str, str]]:
     )
     rule = "" if leaf.rule is None else f" by the rule {visible(leaf.rule)}"
     yield "", f"asked for by {visible(leaf.actor)}{rule}; seen: {visible(leaf.checked)}"
+    if leaf.emergency:
+        who, why = visible(leaf.person or leaf.actor), visible(leaf.reason or "no reason")
+        yield "", f"in an emergency, past its approvals, by {who}: {why}"
     if log.witnesses:
         yield "", f"witnessed by {_listed(log.witnesses)}"
 

@@ -100,12 +100,16 @@ def _add_log(parser: argparse.ArgumentParser) -> None:
     log.add_argument(
         "--witness", action="append", default=[], metavar="VKEY|FILE", help="a key of a witness; may be repeated"
     )
+    log.add_argument(
+        "--allow-emergency", action="store_true", help="accept what was signed in an emergency, past its approvals"
+    )
     log.add_argument("--witnesses", type=int, metavar="K", help="how many witnesses have to agree; without it all")
 
 
 def _check_log(parser: argparse.ArgumentParser, arguments: Arguments) -> None:
     details = (arguments.log_origin, arguments.proof, arguments.proof_dir, arguments.witnesses)
-    if not arguments.log_key and (arguments.witness or any(detail is not None for detail in details)):
+    flags = arguments.witness or arguments.allow_emergency
+    if not arguments.log_key and (flags or any(detail is not None for detail in details)):
         parser.error("a proof is checked with the key of its log: add --log-key")
     if arguments.inspect and arguments.log_key:
         parser.error("--inspect checks no proof, so it takes no --log-key")

@@ -120,6 +120,14 @@ class LeafMismatch(LogError):
     actual: str
 
 
+class EmergencySignature(LogError):
+    """The log records the signature as one that was made in an emergency, past its approvals."""
+
+    code: ClassVar[str] = "emergency-signature"
+    person: str
+    reason: str
+
+
 class TilePathInvalid(LogError):
     """Not the canonical path of a tile or bundle (C2SP tlog-tiles)."""
 

@@ -2,14 +2,14 @@
 
 Checked in this order, and nothing of the leaf is believed before the last step: the checkpoint is signed by the log
 (and by the demanded witnesses); the leaf stands under its root; it is of type ``signature``; it holds the artifact's
-manifest digest, signing key and signature.
+manifest digest, signing key and signature; it was not signed in an emergency, unless that is allowed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from verifier.errors import ProofMalformed
+from verifier.errors import EmergencySignature, ProofMalformed
 from verifier.log.checkpoints import Checkpoint, open_checkpoint
 from verifier.log.leaves import SignatureLeaf
 from verifier.log.notes import VerifierKey
@@ -35,11 +35,14 @@ class LogTrust:
 class LogDemand:
     """A proof that has to be there: an artifact whose signature it does not show on record is not valid.
 
-    ``unverified_proof``: the bytes of the proof file (C2SP tlog-proof).
+    Attributes:
+        unverified_proof: the bytes of the proof file (C2SP tlog-proof).
+        allow_emergency: what was signed in an emergency, past its approvals, is accepted too.
     """
 
     trust: LogTrust
     unverified_proof: bytes = field(repr=False)
+    allow_emergency: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,21 +66,34 @@ def verify_proof(demand: LogDemand, *, manifest_sha256: str, fingerprint: str, s
     proof, trust = LogProof.parse(demand.unverified_proof), demand.trust
     opened = open_checkpoint(proof.checkpoint, trust.log_keys, witnesses=trust.witnesses, demanded=trust.demanded)
     leaf = recorded_leaf(
-        proof, opened.checkpoint, manifest_sha256=manifest_sha256, fingerprint=fingerprint, signature=signature
+        proof,
+        opened.checkpoint,
+        manifest_sha256=manifest_sha256,
+        fingerprint=fingerprint,
+        signature=signature,
+        allow_emergency=demand.allow_emergency,
     )
     return LogEvidence(leaf=leaf, index=proof.index, checkpoint=opened.checkpoint, witnesses=opened.witnesses)
 
 
 def recorded_leaf(
-    proof: LogProof, checkpoint: Checkpoint, *, manifest_sha256: str, fingerprint: str, signature: bytes
+    proof: LogProof,
+    checkpoint: Checkpoint,
+    *,
+    manifest_sha256: str,
+    fingerprint: str,
+    signature: bytes,
+    allow_emergency: bool = False,
 ) -> SignatureLeaf:
     """The leaf that records this signature in the tree of ``checkpoint``, whoever signed that; raises a ``LogError``.
 
-    The arguments are those of ``verify_proof``.
+    The arguments are those of ``verify_proof`` and ``LogDemand``.
     """
     if not proof.extra:
         raise ProofMalformed(problem="it does not carry the leaf")
     proof.verify(proof.extra, size=checkpoint.size, root=checkpoint.root)
     leaf = SignatureLeaf.parse(proof.extra)
     leaf.require(manifest_sha256=manifest_sha256, fingerprint=fingerprint, signature=signature)
+    if leaf.emergency and not allow_emergency:
+        raise EmergencySignature(person=leaf.person or leaf.actor, reason=leaf.reason or "")
     return leaf

@@ -59,6 +59,7 @@ class SignatureLeaf:
         actor: who had it signed.
         rule: the rule that allowed it; None in leaves of installations without rules.
         checked: how much was seen of what was signed.
+        emergency: it was signed past its approvals; ``person`` and ``reason`` say by whom and why.
         signature: the bytes of ``manifest.sig``.
     """
 
@@ -69,6 +70,9 @@ class SignatureLeaf:
     key_version: int
     fingerprint: str
     checked: str
+    emergency: bool
+    person: str | None
+    reason: str | None
     manifest_sha256: str
     signature: bytes
     members: Mapping[str, LeafValue]
@@ -94,6 +98,10 @@ class SignatureLeaf:
             key_version=_number(members, "key_version"),
             fingerprint=_text(members, "fingerprint"),
             checked=_text(members, "checked"),
+            # Whatever stands there but a plain no: who reads it otherwise would believe too much.
+            emergency=members.get("emergency", False) is not False,
+            person=_text(members, "person") if "person" in members else None,
+            reason=_text(members, "reason") if "reason" in members else None,
             manifest_sha256=_text(members, "manifest_sha256"),
             signature=_text(members, "signature").encode("utf-8"),
             members=members,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from signer.domain.access.policy import Policy
     from signer.domain.identity import Identity
 
-EXPECTED = ("allow", "deny", "approval")
+EXPECTED = ("allow", "deny", "approval", "emergency")
 MAX_CASES_BYTES = 1 << 20
 FAILED = 1
 
@@ -37,6 +37,7 @@ class Case:
     key: str
     artifact: Path | None
     whole: bool
+    emergency: bool
     at: datetime
     expect: str
     rule: str
@@ -96,6 +97,9 @@ def _case(table: Table, folder: Path) -> Case:
         table.wrong("artifact", f"decides of signing, not of {action.value}")
     elif artifact and not (folder / artifact).is_file():
         table.wrong("artifact", f"there is no file {artifact}")
+    emergency = table.flag("emergency")
+    if emergency and action not in SIGNING_ACTIONS:
+        table.wrong("emergency", f"passes approvals of signing, not of {action.value}")
     expect = table.text("expect")
     if expect not in EXPECTED:
         table.wrong("expect", f"must be one of {', '.join(EXPECTED)}")
@@ -106,6 +110,7 @@ def _case(table: Table, folder: Path) -> Case:
         key=key,
         artifact=folder / artifact if artifact else None,
         whole=table.flag("whole"),
+        emergency=emergency,
         at=_moment(table),
         expect=expect,
         rule=table.text("rule", default=""),
@@ -141,4 +146,5 @@ def _decided(policy: Policy, case: Case) -> Decision:
         key=KeyFacts(name=case.key) if case.key else None,
         request=shown(case.artifact, whole=case.whole) if case.artifact is not None else None,
         at=case.at,
+        emergency=case.emergency,
     )

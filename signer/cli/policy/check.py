@@ -32,6 +32,7 @@ WAITING = 4
 @click.option("--key", help="name of the key")
 @click.option("--action", type=click.Choice([each.value for each in Action]), default="sign", help="what is to be done")
 @click.option("--whole", is_flag=True, help="all of the artifact is shown, not its head alone")
+@click.option("--emergency", is_flag=True, help="approvals are to be passed")
 @click.option("--at", type=click.DateTime(["%Y-%m-%dT%H:%M:%S"]), help="the moment, in UTC; default: now")
 @json_option
 @policy_options
@@ -45,6 +46,7 @@ def check(  # noqa: PLR0913  (one for each option)
     key: str | None,
     action: str,
     whole: bool,
+    emergency: bool,
     at: datetime | None,
     as_json: bool,
     policy_file: Path | None,
@@ -61,12 +63,15 @@ def check(  # noqa: PLR0913  (one for each option)
         raise click.UsageError(f"{action} is done {'with' if wanted in KEY_ACTIONS else 'without'} a --key")
     if artifact is not None and wanted not in SIGNING_ACTIONS:
         raise click.UsageError(f"an artifact decides of signing, not of {action}")
+    if emergency and wanted not in SIGNING_ACTIONS:
+        raise click.UsageError(f"approvals are of signing, not of {action}")
     policy = chosen_policy(policy_file, config, "policy check")
     identity = Identity(name=name, role=role, person=person, groups=frozenset(groups))
     asked: dict[str, Any] = {
         "key": KeyFacts(name=key) if key is not None else None,
         "request": shown(artifact, whole=whole) if artifact is not None else None,
         "at": at.replace(tzinfo=UTC) if at is not None else datetime.now(UTC),
+        "emergency": emergency,
     }
     decision = decide(policy, identity, wanted, **asked)
     answers = explain(policy, identity, wanted, **asked)
@@ -74,14 +79,16 @@ def check(  # noqa: PLR0913  (one for each option)
         show_json(_document(decision, answers))
     else:
         _tell(decision, answers, identity)
-    return {"allow": 0, "deny": DENIED, "approval": WAITING}[word(decision)]
+    return {"deny": DENIED, "approval": WAITING}.get(word(decision), 0)
 
 
 def word(decision: Decision) -> str:
     """A decision in one word, as cases expect it."""
     from signer.domain.access.decisions import Allow, Deny
 
-    return "allow" if isinstance(decision, Allow) else "deny" if isinstance(decision, Deny) else "approval"
+    if isinstance(decision, Allow):
+        return "emergency" if decision.emergency else "allow"
+    return "deny" if isinstance(decision, Deny) else "approval"
 
 
 def reason_of(decision: Decision) -> str:

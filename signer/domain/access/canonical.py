@@ -30,6 +30,7 @@ def rule_document(rule: Rule) -> dict[str, Any]:
         "when": when,
         "limits": {limit.period.value: limit.count for limit in rule.limits},
         "approvals": sorted(approvals, key=lambda each: str(each["group"])),
+        "emergency": sorted(rule.emergency),
     }
     return {name: value for name, value in members.items() if value}
 

@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+from signer.domain.access.emergencies import Passing
 from signer.domain.access.patterns import Patterns
 from signer.domain.requests import ArtifactSeen, Checked, SigningRequest
 from signer.domain.weeks import Window
@@ -27,10 +28,11 @@ MAX_VALUES = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
-    """What conditions look at. ``request`` is None before anything was shown."""
+    """What conditions look at. ``request`` is None before anything was shown; ``passing``: who names an emergency."""
 
     request: SigningRequest | None
     at: datetime
+    passing: Passing | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

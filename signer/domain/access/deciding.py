@@ -6,6 +6,7 @@
 3. The name of a key decides before anybody looks whether it exists: the answer to a stranger is the same either way.
 4. Whoever may do anything with a key may read it, that is, its public keys: what looks at artifacts guards no reading.
 5. A rule without approvals lets nobody sign with a key that another rule guards with them.
+6. Who names an emergency is allowed only what a rule with approvals allows to people whom it names for that.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from signer.domain.access.actions import KEY_ACTIONS, SIGNING_ACTIONS, Action
 from signer.domain.access.canonical import digest, rule_document
 from signer.domain.access.conditions import Circumstances, Unmet
 from signer.domain.access.decisions import Allow, Decision, Deny, FloorDemand, KeyFacts, NeedsApproval
+from signer.domain.access.emergencies import Passing
 from signer.domain.access.policy import Effect, Policy, Rule
 from signer.domain.identity import Identity
 from signer.domain.keys import Purpose
@@ -31,19 +33,25 @@ def decide(
     key: KeyFacts | None,
     request: SigningRequest | None,
     at: datetime,
+    emergency: bool = False,
 ) -> Decision:
-    """Whether the identity may do this, with this key, to what was shown of an artifact, at this moment."""
-    seen = Circumstances(request=request, at=at)
+    """Whether the identity may do this, with this key, to what was shown of an artifact, at this moment.
+
+    ``emergency``: they ask to pass approvals.
+    """
+    seen = Circumstances(request=request, at=at, passing=Passing.of(identity) if emergency else None)
     denied = _outside_scope(identity, action, key) or _wrong_purpose(action, key)
     return denied or _by_rules(policy, identity, action, key, seen, lenient=False)
 
 
-def may_ask(policy: Policy, identity: Identity, action: Action, *, key: KeyFacts, at: datetime) -> Decision:
+def may_ask(
+    policy: Policy, identity: Identity, action: Action, *, key: KeyFacts, at: datetime, emergency: bool = False
+) -> Decision:
     """Whether the identity may ask for this at all: what is known before anything of an artifact is shown.
 
     Whatever it may come to be is left open. An allowance lets a body be read, and nothing else.
     """
-    seen = Circumstances(request=None, at=at)
+    seen = Circumstances(request=None, at=at, passing=Passing.of(identity) if emergency else None)
     denied = _outside_scope(identity, action, key) or _wrong_purpose(action, key)
     return denied or _by_rules(policy, identity, action, key, seen, lenient=True)
 
@@ -118,14 +126,18 @@ def answer_of(rule: Rule, seen: Circumstances, *, guarded: bool, lenient: bool) 
         return unmet
     if guarded and not rule.approvals:
         return Unmet(condition="approvals", sentence="the key is guarded by approvals, and this rule asks for none")
+    if seen.passing is not None:
+        kept = seen.passing.unmet(approvals=bool(rule.approvals), named=rule.emergency)
+        if kept is not None:
+            return Unmet(condition="emergency", sentence=kept)
     floors: tuple[FloorDemand, ...] = ()
     if rule.version is not None and not lenient:
         demanded = rule.version.floors(seen.request)
         if isinstance(demanded, Unmet):
             return demanded
         floors = demanded
-    if not rule.approvals:
-        return Allow(rule=rule.name, floors=floors, limits=rule.limits)
+    if not rule.approvals or seen.passing is not None:
+        return Allow(rule=rule.name, floors=floors, limits=rule.limits, emergency=seen.passing is not None)
     return NeedsApproval(
         rule=rule.name,
         rule_sha256=digest(rule_document(rule)),

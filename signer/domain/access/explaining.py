@@ -10,6 +10,7 @@ from signer.domain.access.actions import KEY_ACTIONS, SIGNING_ACTIONS, Action
 from signer.domain.access.conditions import Circumstances, Unmet
 from signer.domain.access.deciding import answer_of
 from signer.domain.access.decisions import Allow, KeyFacts
+from signer.domain.access.emergencies import Passing
 from signer.domain.access.policy import Effect, Policy, Rule
 from signer.domain.identity import Identity
 from signer.domain.requests import SigningRequest
@@ -21,6 +22,7 @@ class Says(StrEnum):
     ALLOWS = "allows"
     DENIES = "denies"
     NEEDS_APPROVAL = "needs approval"
+    ALLOWS_EMERGENCY = "allows in an emergency"
     NOT_MET = "not met"
     OTHERS = "about others"
     OTHER_ACTIONS = "about other actions"
@@ -45,9 +47,10 @@ def explain(
     key: KeyFacts | None,
     request: SigningRequest | None,
     at: datetime,
+    emergency: bool = False,
 ) -> tuple[RuleAnswer, ...]:
     """What each rule says, as written. ``deciding.decide`` draws its decision from the same answers."""
-    seen = Circumstances(request=request, at=at)
+    seen = Circumstances(request=request, at=at, passing=Passing.of(identity) if emergency else None)
     guarded = key is not None and action in SIGNING_ACTIONS and policy.guards(key.name)
     return tuple(_answer(rule, identity, action, key, seen, guarded=guarded) for rule in policy.rules)
 
@@ -67,7 +70,9 @@ def _answer(
     answer = answer_of(rule, seen, guarded=guarded, lenient=False)
     if isinstance(answer, Unmet):
         return _of(rule, Says.NOT_MET, answer)
-    return RuleAnswer(rule=rule, says=Says.ALLOWS if isinstance(answer, Allow) else Says.NEEDS_APPROVAL)
+    if not isinstance(answer, Allow):
+        return RuleAnswer(rule=rule, says=Says.NEEDS_APPROVAL)
+    return RuleAnswer(rule=rule, says=Says.ALLOWS_EMERGENCY if answer.emergency else Says.ALLOWS)
 
 
 def _not_about(rule: Rule, identity: Identity, action: Action, key: KeyFacts | None) -> Says | None:

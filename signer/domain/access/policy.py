@@ -38,6 +38,7 @@ class Rule:
         when: what it asks of an artifact and of the moment.
         version: what it asks of an artifact's version.
         approvals: who has to approve what it allows.
+        emergency: who may pass the approvals in an emergency, each as ``person:NAME``.
         limits: how much of what it allows.
     """
 
@@ -49,6 +50,7 @@ class Rule:
     when: Every = WITHOUT_CONDITIONS
     version: VersionDemand | None = None
     approvals: tuple[ApprovalDemand, ...] = ()
+    emergency: tuple[str, ...] = ()
     limits: tuple[LimitDemand, ...] = ()
 
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from signer.domain.access.actions import KEY_ACTIONS, SIGNING_ACTIONS, Action
 from signer.domain.access.canonical import FORM_VERSION, policy_of
 from signer.domain.access.decisions import ApprovalDemand
+from signer.domain.access.emergencies import PERSON
 from signer.domain.access.limits import LARGEST_COUNT, LimitDemand, Period
 from signer.domain.access.policy import DEFAULT_TIMEZONE, NO_KEYS, WITHOUT_CONDITIONS, Effect, Policy, Rule
 from signer.domain.access.reading_conditions import When, read_when
@@ -108,6 +109,7 @@ def _rule(table: Table, zone: ZoneInfo) -> Rule:
     if table.has("when"):
         when = read_when(Table(table.take("when"), table.place_of("when"), table.problems), zone)
     approvals, limits = _approvals(table), _limits(table)
+    emergency = _emergency(table, approvals)
     table.end()
     rule = Rule(
         name=name,
@@ -118,6 +120,7 @@ def _rule(table: Table, zone: ZoneInfo) -> Rule:
         when=when.conditions,
         version=when.version,
         approvals=approvals,
+        emergency=emergency,
         limits=limits,
     )
     _fits_together(table, rule, looks_at_content=when.looks_at_content)
@@ -135,6 +138,18 @@ def _approvals(table: Table) -> tuple[ApprovalDemand, ...]:
     if len({demand.group for demand in demands}) != len(demands):
         table.wrong("approvals", "must not have a group twice")
     return tuple(sorted(demands, key=lambda demand: demand.group))
+
+
+def _emergency(table: Table, approvals: tuple[ApprovalDemand, ...]) -> tuple[str, ...]:
+    if not table.has("emergency"):
+        return ()
+    if not approvals:
+        table.wrong("emergency", "is for rules that ask for approvals: there is nothing to pass")
+    people = table.texts("emergency")
+    for person in people:
+        if not person.startswith(PERSON) or not is_principal(person):
+            table.wrong("emergency", f"{shown(person)} is not {PERSON}NAME: people decide of emergencies")
+    return tuple(sorted(people))
 
 
 def _limits(table: Table) -> tuple[LimitDemand, ...]:

@@ -112,6 +112,29 @@ def test_without_rules_only_emergencies_are_told(tmp_path: Path) -> None:
     assert [found.kind for found in one(leaf(emergency=True), None)] == ["emergency"]
 
 
+EMERGENCIES: dict[str, Any] = {"yes": True, "a text": "false", "a number": 0, "a list": []}
+
+
+@pytest.mark.parametrize("said", EMERGENCIES.values(), ids=EMERGENCIES)
+@pytest.mark.parametrize("kind", ["signature", "signature-repeated"])
+def test_an_emergency_is_told_unless_it_is_allowed(kind: str, said: Any, tmp_path: Path) -> None:
+    raw = leaf(kind, emergency=said)
+    for expectations in (None, rules(tmp_path)):
+        assert [found.kind for found in told(raw, 5, INSIDE, expectations)[0]] == ["emergency"]
+        assert told(raw, 5, INSIDE, expectations, allow_emergency=True)[0] == ()
+
+
+def test_what_else_does_not_fit_is_told_of_emergencies_that_are_allowed(tmp_path: Path) -> None:
+    raw = leaf(actor="api-token:other", emergency=True)
+    (found,) = told(raw, 5, INSIDE, rules(tmp_path), allow_emergency=True)[0]
+    assert (found.kind, found.why) == ("emergency", "identities of releases")
+
+
+def test_a_broken_glass_is_told_where_emergencies_are_allowed() -> None:
+    raw = leaf("policy-applied", after={"revision": 2, "break_glass": True})
+    assert [found.kind for found in told(raw, 5, INSIDE, None, allow_emergency=True)[0]] == ["emergency"]
+
+
 def test_a_policy_that_was_applied_past_what_guards_it_is_told_whatever_is_expected(tmp_path: Path) -> None:
     path = tmp_path / "expected.toml"
     path.write_text('version = 1\n[[changes]]\nname = "policies"\ntypes = ["policy-applied"]\n')

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from verifier.errors import (
+    EmergencySignature,
     InclusionRefused,
     LeafIsNoSignature,
     LeafMalformed,
@@ -148,6 +149,44 @@ REFUSED: dict[str, tuple[type[LogError], dict[str, Any], dict[str, Any]]] = {
 def test_a_proof_is_refused(error: type[LogError], members: dict[str, Any], facts: dict[str, Any]) -> None:
     with pytest.raises(error):
         verified(proof_of(MEMBERS | members), **facts)
+
+
+EMERGENCY = {"emergency": True, "person": "ada", "reason": "a fire"}
+MARKED: dict[str, dict[str, Any]] = {
+    "by who and why": EMERGENCY,
+    "by nobody": {"emergency": True},
+    "with a text": {"emergency": "false"},
+    "with a number": {"emergency": 0},
+    "with a list": {"emergency": []},
+}
+
+
+@pytest.mark.parametrize("members", MARKED.values(), ids=MARKED)
+def test_a_signature_in_an_emergency_is_refused_unless_it_is_allowed(members: dict[str, Any]) -> None:
+    raw = proof_of(MEMBERS | members)
+    with pytest.raises(EmergencySignature):
+        verified(raw)
+    facts = {"manifest_sha256": MANIFEST, "fingerprint": FINGERPRINT, "signature": SIGNATURE}
+    evidence = verify_proof(LogDemand(trust=TRUST, unverified_proof=raw, allow_emergency=True), **facts)
+    assert evidence.leaf.emergency
+
+
+def test_an_emergency_tells_who_and_why() -> None:
+    with pytest.raises(EmergencySignature) as refused:
+        verified(proof_of(MEMBERS | EMERGENCY))
+    assert (refused.value.person, refused.value.reason) == ("ada", "a fire")
+
+
+def test_what_was_no_emergency_is_accepted() -> None:
+    assert not verified(proof_of(MEMBERS | {"emergency": False})).leaf.emergency
+
+
+@pytest.mark.parametrize("facts", [{"manifest_sha256": "0" * 64}, {"fingerprint": "0" * 64}, {"signature": b"x"}])
+def test_an_emergency_that_is_allowed_is_one_of_this_signature(facts: dict[str, Any]) -> None:
+    demand = LogDemand(trust=TRUST, unverified_proof=proof_of(MEMBERS | EMERGENCY), allow_emergency=True)
+    known = {"manifest_sha256": MANIFEST, "fingerprint": FINGERPRINT, "signature": SIGNATURE}
+    with pytest.raises(LeafMismatch):
+        verify_proof(demand, **(known | facts))
 
 
 def test_a_proof_without_its_leaf_is_refused() -> None:

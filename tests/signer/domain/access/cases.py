@@ -68,10 +68,11 @@ def decided(
     key: str | None = "fw",
     at: datetime = NOW,
     purpose: Purpose | None = Purpose.ARTIFACT,
+    emergency: bool = False,
 ) -> Decision:
     """What the rules say."""
     facts = None if key is None else KeyFacts(name=key, purpose=purpose)
-    return decide(rules, who, action, key=facts, request=request, at=at)
+    return decide(rules, who, action, key=facts, request=request, at=at, emergency=emergency)
 
 
 def scoped(*, keys: str, actions: str) -> Identity:

@@ -196,6 +196,39 @@ REFUSED_RULES = {
     "a limit over what is counted": (rule(limits="{ per_day = 9007199254740993 }"), "limits.per_day: must be"),
     "a limit for a period that is none": (rule(limits="{ per_week = 1 }"), "limits.per_week: is not known here"),
     "a limit as a number": (rule(limits="5"), "limits: must be a table"),
+    "an emergency without approvals": (rule(emergency='["person:ada"]'), "emergency: is for rules that ask for"),
+    "an emergency of a group": (
+        rule(approvals='[{ group = "qa", count = 1 }]', emergency='["group:qa"]'),
+        "emergency: group:qa is not person:NAME",
+    ),
+    "an emergency of a credential": (
+        rule(approvals='[{ group = "qa", count = 1 }]', emergency='["api-token:ada"]'),
+        "emergency: api-token:ada is not person:NAME",
+    ),
+    "an emergency of everybody": (
+        rule(approvals='[{ group = "qa", count = 1 }]', emergency='["person:*"]'),
+        "emergency: person:* is not person:NAME",
+    ),
+    "an emergency of a person without a name": (
+        rule(approvals='[{ group = "qa", count = 1 }]', emergency='["person:"]'),
+        "emergency: person: is not person:NAME",
+    ),
+    "an emergency of nobody": (
+        rule(approvals='[{ group = "qa", count = 1 }]', emergency="[]"),
+        "emergency: must have 1 to",
+    ),
+    "an emergency of somebody twice": (
+        rule(approvals='[{ group = "qa", count = 1 }]', emergency='["person:a", "person:a"]'),
+        "emergency: must not have an entry twice",
+    ),
+    "an emergency that is a text": (
+        rule(approvals='[{ group = "qa", count = 1 }]', emergency='"person:ada"'),
+        "emergency: must be a list of texts",
+    ),
+    "an emergency to deny": (
+        rule(effect="deny", approvals='[{ group = "qa", count = 1 }]', emergency='["person:ada"]'),
+        "approvals: is for rules that allow",
+    ),
     "approvals to deny": (
         rule(effect="deny", approvals='[{ group = "qa", count = 1 }]'),
         "approvals: is for rules that allow",
