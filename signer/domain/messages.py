@@ -15,6 +15,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from signer.domain.keys import Purpose
+from signer.domain.token_claims import DeviceClaims, TokenHeader, UserClaims, signing_input
 from signer.errors import MessageNotAllowed
 from verifier import Manifest
 from verifier.log import Checkpoint as CheckpointText
@@ -74,7 +75,41 @@ class Checkpoint:
         return str(self.head).encode("utf-8")
 
 
-Message = ArtifactManifest | Checkpoint | SelfCheck | CertificateContent | CertificateRequestContent
+@dataclass(frozen=True, slots=True)
+class UserTokenClaims:
+    """A user's token without its signature: the signing input of a JWS (RFC 7515 section 5.1)."""
+
+    header: TokenHeader
+    claims: UserClaims
+
+    @property
+    def content(self) -> bytes:
+        """What is signed."""
+        return signing_input(self.header, self.claims)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTokenClaims:
+    """A device's token without its signature, in the same form."""
+
+    header: TokenHeader
+    claims: DeviceClaims
+
+    @property
+    def content(self) -> bytes:
+        """What is signed."""
+        return signing_input(self.header, self.claims)
+
+
+Message = (
+    ArtifactManifest
+    | Checkpoint
+    | SelfCheck
+    | CertificateContent
+    | CertificateRequestContent
+    | UserTokenClaims
+    | DeviceTokenClaims
+)
 
 ANY_PURPOSE = frozenset(Purpose)
 PURPOSES: Mapping[type[Message], frozenset[Purpose]] = MappingProxyType(
@@ -84,6 +119,8 @@ PURPOSES: Mapping[type[Message], frozenset[Purpose]] = MappingProxyType(
         SelfCheck: ANY_PURPOSE,
         CertificateContent: ANY_PURPOSE,
         CertificateRequestContent: ANY_PURPOSE,
+        UserTokenClaims: frozenset({Purpose.USER_TOKEN}),
+        DeviceTokenClaims: frozenset({Purpose.DEVICE_TOKEN}),
     }
 )
 

@@ -166,6 +166,14 @@ from signer.errors.signing import (
     VersionNotYetValid,
     VersionQuarantined,
 )
+from signer.errors.tokens import (
+    SubjectRefused,
+    TokenKeyMissing,
+    TokenRefusal,
+    TokenRefused,
+    TokensLimited,
+    TokenStatesUnavailable,
+)
 from signer.errors.witness import (
     WitnessBodyTooLarge,
     WitnessCheckpointMissing,
@@ -311,7 +319,13 @@ __all__ = [
     "SpoolUnusable",
     "StateChanged",
     "StepNotAllowed",
+    "SubjectRefused",
+    "TokenKeyMissing",
     "TokenNotConfigured",
+    "TokenRefusal",
+    "TokenRefused",
+    "TokenStatesUnavailable",
+    "TokensLimited",
     "TooManyAttempts",
     "VersionExpired",
     "VersionHasNoPair",

@@ -18,10 +18,11 @@ from signer.storage.ci_tables import ci_sessions  # noqa: F401  (its tables are 
 from signer.storage.database import Database
 from signer.storage.schema import metadata
 from signer.storage.tables import access_state, log_head, workers
+from signer.storage.token_tables import device_state
 
 COPIED: tuple[Table, ...] = tuple(table for table in metadata.sorted_tables if table is not workers)
 # Made with their one row, which is the copied one's to be.
-SINGLE = (log_head, access_state)
+SINGLE = (log_head, access_state, device_state)
 _AT_ONCE = 1000
 
 

@@ -20,7 +20,8 @@ from sqlalchemy import (
     text,
 )
 
-import signer.storage.access_tables  # noqa: F401  (the rest of what the metadata holds)
+import signer.storage.access_tables
+import signer.storage.token_tables  # noqa: F401  (the same)
 from signer.storage.schema import RowId, UtcDateTime, metadata
 
 keys = Table(

@@ -18,6 +18,7 @@ from signer.domain.timestamps import rfc3339
 from signer.web.certificate_wordings import CERTIFICATE_WORDINGS
 from signer.web.ci_wordings import CI_WORDINGS
 from signer.web.families import Family
+from signer.web.issued_token_wordings import ISSUED_TOKEN_WORDINGS
 from signer.web.log_wordings import LOG_WORDINGS
 from signer.web.monitor_wordings import MONITOR_WORDINGS
 from signer.web.policy_wordings import POLICY_WORDINGS
@@ -66,6 +67,7 @@ class Problem:
 WORDINGS: Mapping[type[Exception], Wording] = {
     **CERTIFICATE_WORDINGS,
     **CI_WORDINGS,
+    **ISSUED_TOKEN_WORDINGS,
     **LOG_WORDINGS,
     **MONITOR_WORDINGS,
     **POLICY_WORDINGS,

@@ -39,7 +39,7 @@ SETTINGS = {
 }
 
 # What a database holds when it is new, with a log that has begun.
-KEPT = ("access_state", "log_head", "log_leaves", "policy_revisions")
+KEPT = ("access_state", "device_state", "log_head", "log_leaves", "policy_revisions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,13 +16,16 @@ from signer.domain.messages import (
     CertificateContent,
     CertificateRequestContent,
     Checkpoint,
+    DeviceTokenClaims,
     Message,
     SelfCheck,
+    UserTokenClaims,
     signable,
 )
 from signer.domain.requests import Checked
 from signer.errors import MessageNotAllowed
 from tests.support.house import MANIFEST
+from tests.support.issued_tokens import DEVICE_CLAIMS, HEADER, USER_CLAIMS
 from verifier import Limits, Manifest, VerificationError
 from verifier.log import EMPTY_ROOT
 from verifier.log import Checkpoint as CheckpointText
@@ -34,9 +37,16 @@ MESSAGES: dict[str, Message] = {
     ),
     "a certificate": CertificateContent(b"0..."),
     "a certificate request": CertificateRequestContent(b"0..."),
+    "a user's token": UserTokenClaims(header=HEADER, claims=USER_CLAIMS),
+    "a device's token": DeviceTokenClaims(header=HEADER, claims=DEVICE_CLAIMS),
     **{f"the self-check of {occasion}": occasion for occasion in SelfCheck},
 }
-ONE_PURPOSE = {"the manifest of an artifact": Purpose.ARTIFACT, "the head of the log": Purpose.LOG}
+ONE_PURPOSE = {
+    "the manifest of an artifact": Purpose.ARTIFACT,
+    "the head of the log": Purpose.LOG,
+    "a user's token": Purpose.USER_TOKEN,
+    "a device's token": Purpose.DEVICE_TOKEN,
+}
 
 
 @pytest.mark.parametrize(("sentence", "purpose"), [*itertools.product(MESSAGES, Purpose)])

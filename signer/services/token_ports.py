@@ -1,0 +1,42 @@
+"""What gives tokens to users and devices, and what says whether they hold."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from signer.domain.token_claims import DeviceSubject, IssuedToken, TokenKind, UserSubject, VerifiedToken
+
+
+class TokenIssuer(Protocol):
+    """Issues tokens."""
+
+    async def issue(self, subject: DeviceSubject | UserSubject, *, actor: str, request_id: str) -> IssuedToken:
+        """A token, signed and durably on record.
+
+        ``actor``: as the leaf names who asked. Raises ``SubjectRefused``, ``TokensLimited``, ``TokenKeyMissing``, what
+        says why the version may not sign now, a ``hsm.errors.TokenError``, ``RecorderUnavailable``, or what the
+        database raises.
+        """
+
+
+class TokenVerifier(Protocol):
+    """Verifies tokens by public keys that it remembers."""
+
+    async def keep_current(self) -> None:
+        """Take over what has changed of keys, for an event loop; to be awaited before ``verify``.
+
+        It costs one look at the revision of access where nothing has. Raises what the database raises.
+        """
+
+    def take_over(self) -> None:
+        """The same for a thread."""
+
+    def verify(self, unverified: str, kind: TokenKind) -> VerifiedToken:
+        """What the token says; does not wait and asks nobody. Raises ``TokenRefused``."""
+
+
+class TokenStates(Protocol):
+    """Knows which verified tokens still hold."""
+
+    async def check(self, token: VerifiedToken) -> None:
+        """Raises ``TokenRefused`` for one that does not, ``TokenStatesUnavailable`` where that cannot be known now."""
