@@ -17,6 +17,7 @@ from signer import errors
 from signer.domain.timestamps import rfc3339
 from signer.web.certificate_wordings import CERTIFICATE_WORDINGS
 from signer.web.ci_wordings import CI_WORDINGS
+from signer.web.device_wordings import DEVICE_WORDINGS
 from signer.web.families import Family
 from signer.web.issued_token_wordings import ISSUED_TOKEN_WORDINGS
 from signer.web.log_wordings import LOG_WORDINGS
@@ -68,6 +69,7 @@ WORDINGS: Mapping[type[Exception], Wording] = {
     **CERTIFICATE_WORDINGS,
     **CI_WORDINGS,
     **ISSUED_TOKEN_WORDINGS,
+    **DEVICE_WORDINGS,
     **LOG_WORDINGS,
     **MONITOR_WORDINGS,
     **POLICY_WORDINGS,

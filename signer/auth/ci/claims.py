@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from signer.auth.ci.refusals import Reason, TokenRefused
-from signer.auth.ci.strict_json import NotStrictJson, strict_object
+from signer.domain.strict_json import NotStrictJson, strict_object
 
 LEEWAY = timedelta(seconds=30)
 MAX_JTI_CHARACTERS = 256

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from signer.auth.ci.refusals import Reason, TokenRefused
-from signer.auth.ci.strict_json import NotStrictJson, strict_object
 from signer.auth.ci.token import MAX_KEY_ID_CHARACTERS, UnverifiedToken, decoded_segment
 from signer.domain.ci import ALGORITHMS, EC_CURVES, RSA_ALGORITHMS
+from signer.domain.strict_json import NotStrictJson, strict_object
 
 if TYPE_CHECKING:
     from jwt import PyJWS

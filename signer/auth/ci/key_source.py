@@ -18,7 +18,7 @@ from pathlib import Path
 from signer.addresses import Address
 from signer.auth.ci.key_cache import Keys, KeysUnavailable
 from signer.auth.ci.key_set import KeySetRefused, key_set
-from signer.auth.ci.strict_json import NotStrictJson, strict_object
+from signer.domain.strict_json import NotStrictJson, strict_object
 from signer.http_exchange import ExchangeFailed, Limits, exchange
 
 DISCOVERY_PATH = "/.well-known/openid-configuration"

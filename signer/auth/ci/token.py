@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from signer.auth.ci.refusals import Reason, TokenRefused
-from signer.auth.ci.strict_json import NotStrictJson, strict_object
+from signer.domain.strict_json import NotStrictJson, strict_object
 
 MAX_TOKEN_BYTES = 8 * 1024
 MAX_KEY_ID_CHARACTERS = 256

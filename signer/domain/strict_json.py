@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 
@@ -10,10 +11,14 @@ class NotStrictJson(ValueError):
     """These bytes are not one JSON object with each member once."""
 
 
-def strict_object(raw: bytes) -> dict[str, Any]:
-    """The object; raises ``NotStrictJson``. Whoever calls has bounded the size."""
+def strict_object(raw: bytes | str, *, parse_int: Callable[[str], Any] = int) -> dict[str, Any]:
+    """The object; raises ``NotStrictJson``. Whoever calls has bounded the size.
+
+    ``parse_int``: what is made of a number without fraction and exponent.
+    """
     try:
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_members, parse_constant=_constant)
+        text = raw if isinstance(raw, str) else raw.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=_members, parse_constant=_constant, parse_int=parse_int)
     except NotStrictJson:
         raise
     except (ValueError, RecursionError):  # wrong text, a number of too many digits, or too many levels
