@@ -31,8 +31,8 @@ class Address:
     prefix: str
 
     @classmethod
-    def parse(cls, url: str) -> Address:
-        """Read a URL; raises ``ValueError`` with what it must be."""
+    def parse(cls, url: str, *, plain: bool = False) -> Address:
+        """Read a URL; raises ``ValueError`` with what it must be. ``plain``: http may leave this machine."""
         try:
             parts = urlsplit(url)
             port = parts.port
@@ -42,7 +42,7 @@ class Address:
             raise ValueError("must be https://HOST[:PORT][/PATH]")
         if not url.isascii() or not _PATH.fullmatch(parts.path):
             raise ValueError("has a path or a name that no URL has")
-        if parts.scheme == "http" and not is_loopback(parts.hostname):
+        if parts.scheme == "http" and not plain and not is_loopback(parts.hostname):
             raise ValueError("must be https:// unless it is on this machine")
         chosen = _PORTS[parts.scheme] if port is None else port
         return cls(scheme=parts.scheme, host=parts.hostname, port=chosen, prefix=parts.path.rstrip("/"))

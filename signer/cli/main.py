@@ -40,6 +40,9 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "log": Entry(target="signer.cli.log:log", summary="look after the log of signatures, and watch it"),
         "backup": Entry(target="signer.cli.backup:backup", summary="copy an installation's records, while it runs"),
         "restore": Entry(target="signer.cli.backup:restore", summary="put a backup back"),
+        "gateway": Entry(
+            target="signer.cli.gateway:gateway", summary="write the configuration of a gateway for devices and people"
+        ),
         "doctor": Entry(target="signer.cli.doctor:doctor", summary="say what is wrong with an installation, repair it"),
         "tokens": Entry(target="signer.cli.tokens:tokens", summary="list PKCS#11 modules, slots and tokens"),
     }

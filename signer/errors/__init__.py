@@ -62,6 +62,7 @@ from signer.errors.devices import (
     DeviceTokenNotFound,
     MediaTypeNotSupported,
 )
+from signer.errors.gateway import GatewayOptionRefused
 from signer.errors.installation import (
     ConfigurationInvalid,
     DatabaseDamaged,
@@ -283,6 +284,7 @@ __all__ = [
     "FailoverUnconfirmed",
     "FloorInvalid",
     "FolderTaken",
+    "GatewayOptionRefused",
     "GroupNameTaken",
     "GroupNotFound",
     "IdentityAssigned",

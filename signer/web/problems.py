@@ -19,6 +19,7 @@ from signer.web.certificate_wordings import CERTIFICATE_WORDINGS
 from signer.web.ci_wordings import CI_WORDINGS
 from signer.web.device_wordings import DEVICE_WORDINGS
 from signer.web.families import Family
+from signer.web.gateway_wordings import GATEWAY_WORDINGS
 from signer.web.issued_token_wordings import ISSUED_TOKEN_WORDINGS
 from signer.web.log_wordings import LOG_WORDINGS
 from signer.web.monitor_wordings import MONITOR_WORDINGS
@@ -70,6 +71,7 @@ WORDINGS: Mapping[type[Exception], Wording] = {
     **CI_WORDINGS,
     **ISSUED_TOKEN_WORDINGS,
     **DEVICE_WORDINGS,
+    **GATEWAY_WORDINGS,
     **LOG_WORDINGS,
     **MONITOR_WORDINGS,
     **POLICY_WORDINGS,

@@ -75,8 +75,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "one.mender": one, "two.mender": two, "release.pem": public_pem(P256),
         "one.mender.tlog-proof": proof_of(one), "proof": proof_of(one), "bare": proof_of(one, witnessed=False),
         "refusal": proof_of(one, type="refusal"),
-        "urgent": proof_of(one, emergency=True, person="ada", reason="a fire\x1b[2J"),
-        "garbage": b"no proof\n" * 10, "log.vkey": f"{LOG_KEY}\n".encode(),
+        "urgent": proof_of(one, emergency=True, person="ada", reason="a fire\x1b[2J"), "garbage": b"no proof\n" * 10, "log.vkey": f"{LOG_KEY}\n".encode(),
         "witness.vkey": f"{WITNESS_KEY}\n".encode(), "empty.vkey": b"\n",
         "log.pem": LOG.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
         "proofs/one.mender.tlog-proof": proof_of(one), "proofs/two.mender.tlog-proof": proof_of(two),
@@ -196,7 +195,7 @@ def test_machines_read_the_record(desk: Path) -> None:
     assert artifact["log"] == {
         "origin": ORIGIN, "index": 1, "size": 2, "witnesses": ["witness.example/one"], "key": "firmware",
         "time": "2026-01-01T00:00:00.000000Z", "actor": "api-token:build\x1b[2J", "rule": "fw-release",
-        "checked": "head", "key_version": 3, "emergency": None,
+        "checked": "head", "key_version": 3,
     }  # fmt: skip
     session = verify(desk, "--json", "one.mender")
     assert json.loads(session.stdout)["artifacts"][0]["log"] is None
