@@ -19,7 +19,7 @@ from verifier._order import MemberKind
 from verifier._tar import MemberEnd, TarReader
 from verifier._tar_member import Member
 from verifier.compression import Compression
-from verifier.errors import EmptyInput, LimitExceeded
+from verifier.errors import EmptyInput, LimitExceeded, VerificationError
 from verifier.events import ArtifactFinished, Event, PayloadData
 from verifier.findings import Finding
 from verifier.limits import Limits
@@ -99,6 +99,10 @@ class ArtifactReader:
             except BaseException as error:  # noqa: BLE001 - raised below, and again by later calls
                 self._error = error
                 self.close()
+                # A verdict waits until what came before it is handed out. What is none, such as Ctrl-C, does not: the
+                # next call may never come, where the caller waits for more bytes first.
+                if not isinstance(error, VerificationError):
+                    self._events = []
         events, self._events = self._events, []
         if self._error is not None and not events:
             raise self._error

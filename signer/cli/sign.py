@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -30,6 +29,7 @@ from signer.signature_check import ReturnedArtifact, require_signature, trust_in
 from signer.witnessed_proof import witnessed_proof
 from verifier import Limits
 from verifier.errors import LogError
+from verifier.interruptible import interruptible
 from verifier.log import LogProof, LogTrust
 
 READ_BYTES = 1 << 16
@@ -264,7 +264,9 @@ def _opened(artifact: Path, *, beside: Path) -> Iterator[BinaryIO]:
             yield file
         return
     with tempfile.TemporaryFile(dir=beside.parent) as copy:
-        shutil.copyfileobj(sys.stdin.buffer, copy)
+        with interruptible(sys.stdin.fileno()) as source:
+            while chunk := source.read(READ_BYTES):
+                copy.write(chunk)
         copy.seek(0)
         yield cast("BinaryIO", copy)
 

@@ -207,15 +207,18 @@ def test_payload_data_can_be_taken_as_it_comes() -> None:
     assert not any(isinstance(event, PayloadData) for event in events)
 
 
-def test_what_the_callback_raises_comes_out_and_breaks_the_reader() -> None:
+@pytest.mark.parametrize("reason", [OSError("disk full"), KeyboardInterrupt()], ids=["OSError", "KeyboardInterrupt"])
+def test_what_is_no_verdict_comes_out_at_once_and_breaks_the_reader(reason: BaseException) -> None:
+    """Before the next bytes, for which the caller may wait for ever."""
+
     def refuse(_: PayloadData) -> None:
-        raise OSError("disk full")
+        raise reason
 
     reader = ArtifactReader(on_payload=refuse)
-    reader.feed(SIGNED.build())
-    for _ in range(2):
-        with pytest.raises(OSError, match="disk full"):
-            reader.finish()
+    for call in (lambda: reader.feed(SIGNED.build()), reader.finish, reader.finish):
+        with pytest.raises(type(reason)) as raised:
+            call()
+        assert raised.value is reason
 
 
 class TestGate:

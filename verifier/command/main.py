@@ -22,6 +22,7 @@ from verifier.errors import FindingsRefused, KeyLoadError, NoKeys, VerificationE
 
 if TYPE_CHECKING:
     from verifier.evidence import Evidence, Inspection
+    from verifier.interruptible import InterruptibleReader
     from verifier.keys import TrustStore
     from verifier.log import LogDemand, LogTrust
 
@@ -139,7 +140,7 @@ def _result(
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[BinaryIO]:
+def _opened(path: str) -> Iterator[BinaryIO | InterruptibleReader]:
     if path != STANDARD_INPUT:
         # Unbuffered: chunks are large already, and a buffer would copy them once more.
         with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 - importing pathlib costs start-up time
@@ -147,7 +148,10 @@ def _opened(path: str) -> Iterator[BinaryIO]:
     elif sys.stdin is None:
         raise OSError(errno.EBADF, "standard input is closed")
     else:
-        yield sys.stdin.buffer
+        from verifier.interruptible import interruptible
+
+        with interruptible(sys.stdin.fileno()) as source:
+            yield source
 
 
 def _report_usage(error: KeyLoadError, arguments: Arguments) -> None:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Protocol
 
 _LONG_BYTES = 32 * 1024 * 1024
 _SECONDS_BETWEEN_DRAWINGS = 0.1
@@ -18,8 +18,14 @@ _MIB = 1024 * 1024
 _ERASE_LINE = "\r\x1b[K"
 
 
+class HasDescriptor(Protocol):
+    """An open file or pipe."""
+
+    def fileno(self) -> int: ...
+
+
 @contextmanager
-def progress_bar(path: str, stream: BinaryIO, *, wanted: bool) -> Iterator[Callable[[int], None] | None]:
+def progress_bar(path: str, stream: HasDescriptor, *, wanted: bool) -> Iterator[Callable[[int], None] | None]:
     """What to call with the number of bytes read so far, or ``None`` where a bar is of no use."""
     if not wanted or not sys.stderr.isatty():
         yield None
@@ -62,7 +68,7 @@ class _Bar:
         return f"[{cells:<{_CELLS}}] {share:4.0%} of {self._size // _MIB} MiB"
 
 
-def _size(stream: BinaryIO) -> int | None:
+def _size(stream: HasDescriptor) -> int | None:
     try:
         status = os.fstat(stream.fileno())
     except OSError:
