@@ -43,6 +43,8 @@ class EventType(StrEnum):
     CI_SESSION_CREATED = "ci-session-created"
     CLIENT_CERTIFICATE_REVOKED = "client-certificate-revoked"
     CI_SESSION_REVOKED = "ci-session-revoked"
+    APPROVAL_REQUESTED = "approval-requested"
+    APPROVAL_VOTED = "approval-voted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,6 @@ from signer.errors.access import (
     ApiTokenExpiryPast,
     ApiTokenNameTaken,
     ApiTokenNotFound,
-    ApprovalRequired,
     CiKeysUnavailable,
     CiSessionNotFound,
     CiSessionsExhausted,
@@ -23,15 +22,18 @@ from signer.errors.access import (
     PolicyInvalid,
     TooManyAttempts,
 )
-from signer.errors.backup import (
-    BackupUnusable,
-    DatabaseTaken,
-    FolderTaken,
-    RestoreRollsBack,
+from signer.errors.approvals import (
+    ApprovalDigestDiffers,
+    ApprovalEnded,
+    ApprovalNotFound,
+    ApprovalRejected,
+    ApprovalRequired,
+    ApprovalsExhausted,
+    ApprovalUnreachable,
+    VoteRefused,
 )
-from signer.errors.base import (
-    SignerError,
-)
+from signer.errors.backup import BackupUnusable, DatabaseTaken, FolderTaken, RestoreRollsBack
+from signer.errors.base import SignerError
 from signer.errors.client_certificates import (
     CertificateHeaderInvalid,
     CertificateHeaderUntrusted,
@@ -116,11 +118,7 @@ from signer.errors.log import (
     LogStopped,
     MachineNotFound,
 )
-from signer.errors.log_check import (
-    LogCheckInterrupted,
-    LogStateUnusable,
-    LogUnreadable,
-)
+from signer.errors.log_check import LogCheckInterrupted, LogStateUnusable, LogUnreadable
 from signer.errors.log_reading import (
     LogBeyondCheckpoint,
     LogEntryNotFound,
@@ -204,12 +202,7 @@ from signer.errors.witness import (
     WitnessStateInvalid,
     WitnessStateMissing,
 )
-from signer.errors.witnessing import (
-    WitnessAnswerInvalid,
-    WitnessDisagrees,
-    WitnessRefused,
-    WitnessUnreachable,
-)
+from signer.errors.witnessing import WitnessAnswerInvalid, WitnessDisagrees, WitnessRefused, WitnessUnreachable
 
 __all__ = [
     "LOG_FAULTS",
@@ -220,7 +213,13 @@ __all__ = [
     "ApiTokenExpiryPast",
     "ApiTokenNameTaken",
     "ApiTokenNotFound",
+    "ApprovalDigestDiffers",
+    "ApprovalEnded",
+    "ApprovalNotFound",
+    "ApprovalRejected",
     "ApprovalRequired",
+    "ApprovalUnreachable",
+    "ApprovalsExhausted",
     "ArtifactIncomplete",
     "AuthRequestInvalid",
     "AuthSetNotFound",
@@ -367,6 +366,7 @@ __all__ = [
     "VersionQuarantined",
     "VersionStepTooLarge",
     "VersionTooOld",
+    "VoteRefused",
     "WitnessAnswerInvalid",
     "WitnessBodyTooLarge",
     "WitnessCheckpointMissing",

@@ -54,15 +54,6 @@ class AccessDenied(SignerError):
 
 
 @dataclass(eq=False, kw_only=True)
-class ApprovalRequired(SignerError):
-    """People have to approve this first. ``rule``: the one that says so."""
-
-    code = "approval-required"
-    key: str
-    rule: str
-
-
-@dataclass(eq=False, kw_only=True)
 class PolicyInvalid(SignerError):
     """A text is no policy. ``problems``: one sentence each, with the rule and the member."""
 

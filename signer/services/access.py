@@ -86,7 +86,7 @@ def _allowed(identity: Identity, decision: Decision, key: str | None) -> Allow:
         case Deny():
             raise _denied(identity, decision)
         case NeedsApproval():
-            raise ApprovalRequired(key=key or "", rule=decision.rule)
+            raise ApprovalRequired(about=key or decision.rule)
 
 
 def _denied(identity: Identity, denied: Deny) -> AccessDenied:

@@ -244,7 +244,7 @@ class ArtifactSigning:
         if known is None:
             raise KeyNotFound(key=call.key)
         if isinstance(decision, NeedsApproval):
-            raise ApprovalRequired(key=call.key, rule=decision.rule)
+            raise ApprovalRequired(about=call.key)
         job.rule, job.claim = decision.rule, claim_of(call.key, decision.floors)
         job.limits = decision.limits
         job.version = signing_version(known.key, now=now, tolerance=self._tolerance)

@@ -19,6 +19,7 @@ from sqlalchemy import Column, Connection, Table, select, update
 
 from signer.domain.leaves import leaf_time
 from signer.storage.access_tables import group_members, groups, identity_people, people, policy_revisions
+from signer.storage.approval_tables import proposals, votes
 from signer.storage.certificate_tables import revoked_certificates
 from signer.storage.ci_tables import ci_sessions
 from signer.storage.tables import access_state, api_tokens, certificates, keys, versions
@@ -34,7 +35,7 @@ POWER: tuple[tuple[Table, frozenset[str]], ...] = (
     (api_tokens, frozenset({"last_used_at"})),
 )
 # Of releases since there are logs: while they have no rows, they change no digest that is in one. In this order, and
-# new ones after these, for ever. A policy's text is compared with its digest whenever it is read.
+# new ones after these, for ever. What is left out of some is compared with a digest that is not, whenever it is read.
 LATER_POWER: tuple[tuple[Table, frozenset[str]], ...] = (
     (policy_revisions, frozenset({"text"})),
     (people, frozenset()),
@@ -43,6 +44,8 @@ LATER_POWER: tuple[tuple[Table, frozenset[str]], ...] = (
     (group_members, frozenset()),
     (ci_sessions, frozenset()),
     (revoked_certificates, frozenset()),
+    (proposals, frozenset({"document"})),
+    (votes, frozenset()),
 )
 
 

@@ -17,6 +17,7 @@ from signer.domain.log_rows import CheckpointRow, LeafRow, LogFacts, MachineRow,
 from signer.errors import DatabaseDamaged, LogMissing
 from signer.storage.access import access_digest
 from signer.storage.access_tables import policy_revisions, version_floors
+from signer.storage.approval_tables import proposals
 from signer.storage.database import Database
 from signer.storage.policy_store import text_digest
 from signer.storage.tables import (
@@ -188,6 +189,9 @@ def _access(connection: Connection) -> str:
         texts = connection.execute(select(policy_revisions.c.text, policy_revisions.c.sha256))
         if any(text_digest(row.text) != row.sha256 for row in texts):
             return "of a policy whose text is another"
+        kept = connection.execute(select(proposals.c.document, proposals.c.document_sha256))
+        if any(text_digest(row.document) != row.document_sha256 for row in kept):
+            return "of a proposal whose document is another"
         return access_digest(connection)
     except (ValueError, TypeError):
         return "of rows that cannot be read"

@@ -15,6 +15,7 @@ from typing import Any
 from hsm import errors as hsm_errors
 from signer import errors
 from signer.domain.timestamps import rfc3339
+from signer.web.approval_wordings import APPROVAL_WORDINGS
 from signer.web.certificate_wordings import CERTIFICATE_WORDINGS
 from signer.web.ci_wordings import CI_WORDINGS
 from signer.web.device_wordings import DEVICE_WORDINGS
@@ -67,6 +68,7 @@ class Problem:
 
 
 WORDINGS: Mapping[type[Exception], Wording] = {
+    **APPROVAL_WORDINGS,
     **CERTIFICATE_WORDINGS,
     **CI_WORDINGS,
     **ISSUED_TOKEN_WORDINGS,
@@ -154,12 +156,6 @@ WORDINGS: Mapping[type[Exception], Wording] = {
         hint="send one of them",
     ),
     errors.AccessDenied: Wording(status=403, detail="{reason}"),
-    errors.ApprovalRequired: Wording(
-        status=403,
-        transient=True,
-        detail="the rule {rule} asks for approvals before the key {key} does this",
-        hint="have it approved, then send the same request again",
-    ),
     errors.PolicyCasesInvalid: Wording(status=422, detail="{path} is no table of cases: {problems}"),
     errors.PolicyInvalid: Wording(status=422, detail="the policy cannot be used: {problems}"),
     errors.ApiTokenNameTaken: Wording(

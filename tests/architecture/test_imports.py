@@ -133,6 +133,7 @@ LAYERS = {
             "signer.storage",
             "signer.services.ports",
             "signer.services.access_ports",
+            "signer.services.approval_ports",
             "signer.domain",
             "signer.errors",
             "signer.config.DatabaseSettings",
@@ -339,7 +340,7 @@ def test_the_web_layer_reads_records_through_services_only() -> None:
         str(item)
         for item in imports("signer")
         if inside(item.module, "signer.web")
-        and item.within("signer.services.ports", "signer.services.access_ports")
+        and item.within("signer.services.ports", "signer.services.access_ports", "signer.services.approval_ports")
         and item.target.endswith(("Store", "Ledger", "Reader", "Recorder"))
     ]
     assert stores == []

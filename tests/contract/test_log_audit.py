@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from signer.domain.access.versions import Order
 from signer.domain.api_tokens import NewApiToken, scope_of
+from signer.domain.approvals import Requester
 from signer.domain.events import Event, EventType
 from signer.domain.floors import FloorSetting
 from signer.log.check import Verdict
@@ -27,6 +28,7 @@ from signer.storage.floor_store import SqlFloorStore
 from signer.storage.people_store import SqlPeopleStore
 from signer.storage.schema import metadata
 from signer.storage.tables import log_checkpoints, log_head, log_leaves, log_machines, log_tiles, signatures
+from tests.support.approvals import assemble
 from tests.support.audited_logs import AuditedLog, check_audited
 from tests.support.clock import ManualClock
 from tests.support.databases import Opener, begin_log, settings
@@ -65,6 +67,8 @@ def fill(log: AuditedLog) -> None:
     certificate = Certificate(pem="pem", chain_pem="", self_signed=True, not_after=MOMENT, created_at=MOMENT)
     log.store.add_certificate(log.store.key(KEY), 1, certificate, event(EventType.CERTIFICATE_ISSUED, key=KEY))
     fill_people(SqlPeopleStore(database=log.database, clock=ManualClock()))
+    assembly = assemble(log.database, ManualClock(), people=("dan",))
+    assembly.vote(assembly.ask(requester=Requester(identity="api-token:dan", person="dan")), "dan")
     floors = SqlFloorStore(database=log.database, clock=ManualClock())
     for device in ("board", "router"):
         setting = FloorSetting(place=(KEY, device, "rootfs"), order=Order.NUMERIC, version="7")

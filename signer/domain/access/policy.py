@@ -93,6 +93,15 @@ class Policy:
         """Whether a rule asks for approvals of what this key signs: then no rule without them allows that."""
         return bool(self._guards.of(key))
 
+    def guarding(self, key: str) -> tuple[Rule, ...]:
+        """The rules that do, as written."""
+        return tuple(rule for _, rule in sorted(dict(self._guards.of(key)).items()))
+
+    @property
+    def guardians(self) -> tuple[Rule, ...]:
+        """All rules that ask for approvals, as written."""
+        return tuple(rule for _, rule in self._guards.all)
+
 
 class _Places:
     """Rules by the names of their keys; those whose patterns have wild cards are tried one by one, once for a name."""

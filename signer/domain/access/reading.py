@@ -23,6 +23,8 @@ from signer.errors import PolicyInvalid
 
 MAX_POLICY_BYTES = 1 << 20
 MAX_RULES = 10_000
+MAX_APPROVAL_GROUPS = 16
+MAX_APPROVALS = 100
 NO_CONDITIONS = When(conditions=WITHOUT_CONDITIONS, version=None, looks_at_content=False)
 # What stands before the first colon, and the form of what stands behind it.
 _NAME = re.compile(r"[^\s*][^*]*(?<!\s)")
@@ -133,8 +135,12 @@ def _approvals(table: Table) -> tuple[ApprovalDemand, ...]:
     demands = []
     for number, value in enumerate(table.tables("approvals"), start=1):
         demand = Table(value, f"{table.place_of('approvals')}[{number}]", table.problems)
-        demands.append(ApprovalDemand(group=demand.text("group"), count=demand.number("count", least=1)))
+        demands.append(
+            ApprovalDemand(group=demand.text("group"), count=demand.number("count", least=1, most=MAX_APPROVALS))
+        )
         demand.end()
+    if len(demands) > MAX_APPROVAL_GROUPS:
+        table.wrong("approvals", f"must have at most {MAX_APPROVAL_GROUPS} groups")
     if len({demand.group for demand in demands}) != len(demands):
         table.wrong("approvals", "must not have a group twice")
     return tuple(sorted(demands, key=lambda demand: demand.group))
