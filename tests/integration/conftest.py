@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.running import Installation, initialise, running
+from tests.support.rows import slow_but
 
 SERVICE_SETTINGS = {
     "SERVER_WORKERS": "1",
@@ -15,6 +16,13 @@ SERVICE_SETTINGS = {
     "LIMITS_HEAD_BYTES": str(1 << 20),
     "READINESS_INTERVAL": "1",
 }
+
+
+@pytest.fixture(params=slow_but({"sqlite"}, ("sqlite", "postgresql")))
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Each kind of database. What is between processes is the same over both; tests/contract has the databases."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return url
 
 
 @pytest.fixture(scope="session")

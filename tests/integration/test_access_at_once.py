@@ -14,6 +14,7 @@ import pytest
 
 from tests.artifacts import ArtifactBuilder
 from tests.integration.running import Installation, command, initialise, running
+from tests.support.rows import slow_but
 
 CONNECTIONS = 8
 PATIENCE_SECONDS = 20.0
@@ -116,7 +117,7 @@ TAKEN: dict[str, tuple[Callable[[Site], None], Callable[[Site], None], tuple[int
 }
 
 
-@pytest.mark.parametrize("sentence", TAKEN)
+@pytest.mark.parametrize("sentence", slow_but({"the rule"}, TAKEN))
 def test_what_is_taken_away_is_gone_over_every_connection(allowed: Site, sentence: str) -> None:
     take, give_back, answer = TAKEN[sentence]
     take(allowed)

@@ -31,6 +31,7 @@ from tests.support.databases import Opener
 from tests.support.house import ADMIN
 from tests.support.recorder_scene import PAST, Scene
 from tests.support.recorders import WAIT_SECONDS, settings_of, until
+from tests.support.rows import slow_but
 from tests.support.shared_objects import shared_object
 from verifier.log import SignedNote, parsed_leaf
 
@@ -62,8 +63,10 @@ CRASHES = {
     "between the disk and the answer": "fdatasync after",
 }
 
+FIRST_CRASHES = {"in the middle of the write", "between the write and the disk"}
 
-@pytest.mark.parametrize("sentence", CRASHES)
+
+@pytest.mark.parametrize("sentence", slow_but(FIRST_CRASHES, CRASHES))
 def test_killed(scene: Scene, failing: RecorderSupervisor, sentence: str) -> None:
     first = scene.record("first")
     pid = failing.pid
@@ -84,7 +87,7 @@ ERRORS = {
 }
 
 
-@pytest.mark.parametrize("sentence", ERRORS)
+@pytest.mark.parametrize("sentence", slow_but({"a disk that is full"}, ERRORS))
 def test_errors(scene: Scene, failing: RecorderSupervisor, sentence: str) -> None:
     command, reason = ERRORS[sentence]
     first = scene.record("first")
@@ -180,7 +183,7 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("sentence", FILES)
+@pytest.mark.parametrize("sentence", slow_but({"missing", "torn in both slots"}, FILES))
 def test_without_its_file_nothing_is_signed_until_it_is_back(scene: Scene, sentence: str) -> None:
     change, reason = FILES[sentence]
     kept = scene.file.read_bytes()

@@ -105,6 +105,7 @@ def test_stopping_lets_requests_under_way_finish(installation: Installation) -> 
     assert [answer.status_code for answer in answers] == [200]
 
 
+@pytest.mark.slow
 def test_a_large_artifact_is_never_in_memory(installation: Installation, tmp_path: Path) -> None:
     source, output = tmp_path / "large.mender", tmp_path / "signed.mender"
     (tmp_path / "payload").write_bytes(os.urandom(1 << 20) * LARGE_MIB)
@@ -191,12 +192,11 @@ def test_a_start_that_cannot_be_is_one_sentence(service: Installation, name: str
     assert "Traceback" not in done.stderr
 
 
-def test_a_second_service_on_the_same_installation_is_refused_by_name(installation: Installation) -> None:
-    with running(installation, SERVER_WORKERS="1"):
-        second = command("serve", "--config", installation.config)
-        assert second.returncode != 0
-        assert "a service runs on this installation already" in second.stderr
-        assert "recorder/lock" in second.stderr
-        assert "Traceback" not in second.stderr
-        with installation.http(headers={}) as http:
-            assert http.get("/readyz").status_code == 200
+def test_a_second_service_on_the_same_installation_is_refused_by_name(service: Installation) -> None:
+    second = command("serve", "--config", service.config)
+    assert second.returncode != 0
+    assert "a service runs on this installation already" in second.stderr
+    assert "recorder/lock" in second.stderr
+    assert "Traceback" not in second.stderr
+    with service.http(headers={}) as http:
+        assert http.get("/readyz").status_code == 200

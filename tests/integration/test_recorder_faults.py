@@ -31,6 +31,7 @@ from tests.support.books import SqlBook, entry
 from tests.support.clock import ManualClock
 from tests.support.databases import Opener, settings
 from tests.support.recorders import WAIT_SECONDS, settings_of, supervised
+from tests.support.rows import slow_but
 
 from .on_server import log_command, move_to_server
 from .running import Installation, initialise, running
@@ -149,7 +150,7 @@ class TestTheService:
     def installation(self, tmp_path: Path) -> Installation:
         return initialise(tmp_path / "installation")
 
-    @pytest.fixture(params=["sqlite", "postgresql"])
+    @pytest.fixture(params=slow_but({"sqlite"}, ("sqlite", "postgresql")))
     def url(self, request: pytest.FixtureRequest, installation: Installation) -> str:
         """Of the database that the service has."""
         if request.param == "sqlite":
@@ -165,7 +166,7 @@ class TestTheService:
     }
 
     @pytest.mark.parametrize(("count", "times"), [(60, 2), pytest.param(2500, 12, marks=LONG)])
-    @pytest.mark.parametrize("sentence", VICTIMS)
+    @pytest.mark.parametrize("sentence", slow_but({"both"}, VICTIMS))
     def test_everything_received_is_recorded_and_nothing_twice(
         self, installation: Installation, url: str, sentence: str, count: int, times: int
     ) -> None:

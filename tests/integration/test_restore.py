@@ -68,6 +68,7 @@ def test_an_older_backup_is_refused_and_then_gone_on_from_knowingly(installation
     assert leaf["old_origin"] != leaf["origin"]
 
 
+@pytest.mark.slow
 def test_the_newest_backup_is_put_back_on_a_machine_that_has_no_checkpoint(
     installation: Installation, tmp_path: Path
 ) -> None:
@@ -84,9 +85,7 @@ def test_the_newest_backup_is_put_back_on_a_machine_that_has_no_checkpoint(
     assert code == 0, said
 
 
-def test_a_service_that_runs_is_not_restored(tmp_path: Path) -> None:
-    made = initialise(tmp_path / "installation")
-    with running(made, **SETTINGS):
-        assert here(made, "backup", tmp_path / "backup")[0] == 0
-        code, said = here(made, "restore", tmp_path / "backup")
+def test_a_service_that_runs_is_not_restored(service: Installation, tmp_path: Path) -> None:
+    assert here(service, "backup", tmp_path / "backup")[0] == 0
+    code, said = here(service, "restore", tmp_path / "backup")
     assert (code, "runs on this installation" in said) == (1, True), said

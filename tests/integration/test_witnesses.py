@@ -17,6 +17,7 @@ from tests.cli.artifact_verify import artifact_verify
 from tests.integration.running import Installation, command, initialise, running, start, stop
 from tests.support.postgres import Cluster
 from tests.support.recorders import until
+from tests.support.rows import slow_but
 from tests.support.witnesses import RunningWitness, running_witness
 from verifier.log import SignedNote, VerifierKey, open_checkpoint
 
@@ -187,7 +188,7 @@ class Moving:
         return done.stderr
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=slow_but({"sqlite"}, ("sqlite", "postgresql")))
 def moving(request: pytest.FixtureRequest, site: tuple[Installation, RunningWitness], tmp_path: Path) -> Moving:
     """The installation's records in a database of each kind."""
     cluster = request.getfixturevalue("postgres_cluster") if request.param == "postgresql" else None
