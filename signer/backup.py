@@ -140,7 +140,8 @@ def also_to_keep(settings: Settings) -> tuple[str, ...]:
     """What a backup does not hold, and who restores one needs, a sentence each."""
     secrets = [f"{token.name}: the token's store, and apart from it its PIN" for token in settings.tokens]
     password = [] if settings.database.password_file is None else [f"{settings.database.password_file}"]
-    return (*secrets, f"{settings.server.private_key} and {settings.server.certificate}", *password)
+    seal = [] if settings.users.seal_key_file is None else [f"{settings.users.seal_key_file}"]
+    return (*secrets, f"{settings.server.private_key} and {settings.server.certificate}", *password, *seal)
 
 
 def _take(folder: Path) -> None:

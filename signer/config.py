@@ -23,6 +23,7 @@ from signer.errors import ConfigurationInvalid
 from signer.log_settings import LogSettings
 from signer.server_settings import ServerSettings, Tls
 from signer.settings_section import MEBIBYTE, Section, holds_tables
+from signer.user_settings import UserSettings
 
 ENVIRONMENT_PREFIX = "ARTIFACT_SIGNER_"
 # Read by the command line client, not settings of the service.
@@ -167,6 +168,7 @@ class Settings(Section):
     ci_issuer: tuple[CiIssuerSettings, ...] = ()
     ci_identity: tuple[CiIdentitySettings, ...] = ()
     client_ca: tuple[ClientCaSettings, ...] = ()
+    users: UserSettings = UserSettings()  # type: ignore[call-arg]
 
     @model_validator(mode="after")
     def _ci_tables_belong_together(self) -> Self:
@@ -297,6 +299,7 @@ def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
             "spool": settings.spool.model_copy(update={"directory": base / settings.spool.directory}),
             "client_ca": tuple(table.below(base) for table in settings.client_ca),
             "tokens": tuple(_with_absolute_pin(token, base) for token in settings.tokens),
+            "users": settings.users.below(base),
             "ci_issuer": tuple(issuer.below(base) for issuer in settings.ci_issuer),
         }
     )

@@ -49,6 +49,8 @@ def _secrets(examination: Examination) -> Iterator[Path]:
         yield settings.server.private_key
     if settings.database.password_file is not None:
         yield settings.database.password_file
+    if settings.users.seal_key_file is not None:
+        yield settings.users.seal_key_file
     database = examination.sqlite_file
     if database is not None:
         yield from (path for path in (database, *_beside(database)) if path.exists())

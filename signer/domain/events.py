@@ -45,6 +45,14 @@ class EventType(StrEnum):
     CI_SESSION_REVOKED = "ci-session-revoked"
     APPROVAL_REQUESTED = "approval-requested"
     APPROVAL_VOTED = "approval-voted"
+    USER_CREATED = "user-created"
+    USER_CHANGED = "user-changed"
+    USER_DISABLED = "user-disabled"
+    USER_ENABLED = "user-enabled"
+    USER_DELETED = "user-deleted"
+    USER_PASSWORD_CHANGED = "user-password-changed"  # noqa: S105  (the same)
+    USER_SECOND_FACTOR_CHANGED = "user-second-factor-changed"
+    USER_TOKEN_ENDED = "user-token-ended"  # noqa: S105  (the same)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

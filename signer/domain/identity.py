@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -56,12 +56,7 @@ class Identity:
     @property
     def principals(self) -> frozenset[str]:
         """Every name by which a rule may mean it."""
-        names = {self.name, *(f"group:{group}" for group in self.groups)}
-        if self.person is not None:
-            names.add(f"person:{self.person}")
-        if self.role is not None:
-            names.add(f"role:{self.role}")
-        return frozenset(names)
+        return principals_of(self.name, self.person, self.groups, () if self.role is None else (self.role,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,3 +99,32 @@ class CiIdentity(Identity):
     id: str
     claims: Mapping[str, str] = field(hash=False)
     session_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserIdentity(Identity):
+    """Proved by a token of a user.
+
+    Attributes:
+        user_id: of the user; ``jti``: of the token.
+        token_name: of a personal access token; None for that of a login.
+        roles: names that rules may use; a user has several.
+    """
+
+    user_id: str
+    jti: str
+    token_name: str | None
+    roles: tuple[str, ...] = ()
+
+    @property
+    def principals(self) -> frozenset[str]:
+        """Every name by which a rule may mean it."""
+        return principals_of(self.name, self.person, self.groups, self.roles)
+
+
+def principals_of(name: str, person: str | None, groups: Iterable[str], roles: Iterable[str]) -> frozenset[str]:
+    """Every name by which a rule may mean whoever has these."""
+    names = {name, *(f"group:{group}" for group in groups), *(f"role:{role}" for role in roles)}
+    if person is not None:
+        names.add(f"person:{person}")
+    return frozenset(names)

@@ -26,6 +26,7 @@ from signer.web.log_wordings import LOG_WORDINGS
 from signer.web.monitor_wordings import MONITOR_WORDINGS
 from signer.web.policy_wordings import POLICY_WORDINGS
 from signer.web.token_wordings import TOKEN_WORDINGS
+from signer.web.user_wordings import USER_WORDINGS
 from signer.web.witness_wordings import WITNESS_WORDINGS
 from signer.web.wording import Wording
 from verifier import VerificationError
@@ -78,6 +79,7 @@ WORDINGS: Mapping[type[Exception], Wording] = {
     **MONITOR_WORDINGS,
     **POLICY_WORDINGS,
     **TOKEN_WORDINGS,
+    **USER_WORDINGS,
     **WITNESS_WORDINGS,
     errors.InvalidRequest: Wording(status=400, detail="the request cannot be read: {problems}"),
     errors.RouteNotFound: Wording(status=404, detail="there is no such route"),
