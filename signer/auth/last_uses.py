@@ -1,4 +1,4 @@
-"""When API tokens were used last, written down now and then: outside of any request, and about once a minute.
+"""When tokens were used last, written down now and then: outside of any request, and about once a minute.
 
 What was not written when the process ends is lost; nothing is decided by it.
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Collection
+from datetime import datetime
+from typing import Protocol
 
 from signer.errors import SignerError
-from signer.services.access_ports import ApiTokenStore
 from signer.services.ports import Clock
 
 logger = logging.getLogger("artifact-signer.access")
@@ -17,10 +19,17 @@ logger = logging.getLogger("artifact-signer.access")
 INTERVAL_SECONDS = 60.0
 
 
+class UseStore(Protocol):
+    """Where uses are written down."""
+
+    def note_uses(self, token_ids: Collection[str], at: datetime) -> None:
+        """The tokens were used until now."""
+
+
 class LastUses:
     """The uses that are not written yet. Safe for threads."""
 
-    def __init__(self, *, store: ApiTokenStore, clock: Clock, interval: float = INTERVAL_SECONDS) -> None:
+    def __init__(self, *, store: UseStore, clock: Clock, interval: float = INTERVAL_SECONDS) -> None:
         self._store = store
         self._clock = clock
         self._interval = interval
@@ -51,7 +60,7 @@ class LastUses:
         try:
             self._store.note_uses(seen, self._clock())
         except SignerError as error:
-            logger.warning("the last use of %d API tokens was not written: %s", len(seen), error.code)
+            logger.warning("the last use of %d tokens was not written: %s", len(seen), error.code)
 
     def _run(self) -> None:
         while not self._stopping.wait(self._interval):

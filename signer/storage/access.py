@@ -23,6 +23,7 @@ from signer.storage.approval_tables import proposals, votes
 from signer.storage.certificate_tables import revoked_certificates
 from signer.storage.ci_tables import ci_sessions
 from signer.storage.tables import access_state, api_tokens, certificates, keys, versions
+from signer.storage.user_tables import users
 
 _MOVE = update(access_state).values(revision=access_state.c.revision + 1)
 _READ = select(access_state.c.revision)
@@ -46,6 +47,7 @@ LATER_POWER: tuple[tuple[Table, frozenset[str]], ...] = (
     (revoked_certificates, frozenset()),
     (proposals, frozenset({"document"})),
     (votes, frozenset()),
+    (users, frozenset({"last_login_at", "totp_last_step", "revision"})),
 )
 
 

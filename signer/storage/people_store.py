@@ -1,6 +1,7 @@
 """People, the identities that are theirs, and groups, in SQL.
 
-An API token that was made for a person says so in its own row, for life; other identities are assigned, and taken back.
+An API token or a user that was made for a person says so in its own row, for life; other identities are assigned, and
+taken back. With a person all tokens of their users end.
 
 Each change moves the revision of access: what was known of identities anywhere is looked up again.
 """
@@ -16,6 +17,8 @@ from sqlalchemy.exc import IntegrityError
 from signer.domain.api_tokens import KIND
 from signer.domain.events import Event
 from signer.domain.people import PERSON_PREFIX, Group, Membership, Person
+from signer.domain.users import KIND as USER_KIND
+from signer.domain.users import identity_name
 from signer.errors import (
     CredentialsRejected,
     GroupNameTaken,
@@ -32,6 +35,8 @@ from signer.storage.access_tables import group_members, groups, identity_people,
 from signer.storage.database import Database, retried
 from signer.storage.log_transaction import logged
 from signer.storage.tables import api_tokens
+from signer.storage.user_rows import end_tokens, person_of, users_of
+from signer.storage.user_tables import users
 
 _MEMBERS = select(group_members.c.group_name, group_members.c.member)
 
@@ -91,6 +96,8 @@ class SqlPeopleStore:
             if changed.rowcount != 1:
                 return False
             move_access_revision(log.connection)
+            # Also where they are enabled: whoever keeps the states of tokens in memory looks at the users again.
+            end_tokens(log.connection, users_of(log.connection, name), self._clock())
             log.tell(event)
         return True
 
@@ -176,15 +183,24 @@ class SqlPeopleStore:
     def membership(self, identity: str, *, person: str | None = None) -> Membership:
         """Person and groups of an identity; raises ``CredentialsRejected`` where the person is disabled."""
         with self._database.snapshot() as connection:
-            name = person if person is not None else _holder(connection, identity)
-            principals = [identity]
-            if name is not None:
-                row = connection.execute(select(people).where(people.c.name == name)).one_or_none()
+            standing = _standing(connection, identity, person)
+            if standing.person is not None:
+                row = connection.execute(select(people).where(people.c.name == standing.person)).one_or_none()
                 if row is None or row.disabled_at is not None:
                     raise CredentialsRejected
-                principals.append(f"{PERSON_PREFIX}{name}")
-            found = connection.execute(_MEMBERS.where(group_members.c.member.in_(principals)))
-            return Membership(person=name, groups=frozenset(row.group_name for row in found))
+            return standing
+
+    def standing(self, identity: str, *, person: str | None = None) -> Membership:
+        """Person and groups of an identity, whether or not the person is disabled."""
+        with self._database.snapshot() as connection:
+            return _standing(connection, identity, person)
+
+
+def _standing(connection: Connection, identity: str, person: str | None) -> Membership:
+    name = person if person is not None else _holder(connection, identity)
+    principals = [identity] if name is None else [identity, f"{PERSON_PREFIX}{name}"]
+    found = connection.execute(_MEMBERS.where(group_members.c.member.in_(principals)))
+    return Membership(person=name, groups=frozenset(row.group_name for row in found))
 
 
 def _holder(connection: Connection, identity: str) -> str | None:
@@ -192,6 +208,8 @@ def _holder(connection: Connection, identity: str) -> str | None:
     person: str | None = None
     if kind == KIND:
         person = connection.execute(select(api_tokens.c.person).where(api_tokens.c.name == name)).scalar()
+    if kind == USER_KIND:
+        return person_of(connection, name)
     assigned = select(identity_people.c.person).where(identity_people.c.identity == identity)
     return person if person is not None else connection.execute(assigned).scalar()
 
@@ -201,6 +219,8 @@ def _assigned(connection: Connection) -> dict[str, str]:
     found = {row.identity: row.person for row in rows}
     tokens = connection.execute(select(api_tokens.c.name, api_tokens.c.person).where(api_tokens.c.person.is_not(None)))
     found |= {f"{KIND}:{row.name}": row.person for row in tokens}
+    own = connection.execute(select(users.c.email, users.c.person).where(users.c.person.is_not(None)))
+    found |= {identity_name(row.email): row.person for row in own}
     return dict(sorted(found.items()))
 
 

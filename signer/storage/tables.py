@@ -21,7 +21,8 @@ from sqlalchemy import (
 )
 
 import signer.storage.access_tables
-import signer.storage.token_tables  # noqa: F401  (the same)
+import signer.storage.token_tables
+import signer.storage.user_tables  # noqa: F401  (the same)
 from signer.storage.schema import RowId, UtcDateTime, metadata
 
 keys = Table(
