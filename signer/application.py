@@ -23,6 +23,7 @@ from signer.services.publication import PublicationService
 from signer.services.quarantine import Quarantine
 from signer.services.queries import QueryService
 from signer.services.readiness import ReadinessService
+from signer.services.token_ports import TokenIssuer, TokenVerifier
 from signer.spool import Spool
 from verifier import Limits
 
@@ -56,6 +57,8 @@ class Application:
     admission: Admission
     ci: CiExchange
     artifact_signing: ArtifactSigning
+    token_issuer: TokenIssuer
+    token_verifier: TokenVerifier
     api_tokens: ApiTokenService
     lifecycle: LifecycleService
     certificates: CertificateService

@@ -58,6 +58,7 @@ from signer.services.readiness import ReadinessPlan, ReadinessService
 from signer.services.reconciliation import ReconciliationService, Steps
 from signer.services.signing import AsyncMessageSigner, MessageSigner
 from signer.services.stages import Stages
+from signer.services.token_ports import TokenVerifier
 from signer.spool import Spool
 from signer.storage.checkpoint_file import CheckpointFile
 from signer.storage.checkpoint_source import NewestNote
@@ -69,6 +70,7 @@ from signer.storage.people_store import SqlPeopleStore
 from signer.storage.policy_store import SqlPolicyStore
 from signer.storage.revoked_certificate_store import SqlRevokedCertificates
 from signer.storage.worker_store import SqlWorkerStore
+from signer.token_bootstrap import token_issuer, token_verifier
 from signer.witness.report import CosignedNotes, WitnessFile
 from verifier import Limits
 
@@ -103,6 +105,7 @@ class Parts:
     log_reader: LogReader
     checkpoints: CheckpointSource
     administration: Administration
+    token_verifier: TokenVerifier
     stages: Stages = field(default_factory=Stages)
     probes: Mapping[str, Callable[[], None]] = field(default_factory=dict)
 
@@ -133,10 +136,11 @@ def sql_parts(
     methods = _methods(settings, database, clock, tokens_of_the_api, certificates)
     attempts = Attempts(per_address=settings.limits.failed_attempts, monotonic=time.monotonic)
     log_reader = SqlLogReader(database=database)
+    on_record = signatures_on_record(database)
     return Parts(
         store=SqlKeyStore(database=database, clock=clock),
         policies=SqlPolicyStore(database=database, clock=clock),
-        on_record=signatures_on_record(database),
+        on_record=on_record,
         recorder=RecorderClient(socket_path(settings.spool.directory), working=stages.record),
         tokens=tokens,
         token_signer=token_signer or _NoSigner(),
@@ -153,6 +157,9 @@ def sql_parts(
         log_reader=log_reader,
         checkpoints=_checkpoints(settings, log_reader),
         administration=administration(database, clock, client_cas=[table.name for table in settings.client_ca]),
+        token_verifier=token_verifier(
+            settings, database=database, on_record=on_record, clock=clock, monotonic=time.monotonic
+        ),
     )
 
 
@@ -207,7 +214,6 @@ class _NoSigner:
 
 def build_application(settings: Settings, parts: Parts) -> Application:
     """Wire the services. Nothing is started."""
-    timeout = settings.signing.timeout
     steady = SteadyClock(clock=parts.clock, monotonic=parts.monotonic)
     signer, clock = _signer(settings, parts), _recorded_clock(settings, parts, steady)
     quarantine = Quarantine(store=parts.store)
@@ -235,18 +241,19 @@ def build_application(settings: Settings, parts: Parts) -> Application:
         access=access,
         admission=Admission(records=records, clock=parts.clock),
         artifact_signing=_artifact_signing(settings, parts, records, steady, quarantine, readiness),
-        api_tokens=parts.api_tokens.service,
-        lifecycle=LifecycleService(
-            store=parts.store,
-            tokens=parts.tokens,
-            token_names=tuple(token.name for token in settings.tokens),
-            signer=signer,
-            pairs=_pair_maker(settings, parts),
-            clock=clock,
-            timeout=timeout,
-            certify=certificates.issue_first,
-            access=access,
+        token_issuer=token_issuer(
+            settings,
+            records=records,
+            tokens=parts.token_signer,
+            recorder=parts.recorder,
+            quarantine=quarantine,
+            clock=steady,
+            observe=readiness.observe,
+            stages=parts.stages,
         ),
+        token_verifier=parts.token_verifier,
+        api_tokens=parts.api_tokens.service,
+        lifecycle=_lifecycle(settings, parts, signer, clock, certificates, access),
         certificates=certificates,
         queries=QueryService(store=parts.store, access=access),
         publication=PublicationService(store=parts.store),
@@ -277,6 +284,27 @@ def build_reconciliation(
         ),
         clock=parts.clock,
         timeout=settings.signing.timeout,
+    )
+
+
+def _lifecycle(
+    settings: Settings,
+    parts: Parts,
+    signer: MessageSigner,
+    clock: RecordedClock,
+    certificates: CertificateService,
+    access: Access,
+) -> LifecycleService:
+    return LifecycleService(
+        store=parts.store,
+        tokens=parts.tokens,
+        token_names=tuple(token.name for token in settings.tokens),
+        signer=signer,
+        pairs=_pair_maker(settings, parts),
+        clock=clock,
+        timeout=settings.signing.timeout,
+        certify=certificates.issue_first,
+        access=access,
     )
 
 

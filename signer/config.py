@@ -23,6 +23,7 @@ from signer.errors import ConfigurationInvalid
 from signer.log_settings import LogSettings
 from signer.server_settings import ServerSettings, Tls
 from signer.settings_section import MEBIBYTE, Section, holds_tables
+from signer.token_settings import DeviceTokenSettings, UserTokenSettings
 from signer.user_settings import UserSettings
 
 ENVIRONMENT_PREFIX = "ARTIFACT_SIGNER_"
@@ -164,6 +165,8 @@ class Settings(Section):
     readiness: ReadinessSettings = ReadinessSettings()  # type: ignore[call-arg]
     log: LogSettings = LogSettings()  # type: ignore[call-arg]
     logging: LoggingSettings = LoggingSettings()  # type: ignore[call-arg]
+    user_tokens: UserTokenSettings = UserTokenSettings()  # type: ignore[call-arg]
+    device_tokens: DeviceTokenSettings = DeviceTokenSettings()  # type: ignore[call-arg]
     tokens: tuple[TokenSettings, ...] = Field(min_length=1)
     ci_issuer: tuple[CiIssuerSettings, ...] = ()
     ci_identity: tuple[CiIdentitySettings, ...] = ()

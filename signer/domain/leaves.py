@@ -39,6 +39,7 @@ class LogEvent(StrEnum):
     SIGNATURE = "signature"
     SIGNATURE_REPEATED = "signature-repeated"
     SIGNATURE_REFUSED = "signature-refused"
+    TOKEN_ISSUED = "token-issued"  # noqa: S105  (a name, no secret)
 
 
 LeafType = LogEvent | EventType

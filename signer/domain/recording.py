@@ -18,7 +18,7 @@ entry, writes what it gathered, and commits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -161,19 +161,40 @@ class Batch:
         """The time of what this batch writes: it never goes back."""
         return self.now if self.newest is None else max(self.now, self.newest)
 
-    def decide(self, entries: Iterable[SignatureEntry]) -> list[Outcome]:
-        """An outcome for each entry, in order."""
-        return [self._decide(entry) for entry in entries]
-
-    def _decide(self, entry: SignatureEntry) -> Outcome:
-        if entry.access_revision != self.revision:
-            return Stale(access_revision=self.revision)
-        version = self.versions.get(entry.version_id)
+    def standing(self, version_id: int) -> Refusal | None:
+        """Why the version may not sign now, its limit apart; None where it may."""
+        version = self.versions.get(version_id)
         if version is None:
-            return Refused(reason=Refusal.NOT_ACTIVE)
+            return Refusal.NOT_ACTIVE
         reason = refusal(version, self.now, self.tolerance)
         if reason is None and self.newest is not None and self.now + self.tolerance < self.newest:
-            reason = Refusal.CLOCK_BEHIND
+            return Refusal.CLOCK_BEHIND
+        return reason
+
+    def has_room(self, version_id: int) -> bool:
+        """Whether the version has not made all the signatures that it may make."""
+        version = self.versions[version_id]
+        limit = version.validity.signature_limit
+        return limit is None or version.signature_count < limit
+
+    def count(self, version_id: int) -> None:
+        """Count a new signature of the version."""
+        version = self.versions[version_id]
+        version.signature_count += 1
+        version.last_signed_at = max(self.now, version.last_signed_at or self.now)
+        self.signed.add(version_id)
+
+    def append(self, leaf: Leaf) -> int:
+        """Have the leaf appended; its index."""
+        self.new_leaves.append(leaf)
+        index, self.size = self.size, self.size + 1
+        return index
+
+    def decide(self, entry: SignatureEntry) -> Outcome:
+        """What becomes of the entry. They are decided in their order: each meets what those before it added."""
+        if entry.access_revision != self.revision:
+            return Stale(access_revision=self.revision)
+        reason = self.standing(entry.version_id)
         if reason is not None:
             return Refused(reason=reason)
         found = self.on_record.get((entry.version_id, entry.manifest_sha256))
@@ -181,7 +202,7 @@ class Batch:
         if below is not None:
             return below
         try:
-            return self._first(entry, version) if found is None else self._again(entry, found)
+            return self._first(entry) if found is None else self._again(entry, found)
         except LeafMalformed:
             return Refused(reason=Refusal.NOT_RECORDABLE)
 
@@ -194,9 +215,8 @@ class Batch:
         reason = Refusal.VERSION_STEP_TOO_LARGE if below.too_far else Refusal.VERSION_TOO_OLD
         return Refused(reason=reason, unmet=below)
 
-    def _first(self, entry: SignatureEntry, version: VersionNow) -> Outcome:
-        limit = version.validity.signature_limit
-        if limit is not None and version.signature_count >= limit:
+    def _first(self, entry: SignatureEntry) -> Outcome:
+        if not self.has_room(entry.version_id):
             return Refused(reason=Refusal.LIMIT_REACHED)
         reached = self.counts.reached(entry.identity, entry.key, entry.limits, self.at)
         if reached is not None:
@@ -204,10 +224,8 @@ class Batch:
             return Refused(reason=reason, reached=reached)
         new = SignatureOnRecord(id=self.size, signature=entry.signature, records=[])
         self._write(entry, RecordType.SIGNATURE, new)
-        version.signature_count += 1
+        self.count(entry.version_id)
         self.counts.add(entry.identity, entry.key, entry.limits, self.at)
-        version.last_signed_at = max(self.now, version.last_signed_at or self.now)
-        self.signed.add(entry.version_id)
         self.new_signatures.append(
             NewSignature(
                 id=new.id,
@@ -234,7 +252,7 @@ class Batch:
     def _write(self, entry: SignatureEntry, kind: RecordType, signature: SignatureOnRecord) -> None:
         # Before anything is counted: an entry that has no form as a record leaves no trace.
         leaf = record_leaf(entry, kind, signature=signature.signature, signature_id=signature.id, at=self.at)
-        index = self._append(leaf)
+        index = self.append(leaf)
         self._set_floors(entry, index)
         facts = RecordFacts(
             index=index,
@@ -247,11 +265,6 @@ class Batch:
         signature.records.append(facts)
         self.new_records.append(NewRecord(facts=facts, leaf=leaf))
 
-    def _append(self, leaf: Leaf) -> int:
-        self.new_leaves.append(leaf)
-        index, self.size = self.size, self.size + 1
-        return index
-
     def _set_floors(self, entry: SignatureEntry, index: int) -> None:
         if entry.claim is not None:
             for device, payload in entry.claim.places:
@@ -261,7 +274,7 @@ class Batch:
         if entry.claim is not None:
             for place in tuple(raised(entry.claim, entry.key, self.floors)):
                 draft = raising_draft(place, self.floors.get(place), entry.claim, actor=entry.identity)
-                self._set_floor(place, entry.claim, self._append(draft.leaf(at=self.at)))
+                self._set_floor(place, entry.claim, self.append(draft.leaf(at=self.at)))
 
     def _set_floor(self, place: FloorPlace, claim: VersionClaim, index: int) -> None:
         self.floors[place] = Floor(order=claim.order, version=claim.version, leaf=index)

@@ -39,6 +39,8 @@ class Refusal(StrEnum):
     COUNT_REACHED = "count-reached"  # or ever
     VERSION_TOO_OLD = "version-too-old"
     VERSION_STEP_TOO_LARGE = "version-step-too-large"
+    SUBJECT_REFUSED = "subject-refused"  # who would get the token may not have one now
+    TOKENS_LIMITED = "tokens-limited"  # or has had all that there are for now
     NOT_RECORDABLE = "not-recordable"  # what was sent has no form as a record; no caller builds such
 
 
@@ -82,7 +84,8 @@ class Recorded:
     """The signature may leave.
 
     Attributes:
-        signature: the one on record, which is not always the one that was sent.
+        signature: the one on record, which is not always the one that was sent; empty for a token, which stands
+            nowhere.
         index: of the record of type ``signature`` that saw most of it, from 0.
         at: when that was recorded, aware UTC.
         repeated: the signature was on record before.
@@ -110,11 +113,13 @@ class Refused:
     Attributes:
         unmet: the floor that was not met, where one was not.
         reached: the limit that leaves no room for another signature, where one does not.
+        retry_after: seconds until another token may be had, where none may now.
     """
 
     reason: Refusal
     unmet: FloorUnmet | None = None
     reached: LimitReached | None = None
+    retry_after: float | None = None
 
 
 Outcome = Recorded | Stale | Refused

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from hsm.algorithms import Algorithm
 from signer.domain.keys import Purpose
 
 KID_DIGITS = 16
+TOKEN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SCOPE = "mender.*"
 MAX_LIFETIME = timedelta(days=365)
 
@@ -168,9 +170,19 @@ class UserClaims:
         }
 
 
+def is_token_id(text: str) -> bool:
+    """Whether this can be a ``jti`` of ours."""
+    return TOKEN_ID.fullmatch(text) is not None
+
+
 def kid_of(fingerprint: str) -> str:
     """What tokens call the key with this fingerprint, lowercase hex SHA-256 of its SubjectPublicKeyInfo."""
     return fingerprint[:KID_DIGITS]
+
+
+def encoded_header(header: TokenHeader) -> str:
+    """The first segment of every token that is signed so: there is one spelling of it."""
+    return _segment(header.members).decode("ascii")
 
 
 def signing_input(header: TokenHeader, claims: DeviceClaims | UserClaims) -> bytes:

@@ -17,6 +17,7 @@ from typing import Any
 
 from signer.domain.records import SignatureEntry
 from signer.domain.refusals import RefusedCall
+from signer.domain.token_records import Entry
 from signer.errors import RecorderUnavailable
 from signer.recorder.addresses import connected
 from signer.recorder.protocol import (
@@ -29,18 +30,21 @@ from signer.recorder.protocol import (
     packed_refusal,
     parsed_answers,
 )
+from signer.recorder.tokens import packed_token
 
 FIRST_DELAY = 0.01
 LONGEST_DELAY = 0.5
 UNWATCHED = nullcontext()
+KINDS = RECORD, TOKENS = ("record", "tokens")
 
 
 class _Question:
     """An entry that waits for its answer."""
 
-    __slots__ = ("answer", "packed")
+    __slots__ = ("answer", "kind", "packed")
 
-    def __init__(self, packed: list[Any], answer: asyncio.Future[Answer]) -> None:
+    def __init__(self, kind: str, packed: list[Any], answer: asyncio.Future[Answer]) -> None:
+        self.kind = kind
         self.packed = packed
         self.answer = answer
 
@@ -61,7 +65,7 @@ class RecorderClient:
         self._flush_planned = False
         self._closed = False
 
-    async def record_many(self, entries: Sequence[SignatureEntry], *, deadline: float) -> list[Answer]:
+    async def record_many(self, entries: Sequence[Entry], *, deadline: float) -> list[Answer]:
         """What became of each entry, in order, at the latest at ``deadline``."""
         loop = asyncio.get_running_loop()
         questions = [self._ask(loop, entry, deadline) for entry in entries]
@@ -89,8 +93,11 @@ class RecorderClient:
             self._transport.close()
         _give_up(list(self._questions.values()))
 
-    def _ask(self, loop: asyncio.AbstractEventLoop, entry: SignatureEntry, deadline: float) -> _Question:
-        question = _Question(packed_entry(entry, deadline), loop.create_future())
+    def _ask(self, loop: asyncio.AbstractEventLoop, entry: Entry, deadline: float) -> _Question:
+        if isinstance(entry, SignatureEntry):
+            question = _Question(RECORD, packed_entry(entry, deadline), loop.create_future())
+        else:
+            question = _Question(TOKENS, packed_token(entry, deadline), loop.create_future())
         self._questions[entry.record_id] = question
         self._unsent.append(question)
         if not self._flush_planned:
@@ -116,9 +123,10 @@ class RecorderClient:
         self._unsent = []
 
     def _send(self, transport: asyncio.Transport, questions: Sequence[_Question]) -> None:
-        waiting = [question.packed for question in questions if not question.answer.done()]
-        for start in range(0, len(waiting), MAX_ENTRIES):
-            transport.write(frame({"record": waiting[start : start + MAX_ENTRIES]}))
+        for kind in KINDS:
+            waiting = [each.packed for each in questions if each.kind == kind and not each.answer.done()]
+            for start in range(0, len(waiting), MAX_ENTRIES):
+                transport.write(frame({kind: waiting[start : start + MAX_ENTRIES]}))
 
     def _send_refused(self, transport: asyncio.Transport) -> None:
         if self._refused:

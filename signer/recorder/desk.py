@@ -17,8 +17,9 @@ from functools import partial
 from typing import Protocol
 
 from signer.domain.leaves import LeafDraft
-from signer.domain.records import Outcome, Recorded, SignatureEntry
+from signer.domain.records import Outcome, Recorded
 from signer.domain.refusals import RefusalBound, RefusedCall
+from signer.domain.token_records import Entry
 from signer.domain.verified_log import VerifiedLog
 from signer.errors import (
     CheckpointFileDamaged,
@@ -74,7 +75,7 @@ class Records(Protocol):
     def verified(self) -> VerifiedLog:
         """The log as far as this process has verified it."""
 
-    def record_many(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
+    def record_many(self, entries: Sequence[Entry]) -> list[Outcome]:
         """An outcome for each entry, durable when the call returns."""
 
     def look(self) -> None:
@@ -189,7 +190,7 @@ class Desk:
             self._release.when_covered(log, size, partial(self._answer_held, held))
         self._quiet_from = self._monotonic() + QUIET_SECONDS
 
-    def _recorded(self, entries: Sequence[SignatureEntry]) -> Sequence[Answer]:
+    def _recorded(self, entries: Sequence[Entry]) -> Sequence[Answer]:
         self._heed()
         trouble = self._release.trouble
         if trouble is not None or self._records is None:

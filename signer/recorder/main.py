@@ -22,7 +22,8 @@ from hsm.errors import TokenError
 from signer.config import Settings
 from signer.domain.leaves import LeafDraft
 from signer.domain.log_keys import known_origin, log_verifier_keys
-from signer.domain.records import Outcome, SignatureEntry
+from signer.domain.records import Outcome
+from signer.domain.token_records import Entry
 from signer.domain.verified_log import AccessState, VerifiedLog
 from signer.errors import LogKeyMissing, SignerError
 from signer.http_exchange import Limits
@@ -231,7 +232,7 @@ class _InTime:
         """As ``CertifiedRecords.verified``."""
         return self._records.verified
 
-    def record_many(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
+    def record_many(self, entries: Sequence[Entry]) -> list[Outcome]:
         """As ``CertifiedRecords.record_many``."""
         with self._database.within(BATCH_SECONDS), self._meter.recording(len(entries)):
             return self._records.record_many(entries)

@@ -2,12 +2,12 @@
 
 1. A frame is its length in four bytes, big-endian, and that many bytes. A longer one than ``MAX_FRAME_BYTES``, or one
    that cannot be understood, ends the connection: nothing that follows could be trusted to begin where it seems to.
-2. A worker sends ``{"record": [entry…]}``, ``{"ping": number}``, ``{"prove": number}``, ``{"tell": number}``, or
-   ``{"refused": [call…]}``, which has no answer. The recorder answers
+2. A worker sends ``{"record": [entry…]}``, ``{"tokens": [entry…]}``, ``{"ping": number}``, ``{"prove": number}``,
+   ``{"tell": number}``, or ``{"refused": [call…]}``, which has no answer. The recorder answers
    ``{"outcomes": [[id, …]…]}``, in whatever order and portions, ``{"pong": number}``, ``{"proved": number}`` with
    the failure, where there is one, and ``{"told": number}`` with its figures.
 3. An entry is a list in the order of ``_MEMBERS``, then its other parts and its deadline, seconds of the machine's
-   monotonic clock: whoever comes too late is neither recorded nor answered.
+   monotonic clock: whoever comes too late is neither recorded nor answered. Those of tokens are in ``tokens``.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from signer.domain.records import (
 )
 from signer.domain.refusals import RefusedCall
 from signer.domain.requests import Checked
+from signer.domain.token_records import Entry
 from signer.errors import (
     LOG_FAULTS,
     ClockDiffers,
@@ -46,6 +47,7 @@ from signer.errors import (
 )
 from signer.recorder.claims import packed_claim, packed_unmet, parsed_claim, parsed_unmet
 from signer.recorder.limits import packed_limits, packed_reached, parsed_limits, parsed_reached
+from signer.recorder.tokens import parsed_token
 
 LENGTH = struct.Struct(">I")
 MAX_ENTRIES = 256
@@ -83,7 +85,7 @@ class FrameError(Exception):
 class Posted:
     """An entry on its way, and until when its sender waits."""
 
-    entry: SignatureEntry
+    entry: Entry
     deadline: float
 
 
@@ -169,6 +171,8 @@ def parsed_message(unverified_frame: bytes) -> list[Posted] | list[RefusedCall] 
     match _document(unverified_frame):
         case {"record": list(entries), **others} if not others and len(entries) <= MAX_ENTRIES:
             return [_posted(entry) for entry in entries]
+        case {"tokens": list(entries), **others} if not others and len(entries) <= MAX_ENTRIES:
+            return [_posted_token(entry) for entry in entries]
         case {"ping": int(number), **others} if not others:
             return Ping(number)
         case {"prove": int(number), **others} if not others:
@@ -195,11 +199,16 @@ def packed_answer(record_id: bytes, answer: Answer, *, size: int = 0) -> list[An
         case Stale():
             said = ["stale", answer.access_revision]
         case Refused():
-            because = packed_unmet(answer.unmet) if answer.reached is None else packed_reached(answer.reached)
-            said = ["refused", answer.reason.value, *because]
+            said = ["refused", answer.reason.value, *_because(answer)]
         case _:
             said = ["failed", *_packed_failure(answer)]
     return [record_id.hex(), *said]
+
+
+def _because(refused: Refused) -> list[Any]:
+    if refused.retry_after is not None:
+        return [refused.retry_after]
+    return packed_unmet(refused.unmet) if refused.reached is None else packed_reached(refused.reached)
 
 
 def packed_proof(proved: Proved) -> dict[str, Any]:
@@ -260,6 +269,13 @@ def _posted(unverified: Any) -> Posted:
         raise FrameError from None
 
 
+def _posted_token(unverified: Any) -> Posted:
+    try:
+        return Posted(*parsed_token(unverified))
+    except (TypeError, ValueError):
+        raise FrameError from None
+
+
 def _refusal(unverified: Any) -> RefusedCall:
     whole = isinstance(unverified, list) and len(unverified) == len(_REFUSAL)
     if not whole or not all(isinstance(text, str) and len(text) <= MAX_TEXT for text in unverified):
@@ -289,6 +305,8 @@ def _answer(outcome: Sequence[Any]) -> tuple[bytes, Answer]:
                 return record_id, Stale(access_revision=revision)
             case ["refused", Refusal.RATE_LIMITED | Refusal.COUNT_REACHED as reason, *reached]:
                 return record_id, Refused(reason=Refusal(reason), reached=parsed_reached(reached))
+            case ["refused", Refusal.TOKENS_LIMITED as reason, int() | float() as seconds]:
+                return record_id, Refused(reason=Refusal(reason), retry_after=float(seconds))
             case ["refused", str(reason), *unmet]:
                 return record_id, Refused(reason=Refusal(reason), unmet=parsed_unmet(unmet))
             case ["failed", str(code), dict(facts)]:

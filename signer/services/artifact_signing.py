@@ -20,7 +20,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from hsm.errors import KeyMismatch, SignatureMismatch
 from signer.domain.access.actions import Action
 from signer.domain.access.deciding import decide, may_ask
 from signer.domain.access.decisions import Decision, Deny, KeyFacts, NeedsApproval
@@ -40,11 +39,12 @@ from signer.domain.records import (
 )
 from signer.domain.refusals import RefusedCall
 from signer.domain.requests import Signature, SigningRequest
-from signer.errors import ApprovalRequired, KeyNotFound, ServiceBusy, SignerError, VersionQuarantined
+from signer.errors import ApprovalRequired, KeyNotFound, ServiceBusy, SignerError
 from signer.services.access import refusal
 from signer.services.clock import SteadyClock
 from signer.services.known_records import KnownKey, KnownPolicy, KnownRecords
 from signer.services.ports import Recorder
+from signer.services.quarantine import after_failure
 from signer.services.reached_limits import ReachedLimits, limit_error
 from signer.services.signing import AsyncMessageSigner, signing_key
 from signer.services.signing_refusals import at_its_limit, below_floor, reason_of, signing_version
@@ -270,23 +270,12 @@ class ArtifactSigning:
             if isinstance(outcome, bytes):
                 made[place] = base64.b64encode(outcome)
                 continue
-            error = await self._failed(waiting[0], outcome)
+            error = await after_failure(self._quarantine, waiting[0].key, waiting[0].version, outcome)
             for job in waiting:
                 job.result = error
 
     def _reached_by(self, job: _Job) -> LimitReached | None:
         return self._reached.among(job.call.identity.name, job.call.key, job.limits, self._clock())
-
-    async def _failed(self, job: _Job, error: Exception) -> Exception:
-        if not isinstance(error, KeyMismatch | SignatureMismatch):
-            return error
-        try:
-            await asyncio.to_thread(self._quarantine, job.key, job.version)
-        except SignerError as refusal:
-            return refusal
-        stopped = VersionQuarantined(key=job.key.name, version=job.version.number)
-        stopped.__cause__ = error
-        return stopped
 
     async def _record(self, jobs: Sequence[_Job], made: dict[Place, bytes], deadline: float) -> None:
         entries = [_entry(job, made[job.place]) for job in jobs]

@@ -15,8 +15,9 @@ from signer.domain.credentials import Credentials
 from signer.domain.events import Event, RecordedEvent
 from signer.domain.identity import Identity
 from signer.domain.keys import Key, Origin, Purpose, Validity, VersionState
-from signer.domain.records import Outcome, SignatureEntry
+from signer.domain.records import Outcome
 from signer.domain.refusals import RefusedCall
+from signer.domain.token_records import Entry
 from signer.domain.workers import Worker, WorkerReport
 from signer.errors import SignerError
 from verifier.log import Frontier
@@ -194,9 +195,9 @@ class Identities(Protocol):
 
 
 class Recorder(Protocol):
-    """Records signatures, so that nothing leaves before its record is durable."""
+    """Records signatures and tokens, so that nothing leaves before its record is durable."""
 
-    async def record_many(self, entries: Sequence[SignatureEntry], *, deadline: float) -> list[Outcome | SignerError]:
+    async def record_many(self, entries: Sequence[Entry], *, deadline: float) -> list[Outcome | SignerError]:
         """What became of each entry, in order, at the latest at ``deadline`` (seconds of the monotonic clock).
 
         An error says that it is not known: ``RecorderUnavailable``, ``DatabaseUnavailable``, ``DatabaseFull``,

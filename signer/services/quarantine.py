@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Callable
 
+from hsm.errors import KeyMismatch, SignatureMismatch
 from signer.domain.events import Event, EventType
 from signer.domain.keys import Key, KeyVersion
 from signer.domain.lifecycle import Step, follow
-from signer.errors import StateChanged
+from signer.errors import SignerError, StateChanged, VersionQuarantined
 from signer.services.ports import KeyStore, VersionChange
 
 SERVICE_ACTOR = "artifact-signer"
 
 logger = logging.getLogger(__name__)
+
+
+async def after_failure(
+    quarantine: Callable[[Key, KeyVersion], None], key: Key, version: KeyVersion, error: Exception
+) -> Exception:
+    """What is told where a signature failed with ``error``; a key that is not the pinned one stops the version."""
+    if not isinstance(error, KeyMismatch | SignatureMismatch):
+        return error
+    try:
+        await asyncio.to_thread(quarantine, key, version)
+    except SignerError as refusal:
+        return refusal
+    stopped = VersionQuarantined(key=key.name, version=version.number)
+    stopped.__cause__ = error
+    return stopped
 
 
 class Quarantine:

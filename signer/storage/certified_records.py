@@ -8,7 +8,8 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from signer.domain.leaves import LeafDraft
-from signer.domain.records import Outcome, SignatureEntry
+from signer.domain.records import Outcome
+from signer.domain.token_records import Entry
 from signer.domain.verified_log import VerifiedLog
 from signer.errors import FailoverUnconfirmed
 from signer.services.ports import Clock
@@ -95,7 +96,7 @@ class CertifiedRecords(SqlSignatureRecords):
         with self._database.reading() as connection:
             self._verified.confirm(connection, moved, {leaf.content: at for leaf in leaves})
 
-    def _record(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
+    def _record(self, entries: Sequence[Entry]) -> list[Outcome]:
         with self._database.writing() as connection:
             head = lock_head(connection)
             self._verified.follow(connection, head)

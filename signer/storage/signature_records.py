@@ -14,13 +14,16 @@ from signer.domain.floors import Floor, FloorPlace
 from signer.domain.keys import Validity, VersionState
 from signer.domain.limits import Counted, CountPlace, Counts
 from signer.domain.recording import Batch, RecordFacts, SignatureKey, SignatureOnRecord, VersionNow
-from signer.domain.records import Outcome, RecordType, SignatureEntry
+from signer.domain.records import Outcome, RecordType, Refusal, Refused, SignatureEntry
 from signer.domain.requests import Checked
+from signer.domain.token_recording import TokenBatch
+from signer.domain.token_records import Entry, TokenEntry
 from signer.errors import DatabaseUnavailable, LogMissing
 from signer.services.ports import Clock, LogHead
 from signer.storage import record_statements as sql
 from signer.storage.database import Database, gave_way_or_lost
 from signer.storage.log_append import append, lock_head
+from signer.storage.token_records import TokenRows
 
 
 class SqlSignatureRecords:
@@ -32,7 +35,7 @@ class SqlSignatureRecords:
         self._tolerance = clock_tolerance
         self._sql = sql.statements(database.dialect)
 
-    def record_many(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
+    def record_many(self, entries: Sequence[Entry]) -> list[Outcome]:
         """An outcome for each entry, durable when the call returns.
 
         Raises ``DatabaseUnavailable``, ``DatabaseFull``, ``DatabaseReadOnly``, ``DatabaseFileLost`` or
@@ -48,7 +51,7 @@ class SqlSignatureRecords:
                 raise
             return self._record(entries)
 
-    def _record(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
+    def _record(self, entries: Sequence[Entry]) -> list[Outcome]:
         with self._database.writing() as connection:
             head = lock_head(connection)
             if head.size == 0:
@@ -57,13 +60,25 @@ class SqlSignatureRecords:
         return outcomes
 
     def _decide(
-        self, connection: Connection, head: LogHead, entries: Sequence[SignatureEntry]
+        self, connection: Connection, head: LogHead, entries: Sequence[Entry]
     ) -> tuple[list[Outcome], Batch, LogHead]:
         """Decide under the lock of ``head``, and write; what became of each, what was added, and the new head."""
         transaction = _Transaction(connection, self._sql, head)
         batch = transaction.begin(entries, now=self._clock(), tolerance=self._tolerance)
-        outcomes = batch.decide(entries)
-        return outcomes, batch, transaction.write(batch) if batch.new_leaves else head
+        rows = TokenRows(connection, self._sql)
+        sent = [entry for entry in entries if isinstance(entry, TokenEntry)]
+        tokens = rows.begin(batch, sent) if sent else None
+        outcomes = [_decided(batch, tokens, entry) for entry in entries]
+        moved = transaction.write(batch) if batch.new_leaves else head
+        if tokens is not None:
+            rows.write(tokens)
+        return outcomes, batch, moved
+
+
+def _decided(batch: Batch, tokens: TokenBatch | None, entry: Entry) -> Outcome:
+    if isinstance(entry, SignatureEntry):
+        return batch.decide(entry)
+    return tokens.decide(entry) if tokens is not None else Refused(reason=Refusal.NOT_ACTIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +89,14 @@ class _Transaction:
     sql: sql.Statements
     head: LogHead
 
-    def begin(self, entries: Sequence[SignatureEntry], *, now: datetime, tolerance: timedelta) -> Batch:
+    def begin(self, sent: Sequence[Entry], *, now: datetime, tolerance: timedelta) -> Batch:
+        entries = [entry for entry in sent if isinstance(entry, SignatureEntry)]
         return Batch(
             size=self.head.size,
             newest=self.head.newest,
-            versions=self._versions(sorted({entry.version_id for entry in entries})),
+            versions=self._versions(sorted({entry.version_id for entry in sent})),
             revision=self._value(sql.REVISION),
-            on_record=self._on_record(entries),
+            on_record=self._on_record(entries) if entries else {},
             floors=self._floors(entries),
             counts=Counts(self._counts(entries)),
             now=now,

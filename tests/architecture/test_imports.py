@@ -60,8 +60,8 @@ LIBRARIES_WITH_ONE_ROOM = {
             "hsm.initialisation": "works in a process that ends afterwards",
         },
     ),
-    "JSON Web Tokens are known to the identities of CI jobs alone": Room(
-        targets=("jwt",), rooms=("signer.auth.ci",), exceptions={}
+    "JSON Web Tokens are known to those who verify credentials alone": Room(
+        targets=("jwt",), rooms=("signer.auth",), exceptions={}
     ),
     "Flask is known to the web layer alone": Room(targets=("flask", "werkzeug"), rooms=("signer.web",), exceptions={}),
     "SQL is known to the storage alone": Room(
@@ -187,8 +187,12 @@ LAYERS = {
             "signer.ci_settings",
             "signer.client_ca_settings",
             "signer.user_settings",
+            "signer.token_settings",
             "signer.domain.client_choices",
         ),
+    ),
+    "the settings of tokens know what tokens say": Layer(
+        name="signer.token_settings", allowed=("signer.settings_section", "signer.domain.token_claims")
     ),
     "the settings of the listeners know the form of addresses": Layer(
         name="signer.server_settings",
@@ -304,6 +308,7 @@ class TestComposition:
         "signer.api_token_bootstrap": "puts together what API tokens need",
         "signer.user_bootstrap": "puts together what users need",
         "signer.ci_bootstrap": "puts together what gives sessions to CI jobs",
+        "signer.token_bootstrap": "puts together what tokens of users and devices need",
         "signer.administration": "puts together what administers access",
         "signer.backup": "copies a database and looks at copies",
         "signer.log_continuation": "lets a log go on that an older copy was put back of",

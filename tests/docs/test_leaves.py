@@ -11,9 +11,11 @@ from signer.domain.leaves import AccessChange, LeafDraft, LogEvent
 from signer.domain.records import RecordType, record_leaf, seen_of
 from signer.domain.refusals import RefusedCall
 from signer.domain.requests import HeadSeen
+from signer.domain.token_records import token_leaf
 from tests.artifacts import ArtifactBuilder
 from tests.docs.pages import quoted, section
 from tests.support.books import entry
+from tests.support.issued_tokens import token_entry
 from tests.support.memory_log import moment
 from verifier import Limits
 from verifier.log import parsed_leaf
@@ -56,3 +58,8 @@ def test_the_members_of_a_signature_are_documented() -> None:
     sent = entry(1, seen=seen, claim=claim)
     leaf = record_leaf(sent, RecordType.SIGNATURE, signature=sent.signature, signature_id=0, at=moment(1))
     assert set(listed("Signatures", "member")) == set(parsed_leaf(leaf.content)) - set(listed("Leaves", "member"))
+
+
+def test_the_members_of_an_issued_token_are_documented() -> None:
+    leaf = token_leaf(token_entry(), at=moment(1))
+    assert set(listed("Tokens", "token")) == set(parsed_leaf(leaf.content)) - set(listed("Leaves", "member"))

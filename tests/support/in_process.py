@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 from hsm import PinnedKey
 from signer.bootstrap import Parts
 from signer.domain.identity import Identity
-from signer.domain.records import Outcome, SignatureEntry
+from signer.domain.records import Outcome
 from signer.domain.refusals import RefusedCall
+from signer.domain.token_records import Entry
 from signer.errors import CredentialsRejected, SignerError
 from signer.services.ports import TokenAccess
 from signer.storage.database import Database
@@ -30,7 +31,7 @@ class DirectRecorder:
         self._records = records
         self.refused: list[RefusedCall] = []
 
-    async def record_many(self, entries: Sequence[SignatureEntry], *, deadline: float) -> list[Outcome | SignerError]:
+    async def record_many(self, entries: Sequence[Entry], *, deadline: float) -> list[Outcome | SignerError]:
         """As the port."""
         try:
             return list(await asyncio.to_thread(self._records.record_many, entries))

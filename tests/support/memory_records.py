@@ -47,7 +47,7 @@ class MemorySignatureRecords:
                 now=self._clock(),
                 tolerance=self._tolerance,
             )
-            outcomes = batch.decide(entries)
+            outcomes = [batch.decide(entry) for entry in entries]
             self.records += batch.new_records
             self._size = batch.size
             for new in batch.new_signatures:

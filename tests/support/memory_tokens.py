@@ -336,6 +336,14 @@ def _private(pairs: list[Pair], key: PinnedKey, token: str) -> PrivateKey:
     return pair.private
 
 
+def raw_signature(private: PrivateKey, message: bytes) -> bytes:
+    """A signature in the token layer's form."""
+    pin = PinnedKey(
+        key_id=b"1", algorithm=algorithm_of(spki_of(private)) or Algorithm.ECDSA_P256, spki=spki_of(private)
+    )
+    return _verified(pin, private, message, "")
+
+
 def _verified(key: PinnedKey, private: PrivateKey, message: bytes, token: str) -> bytes:
     """A signature in the token layer's form, which the pinned public key verifies."""
     public = load_der_public_key(key.spki)

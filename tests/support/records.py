@@ -57,9 +57,10 @@ def add_pinned(
     *,
     state: VersionState = VersionState.ACTIVE,
     validity: Validity = UNBOUNDED,
+    purpose: Purpose = Purpose.ARTIFACT,
 ) -> Key:
     """A key whose first version has a pair and is in ``state``."""
-    key = store.add_key(new_key(name), new_version(validity=validity), event(key=name))
+    key = store.add_key(new_key(name, purpose=purpose), new_version(validity=validity), event(key=name))
     return store.change(key, [swap(key.versions[0], state, **pin_fields())], [event(EventType.KEY_CREATED, key=name)])
 
 

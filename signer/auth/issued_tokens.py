@@ -1,0 +1,222 @@
+"""Verifies tokens of users and devices: signature, form and times. Whether they still hold is on record.
+
+1. At most 8 KiB, three segments of canonical base64url, JSON with each member once.
+2. The key is found by the whole header, among those of the kind's purpose. Every other header is refused, whatever it
+   names: ``none``, another algorithm for the same key, a key of another purpose, a key of its own.
+3. Nothing of the claims is read before the signature is verified.
+4. ``exp`` counts to the second. ``iat`` and ``nbf`` may be ahead by the leeway: clocks of several machines differ.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from signer.auth.ci.refusals import TokenRefused as SegmentRefused
+from signer.auth.ci.token import decoded_segment
+from signer.auth.token_public_keys import TokenPublicKey, TokenPublicKeys
+from signer.domain.keys import Key
+from signer.domain.strict_json import NotStrictJson, strict_object
+from signer.domain.token_claims import JWS_ALGORITHMS, SCOPE, TokenKind, VerifiedToken, is_token_id
+from signer.errors import TokenRefusal, TokenRefused
+from signer.services.ports import Clock
+
+if TYPE_CHECKING:
+    from jwt import PyJWS
+
+MAX_TOKEN_BYTES = 8 * 1024
+SEGMENTS = 3
+MAX_LEEWAY = timedelta(seconds=30)
+MAX_SUBJECT_CHARACTERS = 64
+LATEST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
+KIND_CLAIMS = {kind: f"mender.{kind.value}" for kind in TokenKind}
+REFUSED_MEMBERS = frozenset({"crit", "b64", "jwk", "jku", "x5c", "x5u"})
+
+ReadKeys = Callable[[], tuple[tuple[Key, ...], int]]
+
+
+class IssuedTokenVerifier:
+    """``services.token_ports.TokenVerifier``. Safe for threads."""
+
+    def __init__(
+        self,
+        *,
+        read: ReadKeys,
+        revision: Callable[[], int],
+        revision_on_loop: Callable[[], Awaitable[int]],
+        issuers: Mapping[TokenKind, str],
+        clock: Clock,
+        leeway: timedelta,
+        monotonic: Callable[[], float],
+        max_age: float,
+    ) -> None:
+        """``read``: all keys, and a revision of access that they are no older than. ``revision``: the present one.
+
+        ``max_age``: seconds for which a look at the revision stands; 0 where looking costs next to nothing.
+        """
+        self._read = read
+        self._revision = revision
+        self._revision_on_loop = revision_on_loop
+        self._issuers = issuers
+        self._clock = clock
+        self._leeway = min(leeway, MAX_LEEWAY)
+        self._monotonic = monotonic
+        self._max_age = max_age
+        self._keys = TokenPublicKeys(by_header={}, revision=-1)
+        self._looked_at: float | None = None
+
+    async def keep_current(self) -> None:
+        """As the port."""
+        now = self._monotonic()
+        if self._stands(now):
+            return
+        if await self._revision_on_loop() != self._keys.revision:
+            await asyncio.to_thread(self._take_over)
+        self._looked_at = now
+
+    def take_over(self) -> None:
+        """As the port."""
+        now = self._monotonic()
+        if self._stands(now):
+            return
+        if self._revision() != self._keys.revision:
+            self._take_over()
+        self._looked_at = now
+
+    def verify(self, unverified: str, kind: TokenKind) -> VerifiedToken:
+        """As the port."""
+        header, key = self._key(unverified, kind)
+        if key is None:
+            raise _unknown_header(header)
+        try:
+            payload = _verifier().decode_complete(unverified, key.public, algorithms=[key.algorithm])["payload"]
+        except _jwt_error():
+            raise TokenRefused(TokenRefusal.SIGNATURE_INVALID) from None
+        return self._verified(_object(payload), kind, key)
+
+    def _stands(self, now: float) -> bool:
+        return self._looked_at is not None and now - self._looked_at < self._max_age
+
+    def _take_over(self) -> None:
+        self._keys = TokenPublicKeys.of(*self._read())
+
+    def _key(self, unverified: str, kind: TokenKind) -> tuple[str, TokenPublicKey | None]:
+        if len(unverified) > MAX_TOKEN_BYTES:
+            raise TokenRefused(TokenRefusal.TOO_LARGE)
+        segments = unverified.split(".")
+        if len(segments) != SEGMENTS or not unverified.isascii():
+            raise TokenRefused(TokenRefusal.MALFORMED)
+        for segment in segments[1:]:
+            _octets(segment)
+        return segments[0], self._keys.by_header.get((kind, segments[0]))
+
+    def _verified(self, claims: Mapping[str, Any], kind: TokenKind, key: TokenPublicKey) -> VerifiedToken:
+        _require_kind(claims, kind)
+        if _text(claims, "iss") != self._issuers[kind]:
+            raise TokenRefused(TokenRefusal.ISSUER_REFUSED, "iss")
+        issued_at, expires_at = self._times(claims)
+        jti = _text(claims, "jti")
+        if not is_token_id(jti):
+            raise TokenRefused(TokenRefusal.CLAIM_TYPE, "jti")
+        return VerifiedToken(
+            kind=kind,
+            jti=jti,
+            subject=_name(claims, "sub"),
+            auth_set=_name(claims, "mender.auth_set") if kind is TokenKind.DEVICE else None,
+            issued_at=issued_at,
+            expires_at=expires_at,
+            key=key.name,
+            version=key.version,
+        )
+
+    def _times(self, claims: Mapping[str, Any]) -> tuple[datetime, datetime]:
+        now = self._clock()
+        issued_at, not_before, expires_at = (_moment(claims, name) for name in ("iat", "nbf", "exp"))
+        for name, moment in (("iat", issued_at), ("nbf", not_before)):
+            if moment > now + self._leeway:
+                raise TokenRefused(TokenRefusal.NOT_YET_VALID, name)
+        if expires_at <= now:
+            raise TokenRefused(TokenRefusal.EXPIRED, "exp")
+        return issued_at, expires_at
+
+
+def _require_kind(claims: Mapping[str, Any], kind: TokenKind) -> None:
+    for each, name in KIND_CLAIMS.items():
+        # Exactly ``true``; and never both kinds.
+        if claims.get(name) is not (True if each is kind else None):
+            raise TokenRefused(TokenRefusal.KIND_REFUSED, name)
+    if kind is TokenKind.USER and _text(claims, "scp") != SCOPE:
+        raise TokenRefused(TokenRefusal.SCOPE_REFUSED, "scp")
+
+
+def _unknown_header(segment: str) -> TokenRefused:
+    """Why this header is not that of a key: for the log, so it says what is wrong first."""
+    header = _object(_octets(segment))
+    for name in REFUSED_MEMBERS & header.keys():
+        return TokenRefused(TokenRefusal.HEADER_REFUSED, name)
+    for name in ("alg", "kid", "typ"):
+        if not isinstance(header.get(name), str):
+            return TokenRefused(TokenRefusal.HEADER_REFUSED, name)
+    if header["typ"] != "JWT":
+        return TokenRefused(TokenRefusal.HEADER_REFUSED, "typ")
+    if header["alg"] not in JWS_ALGORITHMS.values():
+        return TokenRefused(TokenRefusal.ALGORITHM_REFUSED, "alg")
+    return TokenRefused(TokenRefusal.KEY_UNKNOWN, "kid")
+
+
+def _octets(segment: str) -> bytes:
+    try:
+        return decoded_segment(segment)
+    except SegmentRefused:
+        raise TokenRefused(TokenRefusal.MALFORMED) from None
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        return strict_object(raw)
+    except NotStrictJson:
+        raise TokenRefused(TokenRefusal.MALFORMED) from None
+
+
+def _moment(claims: Mapping[str, Any], name: str) -> datetime:
+    value = claims.get(name)
+    if value is None:
+        raise TokenRefused(TokenRefusal.CLAIM_MISSING, name)
+    # ``True`` is an int to Python, and 1.0 equals 1: neither is a NumericDate that all readers take alike.
+    if type(value) is not int or not 0 <= value <= LATEST_SECOND:
+        raise TokenRefused(TokenRefusal.CLAIM_TYPE, name)
+    return datetime.fromtimestamp(value, UTC)
+
+
+def _name(claims: Mapping[str, Any], name: str) -> str:
+    value = _text(claims, name)
+    if not 0 < len(value) <= MAX_SUBJECT_CHARACTERS or not (value.isascii() and value.isprintable()):
+        raise TokenRefused(TokenRefusal.CLAIM_TYPE, name)
+    return value
+
+
+def _text(claims: Mapping[str, Any], name: str) -> str:
+    value = claims.get(name)
+    if value is None:
+        raise TokenRefused(TokenRefusal.CLAIM_MISSING, name)
+    if not isinstance(value, str):
+        raise TokenRefused(TokenRefusal.CLAIM_TYPE, name)
+    return value
+
+
+@lru_cache(maxsize=1)
+def _verifier() -> PyJWS:
+    from jwt import PyJWS
+
+    algorithms = sorted(set(JWS_ALGORITHMS.values()))
+    return PyJWS(algorithms=algorithms, options={"enforce_minimum_key_length": True})
+
+
+@lru_cache(maxsize=1)
+def _jwt_error() -> type[Exception]:
+    from jwt.exceptions import PyJWTError
+
+    return PyJWTError

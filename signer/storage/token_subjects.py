@@ -1,0 +1,44 @@
+"""Who may have a token now, asked inside the transaction that records it.
+
+Whatever takes this from a subject locks the head of the log first, as that transaction does: so one of the two is over
+before the other looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
+
+from sqlalchemy import Connection
+
+from signer.domain.token_claims import TokenKind
+from signer.domain.token_recording import Holder
+from signer.domain.token_records import TokenEntry
+from signer.storage.record_statements import Statements
+
+Holders = Callable[[Connection, Statements, Collection[TokenEntry]], set[Holder]]
+
+
+def accepted_auth_sets(_connection: Connection, _sql: Statements, _entries: Collection[TokenEntry]) -> set[Holder]:
+    """Those of the entries' auth sets that are accepted, of devices that are not being decommissioned."""
+    return set()
+
+
+def enabled_users(_connection: Connection, _sql: Statements, _entries: Collection[TokenEntry]) -> set[Holder]:
+    """Those of the entries' users who may log in."""
+    return set()
+
+
+HOLDERS: Mapping[TokenKind, Holders] = MappingProxyType(
+    {TokenKind.DEVICE: accepted_auth_sets, TokenKind.USER: enabled_users}
+)
+
+
+def holders(connection: Connection, sql: Statements, entries: Collection[TokenEntry]) -> set[Holder]:
+    """Who of the entries' subjects may have a token now."""
+    found: set[Holder] = set()
+    for kind, asked in HOLDERS.items():
+        of_kind = [entry for entry in entries if entry.kind is kind]
+        if of_kind:
+            found |= asked(connection, sql, of_kind)
+    return found
