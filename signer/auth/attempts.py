@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import math
 import threading
 from collections.abc import Callable
@@ -29,7 +28,6 @@ SECONDS_PER_MINUTE = 60.0
 CREDENTIAL_ATTEMPTS = 10
 ENTRIES = 4096
 GOOD_ENTRIES = 1024
-NETWORK_BITS = 64
 
 
 @dataclass(slots=True)
@@ -94,8 +92,8 @@ class Attempts:
 
     def _places(self, peer: Peer, named: str | None) -> list[tuple[Counts, str]]:
         places = [(self._credentials, named)] if named is not None else []
-        if peer.address is not None and self._addresses is not None:
-            places.append((self._addresses, _network(peer.address)))
+        if peer.network is not None and self._addresses is not None:
+            places.append((self._addresses, peer.network))
         return places
 
 
@@ -149,10 +147,3 @@ class GuardedAuthenticator:
         if len(self._good) >= GOOD_ENTRIES and digest not in self._good:
             self._good.clear()
         self._good[digest] = None
-
-
-def _network(address: str) -> str:
-    """What counts as one client: an IPv4 address, or the /64 of an IPv6 one."""
-    if ":" not in address:
-        return address
-    return str(ipaddress.ip_network((address, NETWORK_BITS), strict=False))

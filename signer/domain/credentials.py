@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+NETWORK_BITS = 64
 # Every field in which a proxy may tell of a client's certificate, as it is compared and as it is written.
 CERTIFICATE_FIELDS: Mapping[str, str] = MappingProxyType(
     {
@@ -39,6 +41,13 @@ class Peer:
     kind: PeerKind
     address: str | None = None
     vouches: bool = False
+
+    @property
+    def network(self) -> str | None:
+        """What counts as one client: an IPv4 address, or the /64 of an IPv6 one; None where no address is believed."""
+        if self.address is None or ":" not in self.address:
+            return self.address
+        return str(ipaddress.ip_network((self.address, NETWORK_BITS), strict=False))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,7 +65,8 @@ class AuthSet:
     Attributes:
         id: a UUID.
         created_at: aware UTC.
-        valid_until: of a pending set, when it is forgotten; of a preauthorised one, until when its key is awaited.
+        valid_until: of a pending set, when it is forgotten; of a preauthorised one, until when its key is awaited, and
+            of a rejected one, until when it was.
         replaces: the id of the set in whose place this one is to come.
         overlap: seconds for which the set that is replaced is awaited again afterwards.
         last_fresh: what its key has sent last of its own time; None: never.
@@ -124,6 +125,8 @@ class Device:
                 return None
             case AuthStatus.PREAUTHORIZED:
                 return DeviceRefusal.EXPIRED if auth_set.is_over(now) else None
+            case AuthStatus.REJECTED if auth_set.valid_until is not None:
+                return DeviceRefusal.EXPIRED
             case AuthStatus.PENDING:
                 known = self.status in (DeviceStatus.ACCEPTED, DeviceStatus.PREAUTHORIZED)
                 return DeviceRefusal.KEY_DIFFERS if known else DeviceRefusal.PENDING

@@ -53,6 +53,15 @@ class EventType(StrEnum):
     USER_PASSWORD_CHANGED = "user-password-changed"  # noqa: S105  (the same)
     USER_SECOND_FACTOR_CHANGED = "user-second-factor-changed"
     USER_TOKEN_ENDED = "user-token-ended"  # noqa: S105  (the same)
+    DEVICE_ACCEPTED = "device-accepted"
+    DEVICE_REJECTED = "device-rejected"
+    DEVICE_PENDING = "device-pending"
+    DEVICE_PREAUTHORIZED = "device-preauthorized"
+    DEVICE_KEY_PLANNED = "device-key-planned"
+    DEVICE_KEY_CHANGED = "device-key-changed"
+    DEVICE_KEY_DISMISSED = "device-key-dismissed"
+    DEVICE_DECOMMISSIONED = "device-decommissioned"
+    DEVICE_TOKEN_REVOKED = "device-token-revoked"  # noqa: S105  (the same)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

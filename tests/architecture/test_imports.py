@@ -135,6 +135,7 @@ LAYERS = {
             "signer.services.access_ports",
             "signer.services.approval_ports",
             "signer.services.user_ports",
+            "signer.services.device_ports",
             "signer.domain",
             "signer.errors",
             "signer.config.DatabaseSettings",
