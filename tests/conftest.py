@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,14 +22,41 @@ settings.register_profile("shared machine", deadline=None, suppress_health_check
 settings.load_profile("shared machine")
 # They run the same lines of the verifier many thousands of times, for what comes out of them. Counting the lines takes
 # twice as long as these tests, and finds none that tests/verifier does not count.
-UNCOUNTED = tuple(Path(__file__).parent / folder for folder in ("fuzz", "property", "verifier_judges"))
+UNCOUNTED = tuple(f"{Path(__file__).parent / folder}/" for folder in ("fuzz", "property", "verifier_judges"))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collecting makes half a million objects and no garbage: looking for it meanwhile takes as long as the rest.
+
+    Nor are they looked through later, which would be a part of what some test takes.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Coverage is counted by all tests but those."""
+    """Those are not counted; and what several tests share is made by one process, for which xdist asks next."""
     for item in items:
-        if any(item.path.is_relative_to(folder) for folder in UNCOUNTED):
+        if str(item.path).startswith(UNCOUNTED):
             item.add_marker(pytest.mark.no_cover)
+        if isinstance(item, pytest.Function) and (shared := _shared(item)) is not None:
+            item.add_marker(pytest.mark.xdist_group(shared))
+
+
+def _shared(item: pytest.Function) -> str | None:
+    """The name of the costly thing that this test shares with others: the service, or what its module makes once."""
+    if item.get_closest_marker("xdist_group") is not None:
+        return None
+    scopes = {(name, fixtures[-1].scope) for name, fixtures in item._fixtureinfo.name2fixturedefs.items() if fixtures}
+    if ("service", "session") in scopes:
+        return "service"
+    return item.nodeid.partition("::")[0] if any(scope == "module" for _, scope in scopes) else None
 
 
 @pytest.fixture(scope="session", autouse=True)
