@@ -15,6 +15,7 @@ from signer.services.admission import Admission
 from signer.services.api_tokens import ApiTokenService
 from signer.services.artifact_signing import ArtifactSigning
 from signer.services.certificates import CertificateService
+from signer.services.gateway_door import GatewayDoor
 from signer.services.lifecycle import LifecycleService
 from signer.services.log_proofs import LogProofService
 from signer.services.log_queries import LogQueryService
@@ -59,6 +60,7 @@ class Application:
     artifact_signing: ArtifactSigning
     token_issuer: TokenIssuer
     token_verifier: TokenVerifier
+    gateway_door: GatewayDoor
     api_tokens: ApiTokenService
     lifecycle: LifecycleService
     certificates: CertificateService

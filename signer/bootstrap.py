@@ -21,6 +21,7 @@ from signer.ci_bootstrap import ci_authenticator, ci_exchange
 from signer.config import Settings
 from signer.domain.api_tokens import KIND
 from signer.domain.client_certificates import ClientCa
+from signer.gateway_bootstrap import GatewayParts, gateway_door, gateway_parts
 from signer.processes import is_alive, this_worker
 from signer.recorder.addresses import socket_path
 from signer.recorder.client import RecorderClient
@@ -106,6 +107,7 @@ class Parts:
     checkpoints: CheckpointSource
     administration: Administration
     token_verifier: TokenVerifier
+    gateway: GatewayParts
     stages: Stages = field(default_factory=Stages)
     probes: Mapping[str, Callable[[], None]] = field(default_factory=dict)
 
@@ -160,6 +162,7 @@ def sql_parts(
         token_verifier=token_verifier(
             settings, database=database, on_record=on_record, clock=clock, monotonic=time.monotonic
         ),
+        gateway=gateway_parts(database, monotonic=time.monotonic),
     )
 
 
@@ -252,6 +255,7 @@ def build_application(settings: Settings, parts: Parts) -> Application:
             stages=parts.stages,
         ),
         token_verifier=parts.token_verifier,
+        gateway_door=gateway_door(settings, parts.gateway, verifier=parts.token_verifier),
         api_tokens=parts.api_tokens.service,
         lifecycle=_lifecycle(settings, parts, signer, clock, certificates, access),
         certificates=certificates,

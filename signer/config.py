@@ -20,6 +20,7 @@ from signer.ci_settings import CiIdentitySettings, CiIssuerSettings, check_ci
 from signer.client_ca_settings import ClientCaSettings
 from signer.domain.client_choices import CertificateHeader
 from signer.errors import ConfigurationInvalid
+from signer.gateway_settings import GatewaySettings
 from signer.log_settings import LogSettings
 from signer.server_settings import ServerSettings, Tls
 from signer.settings_section import MEBIBYTE, Section, holds_tables
@@ -167,6 +168,7 @@ class Settings(Section):
     logging: LoggingSettings = LoggingSettings()  # type: ignore[call-arg]
     user_tokens: UserTokenSettings = UserTokenSettings()  # type: ignore[call-arg]
     device_tokens: DeviceTokenSettings = DeviceTokenSettings()  # type: ignore[call-arg]
+    gateway: GatewaySettings = GatewaySettings()  # type: ignore[call-arg]
     tokens: tuple[TokenSettings, ...] = Field(min_length=1)
     ci_issuer: tuple[CiIssuerSettings, ...] = ()
     ci_identity: tuple[CiIdentitySettings, ...] = ()

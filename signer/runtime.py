@@ -41,6 +41,7 @@ class Runtime:
         )
         self._client_certificates, self._last_uses = parts.client_certificates, parts.api_tokens.last_uses
         self._on_record, self._recorder = parts.on_record, parts.recorder
+        self._token_watch = parts.gateway.watch
         # Nothing is signed without it; only a running service has one.
         recorder = socket_path(settings.spool.directory)
         answers = partial(prove, recorder, timeout=settings.signing.timeout)
@@ -61,9 +62,11 @@ class Runtime:
     def join(self, loop: asyncio.AbstractEventLoop) -> None:
         """Sign on this event loop; to be called on it, once."""
         self._token_signer.start(loop)
+        self._token_watch.start()
 
     def leave(self) -> None:
         """Sign on the loop no more; to be called on it when nobody waits for a signature any longer."""
+        self._token_watch.close()
         self._recorder.close()
         self._token_signer.close()
 

@@ -64,7 +64,13 @@ from signer.errors.devices import (
     DeviceTokenNotFound,
     MediaTypeNotSupported,
 )
-from signer.errors.gateway import GatewayOptionRefused
+from signer.errors.gateway import (
+    AddonNotEnabled,
+    ForwardedRequestInvalid,
+    GatewayOptionRefused,
+    RequestsLimited,
+    TokenNotAdmitted,
+)
 from signer.errors.installation import (
     ConfigurationInvalid,
     DatabaseDamaged,
@@ -209,6 +215,7 @@ __all__ = [
     "AccessDenied",
     "AccessTampered",
     "ActiveVersionExists",
+    "AddonNotEnabled",
     "AlgorithmNotAllowed",
     "ApiTokenExpiryPast",
     "ApiTokenNameTaken",
@@ -283,6 +290,7 @@ __all__ = [
     "FailoverUnconfirmed",
     "FloorInvalid",
     "FolderTaken",
+    "ForwardedRequestInvalid",
     "GatewayOptionRefused",
     "GroupNameTaken",
     "GroupNotFound",
@@ -338,6 +346,7 @@ __all__ = [
     "RateLimited",
     "ReasonInvalid",
     "RecorderUnavailable",
+    "RequestsLimited",
     "RestoreRollsBack",
     "RouteNotFound",
     "SerialNumberInvalid",
@@ -352,6 +361,7 @@ __all__ = [
     "StepNotAllowed",
     "SubjectRefused",
     "TokenKeyMissing",
+    "TokenNotAdmitted",
     "TokenNotConfigured",
     "TokenRefusal",
     "TokenRefused",

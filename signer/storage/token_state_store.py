@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import ColumnElement, Connection, Select, Table, select, union
 
 from signer.domain.devices import AuthStatus
@@ -35,9 +37,10 @@ class SqlTokenStateStore:
         """As the port."""
         with self._database.snapshot() as connection:
             revision = device_revision(connection)
-            subjects = set(connection.execute(_changed(since).limit(self._max_subjects + 1)).scalars())
+            found = connection.execute(_changed(since).limit(self._max_subjects + 1))
+            subjects = frozenset(str(row.subject) for row in found)
         too_many = len(subjects) > self._max_subjects
-        return StateChanges(revision=revision, subjects=None if too_many else frozenset(subjects))
+        return StateChanges(revision=revision, subjects=None if too_many else subjects)
 
 
 def _refusal_of_token(connection: Connection, token: VerifiedToken) -> TokenRefusal | None:
@@ -66,7 +69,7 @@ def _refusal_of_holder(connection: Connection, token: VerifiedToken) -> TokenRef
     return None if row.status == AuthStatus.ACCEPTED.value else TokenRefusal.AUTH_SET_NOT_ACCEPTED
 
 
-def _changed(since: int) -> Select[tuple[str]]:
+def _changed(since: int) -> Select[Any]:
     """The subjects, each once."""
     parts = (
         (issued_tokens, issued_tokens.c.subject),
@@ -78,6 +81,6 @@ def _changed(since: int) -> Select[tuple[str]]:
     return select(changed.c.subject)
 
 
-def _newer(table: Table, subject: ColumnElement[str], since: int) -> Select[tuple[str]]:
+def _newer(table: Table, subject: ColumnElement[str], since: int) -> Select[Any]:
     # The indexes hold rows with a revision alone, and are used by queries that say so.
     return select(subject.label("subject")).where(CHANGED, table.c.revision > since)

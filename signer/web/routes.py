@@ -102,6 +102,10 @@ ROUTES: tuple[Route, ...] = (
     _front("POST", f"{KEY}/signatures", "sign", Action.SIGN),
     _front("POST", f"{KEY}/artifacts", "sign_artifact", Action.SIGN),
     _front("POST", "/v1/auth/ci", "exchange_ci_token", None),
+    _front("GET", f"{INTERNAL}v1/devauth/tokens/verify", "verify_device_token", None),
+    _front("POST", f"{INTERNAL}v1/devauth/tokens/verify", "verify_device_token", None),
+    _front("GET", f"{INTERNAL}v1/useradm/auth/verify", "verify_user_token", None),
+    _front("POST", f"{INTERNAL}v1/useradm/auth/verify", "verify_user_token", None),
     _front("GET", "/healthz", "healthz", None),
     _front("GET", "/readyz", "readyz", None),
     Route(

@@ -133,6 +133,7 @@ LAYERS = {
             "signer.storage",
             "signer.services.ports",
             "signer.services.access_ports",
+            "signer.services.token_state_ports",
             "signer.services.approval_ports",
             "signer.services.user_ports",
             "signer.services.device_ports",
@@ -189,6 +190,7 @@ LAYERS = {
             "signer.client_ca_settings",
             "signer.user_settings",
             "signer.token_settings",
+            "signer.gateway_settings",
             "signer.domain.client_choices",
         ),
     ),
@@ -205,6 +207,12 @@ LAYERS = {
     "the settings of CI jobs know what is pinned of them": Layer(
         name="signer.ci_settings",
         allowed=("signer.addresses", "signer.settings_section", "signer.domain.ci", "signer.domain.access.patterns"),
+    ),
+    "the settings of gateways know nothing": Layer(
+        name="signer.gateway_settings", allowed=("signer.settings_section",)
+    ),
+    "what writes configurations of gateways knows none of the services": Layer(
+        name="signer.gateway", allowed=("signer.gateway", "signer.addresses", "signer.errors", "hsm.uri")
     ),
     "the settings of the log know the form of its keys too": Layer(
         name="signer.log_settings",
@@ -310,6 +318,7 @@ class TestComposition:
         "signer.user_bootstrap": "puts together what users need",
         "signer.ci_bootstrap": "puts together what gives sessions to CI jobs",
         "signer.token_bootstrap": "puts together what tokens of users and devices need",
+        "signer.gateway_bootstrap": "puts together what gateways are answered with",
         "signer.administration": "puts together what administers access",
         "signer.backup": "copies a database and looks at copies",
         "signer.log_continuation": "lets a log go on that an older copy was put back of",

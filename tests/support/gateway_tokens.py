@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from signer.domain.token_claims import TokenKind, VerifiedToken
-from signer.errors import TokenRefusal, TokenStatesUnavailable
+from signer.errors import TokenRefusal, TokenRefused, TokenStatesUnavailable
 from signer.services.token_state_ports import StateChanges, TokenStanding
 
 AT = datetime(2026, 11, 29, 14, 0, tzinfo=UTC)
@@ -80,3 +80,26 @@ class MemoryStates:
 
     def close(self) -> None:
         """As the port."""
+
+
+@dataclass
+class MemoryVerifier:
+    """``services.token_ports.TokenVerifier`` that takes any text for the one token of a kind, or refuses it."""
+
+    refusal: TokenRefusal | None = None
+    seen: list[tuple[str, TokenKind]] = field(default_factory=list)
+    kept: int = 0
+
+    async def keep_current(self) -> None:
+        """As the port."""
+        self.kept += 1
+
+    def take_over(self) -> None:
+        """As the port."""
+
+    def verify(self, unverified: str, kind: TokenKind) -> VerifiedToken:
+        """As the port."""
+        self.seen.append((unverified, kind))
+        if self.refusal is not None:
+            raise TokenRefused(self.refusal)
+        return token_of(f"{kind.value}-1", jti=kind.value, kind=kind)

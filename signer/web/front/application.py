@@ -22,6 +22,7 @@ from signer.errors import CredentialsMissing, EncodingNotSupported, MethodNotAll
 from signer.web.front.bridge import Bridge
 from signer.web.front.ci import CiHandlers
 from signer.web.front.deadline import Deadline
+from signer.web.front.gateway import GatewayHandlers
 from signer.web.front.log import LogHandlers
 from signer.web.front.messages import Answer, Receive, Request, Send
 from signer.web.front.metrics import CONTENT_TYPE, Metrics
@@ -65,6 +66,7 @@ class Front:
         operations = Operations(application, authenticate=self._authenticated)
         log = LogHandlers(application, rooms=rooms)
         ci = CiHandlers(application, rooms=rooms)
+        gateway = GatewayHandlers(application, metrics=metrics)
         self._handlers: Mapping[str, Handler] = {
             "sign": signing.sign,
             "sign_artifact": signing.sign_artifact,
@@ -72,6 +74,8 @@ class Front:
             "readyz": operations.readyz,
             "metrics": self._metrics_text,
             "exchange_ci_token": ci.exchange,
+            "verify_device_token": gateway.verify_device_token,
+            "verify_user_token": gateway.verify_user_token,
             "log_checkpoint": log.checkpoint,
             "log_keys": log.keys,
             "log_tile": log.tile,

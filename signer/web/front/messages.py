@@ -135,6 +135,10 @@ class Request:
         value = self._headers.get(name)
         return None if value is None else value.decode("latin-1")
 
+    def fields(self, name: bytes) -> tuple[str, ...]:
+        """Every header field of this name, in lower case: where a second one is another answer than none."""
+        return tuple(value.decode("latin-1") for each, value in self._scope["headers"] if each == name)
+
 
 @dataclass(slots=True, kw_only=True)
 class Answer:

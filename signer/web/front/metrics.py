@@ -50,6 +50,9 @@ class Metrics:
         self._slow = self._counter("slow_requests", f"Requests that took over {SLOW_SECONDS:g} s.", "route")
         self._refusals = self._counter("refusals", "Requests refused.", "code")
         self._signatures = self._counter("signatures", "Signatures that left.", "key", "checked")
+        self._verifications = self._counter(
+            "token_verifications", "Tokens that gateways asked about.", "kind", "result"
+        )
         self._stages = self._counter("stage_cpu_seconds", "Processor time of the workers' loops by stage.", "stage")
         self._processor = self._counter("worker_cpu_seconds", "Processor time of the workers.")
         self._connections = self._gauge("open_connections", "Open connections.")
@@ -79,6 +82,10 @@ class Metrics:
     def signed(self, key: str, request: SigningRequest) -> None:
         """A signature leaves."""
         self._count(self._signatures, key, request.checked.value)
+
+    def verified(self, kind: str, result: str) -> None:
+        """A gateway was told whether a token of this kind lets its request go on."""
+        self._count(self._verifications, kind, result)
 
     @property
     def parsing(self) -> AbstractContextManager[None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import pytest
 
@@ -16,39 +15,15 @@ from signer.errors import (
     RequestsLimited,
     TokenNotAdmitted,
     TokenRefusal,
-    TokenRefused,
     TokenStatesUnavailable,
 )
 from signer.services.gateway_door import GatewayDoor
 from signer.services.token_states import KnownTokenStates
-from tests.support.gateway_tokens import MemoryStates, token_of
+from tests.support.gateway_tokens import MemoryStates, MemoryVerifier
 
 TOKEN = "eyJh.eyJz.c2ln"
 INVENTORY = ForwardedRequest(method="PUT", uri="/api/devices/v1/inventory/device/attributes")
 TERMINAL = ForwardedRequest(method="GET", uri="/api/devices/v1/deviceconnect/connect")
-
-
-@dataclass
-class Verifier:
-    """Knows one token of each kind."""
-
-    refusal: TokenRefusal | None = None
-    seen: list[tuple[str, TokenKind]] = field(default_factory=list)
-    kept: int = 0
-
-    async def keep_current(self) -> None:
-        """As the port."""
-        self.kept += 1
-
-    def take_over(self) -> None:
-        """As the port."""
-
-    def verify(self, unverified: str, kind: TokenKind) -> VerifiedToken:
-        """As the port."""
-        self.seen.append((unverified, kind))
-        if self.refusal is not None:
-            raise TokenRefused(self.refusal)
-        return token_of(f"{kind.value}-1", jti=kind.value, kind=kind)
 
 
 class Scene:
@@ -58,7 +33,7 @@ class Scene:
         self, *, refusal: TokenRefusal | None = None, addons: Sequence[str] = ("troubleshoot",), per_minute: int = 0
     ) -> None:
         self.rows = MemoryStates(found={"device": None, "user": None})
-        self.verifier = Verifier(refusal=refusal)
+        self.verifier = MemoryVerifier(refusal=refusal)
         self.now = 0.0
         self.door = GatewayDoor(
             verifier=self.verifier,
