@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from signer.approval_bootstrap import approval_parts
 from signer.services.administration import Administration
 from signer.services.ci_sessions import CiSessionAdministration
 from signer.services.client_certificates import ClientCertificateAdministration
 from signer.services.floors import FloorAdministration
 from signer.services.people import PeopleAdministration
-from signer.services.policies import usable_policy
 from signer.services.policy_administration import PolicyAdministration
 from signer.services.ports import Clock
 from signer.storage.api_token_store import SqlApiTokenStore
@@ -24,14 +24,18 @@ from signer.storage.revoked_certificate_store import SqlRevokedCertificates
 
 def administration(database: Database, clock: Clock, *, client_cas: Collection[str] = ()) -> Administration:
     """Over this database. ``client_cas``: the names of those in the settings."""
-    people = SqlPeopleStore(database=database, clock=clock)
+    people, approvals = SqlPeopleStore(database=database, clock=clock), approval_parts(database, clock)
     identities = SqlKnownIdentities(api_tokens=SqlApiTokenStore(database=database, clock=clock), directory=people)
     return Administration(
         policies=PolicyAdministration(
-            store=SqlPolicyStore(database=database, clock=clock), identities=identities, clock=clock, read=usable_policy
+            store=SqlPolicyStore(database=database, clock=clock),
+            identities=identities,
+            clock=clock,
+            approvals=approvals.store,
+            guard=approvals.guard,
         ),
-        people=PeopleAdministration(store=people),
-        floors=FloorAdministration(store=SqlFloorStore(database=database, clock=clock)),
+        people=PeopleAdministration(store=people, guard=approvals.guard),
+        floors=FloorAdministration(store=SqlFloorStore(database=database, clock=clock), guard=approvals.guard),
         ci_sessions=CiSessionAdministration(records=SqlCiSessionStore(database=database, clock=clock)),
         client_certificates=ClientCertificateAdministration(
             store=SqlRevokedCertificates(database=database, clock=clock), cas=client_cas

@@ -9,6 +9,7 @@ from signer.auth.api_tokens import ApiTokenAuthenticator, made_api_token
 from signer.auth.last_uses import LastUses
 from signer.services.access_ports import ApiTokenStore
 from signer.services.api_tokens import ApiTokenService
+from signer.services.change_guard import ChangeGuard
 from signer.services.ports import Clock
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
@@ -24,12 +25,12 @@ class ApiTokenParts:
     last_uses: LastUses
 
 
-def api_token_parts(database: Database, clock: Clock, *, cache_seconds: float) -> ApiTokenParts:
+def api_token_parts(database: Database, clock: Clock, *, guard: ChangeGuard, cache_seconds: float) -> ApiTokenParts:
     """Over this database. A token that was found is remembered for ``cache_seconds``."""
     store = SqlApiTokenStore(database=database, clock=clock)
     last_uses = LastUses(store=store, clock=clock)
     return ApiTokenParts(
-        service=api_token_service(store, clock),
+        service=api_token_service(store, clock, guard),
         authenticator=ApiTokenAuthenticator(
             store=store,
             directory=SqlPeopleStore(database=database, clock=clock),
@@ -42,6 +43,6 @@ def api_token_parts(database: Database, clock: Clock, *, cache_seconds: float) -
     )
 
 
-def api_token_service(store: ApiTokenStore, clock: Clock) -> ApiTokenService:
+def api_token_service(store: ApiTokenStore, clock: Clock, guard: ChangeGuard) -> ApiTokenService:
     """What makes and revokes API tokens."""
-    return ApiTokenService(store=store, make=made_api_token, clock=clock)
+    return ApiTokenService(store=store, make=made_api_token, clock=clock, guard=guard)

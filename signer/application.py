@@ -13,6 +13,8 @@ from signer.services.access_ports import Attempts
 from signer.services.administration import Administration
 from signer.services.admission import Admission
 from signer.services.api_tokens import ApiTokenService
+from signer.services.approval_contents import ApprovalContents
+from signer.services.approvals import ApprovalService
 from signer.services.artifact_signing import ArtifactSigning
 from signer.services.certificates import CertificateService
 from signer.services.gateway_door import GatewayDoor
@@ -71,6 +73,8 @@ class Application:
     log: LogQueryService
     log_proofs: LogProofService
     administration: Administration
+    approvals: ApprovalService
+    approval_contents: ApprovalContents
     spool: Spool
     limits: RequestLimits
 

@@ -105,6 +105,7 @@ class UploadReader:
         self._header: Header | None = None
         self._splice: SignatureSplice | None = None
         self._sizes: dict[str, int] = {}
+        self._head = bytearray()
         self.received = 0
 
     def feed(self, chunk: bytes) -> None:
@@ -160,8 +161,17 @@ class UploadReader:
                 # Lets the parser say so, with its own words and bounds.
                 Manifest.parse(bytes(self._manifest_text), limits=self._limits)
         elif self._reader is not None:
+            self._keep(chunk)
             for event in self._reader.feed(chunk):
                 self._note(event)
+
+    def _keep(self, chunk: bytes) -> None:
+        """Hold what comes before the header was read, as far as a head may be long."""
+        if self._header is None:
+            self._head += chunk[: self._head_bytes - len(self._head)]
+
+    def _cut_head(self, end: int) -> None:
+        self._head = self._head[:end] if end <= len(self._head) else bytearray()
 
     def _note(self, event: object) -> None:
         match event:
@@ -174,6 +184,7 @@ class UploadReader:
                 self._splice = SignatureSplice(cut_from=event.start_offset, cut_to=event.end_offset)
             case HeaderRead():
                 self._header = event.header
+                self._cut_head(event.end_offset)
             case PayloadFinished():
                 self._sizes[event.name] = event.size
             case _:
@@ -192,12 +203,18 @@ class UploadReader:
                 raise
             if self.received > self._head_bytes:
                 raise ArtifactIncomplete(received=self.received, head_limit=self._head_bytes) from None
-            return HeadSeen(manifest=self._read_manifest, header=self._header, findings=_codes(self._reader))
+            return HeadSeen(
+                manifest=self._read_manifest,
+                header=self._header,
+                findings=_codes(self._reader),
+                head=bytes(self._head),
+            )
         return ArtifactSeen(
             manifest=self._read_manifest,
             header=self._read_header,
             findings=_codes(self._reader),
             sizes=MappingProxyType(self._sizes),
+            head=bytes(self._head),
         )
 
     # The reader lets no artifact end, and gives no header, before it has given these.

@@ -10,7 +10,8 @@ from functools import partial
 
 from signer.administration import administration
 from signer.api_token_bootstrap import ApiTokenParts, api_token_parts
-from signer.application import Application, BodyLimit, RequestLimits
+from signer.application import Application
+from signer.approval_bootstrap import ApprovalParts, approval_parts, approval_services
 from signer.auth import client_certificates
 from signer.auth.api_tokens import PREFIX
 from signer.auth.attempts import Attempts, GuardedAuthenticator
@@ -25,6 +26,7 @@ from signer.gateway_bootstrap import GatewayParts, gateway_door, gateway_parts
 from signer.processes import is_alive, this_worker
 from signer.recorder.addresses import socket_path
 from signer.recorder.client import RecorderClient
+from signer.request_limits import request_limits
 from signer.services.access import Access
 from signer.services.administration import Administration
 from signer.services.admission import Admission
@@ -57,6 +59,7 @@ from signer.services.quarantine import Quarantine
 from signer.services.queries import QueryService
 from signer.services.readiness import ReadinessPlan, ReadinessService
 from signer.services.reconciliation import ReconciliationService, Steps
+from signer.services.signature_approvals import SignatureApprovals
 from signer.services.signing import AsyncMessageSigner, MessageSigner
 from signer.services.stages import Stages
 from signer.services.token_ports import TokenVerifier
@@ -73,7 +76,6 @@ from signer.storage.revoked_certificate_store import SqlRevokedCertificates
 from signer.storage.worker_store import SqlWorkerStore
 from signer.token_bootstrap import token_issuer, token_verifier
 from signer.witness.report import CosignedNotes, WitnessFile
-from verifier import Limits
 
 # A revoked API token is refused after at most this long.
 CREDENTIAL_CACHE_SECONDS = 5.0
@@ -100,6 +102,7 @@ class Parts:
     ci: Callable[[Callable[[], datetime]], CiExchange]
     client_certificates: ClientCertificateAuthenticator
     api_tokens: ApiTokenParts
+    approvals: ApprovalParts
     clock: Clock
     monotonic: Callable[[], float]
     reports: WorkerReports
@@ -133,7 +136,8 @@ def sql_parts(
     Without a ``token_signer`` it signs no artifacts.
     """
     stages = stages or Stages()
-    tokens_of_the_api = api_token_parts(database, clock, cache_seconds=CREDENTIAL_CACHE_SECONDS)
+    approvals = approval_parts(database, clock)
+    tokens_of_the_api = api_token_parts(database, clock, guard=approvals.guard, cache_seconds=CREDENTIAL_CACHE_SECONDS)
     certificates = _client_certificates(settings, client_cas, database, clock)
     methods = _methods(settings, database, clock, tokens_of_the_api, certificates)
     attempts = Attempts(per_address=settings.limits.failed_attempts, monotonic=time.monotonic)
@@ -152,6 +156,7 @@ def sql_parts(
         ci=partial(ci_exchange, settings, database=database, clock=clock),
         client_certificates=certificates,
         api_tokens=tokens_of_the_api,
+        approvals=approvals,
         clock=clock,
         monotonic=monotonic,
         reports=SqlWorkerStore(database=database, worker=this_worker(), is_alive=is_alive, clock=clock),
@@ -237,6 +242,10 @@ def build_application(settings: Settings, parts: Parts) -> Application:
         store=parts.store, signer=signer, clock=clock, quarantine=quarantine, access=access
     )
     log, proofs = _log(parts, access)
+    limits = request_limits(settings)
+    approvals = approval_services(
+        parts.approvals.store, policies=policies, clock=parts.clock, reader=parts.log_reader, limits=limits.verifier
+    )
     return Application(
         authenticator=parts.authenticator,
         attempts=parts.attempts,
@@ -266,8 +275,10 @@ def build_application(settings: Settings, parts: Parts) -> Application:
         log=log,
         log_proofs=proofs,
         administration=parts.administration,
+        approvals=approvals.approvals,
+        approval_contents=approvals.contents,
         spool=Spool(settings.spool.directory),
-        limits=_request_limits(settings),
+        limits=limits,
     )
 
 
@@ -309,6 +320,7 @@ def _lifecycle(
         timeout=settings.signing.timeout,
         certify=certificates.issue_first,
         access=access,
+        guard=parts.approvals.guard,
     )
 
 
@@ -332,6 +344,7 @@ def _artifact_signing(
 ) -> ArtifactSigning:
     return ArtifactSigning(
         records=records,
+        approvals=SignatureApprovals(desk=parts.approvals.desk),
         signer=AsyncMessageSigner(tokens=parts.token_signer),
         recorder=parts.recorder,
         quarantine=quarantine,
@@ -384,14 +397,3 @@ def _recorded_clock(settings: Settings, parts: Parts, clock: SteadyClock) -> Rec
 
 def _clock_tolerance(settings: Settings) -> timedelta:
     return timedelta(seconds=settings.signing.clock_tolerance)
-
-
-def _request_limits(settings: Settings) -> RequestLimits:
-    limits = settings.limits
-    return RequestLimits(
-        artifact=BodyLimit(octets=limits.artifact_bytes, setting="limits.artifact_bytes"),
-        json=BodyLimit(octets=limits.json_bytes, setting="limits.json_bytes"),
-        head_bytes=limits.head_bytes,
-        read_timeout=settings.server.read_timeout,
-        verifier=Limits(artifact_bytes=limits.artifact_bytes),
-    )

@@ -29,6 +29,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hsm.initialisation import initialise_token
 from signer.administration import administration
 from signer.api_token_bootstrap import api_token_service
+from signer.approval_bootstrap import approval_parts
 from signer.bootstrap import utc_now
 from signer.config import load_settings
 from signer.domain.access.presets import init_text
@@ -285,7 +286,7 @@ def _make_database(directory: Path, config: Path) -> None:
         store = SqlApiTokenStore(database=database, clock=utc_now)
         name = f"admin-{secrets.token_hex(3)}" if store.name_taken("admin") else "admin"
         new = NewApiToken(name=name, role=Role.ADMINISTRATOR.value)
-        token = api_token_service(store, utc_now).create(new, actor=ACTOR).text
+        token = api_token_service(store, utc_now, approval_parts(database, utc_now).guard).create(new, actor=ACTOR).text
         proposal = PolicyProposal(text=init_text(name), reason=f"{name} may do everything, a build may be tried")
         administration(database, utc_now).policies.apply(proposal, actor=ACTOR)
     finally:

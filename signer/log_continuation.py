@@ -6,7 +6,8 @@
    the old ones sign nothing any more.
 3. Whatever breaks this off, the same command finishes it: until the checkpoint file is exchanged, which is the last
    step, this machine believes no other log than the old one.
-4. The copy may know API tokens that were revoked since: all are suspended until a person takes them back.
+4. The copy may know API tokens that were revoked since: all are suspended until a person takes them back. What people
+   approved may have been used up or rejected since: nothing waits, and nothing is approved, any more.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from signer.log_creation import (
 from signer.services.lifecycle import LifecycleService
 from signer.services.ports import KeyStore
 from signer.storage.api_token_store import suspend_all, suspended_tokens
+from signer.storage.approval_store import void_all
 from signer.storage.checkpoint_file import CheckpointFile
 from signer.storage.ci_session_store import end_all_sessions
 from signer.storage.key_store import SqlKeyStore
@@ -91,6 +93,7 @@ def continue_log(settings: Settings, *, old_note: bytes, reason: str) -> None:
             log.tell_leaf(LeafDraft(type=LogEvent.LOG_CONTINUED, actor=ACTOR, members=members))
             suspend_all(log.connection, utc_now())
             end_all_sessions(log.connection, utc_now())
+            void_all(log.connection)
         application = build_application(settings, local_parts(settings, database=database, tokens=pool))
         _change_keys(store, application.lifecycle)
         with logged(database, utc_now) as log:

@@ -53,6 +53,7 @@ class HeaderMember:
         expected: str,
         limits: Limits,
         report: Callable[[Finding], None],
+        on_script: Callable[[str, bytes], None] | None = None,
     ) -> None:
         if size > limits.header_compressed_bytes:
             allowed = limits.header_compressed_bytes
@@ -62,11 +63,13 @@ class HeaderMember:
         self._expected = expected
         self._limits = limits
         self._report = report
+        self._on_script = on_script
         self._stored = bytearray()
         self._last: str | None = None
         self._files: dict[str, bytearray] = {}
         self._scripts: list[str] = []
         self._current: bytearray | None = None
+        self._script: bytearray | None = None
 
     def feed(self, data: memoryview) -> None:
         """Hold the next bytes, as stored."""
@@ -133,10 +136,15 @@ class HeaderMember:
         if not member.mode & _ANY_EXECUTABLE:
             self._report(Finding(code=FindingCode.SCRIPT_NOT_EXECUTABLE, subject=member.name, value=member.mode))
         self._scripts.append(name)
+        if self._on_script is not None:
+            self._current = self._script = bytearray()
 
     def _file_ends(self, padded_with_zeros: bool) -> None:
         if not padded_with_zeros:
             self._report(Finding(code=FindingCode.HIDDEN_BYTES, subject=self._name))
+        if self._on_script is not None and self._script is not None:
+            self._on_script(self._scripts[-1], bytes(self._script))
+            self._script = None
 
     def _file_data(self, data: memoryview) -> None:
         if self._current is not None:

@@ -45,6 +45,7 @@ class Members:
         emit_data: Callable[[PayloadData], None] | None,
         hash_in_thread: bool,
         gate: Gate | None,
+        on_script: Callable[[str, bytes], None] | None = None,
     ) -> None:
         self.findings: dict[Finding, None] = {}
         self.compressions: dict[MemberKind, Compression] = {}
@@ -53,6 +54,7 @@ class Members:
         self._emit_data = emit_data
         self._hash_in_thread = hash_in_thread
         self._gate = gate
+        self._on_script = on_script
         self._order = Order()
         self._kind = MemberKind.END
         self._compression = Compression.NONE
@@ -143,6 +145,7 @@ class Members:
             expected=manifest.header_digest,
             limits=self._limits,
             report=self._report,
+            on_script=self._on_script,
         )
 
     def _header_ends(self, member: Member, reading: HeaderMember) -> None:

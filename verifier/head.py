@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from verifier._record import Record
@@ -38,14 +39,19 @@ class Head(Record):
         return self.signature is not None
 
 
-def read_head(buffer: bytes | bytearray | memoryview, *, limits: Limits | None = None) -> Head:
+def read_head(
+    buffer: bytes | bytearray | memoryview,
+    *,
+    limits: Limits | None = None,
+    on_script: Callable[[str, bytes], None] | None = None,
+) -> Head:
     """Read a head, or more of an artifact than that, with the checks and the errors of ``ArtifactReader``.
 
     Raises a ``VerificationError``: ``Truncated`` where ``buffer`` ends before the header does. What follows the header
-    is read as well, as far as it goes.
+    is read as well, as far as it goes. ``on_script``: as ``ArtifactReader`` has it.
     """
     buffer = memoryview(buffer).cast("B")
-    reader = ArtifactReader(limits=limits or _DEFAULTS, payload_data=False)
+    reader = ArtifactReader(limits=limits or _DEFAULTS, payload_data=False, on_script=on_script)
     events = reader.feed(buffer)
     last = events[-1] if events else None
     if isinstance(last, HeaderRead) and last.end_offset == len(buffer):

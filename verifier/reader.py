@@ -37,7 +37,8 @@ class ArtifactReader:
 
     ``payload_data=False`` leaves out ``PayloadData``; ``on_payload`` takes them as they come, instead of in
     the returned lists, so that memory stays flat however far one chunk expands. ``gate`` is asked before the
-    header is looked at. With ``hash_in_thread``, chunks must not change after they were fed.
+    header is looked at. With ``hash_in_thread``, chunks must not change after they were fed. ``on_script``
+    gets the name and the content of each state script, before the header that has them comes as an event.
     """
 
     _member: Member
@@ -50,6 +51,7 @@ class ArtifactReader:
         on_payload: Callable[[PayloadData], None] | None = None,
         gate: Gate | None = None,
         hash_in_thread: bool = False,
+        on_script: Callable[[str, bytes], None] | None = None,
     ) -> None:
         self._limits = limits or Limits()
         self._events: list[Event] = []
@@ -60,6 +62,7 @@ class ArtifactReader:
             emit_data=on_payload or (self._emit if payload_data else None),
             hash_in_thread=hash_in_thread,
             gate=gate,
+            on_script=on_script,
         )
         self._bytes_fed = 0
         self._finished = False

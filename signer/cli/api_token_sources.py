@@ -111,6 +111,7 @@ def opened(config: Path | None, command: str) -> Iterator[ApiTokens]:
             yield OverTheApi(client)
         return
     from signer.api_token_bootstrap import api_token_service
+    from signer.approval_bootstrap import approval_parts
     from signer.bootstrap import utc_now
     from signer.storage.api_token_store import SqlApiTokenStore
     from signer.storage.database import Database
@@ -120,6 +121,7 @@ def opened(config: Path | None, command: str) -> Iterator[ApiTokens]:
         database.check_revision()
         store = SqlApiTokenStore(database=database, clock=utc_now)
         actor = f"artifact-signer api-tokens {command}"
-        yield OnTheDatabase(api_token_service(store, utc_now), actor=actor)
+        guard = approval_parts(database, utc_now).guard
+        yield OnTheDatabase(api_token_service(store, utc_now, guard), actor=actor)
     finally:
         database.close()

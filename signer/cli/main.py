@@ -33,6 +33,9 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
             target="signer.cli.client_certificates:client_certificates",
             summary="look at client certificates, revoke them",
         ),
+        "approvals": Entry(
+            target="signer.cli.approvals:approvals", summary="see what waits for approvals, approve it, reject it"
+        ),
         "policy": Entry(target="signer.cli.policy.group:policy", summary="say who may sign what, and see it"),
         "keys": Entry(target="signer.cli.keys:keys", summary="create, list and look after signing keys"),
         "sign": Entry(target="signer.cli.sign:sign", summary="sign an artifact with a key of the service"),

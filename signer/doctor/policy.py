@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from signer.administration import administration
 from signer.doctor.examination import Examination
 from signer.doctor.report import Finding, failed, ok, warning
+from signer.domain.access.reading import parse_policy
 from signer.errors import PolicyInvalid, PolicyMissing, PolicyTampered
-from signer.services.policies import usable_policy
 
 FIRST = 1
 
@@ -18,7 +18,7 @@ def policy(examination: Examination) -> Iterator[Finding]:
     services = administration(examination.usable_database(), examination.surroundings.clock).policies
     try:
         stored = services.show()
-        usable_policy(stored.text)
+        parse_policy(stored.text)
     except PolicyMissing:
         yield failed(
             "there is no policy, nothing is allowed", f"artifact-signer database upgrade --config {examination.config}"

@@ -24,8 +24,8 @@ LIFETIME = timedelta(days=7)
 MAX_OF_REQUESTER = 20
 MAX_PROPOSALS = 1000
 ID_BYTES = 16
-# Members of groups who are no people, and credentials of pipelines, approve nothing.
-CI_PREFIX = "ci:"
+# A pipeline is nobody who looks, and the password of a user is set by others too.
+VOTELESS = ("ci:", "user:")
 
 
 class ProposalKind(StrEnum):
@@ -177,7 +177,7 @@ def standing(proposal: Proposal, votes: Iterable[Vote], circle: Circle, *, now: 
         for vote in given
         if vote.ballot is Ballot.APPROVE
         and circle.holders.get(vote.identity) == vote.person
-        and not vote.identity.startswith(CI_PREFIX)
+        and not vote.identity.startswith(VOTELESS)
         and vote.person not in excluded
     }
     places = filled(proposal.subject.demands, approving, circle)

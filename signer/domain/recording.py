@@ -12,7 +12,8 @@ entry, writes what it gathered, and commits.
 5. Only a new signature counts against the limits, that of the version and those of the identity.
 6. A version that is older than the floor at one of its places is refused, a repeat too. What is recorded sets the
    floors at all of them; a repeat that writes nothing, and is above a floor, raises it with a leaf of its own.
-7. An entry whose ``record_id`` is on record was recorded before its answer was lost: it is answered, never written
+7. An approval counts until its end. What else takes one away moves the revision of access.
+8. An entry whose ``record_id`` is on record was recorded before its answer was lost: it is answered, never written
    again.
 """
 
@@ -198,7 +199,7 @@ class Batch:
         if reason is not None:
             return Refused(reason=reason)
         found = self.on_record.get((entry.version_id, entry.manifest_sha256))
-        below = self._below(entry, found)
+        below = self._below(entry, found) or self._ended(entry, found)
         if below is not None:
             return below
         try:
@@ -214,6 +215,11 @@ class Batch:
             return None
         reason = Refusal.VERSION_STEP_TOO_LARGE if below.too_far else Refusal.VERSION_TOO_OLD
         return Refused(reason=reason, unmet=below)
+
+    def _ended(self, entry: SignatureEntry, found: SignatureOnRecord | None) -> Refused | None:
+        if entry.approval is None or (found is not None and found.knows(entry.record_id)):
+            return None
+        return Refused(reason=Refusal.APPROVAL_ENDED) if self.at >= entry.approval.expires_at else None
 
     def _first(self, entry: SignatureEntry) -> Outcome:
         if not self.has_room(entry.version_id):

@@ -41,7 +41,16 @@ class Refusal(StrEnum):
     VERSION_STEP_TOO_LARGE = "version-step-too-large"
     SUBJECT_REFUSED = "subject-refused"  # who would get the token may not have one now
     TOKENS_LIMITED = "tokens-limited"  # or has had all that there are for now
+    APPROVAL_ENDED = "approval-ended"
     NOT_RECORDABLE = "not-recordable"  # what was sent has no form as a record; no caller builds such
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    """What people have approved: the id, and until when it may be recorded."""
+
+    id: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +68,7 @@ class SignatureEntry:
         signature: the bytes of ``manifest.sig``.
         claim: the version of what is signed, where the rule asks for one.
         limits: how many signatures the identity may have made with the key.
+        approval: what was approved, where the rule asks for that.
     """
 
     record_id: bytes
@@ -77,6 +87,7 @@ class SignatureEntry:
     signature: bytes
     claim: VersionClaim | None = None
     limits: tuple[LimitDemand, ...] = ()
+    approval: Approved | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +175,7 @@ def _content(entry: SignatureEntry, kind: RecordType, signature: bytes, at: date
         {
             **entry.seen,
             **({} if entry.claim is None else entry.claim.members),
+            **({} if entry.approval is None else {"approval": entry.approval.id}),
             "v": FORM_VERSION,
             "type": kind.value,
             "time": leaf_time(at),

@@ -6,7 +6,7 @@ A decision about a request looks at its type; what was not seen is no member of 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import total_ordering
 from typing import ClassVar
@@ -46,26 +46,41 @@ class ManifestSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadSeen:
-    """Version, manifest and header came; the header has the manifest's digest. ``findings``: of what came."""
+    """Version, manifest and header came; the header has the manifest's digest.
+
+    ``findings``: of what came. ``head``: the bytes up to the end of the header; empty where they were not kept.
+    """
 
     checked: ClassVar[Checked] = Checked.HEAD
     manifest: Manifest
     header: Header
     findings: frozenset[FindingCode]
+    head: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArtifactSeen:
-    """A whole artifact came; every byte has the manifest's digests. ``sizes``: bytes of each payload file, unpacked."""
+    """A whole artifact came; every byte has the manifest's digests. ``sizes``: bytes of each payload file, unpacked.
+
+    ``head``: as in ``HeadSeen``.
+    """
 
     checked: ClassVar[Checked] = Checked.ARTIFACT
     manifest: Manifest
     header: Header
     findings: frozenset[FindingCode]
     sizes: Mapping[str, int]
+    head: bytes = field(default=b"", repr=False)
 
 
 SigningRequest = ManifestSeen | HeadSeen | ArtifactSeen
+
+
+def kept_content(request: SigningRequest) -> bytes | None:
+    """What tells people later what was asked to be signed: the head, or the manifest where that came alone."""
+    if isinstance(request, ManifestSeen):
+        return request.manifest.raw
+    return request.head or None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

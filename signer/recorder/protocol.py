@@ -24,6 +24,7 @@ from typing import Any
 from signer.domain.recorder_figures import RecorderFigures
 from signer.domain.records import (
     RECORD_ID_BYTES,
+    Approved,
     Outcome,
     Recorded,
     Refusal,
@@ -163,7 +164,18 @@ def packed_entry(entry: SignatureEntry, deadline: float) -> list[Any]:
     signature = entry.signature.decode("ascii")
     claim = None if entry.claim is None else packed_claim(entry.claim)
     limits = packed_limits(entry.limits)
-    return [entry.record_id.hex(), *plain, entry.checked.value, entry.seen, signature, claim, limits, deadline]
+    approval = None if entry.approval is None else [entry.approval.id, entry.approval.expires_at.isoformat()]
+    return [
+        entry.record_id.hex(),
+        *plain,
+        entry.checked.value,
+        entry.seen,
+        signature,
+        claim,
+        limits,
+        approval,
+        deadline,
+    ]
 
 
 def parsed_message(unverified_frame: bytes) -> list[Posted] | list[RefusedCall] | Ping | Prove | Tell:
@@ -251,7 +263,7 @@ def _document(unverified_frame: bytes) -> Any:
 
 def _posted(unverified: Any) -> Posted:
     try:
-        record_id, *plain, checked, seen, signature, claim, limits, deadline = unverified
+        record_id, *plain, checked, seen, signature, claim, limits, approval, deadline = unverified
         members = dict(zip(_MEMBERS, plain, strict=True))
         if not _well_formed(record_id, members) or not isinstance(seen, dict):
             raise FrameError
@@ -262,6 +274,7 @@ def _posted(unverified: Any) -> Posted:
             signature=signature.encode("ascii"),
             claim=None if claim is None else parsed_claim(claim),
             limits=parsed_limits(limits),
+            approval=None if approval is None else _approval(*approval),
             **members,
         )
         return Posted(entry, float(deadline))
@@ -274,6 +287,13 @@ def _posted_token(unverified: Any) -> Posted:
         return Posted(*parsed_token(unverified))
     except (TypeError, ValueError):
         raise FrameError from None
+
+
+def _approval(approval_id: object, expires_at: str) -> Approved:
+    at = datetime.fromisoformat(expires_at)
+    if not isinstance(approval_id, str) or at.tzinfo is None:
+        raise FrameError
+    return Approved(id=approval_id, expires_at=at)
 
 
 def _refusal(unverified: Any) -> RefusedCall:

@@ -14,6 +14,7 @@ from signer.domain.events import Event
 from signer.domain.floors import Floor, FloorPlace, FloorSetting
 from signer.domain.identity import Identity
 from signer.domain.people import Group, Membership, Person
+from signer.services.approval_ports import Permit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +54,8 @@ class PolicyStore(Protocol):
     def revisions(self) -> tuple[StoredPolicy, ...]:
         """All, oldest first."""
 
-    def apply(self, policy: NewPolicy, event: Event) -> StoredPolicy:
-        """Put it in force, durable when the call returns; raises ``PolicyChanged``."""
+    def apply(self, policy: NewPolicy, event: Event, *, permit: Permit | None = None) -> StoredPolicy:
+        """Put it in force, durable when the call returns; raises ``PolicyChanged`` or ``AccessMovedError``."""
 
 
 class PeopleStore(Protocol):
@@ -72,11 +73,14 @@ class PeopleStore(Protocol):
     def disable(self, name: str, event: Event) -> bool:
         """End what the person's identities prove, at once; False where it was ended. Raises ``PersonNotFound``."""
 
-    def enable(self, name: str, event: Event) -> bool:
-        """Let them prove again; False where they do. Raises ``PersonNotFound``."""
+    def enable(self, name: str, event: Event, *, permit: Permit | None = None) -> bool:
+        """Let them prove again; False where they do. Raises ``PersonNotFound`` or ``AccessMovedError``."""
 
-    def assign(self, identity: str, person: str, event: Event) -> None:
-        """Give an identity to a person; raises ``PersonNotFound``, ``PersonDisabled`` or ``IdentityAssigned``."""
+    def assign(self, identity: str, person: str, event: Event, *, permit: Permit | None = None) -> None:
+        """Give an identity to a person.
+
+        Raises ``PersonNotFound``, ``PersonDisabled``, ``IdentityAssigned`` or ``AccessMovedError``.
+        """
 
     def unassign(self, identity: str, event: Event) -> None:
         """Take it back; raises ``IdentityNotAssigned``."""
@@ -93,8 +97,11 @@ class PeopleStore(Protocol):
     def add_group(self, name: str, event: Event) -> Group:
         """Record a group; raises ``GroupNameTaken``."""
 
-    def add_member(self, group: str, member: str, event: Event) -> bool:
-        """Let a principal be a member; False where it is. Raises ``GroupNotFound`` or ``PersonNotFound``."""
+    def add_member(self, group: str, member: str, event: Event, *, permit: Permit | None = None) -> bool:
+        """Let a principal be a member; False where it is.
+
+        Raises ``GroupNotFound``, ``PersonNotFound`` or ``AccessMovedError``.
+        """
 
     def remove_member(self, group: str, member: str, event: Event) -> bool:
         """Let it be none; False where it is none. Raises ``GroupNotFound``."""
@@ -106,8 +113,11 @@ class FloorStore(Protocol):
     def floors(self, key: str | None) -> tuple[tuple[FloorPlace, Floor], ...]:
         """All, or those of a key, by their places."""
 
-    def set(self, setting: FloorSetting, *, actor: str, reason: str) -> Floor:
-        """Set one, higher or lower; raises ``KeyNotFound``, or ``FloorInvalid`` for what fits into no leaf."""
+    def set(self, setting: FloorSetting, *, actor: str, reason: str, permit: Permit | None = None) -> Floor:
+        """Set one, higher or lower.
+
+        Raises ``KeyNotFound``, ``AccessMovedError``, or ``FloorInvalid`` for what fits into no leaf.
+        """
 
 
 class CiSessionRecords(Protocol):
@@ -167,9 +177,11 @@ class Attempts(Protocol):
 class ApiTokenStore(Protocol):
     """API tokens by their public part; the secret part is kept as a hash."""
 
-    def add(self, *, token_id: str, new: NewApiToken, secret_sha256: bytes, event: Event) -> None:
+    def add(
+        self, *, token_id: str, new: NewApiToken, secret_sha256: bytes, event: Event, permit: Permit | None = None
+    ) -> None:
         """Record a token; raises ``ApiTokenNameTaken``, also where the token of that name is revoked,
-        ``PersonNotFound`` and ``PersonDisabled``.
+        ``PersonNotFound``, ``PersonDisabled`` and ``AccessMovedError``.
         """
 
     def find(self, token_id: str) -> StoredApiToken | None:

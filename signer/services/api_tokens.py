@@ -16,7 +16,9 @@ from signer.domain.events import Event, EventType
 from signer.domain.keys import checked_name
 from signer.domain.timestamps import rfc3339
 from signer.errors import ApiTokenExpiryPast, ApiTokenNotFound
+from signer.services import guarded
 from signer.services.access_ports import ApiTokenStore, MadeApiToken
+from signer.services.change_guard import ChangeGuard
 from signer.services.ports import Clock
 
 
@@ -34,15 +36,19 @@ class IssuedApiToken:
 class ApiTokenService:
     """What can be done with API tokens. ``make``: makes the text of one."""
 
-    def __init__(self, *, store: ApiTokenStore, make: Callable[[], MadeApiToken], clock: Clock) -> None:
+    def __init__(
+        self, *, store: ApiTokenStore, make: Callable[[], MadeApiToken], clock: Clock, guard: ChangeGuard
+    ) -> None:
         self._store = store
+        self._guard = guard
         self._make = make
         self._clock = clock
 
     def create(self, new: NewApiToken, *, actor: str, lifetime: timedelta | None = None) -> IssuedApiToken:
         """Make a token. With a ``lifetime`` that begins now it says when the token ends.
 
-        Raises ``InvalidName``, ``ApiTokenExpiryPast``, ``ApiTokenNameTaken``, ``PersonNotFound`` or ``PersonDisabled``.
+        Raises ``InvalidName``, ``ApiTokenExpiryPast``, ``ApiTokenNameTaken``, ``PersonNotFound``, ``PersonDisabled``,
+        and what ``ApprovalDesk.given`` raises where the person approves what keys sign.
         """
         for name in (new.name, new.role, new.person):
             if name is not None:
@@ -51,12 +57,17 @@ class ApiTokenService:
             new = replace(new, expires_at=(self._clock() + lifetime).replace(microsecond=0))
         if new.expires_at is not None and new.expires_at <= self._clock():
             raise ApiTokenExpiryPast(expires_at=new.expires_at)
-        made = self._make()
-        self._store.add(
-            token_id=made.id,
-            new=new,
-            secret_sha256=made.secret_sha256,
-            event=_event(EventType.API_TOKEN_CREATED, actor, after=new.facts),
+        made, seconds = self._make(), None if lifetime is None else lifetime.total_seconds()
+        self._guard.carry_out(
+            actor,
+            lambda policy, circle: guarded.issued(policy, circle, new, seconds),
+            lambda permit: self._store.add(
+                token_id=made.id,
+                new=new,
+                secret_sha256=made.secret_sha256,
+                event=_event(EventType.API_TOKEN_CREATED, actor, after=new.facts),
+                permit=permit,
+            ),
         )
         return IssuedApiToken(token=self.token(new.name), text=made.text)
 

@@ -30,6 +30,7 @@ from signer.domain.keys import Key, KeyVersion, is_name
 from signer.domain.messages import ArtifactManifest
 from signer.domain.records import (
     RECORD_ID_BYTES,
+    Approved,
     Recorded,
     Refusal,
     Refused,
@@ -46,6 +47,7 @@ from signer.services.known_records import KnownKey, KnownPolicy, KnownRecords
 from signer.services.ports import Recorder
 from signer.services.quarantine import after_failure
 from signer.services.reached_limits import ReachedLimits, limit_error
+from signer.services.signature_approvals import SignatureApprovals
 from signer.services.signing import AsyncMessageSigner, signing_key
 from signer.services.signing_refusals import at_its_limit, below_floor, reason_of, signing_version
 from signer.services.stages import Stages
@@ -89,6 +91,7 @@ class _Job:
     rule: str = field(init=False)
     claim: VersionClaim | None = field(init=False)
     limits: tuple[LimitDemand, ...] = field(init=False)
+    approval: Approved | None = field(init=False)
     revision: int = field(init=False)
     denied: str | None = None
     result: Result | None = None
@@ -106,6 +109,7 @@ class ArtifactSigning:
         self,
         *,
         records: KnownRecords,
+        approvals: SignatureApprovals,
         signer: AsyncMessageSigner,
         recorder: Recorder,
         quarantine: Callable[[Key, KeyVersion], None],
@@ -116,6 +120,7 @@ class ArtifactSigning:
         stages: Stages,
     ) -> None:
         self._records = records
+        self._approvals = approvals
         self._signer = signer
         self._recorder = recorder
         self._quarantine = quarantine
@@ -200,11 +205,13 @@ class ArtifactSigning:
         for job in jobs:
             try:
                 try:
-                    await self._decide(job, await self._records.policy(), self._records.key)
+                    await self._decide(job, await self._records.policy(), self._records.key, present=False)
                 except SignerError:
                     # Never by what was only remembered: it may have been true once.
                     job.denied = None
-                    await self._decide(job, await self._records.present_policy(), self._records.present_key)
+                    await self._decide(
+                        job, await self._records.present_policy(), self._records.present_key, present=True
+                    )
             except SignerError as error:
                 job.result = error
                 self._tell(job)
@@ -228,7 +235,9 @@ class ArtifactSigning:
                 )
             )
 
-    async def _decide(self, job: _Job, policy: KnownPolicy, key_of: Callable[[str], Awaitable[KnownKey]]) -> None:
+    async def _decide(
+        self, job: _Job, policy: KnownPolicy, key_of: Callable[[str], Awaitable[KnownKey]], *, present: bool
+    ) -> None:
         call, now = job.call, self._clock()
         known: KnownKey | None = None
         facts = KeyFacts(name=call.key)
@@ -243,13 +252,24 @@ class ArtifactSigning:
             raise refusal(policy.policy, call.identity, call.key, decision, at=now)
         if known is None:
             raise KeyNotFound(key=call.key)
-        if isinstance(decision, NeedsApproval):
-            raise ApprovalRequired(about=call.key)
         job.rule, job.claim = decision.rule, claim_of(call.key, decision.floors)
         job.limits = decision.limits
         job.version = signing_version(known.key, now=now, tolerance=self._tolerance)
         # Whichever of the two is older is what this was decided under.
         job.key, job.revision = known.key, min(known.revision, policy.revision)
+        job.approval = None
+        if isinstance(decision, NeedsApproval):
+            if not present:
+                # People are asked by the rules as they are now.
+                raise ApprovalRequired(about=call.key)
+            await self._approved(job, decision)
+
+    async def _approved(self, job: _Job, needs: NeedsApproval) -> None:
+        """Raises what ``SignatureApprovals.given`` does where people have not approved it."""
+        call = job.call
+        given = await self._approvals.given(call.identity, call.key, job.version.number, call.request, needs)
+        job.approval = Approved(id=given.id, expires_at=given.expires_at)
+        job.revision = min(job.revision, given.revision)
 
     async def _sign(self, jobs: Sequence[_Job], made: dict[Place, bytes], deadline: float) -> None:
         """Have signed what is not on record, each manifest once; what fails ends the jobs that need it."""
@@ -295,6 +315,8 @@ class ArtifactSigning:
         reason = refused.reason
         if reason is Refusal.NOT_RECORDABLE:
             return RuntimeError("what was signed has no form as a record")
+        if reason is Refusal.APPROVAL_ENDED:
+            return ApprovalRequired(about=job.call.key)
         if refused.unmet is not None and job.claim is not None:
             below = below_floor(job.call.key, job.claim, refused.unmet)
             job.denied = f"the rule {job.rule} does not allow it: version: {below.version} against {below.floor}"
@@ -332,6 +354,7 @@ def _entry(job: _Job, signature: bytes) -> SignatureEntry:
         signature=signature,
         claim=job.claim,
         limits=job.limits,
+        approval=job.approval,
     )
 
 

@@ -37,7 +37,9 @@ from signer.errors import (
     TokenNotConfigured,
 )
 from signer.services.access import Access
+from signer.services.change_guard import ChangeGuard
 from signer.services.clock import RecordedClock
+from signer.services.guarded_steps import Guarded, GuardedSteps, told
 from signer.services.key_pairs import KeyPairMaker, KeyPairSelector
 from signer.services.ports import KeyStore, NewKey, NewVersion, TokenAccess, VersionChange
 from signer.services.signing import MessageSigner, pinned, signing_key
@@ -81,6 +83,7 @@ class LifecycleService:
         timeout: float,
         certify: Certify,
         access: Access,
+        guard: ChangeGuard,
     ) -> None:
         self._store = store
         self._tokens = tokens
@@ -89,6 +92,7 @@ class LifecycleService:
         self._timeout = timeout
         self._certify = certify
         self._access = access
+        self._guarded = GuardedSteps(guard)
         self._signer = signer
         self._pairs = pairs
 
@@ -111,7 +115,14 @@ class LifecycleService:
         key = self._store.key(name)
         version = self._new_version(key.tokens, validity, selector)
         started = _started(identity, name, None, version)
-        key = self._store.add_version(key, version, started)
+        facts = {"version": key.versions[-1].number + 1, **told(version)}
+        key = self._guarded.permitted(
+            identity,
+            (name, key.purpose),
+            Guarded.PREPARE,
+            facts,
+            lambda permit: self._store.add_version(key, version, started, permit=permit),
+        )
         warnings = self._pairs.fulfil(
             key, key.versions[-1], selector, identity.name, EventType.VERSION_PREPARED, activate=False
         )
@@ -136,7 +147,13 @@ class LifecycleService:
         )
         # On record before the token is asked: from here on a crash leaves something that is named and can be repaired,
         # and no pair that nobody knows of.
-        key = self._store.add_key(new, version, _started(identity, name, 1, version))
+        key = self._guarded.permitted(
+            identity,
+            (name, request.purpose),
+            Guarded.CREATE,
+            {"algorithm": algorithm.value, **told(version)},
+            lambda permit: self._store.add_key(new, version, _started(identity, name, 1, version), permit=permit),
+        )
         done = EventType.KEY_ADOPTED if selector else EventType.KEY_CREATED
         warnings = self._pairs.fulfil(key, key.versions[0], selector, identity.name, done, activate=True)
         warnings += self._certify(identity.name, name, key.versions[0].number)
@@ -178,7 +195,16 @@ class LifecycleService:
             before={"active": active.number if active else None},
             after={"active": following.number},
         )
-        return StepResult(key=self._store.change(key, changes, [event]))
+        facts = {"version": following.number, "fingerprint": following.fingerprint}
+        return StepResult(
+            key=self._guarded.permitted(
+                identity,
+                (name, key.purpose),
+                Guarded.ROTATE,
+                facts,
+                lambda permit: self._store.change(key, changes, [event], permit=permit),
+            )
+        )
 
     def retire(self, identity: Identity, name: str, number: int) -> StepResult:
         """Devices need not trust the version any more; it is published no longer."""
@@ -208,7 +234,16 @@ class LifecycleService:
             version_id=version.id, expected=version.state, state=target, fields={"disabled_from": None}
         )
         event = _stepped(EventType.VERSION_ENABLED, identity.name, name, version, target)
-        return StepResult(key=self._store.change(key, [change], [event]))
+        facts = {"version": number, "fingerprint": version.fingerprint, "state": target.value}
+        return StepResult(
+            key=self._guarded.permitted(
+                identity,
+                (name, key.purpose),
+                Guarded.ENABLE,
+                facts,
+                lambda permit: self._store.change(key, [change], [event], permit=permit),
+            )
+        )
 
     def destroy(self, identity: Identity, name: str, number: int, *, confirmation: str) -> StepResult:
         """Remove the pair from every token, for ever. ``confirmation`` is the key's name again.

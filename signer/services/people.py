@@ -9,7 +9,9 @@ from signer.domain.keys import checked_name
 from signer.domain.people import Group, Person, checked_identity, checked_member
 from signer.domain.reasons import checked_reason
 from signer.errors import IdentityNotAssigned, PersonFactsInvalid
+from signer.services import guarded
 from signer.services.access_ports import PeopleStore
+from signer.services.change_guard import ChangeGuard
 
 Facts = dict[str, object]
 MAX_DISPLAY = 200
@@ -20,8 +22,9 @@ _EMAIL = re.compile(r"[!-?A-~]{1,64}@[A-Za-z0-9.-]+")
 class PeopleAdministration:
     """Keeps people and groups. Safe for threads. ``actor``: who asks, as leaves name them."""
 
-    def __init__(self, *, store: PeopleStore) -> None:
+    def __init__(self, *, store: PeopleStore, guard: ChangeGuard) -> None:
         self._store = store
+        self._guard = guard
 
     def people(self) -> tuple[Person, ...]:
         """All by name, disabled ones too."""
@@ -45,19 +48,30 @@ class PeopleAdministration:
         return self._store.disable(name, _event(EventType.PERSON_DISABLED, actor, facts))
 
     def enable(self, name: str, *, reason: str, actor: str) -> bool:
-        """Let them prove again what they did; False where they do."""
+        """Let them prove again what they did; False where they do. Raises what ``ApprovalDesk.given`` raises."""
         facts: Facts = {"name": name, "reason": checked_reason(reason)}
-        return self._store.enable(name, _event(EventType.PERSON_ENABLED, actor, facts))
+        event = _event(EventType.PERSON_ENABLED, actor, facts)
+        if self._store.person(name).disabled_at is None:
+            return False
+        return self._guard.carry_out(
+            actor,
+            lambda policy, circle: guarded.enabled(policy, circle, name),
+            lambda permit: self._store.enable(name, event, permit=permit),
+        )
 
     def assigned(self) -> dict[str, str]:
         """The person of each identity that has one."""
         return self._store.assigned()
 
     def assign(self, unverified_identity: str, person: str, *, actor: str) -> None:
-        """Give an identity to a person."""
+        """Give an identity to a person; raises what ``ApprovalDesk.given`` raises."""
         identity = checked_identity(unverified_identity)
         event = _event(EventType.PERSON_CHANGED, actor, {"identity": identity, "person": person})
-        self._store.assign(identity, person, event)
+        self._guard.carry_out(
+            actor,
+            lambda policy, circle: guarded.assigned(policy, circle, identity, person),
+            lambda permit: self._store.assign(identity, person, event, permit=permit),
+        )
 
     def unassign(self, unverified_identity: str, *, actor: str) -> None:
         """Take it back; raises ``IdentityNotAssigned``."""
@@ -82,11 +96,17 @@ class PeopleAdministration:
         return self._store.add_group(name, _event(EventType.GROUP_CHANGED, actor, {"name": name, "members": 0}))
 
     def add_member(self, group: str, unverified_member: str, *, actor: str) -> bool:
-        """Let a person or an identity be a member; False where it is."""
-        member, count = checked_member(unverified_member), len(self._store.group(group).members)
+        """Let a person or an identity be a member; False where it is. Raises what ``ApprovalDesk.given`` raises."""
+        member, members = checked_member(unverified_member), self._store.group(group).members
+        if member in members:
+            return False
+        count = len(members)
         facts: Facts = {"name": group, "members": count + 1, "added": member}
-        return self._store.add_member(
-            group, member, _event(EventType.GROUP_CHANGED, actor, facts, before={"members": count})
+        event = _event(EventType.GROUP_CHANGED, actor, facts, before={"members": count})
+        return self._guard.carry_out(
+            actor,
+            lambda policy, circle: guarded.added(policy, circle, group, member),
+            lambda permit: self._store.add_member(group, member, event, permit=permit),
         )
 
     def remove_member(self, group: str, unverified_member: str, *, actor: str) -> bool:

@@ -3,7 +3,9 @@
 1. A policy is parsed before anything else; what cannot be used is never stored.
 2. After it at least one identity whose credential is on record and valid may administer, now. Certificates and tokens
    of pipelines are on no record: a rule about one says nothing of whether anybody holds it.
-3. What is applied was made for the revision that is in force, or is refused.
+3. Whoever may ask under a rule with approvals has people enough who could give them, now.
+4. What changes the rules of a key that is guarded by approvals waits for them, but for a glass that is broken.
+5. What is applied was made for the revision that is in force, or is refused.
 """
 
 from __future__ import annotations
@@ -16,13 +18,19 @@ from signer.domain.access.actions import Action
 from signer.domain.access.changes import RuleChange, rule_changes
 from signer.domain.access.deciding import decide
 from signer.domain.access.decisions import Allow
-from signer.domain.access.policy import Policy
+from signer.domain.access.guards import unreachable
+from signer.domain.access.policy import Policy, Rule
 from signer.domain.access.reading import parse_policy
+from signer.domain.access.tables import MAX_PROBLEMS
 from signer.domain.identity import Identity
 from signer.domain.policy_events import applied_event
 from signer.domain.reasons import checked_reason
 from signer.errors import PolicyChanged, PolicyInvalid, PolicyLocksOut, PolicyUnchanged
+from signer.services import guarded
 from signer.services.access_ports import KnownIdentities, NewPolicy, PolicyStore, StoredPolicy
+from signer.services.approval_ports import ApprovalStore
+from signer.services.asking import in_words
+from signer.services.change_guard import ChangeGuard
 from signer.services.ports import Clock
 
 
@@ -61,11 +69,15 @@ class PolicyAdministration:
         store: PolicyStore,
         identities: KnownIdentities,
         clock: Clock,
+        approvals: ApprovalStore,
+        guard: ChangeGuard,
         read: Callable[[str], Policy] = parse_policy,
     ) -> None:
         self._store = store
         self._identities = identities
         self._clock = clock
+        self._approvals = approvals
+        self._guard = guard
         self._read = read
 
     def show(self, revision: int | None = None) -> StoredPolicy:
@@ -97,7 +109,8 @@ class PolicyAdministration:
     def apply(self, proposal: PolicyProposal, *, actor: str) -> StoredPolicy:
         """Put the text in force, durable when the call returns.
 
-        Raises ``PolicyInvalid``, ``PolicyUnchanged``, ``PolicyChanged``, ``PolicyLocksOut`` or ``ReasonInvalid``.
+        Raises ``PolicyInvalid``, ``PolicyUnchanged``, ``PolicyChanged``, ``PolicyLocksOut``, ``ReasonInvalid``, and
+        what ``ApprovalDesk.given`` raises where it changes what guards a key.
         """
         reason = checked_reason(proposal.reason)
         current, policy = self._checked(proposal.text, proposal.expected)
@@ -118,7 +131,13 @@ class PolicyAdministration:
             reason=reason,
             break_glass=new.break_glass,
         )
-        return self._store.apply(new, event)
+        if new.break_glass:
+            return self._store.apply(new, event)
+        return self._guard.carry_out(
+            actor,
+            lambda present, circle: guarded.applied(present, circle, policy, new.text, new.expected),
+            lambda permit: self._store.apply(new, event, permit=permit),
+        )
 
     def _checked(self, text: str, expected: int | None) -> tuple[StoredPolicy, Policy]:
         try:
@@ -134,6 +153,9 @@ class PolicyAdministration:
         identities = self._identities.valid(self._clock())
         if not self._administrators(policy, identities):
             raise PolicyLocksOut(looked_at=len(identities))
+        lost = unreachable(policy, self._approvals.circle().circle)
+        if lost:
+            raise PolicyInvalid(problems=tuple(_unreachable(rule) for rule in lost[:MAX_PROBLEMS]))
         return current, policy
 
     def _administrators(self, policy: Policy, identities: tuple[Identity, ...]) -> tuple[str, ...]:
@@ -150,3 +172,10 @@ class PolicyAdministration:
             return self._read(stored.text)
         except PolicyInvalid:
             return self._read("version = 1\n")
+
+
+def _unreachable(rule: Rule) -> str:
+    demanded = " and ".join(in_words(rule.approvals))
+    return (
+        f"rule {rule.name}.approvals: {demanded} have to approve, and without the one who asks there are fewer people"
+    )

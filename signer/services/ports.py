@@ -20,6 +20,7 @@ from signer.domain.refusals import RefusedCall
 from signer.domain.token_records import Entry
 from signer.domain.workers import Worker, WorkerReport
 from signer.errors import SignerError
+from signer.services.approval_ports import Permit
 from verifier.log import Frontier
 
 Clock = Callable[[], datetime]
@@ -150,14 +151,18 @@ class KeyStore(Protocol):
     def key_at(self, name: str) -> tuple[Key, int]:
         """One key, and a revision of keys and access that it is no older than; raises ``KeyNotFound``."""
 
-    def add_key(self, key: NewKey, version: NewVersion, event: Event) -> Key:
-        """Record a key with its first, pending version; raises ``KeyNameTaken``."""
+    def add_key(self, key: NewKey, version: NewVersion, event: Event, *, permit: Permit | None = None) -> Key:
+        """Record a key with its first, pending version; raises ``KeyNameTaken`` or ``AccessMovedError``."""
 
-    def add_version(self, key: Key, version: NewVersion, event: Event) -> Key:
-        """Record the following version as pending; raises ``NextVersionExists``."""
+    def add_version(self, key: Key, version: NewVersion, event: Event, *, permit: Permit | None = None) -> Key:
+        """Record the following version as pending; raises ``NextVersionExists`` or ``AccessMovedError``."""
 
-    def change(self, key: Key, changes: Sequence[VersionChange], events: Sequence[Event]) -> Key:
-        """Make all changes or none; raises ``StateChanged`` where a version is not in its expected state."""
+    def change(
+        self, key: Key, changes: Sequence[VersionChange], events: Sequence[Event], *, permit: Permit | None = None
+    ) -> Key:
+        """Make all changes or none; raises ``StateChanged`` where a version is not in its expected state, or
+        ``AccessMovedError``.
+        """
 
     def add_certificate(self, key: Key, version_number: int, certificate: Certificate, event: Event) -> None:
         """Record a certificate; the newest one counts."""

@@ -17,11 +17,13 @@ from signer.domain.events import Event
 from signer.domain.identity import Scope
 from signer.errors import ApiTokenNameTaken, ApiTokenNotFound, PersonDisabled, PersonNotFound
 from signer.services.access_ports import StoredApiToken
+from signer.services.approval_ports import Permit
 from signer.services.ports import Clock
 from signer.storage.access import move_access_revision
 from signer.storage.access_tables import people
 from signer.storage.database import Database, retried
 from signer.storage.log_transaction import logged
+from signer.storage.permits import permitted
 from signer.storage.tables import api_tokens
 
 # Uses closer together than this are one.
@@ -51,9 +53,11 @@ class SqlApiTokenStore:
         self._clock = clock
 
     @retried
-    def add(self, *, token_id: str, new: NewApiToken, secret_sha256: bytes, event: Event) -> None:
+    def add(
+        self, *, token_id: str, new: NewApiToken, secret_sha256: bytes, event: Event, permit: Permit | None = None
+    ) -> None:
         """Record a token; raises ``ApiTokenNameTaken``, also where the token of that name is revoked,
-        ``PersonNotFound`` and ``PersonDisabled``.
+        ``PersonNotFound``, ``PersonDisabled`` and ``AccessMovedError``.
         """
         row = {
             "id": token_id,
@@ -67,8 +71,11 @@ class SqlApiTokenStore:
         }
         try:
             with logged(self._database, self._clock) as log:
+                event = permitted(log, permit, event)
                 if new.person is not None:
                     _require_active(log.connection, new.person)
+                    # Who can prove to be somebody decides of what may be done with groups.
+                    move_access_revision(log.connection)
                 log.connection.execute(insert(api_tokens).values(row))
                 log.tell(event)
         except IntegrityError as error:

@@ -7,8 +7,10 @@ from sqlalchemy import Connection, select
 from signer.domain.api_tokens import KIND
 from signer.domain.approvals import Circle
 from signer.domain.people import PERSON_PREFIX
+from signer.domain.users import identity_name
 from signer.storage.access_tables import group_members, groups, identity_people, people
 from signer.storage.tables import api_tokens
+from signer.storage.user_tables import users
 
 
 def read_circle(connection: Connection) -> Circle:
@@ -31,6 +33,8 @@ def _holders(connection: Connection) -> dict[str, str]:
             found.pop(identity, None)
         elif token.person is not None:
             found[identity] = token.person
+    for user in connection.execute(select(users.c.email, users.c.person).where(users.c.person.is_not(None))):
+        found[identity_name(user.email)] = user.person
     return found
 
 

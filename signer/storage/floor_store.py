@@ -8,10 +8,12 @@ from signer.domain.access.versions import Order
 from signer.domain.floors import Floor, FloorPlace, FloorSetting, floor_event
 from signer.domain.leaves import event_draft
 from signer.errors import FloorInvalid, KeyNotFound, LogMissing
+from signer.services.approval_ports import Permit
 from signer.services.ports import Clock
 from signer.storage.access_tables import version_floors
 from signer.storage.database import Database, retried
 from signer.storage.log_transaction import logged
+from signer.storage.permits import permitted
 from signer.storage.tables import keys
 
 
@@ -28,8 +30,8 @@ class SqlFloorStore:
             return tuple(sorted(read_floors(connection, key=key).items()))
 
     @retried
-    def set(self, setting: FloorSetting, *, actor: str, reason: str) -> Floor:
-        """Set one, higher or lower; raises ``KeyNotFound`` or ``FloorInvalid``."""
+    def set(self, setting: FloorSetting, *, actor: str, reason: str, permit: Permit | None = None) -> Floor:
+        """Set one, higher or lower; raises ``KeyNotFound``, ``FloorInvalid`` or ``AccessMovedError``."""
         key, device, payload = setting.place
         with logged(self._database, self._clock) as log:
             if log.head.size == 0:
@@ -38,6 +40,7 @@ class SqlFloorStore:
                 raise KeyNotFound(key=key)
             before = read_floors(log.connection, key=key).get(setting.place)
             event = floor_event(setting.place, before, setting.order, setting.version, actor=actor, reason=reason)
+            event = permitted(log, permit, event)
             if "after" not in event_draft(event).members:
                 raise FloorInvalid(problem="its names and the reason are too long for a leaf")
             floor = Floor(order=setting.order, version=setting.version, leaf=log.head.size)

@@ -23,11 +23,13 @@ from signer.errors import (
     PairInUse,
     StateChanged,
 )
+from signer.services.approval_ports import Permit
 from signer.services.ports import Certificate, Clock, NewKey, NewVersion, VersionChange
 from signer.storage.access import access_revision, move_access_revision
 from signer.storage.database import Database, retried
 from signer.storage.event_reader import read_events
 from signer.storage.log_transaction import logged, newest_on_record
+from signer.storage.permits import permitted
 from signer.storage.tables import certificates, keys, versions
 
 
@@ -65,10 +67,11 @@ class SqlKeyStore:
             return access_revision(connection)
 
     @retried
-    def add_key(self, key: NewKey, version: NewVersion, event: Event) -> Key:
-        """Record a key with its first, pending version; raises ``KeyNameTaken``."""
+    def add_key(self, key: NewKey, version: NewVersion, event: Event, *, permit: Permit | None = None) -> Key:
+        """Record a key with its first, pending version; raises ``KeyNameTaken`` or ``AccessMovedError``."""
         try:
             with logged(self._database, self._clock) as log:
+                event = permitted(log, permit, event)
                 connection = log.connection
                 _forget_unborn(connection, key.name)
                 statement = insert(keys).returning(keys.c.id)
@@ -90,11 +93,12 @@ class SqlKeyStore:
             raise KeyNameTaken(key=key.name) from error
 
     @retried
-    def add_version(self, key: Key, version: NewVersion, event: Event) -> Key:
-        """Record the following version as pending; raises ``NextVersionExists``."""
+    def add_version(self, key: Key, version: NewVersion, event: Event, *, permit: Permit | None = None) -> Key:
+        """Record the following version as pending; raises ``NextVersionExists`` or ``AccessMovedError``."""
         number = key.versions[-1].number + 1
         try:
             with logged(self._database, self._clock) as log:
+                event = permitted(log, permit, event)
                 connection = log.connection
                 self._insert_version(connection, key.id, number, version)
                 move_access_revision(connection)
@@ -104,11 +108,16 @@ class SqlKeyStore:
             raise self._version_conflict(key.name) from error
 
     @retried
-    def change(self, key: Key, changes: Sequence[VersionChange], events: Sequence[Event]) -> Key:
-        """Make all changes or none; raises ``StateChanged`` where a version is not in its expected state."""
+    def change(
+        self, key: Key, changes: Sequence[VersionChange], events: Sequence[Event], *, permit: Permit | None = None
+    ) -> Key:
+        """Make all changes or none; raises ``StateChanged`` where a version is not in its expected state, or
+        ``AccessMovedError``.
+        """
         try:
             with logged(self._database, self._clock) as log:
                 connection = log.connection
+                events = [permitted(log, permit, event) for event in events[:1]] + list(events[1:])
                 _lock(connection, changes)
                 for change in changes:
                     _swap_state(connection, key.name, change)

@@ -29,11 +29,13 @@ from signer.errors import (
     PersonNameTaken,
     PersonNotFound,
 )
+from signer.services.approval_ports import Permit
 from signer.services.ports import Clock
 from signer.storage.access import move_access_revision
 from signer.storage.access_tables import group_members, groups, identity_people, people
 from signer.storage.database import Database, retried
 from signer.storage.log_transaction import logged
+from signer.storage.permits import permitted
 from signer.storage.tables import api_tokens
 from signer.storage.user_rows import end_tokens, person_of, users_of
 from signer.storage.user_tables import users
@@ -81,14 +83,15 @@ class SqlPeopleStore:
         return self._set_disabled(name, event, disabled=True)
 
     @retried
-    def enable(self, name: str, event: Event) -> bool:
-        """Let them prove again; False where they do. Raises ``PersonNotFound``."""
-        return self._set_disabled(name, event, disabled=False)
+    def enable(self, name: str, event: Event, *, permit: Permit | None = None) -> bool:
+        """Let them prove again; False where they do. Raises ``PersonNotFound`` or ``AccessMovedError``."""
+        return self._set_disabled(name, event, disabled=False, permit=permit)
 
-    def _set_disabled(self, name: str, event: Event, *, disabled: bool) -> bool:
+    def _set_disabled(self, name: str, event: Event, *, disabled: bool, permit: Permit | None = None) -> bool:
         present = people.c.disabled_at.is_(None) if disabled else people.c.disabled_at.is_not(None)
         timestamp = self._clock() if disabled else None
         with logged(self._database, self._clock) as log:
+            event = permitted(log, permit, event)
             _require_person(log.connection, name)
             changed = log.connection.execute(
                 update(people).where(people.c.name == name, present).values(disabled_at=timestamp)
@@ -102,9 +105,13 @@ class SqlPeopleStore:
         return True
 
     @retried
-    def assign(self, identity: str, person: str, event: Event) -> None:
-        """Give an identity to a person; raises ``PersonNotFound``, ``PersonDisabled`` or ``IdentityAssigned``."""
+    def assign(self, identity: str, person: str, event: Event, *, permit: Permit | None = None) -> None:
+        """Give an identity to a person.
+
+        Raises ``PersonNotFound``, ``PersonDisabled``, ``IdentityAssigned`` or ``AccessMovedError``.
+        """
         with logged(self._database, self._clock) as log:
+            event = permitted(log, permit, event)
             if _require_person(log.connection, person).disabled_at is not None:
                 raise PersonDisabled(person=person)
             holder = _holder(log.connection, identity)
@@ -155,9 +162,13 @@ class SqlPeopleStore:
         return self.group(name)
 
     @retried
-    def add_member(self, group: str, member: str, event: Event) -> bool:
-        """Let a principal be a member; False where it is. Raises ``GroupNotFound`` or ``PersonNotFound``."""
+    def add_member(self, group: str, member: str, event: Event, *, permit: Permit | None = None) -> bool:
+        """Let a principal be a member; False where it is.
+
+        Raises ``GroupNotFound``, ``PersonNotFound`` or ``AccessMovedError``.
+        """
         with logged(self._database, self._clock) as log:
+            event = permitted(log, permit, event)
             _require_group(log.connection, group)
             if member.startswith(PERSON_PREFIX):
                 _require_person(log.connection, member.removeprefix(PERSON_PREFIX))

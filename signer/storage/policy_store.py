@@ -14,11 +14,13 @@ from sqlalchemy import Connection, Row, func, insert, select
 from signer.domain.events import Event
 from signer.errors import PolicyChanged, PolicyMissing, PolicyRevisionNotFound, PolicyTampered
 from signer.services.access_ports import NewPolicy, StoredPolicy
+from signer.services.approval_ports import Permit
 from signer.services.ports import Clock
 from signer.storage.access import move_access_revision
 from signer.storage.access_tables import policy_revisions
 from signer.storage.database import Database, retried
 from signer.storage.log_transaction import logged
+from signer.storage.permits import permitted
 
 _NEWEST = select(policy_revisions).order_by(policy_revisions.c.revision.desc()).limit(1)
 
@@ -83,9 +85,10 @@ class SqlPolicyStore:
         return tuple(_stored(row) for row in rows)
 
     @retried
-    def apply(self, policy: NewPolicy, event: Event) -> StoredPolicy:
-        """Put it in force; raises ``PolicyChanged``."""
+    def apply(self, policy: NewPolicy, event: Event, *, permit: Permit | None = None) -> StoredPolicy:
+        """Put it in force; raises ``PolicyChanged`` or ``AccessMovedError``."""
         with logged(self._database, self._clock) as log:
+            event = permitted(log, permit, event)
             found = newest_revision(log.connection)
             if found != policy.expected:
                 raise PolicyChanged(expected=policy.expected, found=found)

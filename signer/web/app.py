@@ -11,6 +11,7 @@ from signer.application import Application
 from signer.web import (
     native_access,
     native_api_tokens,
+    native_approvals,
     native_certificates,
     native_ci_sessions,
     native_client_certificates,
@@ -28,6 +29,7 @@ MODULES = (
     native_certificates,
     native_access,
     native_api_tokens,
+    native_approvals,
     native_ci_sessions,
     native_client_certificates,
 )

@@ -22,6 +22,7 @@ VERSIONS = f"{KEY}/versions"
 VERSION = f"{VERSIONS}/{{number}}"
 API_TOKENS = "/v1/api-tokens"
 API_TOKEN = f"{API_TOKENS}/{{name}}"
+APPROVALS = "/v1/approvals"
 LOG = "/v1/log"
 POLICY = "/v1/policy"
 PEOPLE = "/v1/people"
@@ -154,6 +155,9 @@ ROUTES: tuple[Route, ...] = (
     _flask("GET", GROUP, "show_group", Action.READ_LOG),
     _flask("POST", f"{GROUP}/add", "add_group_member", Action.ADMINISTER),
     _flask("POST", f"{GROUP}/remove", "remove_group_member", Action.ADMINISTER),
+    _flask("GET", APPROVALS, "list_approvals", Action.APPROVE, Extent.SOME),
+    _flask("GET", f"{APPROVALS}/{{approval}}", "show_approval", Action.APPROVE, Extent.SOME),
+    _flask("POST", f"{APPROVALS}/{{approval}}/votes", "vote", Action.APPROVE, Extent.SOME),
     _flask("GET", API_TOKENS, "list_api_tokens", Action.ADMINISTER),
     _flask("POST", API_TOKENS, "create_api_token", Action.ADMINISTER),
     _flask("GET", API_TOKEN, "show_api_token", Action.ADMINISTER),

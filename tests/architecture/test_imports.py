@@ -314,6 +314,7 @@ class TestComposition:
     POINTS: ClassVar[dict[str, str]] = {
         "signer.bootstrap": "puts the service together",
         "signer.runtime": "opens what the service needs and closes it",
+        "signer.approval_bootstrap": "puts together what approvals need",
         "signer.api_token_bootstrap": "puts together what API tokens need",
         "signer.user_bootstrap": "puts together what users need",
         "signer.ci_bootstrap": "puts together what gives sessions to CI jobs",

@@ -120,6 +120,14 @@ def test_a_token_that_is_revoked_or_suspended_holds_nobody(assembly: Assembly) -
     assert holding() == set()
 
 
+def test_an_api_token_of_a_person_moves_the_revision_and_one_of_nobody_does_not(assembly: Assembly) -> None:
+    before = revision(assembly)
+    add_api_token(assembly.database, "nobodys", "signer")
+    assert revision(assembly) == before
+    add_api_token(assembly.database, "adas", "signer", person="ada")
+    assert revision(assembly) == before + 1
+
+
 def test_a_group_of_identities_has_no_people(assembly: Assembly) -> None:
     assembly.people.add_group("robots", CHANGED)
     assembly.people.add_member("robots", "mtls:corp:ada", CHANGED)

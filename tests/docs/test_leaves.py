@@ -8,7 +8,7 @@ from signer.artifacts import Form, UploadReader
 from signer.domain.access.versions import Order
 from signer.domain.floors import VersionClaim
 from signer.domain.leaves import AccessChange, LeafDraft, LogEvent
-from signer.domain.records import RecordType, record_leaf, seen_of
+from signer.domain.records import Approved, RecordType, record_leaf, seen_of
 from signer.domain.refusals import RefusedCall
 from signer.domain.requests import HeadSeen
 from signer.domain.token_records import token_leaf
@@ -55,7 +55,8 @@ def test_the_members_of_a_signature_are_documented() -> None:
     header = dataclasses.replace(upload.header, artifact_group="beta")
     claim = VersionClaim(order=Order.NUMERIC, version="1", max_step=None, places=(("board", "rootfs"),))
     seen = seen_of(HeadSeen(manifest=upload.manifest, header=header, findings=frozenset()))
-    sent = entry(1, seen=seen, claim=claim)
+    approved = Approved(id="0" * 32, expires_at=moment(9))
+    sent = entry(1, seen=seen, claim=claim, approval=approved)
     leaf = record_leaf(sent, RecordType.SIGNATURE, signature=sent.signature, signature_id=0, at=moment(1))
     assert set(listed("Signatures", "member")) == set(parsed_leaf(leaf.content)) - set(listed("Leaves", "member"))
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from signer.bootstrap import utc_now
+from signer.config import load_settings
+from signer.storage.database import Database
 from tests.integration.running import Installation, command, initialise, running
+from tests.support.approvals import assemble
 
 SETTINGS = {"SERVER_WORKERS": "1", "READINESS_INTERVAL": "1"}
 
@@ -17,6 +22,13 @@ def sign(installation: Installation, number: int) -> int:
     manifest = f"{number:064x}  version\n{number:064x}  header.tar.gz\n".encode()
     with installation.http() as http:
         return http.post("/v1/keys/firmware/signatures", content=manifest).status_code
+
+
+def let_something_wait(installation: Installation) -> None:
+    """For approvals, of which it has one."""
+    with closing(Database(load_settings(installation.config, {}).database)) as database:
+        assembly = assemble(database, utc_now)
+        assembly.vote(assembly.ask(), "ada")
 
 
 def here(installation: Installation, *arguments: str | Path) -> tuple[int, str]:
@@ -32,6 +44,7 @@ def installation(tmp_path: Path) -> Installation:
     with running(made, **SETTINGS):
         assert made.run("keys", "create", "firmware", "--algorithm", "ecdsa-p256").returncode == 0
         assert [sign(made, number) for number in range(3)] == [200] * 3
+        let_something_wait(made)
         code, said = here(made, "backup", tmp_path / "backup")
         assert code == 0, said
         assert "keep as well" in said
@@ -61,6 +74,8 @@ def test_an_older_backup_is_refused_and_then_gone_on_from_knowingly(installation
         assert done.returncode == 0, done.stderr
     code, said = here(installation, "log", "verify")
     assert code == 0, said
+    # What was approved may have been used up, or rejected, after the backup.
+    assert json.loads(here(installation, "approvals", "list", "--json")[1]) == {"approvals": []}
     (found,) = json.loads(here(installation, "log", "search", "--type", "log-continued", "--json")[1])
     leaf = found["leaf"]
     assert (leaf["reason"], leaf["restored_size"]) == ("the disk is lost", found["index"])

@@ -13,11 +13,12 @@ from signer.domain.people import Membership
 from signer.errors import CredentialsRejected, DatabaseUnavailable
 from signer.services.access_ports import ApiTokenStore, StoredApiToken
 from signer.services.api_tokens import ApiTokenService
+from tests.support.guards import NOBODY_ASKED
 
 
 def api_token_service(store: ApiTokenStore) -> ApiTokenService:
     """What makes and revokes them, by the real clock."""
-    return ApiTokenService(store=store, make=made_api_token, clock=lambda: datetime.now(UTC))
+    return ApiTokenService(store=store, make=made_api_token, clock=lambda: datetime.now(UTC), guard=NOBODY_ASKED)
 
 
 def issue_api_token(store: ApiTokenStore, *, name: str, role: str | None, actor: str = "test") -> str:
@@ -37,7 +38,9 @@ class MemoryApiTokens:
     broken: bool = False
     at_find: Callable[[], object] = lambda: None
 
-    def add(self, *, token_id: str, new: NewApiToken, secret_sha256: bytes, event: Event) -> None:
+    def add(
+        self, *, token_id: str, new: NewApiToken, secret_sha256: bytes, event: Event, permit: object = None
+    ) -> None:
         token = ApiToken(
             id=token_id,
             name=new.name,

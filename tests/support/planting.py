@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 
 from sqlalchemy import Connection, delete, insert, update
 
 from signer.storage.access_tables import group_members, groups, identity_people, people, policy_revisions
+from signer.storage.approval_tables import proposals, votes
 from tests.support.clock import START
 
 
@@ -42,3 +44,28 @@ def plant_a_member(connection: Connection) -> None:
 def plant_an_identity(connection: Connection) -> None:
     plant_a_person(connection)
     connection.execute(insert(identity_people).values(identity="api-token:pipeline", person="eve"))
+
+
+def plant_an_approval(connection: Connection) -> None:
+    """Of a signature, by two people."""
+    row = {
+        "id": "0" * 32,
+        "lookup": "0" * 64,
+        "kind": "signature",
+        "name": "firmware",
+        "key": "firmware",
+        "key_version": 1,
+        "sha256": "0" * 64,
+        "rule": "release",
+        "rule_sha256": "0" * 64,
+        "demands": [{"group": "qa", "count": 1}],
+        "requester": "api-token:pipeline",
+        "created_at": START,
+        "expires_at": START + timedelta(days=999),
+        "document": "{}",
+        "document_sha256": "0" * 64,
+    }
+    connection.execute(insert(proposals).values(row))
+    for person in ("eve", "mallory"):
+        vote = {"proposal": "0" * 32, "person": person, "identity": f"mtls:corp:{person}", "reason": "", "at": START}
+        connection.execute(insert(votes).values(**vote, ballot="approve"))

@@ -48,7 +48,12 @@ def rules_document(rules: tuple[Rule, ...], timezone: str) -> dict[str, Any]:
 
 def digest(document: dict[str, Any]) -> str:
     """SHA-256, lowercase hex, over a document."""
-    return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(canonical_text(document).encode()).hexdigest()
+
+
+def canonical_text(document: dict[str, Any]) -> str:
+    """A document as JSON in its one form."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
 
 def policy_of(rules: tuple[Rule, ...], *, revision: int, timezone: str = DEFAULT_TIMEZONE) -> Policy:

@@ -42,6 +42,7 @@ CIRCLE = Circle(
         "api-token:dan": "dan",
         "api-token:eve": "eve",
         "ci:forge/1": "bob",
+        "user:bob@example.org": "bob",
     },
     groups={QA: frozenset({"ada", "bob", "eve"}), SECURITY: frozenset({"ada", "cy"})},
 )
@@ -104,6 +105,9 @@ ROWS: dict[str, Row] = {
     "a credential that is another's now has said nothing": Row(votes=(BOB,), state=State.PENDING, circle=GIVEN_AWAY),
     "a pipeline that is somebody's does not count": Row(
         votes=(vote("bob", identity="ci:forge/1"),), state=State.PENDING
+    ),
+    "a user who is somebody does not count": Row(
+        votes=(vote("bob", identity="user:bob@example.org"),), state=State.PENDING
     ),
     "who asks does not count": Row(
         votes=(BOB,), state=State.PENDING, requester=Requester(identity="api-token:bob", person="bob")

@@ -14,7 +14,7 @@ from signer.domain.access.limits import LimitDemand, LimitReached, Period
 from signer.domain.access.versions import Order
 from signer.domain.floors import Floor, FloorUnmet, VersionClaim
 from signer.domain.recorder_figures import RecorderFigures
-from signer.domain.records import Recorded, Refusal, Refused, Stale
+from signer.domain.records import Approved, Recorded, Refusal, Refused, Stale
 from signer.domain.refusals import RefusedCall
 from signer.domain.requests import Checked
 from signer.errors import (
@@ -89,6 +89,12 @@ class TestThereAndBack:
     @pytest.mark.parametrize("claim", [CLAIM, dataclasses.replace(CLAIM, max_step=None)], ids=repr)
     def test_a_version(self, claim: VersionClaim) -> None:
         sent = dataclasses.replace(SENT, claim=claim)
+        (body,) = bodies(frame({"record": [packed_entry(sent, 12.5)]}))
+        assert parsed_message(body) == [Posted(sent, 12.5)]
+
+    def test_an_approval(self) -> None:
+        approval = Approved(id="a" * 32, expires_at=datetime(2030, 1, 2, 3, 4, 5, 6, tzinfo=UTC))
+        sent = dataclasses.replace(SENT, approval=approval)
         (body,) = bodies(frame({"record": [packed_entry(sent, 12.5)]}))
         assert parsed_message(body) == [Posted(sent, 12.5)]
 
@@ -253,7 +259,19 @@ class TestWhatIsNotUnderstood:
         "a signature that is no text": json.dumps({"record": [changed(13, 5)]}).encode(),
         "a signature that is not ASCII": json.dumps({"record": [changed(13, "ü")]}).encode(),
         "what was seen as text": json.dumps({"record": [changed(12, "seen")]}).encode(),
-        "a deadline that is no number": json.dumps({"record": [changed(16, None)]}).encode(),
+        "a deadline that is no number": json.dumps({"record": [changed(17, None)]}).encode(),
+        **{
+            f"an approval {sentence}": json.dumps({"record": [changed(16, approval)]}).encode()
+            for sentence, approval in {
+                "as text": "approved",
+                "as true": True,
+                "without an end": ["a"],
+                "that never ends": ["a", "never"],
+                "that ends somewhere": ["a", "2030-01-01T00:00:00"],
+                "that ends at a number": ["a", 5],
+                "without an id": [None, "2030-01-01T00:00:00+00:00"],
+            }.items()
+        },
         **{
             f"limits {sentence}": json.dumps({"record": [changed(15, limits)]}).encode()
             for sentence, limits in {

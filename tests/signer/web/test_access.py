@@ -51,7 +51,7 @@ RULES = "version = 1\n" + "".join(
     ]
 )  # fmt: skip
 RELEASE = ArtifactBuilder(name="release-1")
-PATHS = {"number": "1", "tile": "0/000", "name": "somebody", "revision": "1"}
+PATHS = {"number": "1", "tile": "0/000", "name": "somebody", "revision": "1", "approval": "0" * 32}
 
 
 class SpiedStore:
