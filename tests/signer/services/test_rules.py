@@ -8,16 +8,18 @@ from typing import cast
 import pytest
 
 from signer.domain.identity import Identity
+from signer.domain.keys import VersionState
 from signer.domain.policy_events import applied_event
 from signer.domain.refusals import RefusedCall
 from signer.domain.requests import Signature, SigningRequest
-from signer.errors import AccessDenied, KeyNotFound, SignerError, VersionStepTooLarge, VersionTooOld
+from signer.errors import AccessDenied, KeyNotFound, NoActiveVersion, SignerError, VersionStepTooLarge, VersionTooOld
 from signer.services.access_ports import NewPolicy
 from signer.services.artifact_signing import SigningCall
 from signer.storage.policy_store import SqlPolicyStore, text_digest
 from tests.signer.domain.access.cases import head_seen, manifest_seen, rule
 from tests.support.house import ADMIN, KEY, MANIFEST, House
 from tests.support.in_process import DirectRecorder
+from tests.support.records import event, swap
 
 BUILD = Identity(name="ci:github/1")
 HEAD = 'checked = "head", '
@@ -99,6 +101,17 @@ def test_what_is_on_record_is_not_given_to_who_may_not_have_it(shop: House) -> N
     assert isinstance(signed(shop, request), Signature)
     apply(shop, rule(HEAD + 'artifact_name = ["hotfix-*"]', keys=FW))
     assert isinstance(signed(shop, request), AccessDenied)
+
+
+def test_a_denial_by_rules_that_have_passed_is_not_told_of_what_a_key_refuses(shop: House) -> None:
+    """The worker remembers the rules of before; by those that are in force the key alone is what is wrong."""
+    assert isinstance(signed(shop, release("hotfix-1")), AccessDenied)
+    before = list(told(shop))
+    apply(shop, rule(HEAD + 'artifact_name = ["hotfix-*"]', keys=FW))
+    key = shop.store.key(KEY)
+    shop.store.change(key, [swap(key.versions[0], VersionState.DISABLED)], [event(key=KEY)])
+    assert isinstance(signed(shop, release("hotfix-2")), NoActiveVersion)
+    assert told(shop) == before
 
 
 class TestStrangers:
