@@ -111,7 +111,7 @@ class SqlLogins:
                 _note_origin(log.connection, user.id, completion.origin, now)
             if completion.renewed_hash is not None:
                 _renew(log, user, completion.renewed_hash)
-            _end_oldest(log, user, now)
+            _end_oldest(log, user, now, spared=completion.jti)
         return True
 
 
@@ -146,19 +146,23 @@ def _renew(log: LogTransaction, user: User, password_hash: str) -> None:
     log.tell(user_event(EventType.USER_PASSWORD_CHANGED, user, actor=user.identity_name, because="cost"))
 
 
-def _end_oldest(log: LogTransaction, user: User, now: datetime) -> None:
-    """End the sessions beyond the newest ``MAX_SESSIONS``, each in the log."""
+def _end_oldest(log: LogTransaction, user: User, now: datetime, *, spared: str) -> None:
+    """End the sessions beyond the newest ``MAX_SESSIONS``, each in the log; ``spared`` is one of those that stay.
+
+    Tokens are issued at whole seconds: which of several is the newest is not told by that.
+    """
     sessions = (
         select(issued_tokens.c.jti)
         .where(
             issued_tokens.c.kind == TokenKind.USER.value,
             issued_tokens.c.subject == user.id,
             issued_tokens.c.name.is_(None),
+            issued_tokens.c.jti != spared,
             issued_tokens.c.revoked_at.is_(None),
             issued_tokens.c.expires_at > now,
         )
         .order_by(issued_tokens.c.issued_at.desc(), issued_tokens.c.jti)
-        .offset(MAX_SESSIONS)
+        .offset(MAX_SESSIONS - 1)
     )
     for jti in log.connection.execute(sessions).scalars().all():
         _end(log, user, jti, now, because="newer-sessions")

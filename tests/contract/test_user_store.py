@@ -262,6 +262,20 @@ def test_the_oldest_sessions_end_beyond_what_one_may_have(
     assert holding(database, user) == {personal, *sessions[2:]}
 
 
+def test_a_login_never_ends_its_own_session_however_many_there_are_of_its_second(
+    store: SqlUserStore, database: Database, clock: ManualClock
+) -> None:
+    user = add_user(store)
+    for _ in range(MAX_SESSIONS):
+        add_token(database, clock, user)
+    for _ in range(5):
+        own = add_token(database, clock, user)
+        _complete(store, own)
+        held = holding(database, user)
+        assert own in held
+        assert len(held) == MAX_SESSIONS
+
+
 CHANGED: dict[str, Callable[[SqlUserStore, User], object]] = {
     "disabled": lambda store, user: store.disable(user.id, event()),
     "deleted": lambda store, user: store.delete(user.id, event()),
