@@ -27,6 +27,7 @@ from signer.services.quarantine import Quarantine
 from signer.services.queries import QueryService
 from signer.services.readiness import ReadinessService
 from signer.services.token_ports import TokenIssuer, TokenVerifier
+from signer.services.user_services import UserServices
 from signer.spool import Spool
 from verifier import Limits
 
@@ -64,6 +65,7 @@ class Application:
     token_verifier: TokenVerifier
     gateway_door: GatewayDoor
     api_tokens: ApiTokenService
+    users: UserServices
     lifecycle: LifecycleService
     certificates: CertificateService
     queries: QueryService

@@ -12,15 +12,11 @@ from signer.administration import administration
 from signer.api_token_bootstrap import ApiTokenParts, api_token_parts
 from signer.application import Application
 from signer.approval_bootstrap import ApprovalParts, approval_parts, approval_services
-from signer.auth import client_certificates
-from signer.auth.api_tokens import PREFIX
 from signer.auth.attempts import Attempts, GuardedAuthenticator
-from signer.auth.ci import sessions
 from signer.auth.client_certificates import ClientCertificateAuthenticator
-from signer.auth.methods import Methods
+from signer.caller_bootstrap import CREDENTIAL_CACHE_SECONDS, all_methods, client_certificates
 from signer.ci_bootstrap import ci_authenticator, ci_exchange
 from signer.config import Settings
-from signer.domain.api_tokens import KIND
 from signer.domain.client_certificates import ClientCa
 from signer.gateway_bootstrap import GatewayParts, gateway_door, gateway_parts
 from signer.processes import is_alive, this_worker
@@ -62,7 +58,7 @@ from signer.services.reconciliation import ReconciliationService, Steps
 from signer.services.signature_approvals import SignatureApprovals
 from signer.services.signing import AsyncMessageSigner, MessageSigner
 from signer.services.stages import Stages
-from signer.services.token_ports import TokenVerifier
+from signer.services.token_ports import TokenIssuer, TokenVerifier
 from signer.spool import Spool
 from signer.storage.checkpoint_file import CheckpointFile
 from signer.storage.checkpoint_source import NewestNote
@@ -70,15 +66,11 @@ from signer.storage.database import Database
 from signer.storage.key_store import SqlKeyStore
 from signer.storage.log_reader import SqlLogReader
 from signer.storage.on_record import signatures_on_record
-from signer.storage.people_store import SqlPeopleStore
 from signer.storage.policy_store import SqlPolicyStore
-from signer.storage.revoked_certificate_store import SqlRevokedCertificates
 from signer.storage.worker_store import SqlWorkerStore
 from signer.token_bootstrap import token_issuer, token_verifier
+from signer.user_bootstrap import UserParts, user_parts, user_services
 from signer.witness.report import CosignedNotes, WitnessFile
-
-# A revoked API token is refused after at most this long.
-CREDENTIAL_CACHE_SECONDS = 5.0
 
 
 def utc_now() -> datetime:
@@ -111,6 +103,7 @@ class Parts:
     administration: Administration
     token_verifier: TokenVerifier
     gateway: GatewayParts
+    users: UserParts
     stages: Stages = field(default_factory=Stages)
     probes: Mapping[str, Callable[[], None]] = field(default_factory=dict)
 
@@ -138,11 +131,14 @@ def sql_parts(
     stages = stages or Stages()
     approvals = approval_parts(database, clock)
     tokens_of_the_api = api_token_parts(database, clock, guard=approvals.guard, cache_seconds=CREDENTIAL_CACHE_SECONDS)
-    certificates = _client_certificates(settings, client_cas, database, clock)
-    methods = _methods(settings, database, clock, tokens_of_the_api, certificates)
+    certificates = client_certificates(settings, client_cas, database, clock)
+    on_record = signatures_on_record(database)
+    verifier = token_verifier(settings, database=database, on_record=on_record, clock=clock, monotonic=time.monotonic)
+    users = user_parts(settings.users, database=database, clock=clock, verifier=verifier)
+    ci = ci_authenticator(settings, database=database, clock=clock, cache_seconds=CREDENTIAL_CACHE_SECONDS)
+    methods = all_methods(tokens_of_the_api.authenticator, ci, certificates, users.authenticator)
     attempts = Attempts(per_address=settings.limits.failed_attempts, monotonic=time.monotonic)
     log_reader = SqlLogReader(database=database)
-    on_record = signatures_on_record(database)
     return Parts(
         store=SqlKeyStore(database=database, clock=clock),
         policies=SqlPolicyStore(database=database, clock=clock),
@@ -164,39 +160,9 @@ def sql_parts(
         log_reader=log_reader,
         checkpoints=_checkpoints(settings, log_reader),
         administration=administration(database, clock, client_cas=[table.name for table in settings.client_ca]),
-        token_verifier=token_verifier(
-            settings, database=database, on_record=on_record, clock=clock, monotonic=time.monotonic
-        ),
+        token_verifier=verifier,
         gateway=gateway_parts(database, monotonic=time.monotonic),
-    )
-
-
-def _client_certificates(
-    settings: Settings, cas: tuple[ClientCa, ...], database: Database, clock: Clock
-) -> ClientCertificateAuthenticator:
-    return ClientCertificateAuthenticator(
-        cas=cas,
-        header=settings.server.certificate_header,
-        revoked=SqlRevokedCertificates(database=database, clock=clock),
-        directory=SqlPeopleStore(database=database, clock=clock),
-        clock=clock,
-        monotonic=time.monotonic,
-        cache_seconds=CREDENTIAL_CACHE_SECONDS,
-    )
-
-
-def _methods(
-    settings: Settings,
-    database: Database,
-    clock: Clock,
-    tokens: ApiTokenParts,
-    certificates: ClientCertificateAuthenticator,
-) -> Methods:
-    ci = ci_authenticator(settings, database=database, clock=clock, cache_seconds=CREDENTIAL_CACHE_SECONDS)
-    return Methods(
-        bearer={PREFIX: tokens.authenticator, f"{sessions.PREFIX}_": ci},
-        certificates=certificates,
-        kinds={KIND: tokens.authenticator, sessions.KIND: ci, client_certificates.KIND: certificates},
+        users=users,
     )
 
 
@@ -246,6 +212,7 @@ def build_application(settings: Settings, parts: Parts) -> Application:
     approvals = approval_services(
         parts.approvals.store, policies=policies, clock=parts.clock, reader=parts.log_reader, limits=limits.verifier
     )
+    issuer = _token_issuer(settings, parts, records, steady, quarantine, readiness)
     return Application(
         authenticator=parts.authenticator,
         attempts=parts.attempts,
@@ -253,18 +220,10 @@ def build_application(settings: Settings, parts: Parts) -> Application:
         access=access,
         admission=Admission(records=records, clock=parts.clock),
         artifact_signing=_artifact_signing(settings, parts, records, steady, quarantine, readiness),
-        token_issuer=token_issuer(
-            settings,
-            records=records,
-            tokens=parts.token_signer,
-            recorder=parts.recorder,
-            quarantine=quarantine,
-            clock=steady,
-            observe=readiness.observe,
-            stages=parts.stages,
-        ),
+        token_issuer=issuer,
         token_verifier=parts.token_verifier,
         gateway_door=gateway_door(settings, parts.gateway, verifier=parts.token_verifier),
+        users=user_services(settings, parts.users, issuer=issuer, access=access, policies=policies),
         api_tokens=parts.api_tokens.service,
         lifecycle=_lifecycle(settings, parts, signer, clock, certificates, access),
         certificates=certificates,
@@ -351,6 +310,26 @@ def _artifact_signing(
         clock=clock,
         clock_tolerance=_clock_tolerance(settings),
         timeout=settings.signing.timeout,
+        observe=readiness.observe,
+        stages=parts.stages,
+    )
+
+
+def _token_issuer(
+    settings: Settings,
+    parts: Parts,
+    records: KnownRecords,
+    clock: SteadyClock,
+    quarantine: Quarantine,
+    readiness: ReadinessService,
+) -> TokenIssuer:
+    return token_issuer(
+        settings,
+        records=records,
+        tokens=parts.token_signer,
+        recorder=parts.recorder,
+        quarantine=quarantine,
+        clock=clock,
         observe=readiness.observe,
         stages=parts.stages,
     )

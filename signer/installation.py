@@ -46,6 +46,7 @@ from signer.storage.first_policy import first_policy
 ACTOR = "artifact-signer init"
 CONFIG_NAME = "artifact-signer.toml"
 LOG_KEY_NAME = "log.vkey"
+SEAL_KEY_NAME, SEAL_KEY_BYTES = "users.seal", 32
 TOKEN_LABEL = "artifact-signer"  # noqa: S105  (a PKCS#11 token's label, no secret)
 SOFTHSM_MODULES = (
     Path("/usr/lib/softhsm/libsofthsm2.so"),
@@ -76,6 +77,9 @@ url = "sqlite:///artifact-signer.sqlite"
 
 [spool]
 directory = "spool"
+
+[users]
+seal_key_file = "{seal_key}"
 
 [[tokens]]
 name = "softhsm"
@@ -117,10 +121,12 @@ def create_installation(directory: Path, *, bind: str, hosts: Sequence[str] = ()
         # A port that is free tomorrow is not known today.
         url="" if bind.endswith(":0") else f'url = "{url}"\n',
         gateway=_gateway(directory),
+        seal_key=SEAL_KEY_NAME,
         label=TOKEN_LABEL,
         module=module,
         softhsm_conf=softhsm_conf,
     )
+    write_secret(directory / SEAL_KEY_NAME, os.urandom(SEAL_KEY_BYTES))
     draft = directory / f"{CONFIG_NAME}.new"
     write_file(draft, text)
     _make_database(directory, draft)

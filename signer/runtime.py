@@ -39,7 +39,8 @@ class Runtime:
             stages=self.stages,
             client_cas=client_cas,
         )
-        self._client_certificates, self._last_uses = parts.client_certificates, parts.api_tokens.last_uses
+        self._client_certificates, self._users = parts.client_certificates, parts.users
+        self._last_uses = (parts.api_tokens.last_uses, parts.users.last_uses)
         self._on_record, self._recorder = parts.on_record, parts.recorder
         self._token_watch = parts.gateway.watch
         # Nothing is signed without it; only a running service has one.
@@ -53,7 +54,8 @@ class Runtime:
         self._pool.start()
         self.application.readiness.start()
         self.application.ci.start()
-        self._last_uses.start()
+        for uses in self._last_uses:
+            uses.start()
 
     def trust(self, client_cas: tuple[ClientCa, ...]) -> None:
         """Believe the certificates of these client CAs from now on, also on open connections, and no others."""
@@ -81,7 +83,9 @@ class Runtime:
     def close(self) -> None:
         """Stop the proof, the token processes and the database connections."""
         self.application.readiness.close()
-        self._last_uses.close()
+        self._users.passwords.close()
+        for uses in self._last_uses:
+            uses.close()
         self._pool.close()
         self._on_record.close()
         self._database.close()

@@ -88,7 +88,7 @@ def list_tokens(config: Path | None, *, as_json: bool) -> None:
 @either_option
 def revoke(name: str, *, config: Path | None) -> None:
     """Let the API token NAME prove nothing any more, for ever."""
-    from signer.bootstrap import CREDENTIAL_CACHE_SECONDS
+    from signer.caller_bootstrap import CREDENTIAL_CACHE_SECONDS
 
     with opened(config, "revoke") as tokens:
         revoked = tokens.revoke(name)

@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "database": Entry(target="signer.cli.local:database", summary="look after the database"),
         "api-tokens": Entry(target="signer.cli.api_tokens:api_tokens", summary="create, list and revoke API tokens"),
         "people": Entry(target="signer.cli.people:people", summary="keep people, whose credentials end together"),
+        "users": Entry(target="signer.cli.users:users", summary="keep users, who log in with a password"),
         "identities": Entry(target="signer.cli.people:identities", summary="say which identities are whose"),
         "ci-sessions": Entry(
             target="signer.cli.ci_sessions:ci_sessions", summary="list and revoke sessions of CI jobs"

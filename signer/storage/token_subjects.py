@@ -15,6 +15,7 @@ from signer.domain.token_claims import TokenKind
 from signer.domain.token_recording import Holder
 from signer.domain.token_records import TokenEntry
 from signer.storage.record_statements import Statements
+from signer.storage.user_rows import holds_user
 
 Holders = Callable[[Connection, Statements, Collection[TokenEntry]], set[Holder]]
 
@@ -24,9 +25,9 @@ def accepted_auth_sets(_connection: Connection, _sql: Statements, _entries: Coll
     return set()
 
 
-def enabled_users(_connection: Connection, _sql: Statements, _entries: Collection[TokenEntry]) -> set[Holder]:
+def enabled_users(connection: Connection, _sql: Statements, entries: Collection[TokenEntry]) -> set[Holder]:
     """Those of the entries' users who may log in."""
-    return set()
+    return {(TokenKind.USER.value, entry.subject, "") for entry in entries if holds_user(connection, entry.subject)}
 
 
 HOLDERS: Mapping[TokenKind, Holders] = MappingProxyType(

@@ -9,6 +9,7 @@ from werkzeug.routing import BaseConverter
 from signer import errors
 from signer.application import Application
 from signer.web import (
+    mender_users,
     native_access,
     native_api_tokens,
     native_approvals,
@@ -16,6 +17,7 @@ from signer.web import (
     native_ci_sessions,
     native_client_certificates,
     native_keys,
+    native_users,
 )
 from signer.web.context import EXTENSION
 from signer.web.environ import PROBLEM, REQUEST_ID
@@ -32,6 +34,8 @@ MODULES = (
     native_approvals,
     native_ci_sessions,
     native_client_certificates,
+    native_users,
+    mender_users,
 )
 
 

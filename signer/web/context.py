@@ -33,6 +33,11 @@ def _credentials() -> Credentials:
     return Credentials(peer=peer, authorization=request.headers.get("Authorization"))
 
 
+def client_address() -> str | None:
+    """Where the request comes from, as far as that is believed."""
+    return request.remote_addr or None
+
+
 def authorised(action: Action, key: str | None = None) -> Identity:
     """The caller, proved and allowed to do this, with this key."""
     identity = authenticated()

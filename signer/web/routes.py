@@ -30,6 +30,9 @@ PERSON = f"{PEOPLE}/{{name}}"
 CLIENT_CERTIFICATES = "/v1/client-certificates"
 GROUPS = "/v1/groups"
 GROUP = f"{GROUPS}/{{name}}"
+USERS = "/v1/users"
+USER = f"{USERS}/{{email}}"
+USERADM = "/api/management/v1/useradm"
 # What gateways ask and nobody else: it has no credentials of its own.
 INTERNAL = "/api/internal/"
 AUTOMATIC = frozenset({"HEAD", "OPTIONS"})
@@ -48,6 +51,7 @@ class Route:
         extent: with how many keys, for an action that is done with one: the one of the path, or where it names none,
             some or all.
         for_all_proved: whoever has proved who they are may, whatever else they may do.
+        own: what users have for themselves; other callers have nothing there.
         for_listed_addresses: whoever has an address that the settings list needs no credentials.
     """
 
@@ -58,12 +62,13 @@ class Route:
     extent: Extent = Extent.ONE
     in_front: bool = False
     for_all_proved: bool = False
+    own: bool = False
     for_listed_addresses: bool = False
 
     @property
     def asks_who(self) -> bool:
         """Whether its caller needs credentials."""
-        return self.action is not None or self.for_all_proved
+        return self.action is not None or self.for_all_proved or self.own
 
     @property
     def flask_rule(self) -> str:
@@ -92,6 +97,10 @@ def _front(method: str, path: str, name: str, action: Action | None) -> Route:
 
 def _flask(method: str, path: str, name: str, action: Action | None, extent: Extent = Extent.ONE) -> Route:
     return Route(method=method, path=path, name=name, action=action, extent=extent)
+
+
+def _own(method: str, path: str, name: str, *, in_front: bool = False) -> Route:
+    return Route(method=method, path=path, name=name, action=None, in_front=in_front, own=True)
 
 
 def _hashes(path: str, name: str) -> Route:
@@ -163,6 +172,28 @@ ROUTES: tuple[Route, ...] = (
     _flask("GET", API_TOKEN, "show_api_token", Action.ADMINISTER),
     _flask("POST", f"{API_TOKEN}/revoke", "revoke_api_token", Action.ADMINISTER),
     _flask("POST", f"{API_TOKEN}/reinstate", "reinstate_api_token", Action.ADMINISTER),
+    _flask("GET", USERS, "list_users", Action.MANAGE_USERS),
+    _flask("POST", USERS, "create_user", Action.MANAGE_USERS),
+    _flask("GET", USER, "show_user", Action.MANAGE_USERS),
+    _flask("POST", f"{USER}/disable", "disable_user", Action.MANAGE_USERS),
+    _flask("POST", f"{USER}/enable", "enable_user", Action.MANAGE_USERS),
+    _flask("POST", f"{USER}/roles", "set_user_roles", Action.MANAGE_USERS),
+    _flask("POST", f"{USER}/password", "set_user_password", Action.MANAGE_USERS),
+    _flask("POST", f"{USER}/totp-reset", "reset_user_second_factor", Action.MANAGE_USERS),
+    _flask("POST", f"{USER}/delete", "delete_user", Action.MANAGE_USERS),
+    _front("POST", f"{USERADM}/auth/login", "login", None),
+    _flask("POST", f"{USERADM}/auth/logout", "logout", None),
+    _flask("GET", f"{USERADM}/users", "list_mender_users", Action.MANAGE_USERS),
+    _flask("POST", f"{USERADM}/users", "create_mender_user", Action.MANAGE_USERS),
+    _own("GET", f"{USERADM}/users/{{user}}", "show_mender_user"),
+    _own("PUT", f"{USERADM}/users/{{user}}", "change_mender_user"),
+    _flask("DELETE", f"{USERADM}/users/{{user}}", "delete_mender_user", Action.MANAGE_USERS),
+    _own("GET", f"{USERADM}/settings/tokens", "list_personal_tokens"),
+    _own("POST", f"{USERADM}/settings/tokens", "create_personal_token", in_front=True),
+    _own("DELETE", f"{USERADM}/settings/tokens/{{jti}}", "delete_personal_token"),
+    _own("POST", f"{USERADM}/settings/2fa", "enrol_second_factor"),
+    _own("POST", f"{USERADM}/settings/2fa/confirm", "confirm_second_factor"),
+    _own("POST", f"{USERADM}/settings/2fa/disable", "disable_second_factor"),
     _flask("GET", "/v1/ci-sessions", "list_ci_sessions", Action.READ_LOG),
     _flask("POST", "/v1/ci-sessions/revoke", "revoke_ci_sessions", Action.ADMINISTER),
     _hashes(f"{LOG}/checkpoint", "log_checkpoint"),

@@ -316,6 +316,7 @@ class TestComposition:
         "signer.runtime": "opens what the service needs and closes it",
         "signer.approval_bootstrap": "puts together what approvals need",
         "signer.api_token_bootstrap": "puts together what API tokens need",
+        "signer.caller_bootstrap": "puts together how callers prove who they are",
         "signer.user_bootstrap": "puts together what users need",
         "signer.ci_bootstrap": "puts together what gives sessions to CI jobs",
         "signer.token_bootstrap": "puts together what tokens of users and devices need",

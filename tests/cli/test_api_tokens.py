@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from signer.bootstrap import CREDENTIAL_CACHE_SECONDS, utc_now
+from signer.bootstrap import utc_now
+from signer.caller_bootstrap import CREDENTIAL_CACHE_SECONDS
 from signer.cli.api_tokens import COLUMNS, HEADINGS
 from signer.cli.main import run
 from signer.domain.events import EventType

@@ -13,7 +13,7 @@ from sqlalchemy import QueuePool
 from hsm import RestartPolicy
 from hsm.parent import status
 from hsm.worker import absences
-from signer.bootstrap import CREDENTIAL_CACHE_SECONDS
+from signer.caller_bootstrap import CREDENTIAL_CACHE_SECONDS
 from signer.config import DatabaseSettings
 from signer.domain import chains
 from signer.installation import CERTIFICATE_LIFETIME

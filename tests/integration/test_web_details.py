@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from signer.bootstrap import CREDENTIAL_CACHE_SECONDS
+from signer.caller_bootstrap import CREDENTIAL_CACHE_SECONDS
 from signer.domain.identity import Role
 from tests.artifacts import ArtifactBuilder
 from tests.integration.running import POLL_SECONDS, START_SECONDS, Installation, initialise, running, start, stop

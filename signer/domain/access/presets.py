@@ -63,6 +63,15 @@ actions = [
 ]
 keys = ["*"]
 
+# People who log in (`artifact-signer users create EMAIL --password-file FILE`) look after devices unless they get other
+# roles, and see the public keys that devices trust.
+[[rules]]
+name = "users"
+effect = "allow"
+principals = ["role:device-manager"]
+actions = ["manage-devices", "read"]
+keys = ["*"]
+
 # To be tried with `artifact-signer api-tokens create build --role build`: a pipeline signs releases for one board with
 # one key, after the service has seen what they are, without state scripts, and never an older one than before.
 [[rules]]

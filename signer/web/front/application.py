@@ -30,6 +30,7 @@ from signer.web.front.operations import Operations
 from signer.web.front.peers import Network, Peers
 from signer.web.front.rooms import Rooms
 from signer.web.front.signing import SigningHandlers
+from signer.web.front.users import UserHandlers
 from signer.web.problems import MEDIA_TYPE
 from signer.web.refusals import refused
 from signer.web.routes import RouteTable
@@ -67,6 +68,7 @@ class Front:
         log = LogHandlers(application, rooms=rooms)
         ci = CiHandlers(application, rooms=rooms)
         gateway = GatewayHandlers(application, metrics=metrics)
+        users = UserHandlers(application)
         self._handlers: Mapping[str, Handler] = {
             "sign": signing.sign,
             "sign_artifact": signing.sign_artifact,
@@ -76,6 +78,8 @@ class Front:
             "exchange_ci_token": ci.exchange,
             "verify_device_token": gateway.verify_device_token,
             "verify_user_token": gateway.verify_user_token,
+            "login": users.login,
+            "create_personal_token": users.create_personal_token,
             "log_checkpoint": log.checkpoint,
             "log_keys": log.keys,
             "log_tile": log.tile,
