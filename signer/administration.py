@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from signer.approval_bootstrap import approval_parts
+from signer.config import Settings
+from signer.device_bootstrap import device_administration, device_records
+from signer.device_settings import DeviceSettings
 from signer.services.administration import Administration
 from signer.services.ci_sessions import CiSessionAdministration
 from signer.services.client_certificates import ClientCertificateAdministration
@@ -22,8 +25,17 @@ from signer.storage.policy_store import SqlPolicyStore
 from signer.storage.revoked_certificate_store import SqlRevokedCertificates
 
 
-def administration(database: Database, clock: Clock, *, client_cas: Collection[str] = ()) -> Administration:
+def configured_administration(settings: Settings, database: Database, clock: Clock) -> Administration:
+    """Over this database, as the settings say."""
+    client_cas = [table.name for table in settings.client_ca]
+    return administration(database, clock, client_cas=client_cas, devices=settings.devices)
+
+
+def administration(
+    database: Database, clock: Clock, *, client_cas: Collection[str] = (), devices: DeviceSettings | None = None
+) -> Administration:
     """Over this database. ``client_cas``: the names of those in the settings."""
+    device_settings = devices or DeviceSettings()  # type: ignore[call-arg]
     people, approvals = SqlPeopleStore(database=database, clock=clock), approval_parts(database, clock)
     identities = SqlKnownIdentities(api_tokens=SqlApiTokenStore(database=database, clock=clock), directory=people)
     return Administration(
@@ -36,6 +48,7 @@ def administration(database: Database, clock: Clock, *, client_cas: Collection[s
         ),
         people=PeopleAdministration(store=people, guard=approvals.guard),
         floors=FloorAdministration(store=SqlFloorStore(database=database, clock=clock), guard=approvals.guard),
+        devices=device_administration(device_settings, device_records(device_settings, database, clock), clock),
         ci_sessions=CiSessionAdministration(records=SqlCiSessionStore(database=database, clock=clock)),
         client_certificates=ClientCertificateAdministration(
             store=SqlRevokedCertificates(database=database, clock=clock), cas=client_cas

@@ -78,7 +78,7 @@ def collected(chunks: Iterable[bytes]) -> bytes:
 
 def refusal(status: int, content_type: str, content: bytes) -> ClientError:
     """The error that an answer means which is no success; ``ServiceRefusal`` where the service itself refuses."""
-    document = _object(content) if media_type(content_type) == PROBLEM_MEDIA_TYPE else None
+    document = _object(content) if media_type(content_type) in (PROBLEM_MEDIA_TYPE, JSON_MEDIA_TYPE) else None
     if document is not None:
         code, detail, hint = (document.get(name) for name in ("code", "detail", "hint"))
         if isinstance(code, str) and isinstance(detail, str) and isinstance(hint, str | None):
@@ -96,6 +96,17 @@ def json_object(content: bytes) -> Document:
     if document is None:
         raise not_the_service("JSON that is not an object, or none")
     return document
+
+
+def json_list(content: bytes) -> list[Document]:
+    """The JSON documents of a success that lists them; raises ``ClientError``."""
+    try:
+        found = json.loads(content, object_hook=Document)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list) or not all(isinstance(each, Document) for each in found):
+        raise not_the_service("JSON that is not a list of objects, or none")
+    return found
 
 
 def encoded_signature(document: Document) -> bytes:

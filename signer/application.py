@@ -17,6 +17,7 @@ from signer.services.approval_contents import ApprovalContents
 from signer.services.approvals import ApprovalService
 from signer.services.artifact_signing import ArtifactSigning
 from signer.services.certificates import CertificateService
+from signer.services.device_authentication import DeviceAuthentication
 from signer.services.gateway_door import GatewayDoor
 from signer.services.lifecycle import LifecycleService
 from signer.services.log_proofs import LogProofService
@@ -46,6 +47,7 @@ class RequestLimits:
 
     artifact: BodyLimit
     json: BodyLimit
+    device: BodyLimit
     head_bytes: int
     read_timeout: float
     verifier: Limits
@@ -77,6 +79,7 @@ class Application:
     administration: Administration
     approvals: ApprovalService
     approval_contents: ApprovalContents
+    device_authentication: DeviceAuthentication
     spool: Spool
     limits: RequestLimits
 

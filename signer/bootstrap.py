@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from signer.administration import administration
+from signer.administration import configured_administration
 from signer.api_token_bootstrap import ApiTokenParts, api_token_parts
 from signer.application import Application
 from signer.approval_bootstrap import ApprovalParts, approval_parts, approval_services
@@ -17,6 +17,7 @@ from signer.auth.client_certificates import ClientCertificateAuthenticator
 from signer.caller_bootstrap import CREDENTIAL_CACHE_SECONDS, all_methods, client_certificates
 from signer.ci_bootstrap import ci_authenticator, ci_exchange
 from signer.config import Settings
+from signer.device_bootstrap import device_authentication, device_records
 from signer.domain.client_certificates import ClientCa
 from signer.gateway_bootstrap import GatewayParts, gateway_door, gateway_parts
 from signer.processes import is_alive, this_worker
@@ -30,6 +31,7 @@ from signer.services.adoption import Adoption
 from signer.services.artifact_signing import ArtifactSigning
 from signer.services.certificates import CertificateService
 from signer.services.clock import RecordedClock, SteadyClock
+from signer.services.device_ports import DeviceRecords
 from signer.services.key_pairs import KeyPairMaker
 from signer.services.known_records import KnownRecords
 from signer.services.lifecycle import LifecycleService
@@ -101,6 +103,7 @@ class Parts:
     log_reader: LogReader
     checkpoints: CheckpointSource
     administration: Administration
+    devices: DeviceRecords
     token_verifier: TokenVerifier
     gateway: GatewayParts
     users: UserParts
@@ -159,7 +162,8 @@ def sql_parts(
         stages=stages,
         log_reader=log_reader,
         checkpoints=_checkpoints(settings, log_reader),
-        administration=administration(database, clock, client_cas=[table.name for table in settings.client_ca]),
+        administration=configured_administration(settings, database, clock),
+        devices=device_records(settings.devices, database, clock),
         token_verifier=verifier,
         gateway=gateway_parts(database, monotonic=time.monotonic),
         users=users,
@@ -191,16 +195,7 @@ def build_application(settings: Settings, parts: Parts) -> Application:
     steady = SteadyClock(clock=parts.clock, monotonic=parts.monotonic)
     signer, clock = _signer(settings, parts), _recorded_clock(settings, parts, steady)
     quarantine = Quarantine(store=parts.store)
-    readiness = ReadinessService(
-        store=parts.store,
-        reports=parts.reports,
-        tokens=parts.tokens,
-        signer=signer,
-        clock=clock,
-        monotonic=parts.monotonic,
-        quarantine=quarantine,
-        plan=_readiness_plan(settings, parts),
-    )
+    readiness = _readiness(settings, parts, signer, clock, quarantine)
     policies = Policies(store=parts.policies)
     access = Access(policies=policies, clock=parts.clock)
     records = _known_records(parts, policies)
@@ -236,6 +231,7 @@ def build_application(settings: Settings, parts: Parts) -> Application:
         administration=parts.administration,
         approvals=approvals.approvals,
         approval_contents=approvals.contents,
+        device_authentication=device_authentication(settings.devices, parts.devices, parts.clock),
         spool=Spool(settings.spool.directory),
         limits=limits,
     )
@@ -360,13 +356,25 @@ def _pair_maker(settings: Settings, parts: Parts) -> KeyPairMaker:
     )
 
 
-def _readiness_plan(settings: Settings, parts: Parts) -> ReadinessPlan:
-    return ReadinessPlan(
+def _readiness(
+    settings: Settings, parts: Parts, signer: MessageSigner, clock: RecordedClock, quarantine: Quarantine
+) -> ReadinessService:
+    plan = ReadinessPlan(
         interval=settings.readiness.interval,
         timeout=settings.signing.timeout,
         workers=settings.server.workers,
         vital_keys=frozenset(settings.readiness.vital_keys),
         probes=parts.probes,
+    )
+    return ReadinessService(
+        store=parts.store,
+        reports=parts.reports,
+        tokens=parts.tokens,
+        signer=signer,
+        clock=clock,
+        monotonic=parts.monotonic,
+        quarantine=quarantine,
+        plan=plan,
     )
 
 

@@ -28,6 +28,7 @@ from signer.answers import (
     ascii_text,
     collected,
     hashes,
+    json_list,
     json_object,
     media_type,
     not_the_service,
@@ -170,6 +171,18 @@ class Client:
     def ask(self, path: str, document: Mapping[str, Any] | None = None) -> Document:
         """POST a JSON document, get one."""
         return self._json("POST", path, json=document or {})
+
+    def listed(self, path: str, **parameters: str | int | list[str]) -> list[Document]:
+        """GET a JSON list of documents."""
+        headers = {"Accept": JSON_MEDIA_TYPE}
+        with self._answer("GET", path, JSON_MEDIA_TYPE, headers=headers, params=parameters) as response:
+            return json_list(collected(response.iter_bytes()))
+
+    def change(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> None:
+        """Have something done whose success says nothing."""
+        given = {} if document is None else {"json": document}
+        with self._answer(method, path, "", **given):
+            pass
 
     def put(self, path: str, content: bytes, content_type: str) -> Document:
         """PUT a document of another kind, get a JSON one."""

@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from signer.ci_settings import CiIdentitySettings, CiIssuerSettings, check_ci
 from signer.client_ca_settings import ClientCaSettings
+from signer.device_settings import DeviceSettings
 from signer.domain.client_choices import CertificateHeader
 from signer.errors import ConfigurationInvalid
 from signer.gateway_settings import GatewaySettings
@@ -169,6 +170,7 @@ class Settings(Section):
     user_tokens: UserTokenSettings = UserTokenSettings()  # type: ignore[call-arg]
     device_tokens: DeviceTokenSettings = DeviceTokenSettings()  # type: ignore[call-arg]
     gateway: GatewaySettings = GatewaySettings()  # type: ignore[call-arg]
+    devices: DeviceSettings = DeviceSettings()  # type: ignore[call-arg]
     tokens: tuple[TokenSettings, ...] = Field(min_length=1)
     ci_issuer: tuple[CiIssuerSettings, ...] = ()
     ci_identity: tuple[CiIdentitySettings, ...] = ()

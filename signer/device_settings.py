@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from signer.settings_section import Section
+from signer.settings_section import MEBIBYTE, Section
 
 WEEK = 604_800.0
 YEAR = 31_536_000.0
@@ -13,6 +13,7 @@ YEAR = 31_536_000.0
 class DeviceSettings(Section):
     """``[devices]``: devices and their keys."""
 
+    request_bytes: int = Field(MEBIBYTE, ge=4096, le=MEBIBYTE, description="largest request of a device, bytes")
     max_devices: int = Field(-1, ge=-1, le=100_000_000, description="most accepted devices; -1: any number")
     max_pending: int = Field(10_000, ge=0, le=1_000_000, description="most keys about which nobody has decided")
     pending_lifetime: float = Field(

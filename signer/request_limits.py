@@ -13,6 +13,7 @@ def request_limits(settings: Settings) -> RequestLimits:
     return RequestLimits(
         artifact=BodyLimit(octets=limits.artifact_bytes, setting="limits.artifact_bytes"),
         json=BodyLimit(octets=limits.json_bytes, setting="limits.json_bytes"),
+        device=BodyLimit(octets=settings.devices.request_bytes, setting="devices.request_bytes"),
         head_bytes=limits.head_bytes,
         read_timeout=settings.server.read_timeout,
         verifier=Limits(artifact_bytes=limits.artifact_bytes),

@@ -301,7 +301,7 @@ def opened(config: Path | None, command: str) -> Iterator[AccessSource]:
         with connected() as client:
             yield OverTheApi(client)
         return
-    from signer.administration import administration
+    from signer.administration import configured_administration
     from signer.bootstrap import utc_now
     from signer.storage.database import Database
 
@@ -309,7 +309,7 @@ def opened(config: Path | None, command: str) -> Iterator[AccessSource]:
     database = Database(settings.database)
     try:
         database.check_revision()
-        services = administration(database, utc_now, client_cas=[table.name for table in settings.client_ca])
+        services = configured_administration(settings, database, utc_now)
         yield OnTheDatabase(services, actor=f"artifact-signer {command}")
     finally:
         database.close()

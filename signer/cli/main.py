@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "ci-sessions": Entry(
             target="signer.cli.ci_sessions:ci_sessions", summary="list and revoke sessions of CI jobs"
         ),
+        "devices": Entry(target="signer.cli.devices:devices", summary="decide which devices get tokens, by which keys"),
         "groups": Entry(target="signer.cli.people:groups", summary="keep groups that rules call"),
         "client-certificates": Entry(
             target="signer.cli.client_certificates:client_certificates",

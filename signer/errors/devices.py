@@ -127,6 +127,14 @@ class DeviceTokenNotFound(SignerError):
 
 
 @dataclass(eq=False, kw_only=True)
+class DeviceKnown(SignerError):
+    """A device that should be preauthorised is known already, by its identity."""
+
+    code = "device-known"
+    device: str
+
+
+@dataclass(eq=False, kw_only=True)
 class AuthSetOfAnotherDevice(SignerError):
     """The authentication set is there, and is another device's."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from signer.services.ci_sessions import CiSessionAdministration
 from signer.services.client_certificates import ClientCertificateAdministration
+from signer.services.devices import DeviceAdministration
 from signer.services.floors import FloorAdministration
 from signer.services.people import PeopleAdministration
 from signer.services.policy_administration import PolicyAdministration
@@ -19,4 +20,5 @@ class Administration:
     people: PeopleAdministration
     floors: FloorAdministration
     ci_sessions: CiSessionAdministration
+    devices: DeviceAdministration
     client_certificates: ClientCertificateAdministration

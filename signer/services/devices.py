@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from signer.domain.device_changes import (
     Plan,
@@ -42,10 +43,22 @@ class Replacement:
 class DeviceAdministration:
     """Safe for threads. ``max_devices``: how many may be accepted; None: any number."""
 
-    def __init__(self, *, records: DeviceRecords, max_devices: int | None, next_key_lifetime: timedelta) -> None:
+    def __init__(
+        self,
+        *,
+        records: DeviceRecords,
+        clock: Callable[[], datetime],
+        max_devices: int | None,
+        next_key_lifetime: timedelta,
+    ) -> None:
         self._records = records
+        self._clock = clock
         self._next_key_lifetime = next_key_lifetime
         self.max_devices = max_devices
+
+    def now(self) -> datetime:
+        """The moment that what is awaited is compared with."""
+        return self._clock()
 
     def devices(self, query: DeviceQuery) -> DevicePage:
         """A page of them, by status and id."""

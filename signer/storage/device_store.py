@@ -50,6 +50,7 @@ from signer.storage.token_tables import issued_tokens
 
 HOUR = timedelta(hours=1)
 FORGOTTEN_AT_ONCE = 50
+MAX_ID = 36
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,7 @@ class SqlDeviceStore:
 
     def device(self, device_id: str) -> Device:
         """As the port."""
-        found = self._read(devices.c.id == device_id)
+        found = self._read(devices.c.id == device_id) if _is_id(device_id) else ()
         if not found:
             raise DeviceNotFound(device=device_id)
         return found[0]
@@ -106,7 +107,7 @@ class SqlDeviceStore:
         if query.statuses:
             statement = statement.where(devices.c.status.in_([status.value for status in query.statuses]))
         if query.ids:
-            statement = statement.where(devices.c.id.in_(query.ids))
+            statement = statement.where(devices.c.id.in_([each for each in query.ids if _is_id(each)]))
         page = statement.order_by(devices.c.status, devices.c.id).offset((query.page - 1) * query.per_page)
         with self._database.snapshot() as connection:
             found = loaded(connection, page.limit(query.per_page + 1), self._clock())
@@ -122,6 +123,8 @@ class SqlDeviceStore:
 
     def has_set(self, auth_set: str) -> bool:
         """As the port."""
+        if not _is_id(auth_set):
+            return False
         shown = auth_sets.c.status != AuthStatus.DISMISSED.value
         with self._database.reading() as connection:
             return (
@@ -131,6 +134,8 @@ class SqlDeviceStore:
     @retried
     def change(self, device_id: str, step: Step) -> Device:
         """As the port."""
+        if not _is_id(device_id):
+            raise DeviceNotFound(device=device_id)
         with logged(self._database, self._clock) as log:
             now = self._clock()
             device = locked(log.connection, devices.c.id == device_id, now=now)
@@ -185,6 +190,8 @@ class SqlDeviceStore:
     @retried
     def revoke_token(self, jti: str, *, actor: str) -> None:
         """As the port."""
+        if not _is_id(jti):
+            raise DeviceTokenNotFound(jti=jti)
         now = self._clock()
         holds = (issued_tokens.c.revoked_at.is_(None), issued_tokens.c.expires_at > now)
         chosen = (issued_tokens.c.jti == jti, issued_tokens.c.kind == TokenKind.DEVICE.value, *holds)
@@ -248,6 +255,11 @@ class SqlDeviceStore:
         lately = (auth_sets.c.source == newcomer.source, auth_sets.c.created_at > now - HOUR)
         if _number(connection, *lately) >= self._limits.per_address:
             raise DeviceRefused(reason=DeviceRefusal.ADDRESS_LIMIT)
+
+
+def _is_id(unverified: str) -> bool:
+    """Whether a row could have this key: servers refuse texts that none has."""
+    return len(unverified) <= MAX_ID and unverified.isascii() and unverified.isprintable()
 
 
 def _number(connection: Connection, *conditions: Any) -> int:

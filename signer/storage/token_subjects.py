@@ -9,20 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
+from signer.domain.devices import AuthStatus
 from signer.domain.token_claims import TokenKind
 from signer.domain.token_recording import Holder
 from signer.domain.token_records import TokenEntry
+from signer.storage.device_tables import auth_sets, devices
 from signer.storage.record_statements import Statements
 from signer.storage.user_rows import holds_user
 
 Holders = Callable[[Connection, Statements, Collection[TokenEntry]], set[Holder]]
 
 
-def accepted_auth_sets(_connection: Connection, _sql: Statements, _entries: Collection[TokenEntry]) -> set[Holder]:
+def accepted_auth_sets(connection: Connection, _sql: Statements, entries: Collection[TokenEntry]) -> set[Holder]:
     """Those of the entries' auth sets that are accepted, of devices that are not being decommissioned."""
-    return set()
+    query = (
+        select(auth_sets.c.device_id, auth_sets.c.id)
+        .join(devices, devices.c.id == auth_sets.c.device_id)
+        .where(auth_sets.c.id.in_({entry.auth_set for entry in entries}))
+        .where(auth_sets.c.status == AuthStatus.ACCEPTED.value, devices.c.decommissioning.is_(False))
+    )
+    return {(TokenKind.DEVICE.value, row.device_id, row.id) for row in connection.execute(query)}
 
 
 def enabled_users(connection: Connection, _sql: Statements, entries: Collection[TokenEntry]) -> set[Holder]:

@@ -9,6 +9,7 @@ from werkzeug.routing import BaseConverter
 from signer import errors
 from signer.application import Application
 from signer.web import (
+    mender_devices,
     mender_users,
     native_access,
     native_api_tokens,
@@ -27,6 +28,7 @@ from signer.web.refusals import printable, refused
 from signer.web.routes import NUMBER_PATTERN, ROUTES, Route
 
 MODULES = (
+    mender_devices,
     native_keys,
     native_certificates,
     native_access,

@@ -39,6 +39,11 @@ DEVICE_WORDINGS: Mapping[type[Exception], Wording] = MappingProxyType(
             detail="maximum number of accepted devices reached",
             hint="the setting devices.max_devices is the limit",
         ),
+        errors.DeviceKnown: Wording(
+            status=409,
+            detail="the identity is that of device {device}, which is known",
+            hint="artifact-signer devices replace {device} plans its next key; --force puts this key beside the others",
+        ),
         errors.DeviceKeyTaken: Wording(
             status=409,
             detail="the next key of device {device} was one of its keys before",

@@ -33,6 +33,10 @@ GROUP = f"{GROUPS}/{{name}}"
 USERS = "/v1/users"
 USER = f"{USERS}/{{email}}"
 USERADM = "/api/management/v1/useradm"
+DEVAUTH = "/api/management/v2/devauth"
+DEVICE = f"{DEVAUTH}/devices/{{device}}"
+AUTH_SET = f"{DEVICE}/auth/{{auth_set}}"
+AUTHENTICATION = "/api/devices/v1/authentication"
 # What gateways ask and nobody else: it has no credentials of its own.
 INTERNAL = "/api/internal/"
 AUTOMATIC = frozenset({"HEAD", "OPTIONS"})
@@ -196,6 +200,20 @@ ROUTES: tuple[Route, ...] = (
     _own("POST", f"{USERADM}/settings/2fa/disable", "disable_second_factor"),
     _flask("GET", "/v1/ci-sessions", "list_ci_sessions", Action.READ_LOG),
     _flask("POST", "/v1/ci-sessions/revoke", "revoke_ci_sessions", Action.ADMINISTER),
+    _front("POST", f"{AUTHENTICATION}/auth_requests", "authenticate_device", None),
+    _front("PUT", f"{AUTHENTICATION}/key", "change_device_key", None),
+    _flask("GET", f"{DEVAUTH}/devices", "list_devices", Action.MANAGE_DEVICES),
+    _flask("POST", f"{DEVAUTH}/devices", "preauthorize_device", Action.MANAGE_DEVICES),
+    _flask("POST", f"{DEVAUTH}/devices/search", "search_devices", Action.MANAGE_DEVICES),
+    _flask("GET", f"{DEVAUTH}/devices/count", "count_devices", Action.MANAGE_DEVICES),
+    _flask("GET", DEVICE, "show_device", Action.MANAGE_DEVICES),
+    _flask("DELETE", DEVICE, "decommission_device", Action.MANAGE_DEVICES),
+    _flask("DELETE", AUTH_SET, "dismiss_auth_set", Action.MANAGE_DEVICES),
+    _flask("GET", f"{AUTH_SET}/status", "show_auth_set", Action.MANAGE_DEVICES),
+    _flask("PUT", f"{AUTH_SET}/status", "decide_auth_set", Action.MANAGE_DEVICES),
+    _flask("POST", f"{AUTH_SET}/replace", "replace_device_key", Action.MANAGE_DEVICES),
+    _flask("DELETE", f"{DEVAUTH}/tokens/{{jti}}", "revoke_device_token", Action.MANAGE_DEVICES),
+    _flask("GET", f"{DEVAUTH}/limits/max_devices", "show_device_limit", Action.MANAGE_DEVICES),
     _hashes(f"{LOG}/checkpoint", "log_checkpoint"),
     _hashes(f"{LOG}/keys", "log_keys"),
     _hashes(f"{LOG}/proof", "log_proof"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -16,6 +16,7 @@ from signer.domain.events import Event, EventType
 from signer.domain.identity import Role
 from signer.domain.keys import UNBOUNDED, Origin, Purpose
 from signer.services.ports import Clock, NewKey, NewVersion, TokenAccess
+from signer.services.token_ports import TokenIssuer
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
 from signer.storage.first_policy import first_policy
@@ -58,10 +59,11 @@ def application(
     changed: Callable[[Parts, Database], Parts] = lambda parts, _: parts,
     settings: Settings | None = None,
     clock: Clock | None = None,
+    issuer: TokenIssuer | None = None,
 ) -> Application:
     """One key, ``KEY``, is on record; its version 1 is pending. No token process is started.
 
-    ``changed``: puts other parts in the place of some.
+    ``changed``: puts other parts in the place of some; ``issuer``: stands for what issues tokens.
     """
     settings, clock = settings or _settings(directory), clock or _now
     database = Database(settings.database)
@@ -72,6 +74,8 @@ def application(
     parts = changed(sql_parts(settings, database=database, tokens=tokens, clock=clock), database)
     _record_key(store)
     services = build_application(settings, parts)
+    if issuer is not None:
+        services = replace(services, token_issuer=issuer)
     app, rooms = create_app(services), Rooms(threads=1, timeout=TIMEOUT)
     return Application(
         front=Front(services, timeout=TIMEOUT, rooms=rooms, bridge=Bridge(app), metrics=Metrics(parts.stages)),

@@ -86,16 +86,9 @@ def test_a_route_has_an_example_that_calls_it(route: str) -> None:
     text = (DOCS / PAGE).read_text(encoding="utf-8").partition(f"### `{route}`")[2].partition("\n##")[0]
     (example,) = re.findall(r"```sh\n(.+?)```", text, re.DOTALL)
     url = re.escape(path)
-    for parameter, value in {
-        "key": "[a-z]+",
-        "name": "[a-z]+",
-        "n": "[0-9]+",
-        "tile": "[0-9/.p]+",
-        "approval": "[0-9a-f]+",
-        "email": "[a-z@.]+",
-        "user": "[a-z0-9-]+",
-        "jti": "[a-f0-9-]+",
-    }.items():
+    forms = {"key": "[a-z]+", "name": "[a-z]+", "n": "[0-9]+", "tile": "[0-9/.p]+", "email": "[a-z@.]+"}
+    ids = dict.fromkeys(("approval", "device", "auth_set", "jti", "user"), "[a-z0-9-]+")
+    for parameter, value in (forms | ids).items():
         url = url.replace(rf"\{{{parameter}\}}", value)
     service = "http://localhost" if REAL[route].internal else r"\$ARTIFACT_SIGNER_URL"
     assert re.search(rf'{service}{url}[?"]', example)
@@ -122,13 +115,9 @@ def test_a_route_asks_for_credentials_unless_it_is_for_anyone(service: Applicati
 def _status(service: Application, route: str, authorization: str | None) -> int:
     method, path = route.split()
     tile = "000" if "/entries/" in path else "0/000"
-    path = (
-        path.replace("{key}", KEY)
-        .replace("{name}", "nobody")
-        .replace("{n}", "1")
-        .replace("{tile}", tile)
-        .replace("{approval}", "0" * 32)
-    )
+    path = path.replace("{key}", KEY).replace("{name}", "nobody").replace("{n}", "1").replace("{tile}", tile)
+    for name in ("approval", "device", "auth_set", "jti"):
+        path = path.replace("{" + name + "}", "0" * 32)
     return service.ask(method, path, authorization).status_code
 
 

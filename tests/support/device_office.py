@@ -53,7 +53,9 @@ class Office:
         self.authentication = DeviceAuthentication(
             records=self.store, clock=self.clock, pending_lifetime=WEEK, next_key_lifetime=WEEK
         )
-        self.administration = DeviceAdministration(records=self.store, max_devices=None, next_key_lifetime=WEEK)
+        self.administration = DeviceAdministration(
+            records=self.store, clock=self.clock, max_devices=None, next_key_lifetime=WEEK
+        )
 
     def ask(self, device: SomeDevice, *, source: str | None = None, **more: Any) -> DeviceSubject:
         """A request of the device; ``more``: members of it."""

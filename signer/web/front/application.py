@@ -22,6 +22,7 @@ from signer.errors import CredentialsMissing, EncodingNotSupported, MethodNotAll
 from signer.web.front.bridge import Bridge
 from signer.web.front.ci import CiHandlers
 from signer.web.front.deadline import Deadline
+from signer.web.front.devices import DeviceHandlers
 from signer.web.front.gateway import GatewayHandlers
 from signer.web.front.log import LogHandlers
 from signer.web.front.messages import Answer, Receive, Request, Send
@@ -69,6 +70,7 @@ class Front:
         ci = CiHandlers(application, rooms=rooms)
         gateway = GatewayHandlers(application, metrics=metrics)
         users = UserHandlers(application)
+        devices = DeviceHandlers(application, rooms=rooms)
         self._handlers: Mapping[str, Handler] = {
             "sign": signing.sign,
             "sign_artifact": signing.sign_artifact,
@@ -80,6 +82,8 @@ class Front:
             "verify_user_token": gateway.verify_user_token,
             "login": users.login,
             "create_personal_token": users.create_personal_token,
+            "authenticate_device": devices.authenticate,
+            "change_device_key": devices.change_key,
             "log_checkpoint": log.checkpoint,
             "log_keys": log.keys,
             "log_tile": log.tile,
