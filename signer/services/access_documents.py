@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from signer.domain.approvals import demands_document
 from signer.domain.ci import CiSession
 from signer.domain.floors import Floor, FloorPlace
 from signer.domain.people import Group, Person
@@ -41,6 +42,7 @@ def preview_document(preview: PolicyPreview) -> dict[str, Any]:
             for change, concerned in zip(preview.changes, preview.concerned, strict=True)
         ],
         "administrators": list(preview.administrators),
+        "approvals": demands_document(preview.demands),
     }
 
 

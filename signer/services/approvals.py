@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from signer.domain.access.actions import Action
 from signer.domain.access.deciding import decide, may_somewhere
 from signer.domain.access.decisions import Allow, KeyFacts
+from signer.domain.access.emergencies import VOTELESS
 from signer.domain.access.policy import Policy
 from signer.domain.approval_events import voted_event
-from signer.domain.approvals import VOTELESS, Ballot, Circle, Proposal, Standing, State, Vote, standing
+from signer.domain.approvals import Ballot, Circle, Proposal, Standing, State, Vote, standing
 from signer.domain.identity import Identity
 from signer.domain.reasons import checked_reason
 from signer.errors import ApprovalDigestDiffers, ApprovalEnded, ApprovalNotFound, ServiceBusy, VoteRefused

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from signer.domain.access.actions import Action
 from signer.domain.access.changes import RuleChange, rule_changes
 from signer.domain.access.deciding import decide
-from signer.domain.access.decisions import Allow
-from signer.domain.access.guards import unreachable
+from signer.domain.access.decisions import Allow, ApprovalDemand
+from signer.domain.access.guards import demands_on_policy, unreachable
 from signer.domain.access.policy import Policy, Rule
 from signer.domain.access.reading import parse_policy
 from signer.domain.access.tables import MAX_PROBLEMS
@@ -51,13 +51,17 @@ class PolicyProposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyPreview:
-    """What a policy would change. ``concerned``: by rule, the identities on record that it is about."""
+    """What a policy would change.
+
+    ``concerned``: by rule, the identities on record that it is about; ``demands``: who would have to approve it.
+    """
 
     revision: int
     rules: int
     changes: tuple[RuleChange, ...]
     concerned: tuple[tuple[str, ...], ...]
     administrators: tuple[str, ...]
+    demands: tuple[ApprovalDemand, ...]
 
 
 class PolicyAdministration:
@@ -97,13 +101,15 @@ class PolicyAdministration:
         """What applying it would change, and for whom; raises what ``apply`` would, the reason's apart."""
         current, policy = self._checked(text, expected)
         identities = self._identities.valid(self._clock())
-        changes = rule_changes(self._known(current), policy)
+        known = self._known(current)
+        changes = rule_changes(known, policy)
         return PolicyPreview(
             revision=current.revision + 1,
             rules=len(policy.rules),
             changes=changes,
             concerned=tuple(change.concerned(identities) for change in changes),
             administrators=self._administrators(policy, identities),
+            demands=demands_on_policy(known, policy),
         )
 
     def apply(self, proposal: PolicyProposal, *, actor: str) -> StoredPolicy:

@@ -98,4 +98,7 @@ def _tell_preview(preview: Mapping[str, Any], *, as_json: bool) -> None:
     ]
     click.echo(table(("CHANGE", "RULE", "ABOUT", "NOW"), rows))
     note(f"it would be revision {preview['revision']}, of {preview['rules']} rules; nothing was changed")
+    if preview["approvals"]:
+        demanded = ", ".join(f"{each['count']} of {each['group']}" for each in preview["approvals"])
+        note(f"people have to approve it first: {demanded}")
     note(printable(f"who could apply the next one: {', '.join(preview['administrators'])}"))

@@ -1,7 +1,8 @@
 """The way past approvals in an emergency: people whom a rule names sign at once, for a reason, and it stays visible.
 
 1. Only what a rule with approvals would let people approve can be had so: all its conditions, floors and limits hold.
-2. It is for people. An identity of a pipeline has nobody who decides, whomever it was assigned to.
+2. It is for people. An identity of a pipeline has nobody who decides, whomever it was assigned to; and the password of
+   a user is set by others too.
 3. Whoever needs no approvals is refused: a signature that verifiers do not believe would be made for nothing.
 """
 
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 from signer.domain.identity import Identity
 
 PERSON = "person:"
-_PIPELINE = "ci:"
+# Of identities by which nobody approves anything, nor passes approvals.
+VOTELESS = ("ci:", "user:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,7 @@ class Passing:
     @classmethod
     def of(cls, identity: Identity) -> Passing:
         """Who it is."""
-        decides = identity.person is not None and not identity.name.startswith(_PIPELINE)
+        decides = identity.person is not None and not identity.name.startswith(VOTELESS)
         return cls(principal=f"{PERSON}{identity.person}" if decides else None)
 
     def unmet(self, *, approvals: bool, named: tuple[str, ...]) -> str | None:

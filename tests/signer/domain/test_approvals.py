@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from signer.domain.access.decisions import ApprovalDemand
 from signer.domain.approvals import (
@@ -219,3 +221,29 @@ def test_the_same_person_asks_once_by_whichever_credential_and_another_one_for_t
     mine, mine_too = (Requester(identity=each, person="ada") for each in ("api-token:ada", "mtls:corp:ada"))
     assert lookup_digest(subject, mine) == lookup_digest(subject, mine_too)
     assert lookup_digest(subject, mine) != lookup_digest(subject, Requester(identity="api-token:ada"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    groups=st.dictionaries(st.sampled_from("ghijk"), st.frozensets(st.sampled_from("abcde")), max_size=4),
+    counts=st.lists(st.integers(1, 3), min_size=5, max_size=5),
+)
+def test_no_other_way_of_sitting_fills_more_places(groups: dict[str, frozenset[str]], counts: list[int]) -> None:
+    demands = tuple(ApprovalDemand(group=group, count=count) for group, count in zip("ghijk", counts, strict=True))
+    circle = Circle(people=frozenset("abcde"), holders={}, groups=groups)
+    found = filled(demands, "abcde", circle)
+    assert all(person in groups[group] for person, group in found.items())
+    assert all(list(found.values()).count(demand.group) <= demand.count for demand in demands)
+    assert len(found) == _most(tuple("abcde"), {demand.group: demand.count for demand in demands}, groups)
+
+
+def _most(people: tuple[str, ...], room: dict[str, int], groups: dict[str, frozenset[str]]) -> int:
+    """By trying everything."""
+    if not people:
+        return 0
+    first, *others = people
+    tries = [_most(tuple(others), room, groups)]
+    for group, members in groups.items():
+        if first in members and room[group]:
+            tries.append(1 + _most(tuple(others), {**room, group: room[group] - 1}, groups))
+    return max(tries)

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from signer.domain.access.decisions import ApprovalDemand
 from signer.domain.access.versions import Order
 from signer.domain.api_tokens import NewApiToken
 from signer.domain.approvals import Ballot, State
@@ -75,6 +76,12 @@ def test_a_policy_that_changes_what_is_guarded_waits(guarded: Guarded, name: str
     guarded.approve(waiting)
     assert guarded.apply(POLICIES[name]) == 3
     assert guarded.services.policies.show().text == POLICIES[name]
+
+
+def test_a_dry_run_says_who_would_have_to_approve_it(guarded: Guarded) -> None:
+    policies = guarded.services.policies
+    assert policies.preview(rules((APPROVALS, ""))).demands == (ApprovalDemand(group="qa", count=2),)
+    assert policies.preview(FREE_POLICIES["a comment"]).demands == ()
 
 
 def test_the_order_of_rules_and_rules_that_deny_are_guarded(guarded: Guarded) -> None:

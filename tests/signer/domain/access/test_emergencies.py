@@ -89,6 +89,12 @@ REFUSED: dict[str, tuple[Identity, SigningRequest | None, str, str | None]] = {
         "fw",
         "emergency",
     ),
+    "a user who is the person": (
+        Identity(name="user:ada@example.org", person="ada", groups=IN_RELEASE),
+        head_seen(),
+        "fw",
+        "emergency",
+    ),
     "a person whose name begins so": (
         Identity(name="api-token:a", person="ada2", groups=IN_RELEASE),
         head_seen(),
