@@ -23,6 +23,7 @@ from signer.storage.known_identities import SqlKnownIdentities
 from signer.storage.people_store import SqlPeopleStore
 from signer.storage.policy_store import SqlPolicyStore
 from signer.storage.revoked_certificate_store import SqlRevokedCertificates
+from signer.storage.user_store import SqlUserStore
 
 
 def configured_administration(settings: Settings, database: Database, clock: Clock) -> Administration:
@@ -37,7 +38,11 @@ def administration(
     """Over this database. ``client_cas``: the names of those in the settings."""
     device_settings = devices or DeviceSettings()  # type: ignore[call-arg]
     people, approvals = SqlPeopleStore(database=database, clock=clock), approval_parts(database, clock)
-    identities = SqlKnownIdentities(api_tokens=SqlApiTokenStore(database=database, clock=clock), directory=people)
+    identities = SqlKnownIdentities(
+        api_tokens=SqlApiTokenStore(database=database, clock=clock),
+        users=SqlUserStore(database=database, clock=clock),
+        directory=people,
+    )
     return Administration(
         policies=PolicyAdministration(
             store=SqlPolicyStore(database=database, clock=clock),

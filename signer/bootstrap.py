@@ -137,7 +137,7 @@ def sql_parts(
     certificates = client_certificates(settings, client_cas, database, clock)
     on_record = signatures_on_record(database)
     verifier = token_verifier(settings, database=database, on_record=on_record, clock=clock, monotonic=time.monotonic)
-    users = user_parts(settings.users, database=database, clock=clock, verifier=verifier)
+    users = user_parts(settings.users, database=database, clock=clock, verifier=verifier, approvals=approvals.guard)
     ci = ci_authenticator(settings, database=database, clock=clock, cache_seconds=CREDENTIAL_CACHE_SECONDS)
     methods = all_methods(tokens_of_the_api.authenticator, ci, certificates, users.authenticator)
     attempts = Attempts(per_address=settings.limits.failed_attempts, monotonic=time.monotonic)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from signer.approval_bootstrap import approval_parts
 from signer.auth.last_uses import LastUses
 from signer.auth.passwords import Argon2Cost, Argon2Passwords
 from signer.auth.seals import SeedSeal
@@ -12,6 +13,7 @@ from signer.auth.user_tokens import UserTokenAuthenticator
 from signer.config import Settings
 from signer.domain.login_limits import LoginRates
 from signer.services.access import Access
+from signer.services.change_guard import ChangeGuard
 from signer.services.login import Login
 from signer.services.own_user import OwnUser
 from signer.services.personal_tokens import PersonalTokens
@@ -43,10 +45,13 @@ class UserParts:
     passwords: Argon2Passwords
     authenticator: UserTokenAuthenticator
     last_uses: LastUses
+    approvals: ChangeGuard
     clock: Clock
 
 
-def user_parts(settings: UserSettings, *, database: Database, clock: Clock, verifier: TokenVerifier) -> UserParts:
+def user_parts(
+    settings: UserSettings, *, database: Database, clock: Clock, verifier: TokenVerifier, approvals: ChangeGuard
+) -> UserParts:
     """Over this database."""
     tokens, people = SqlUserTokenStore(database=database, clock=clock), SqlPeopleStore(database=database, clock=clock)
     last_uses = LastUses(store=tokens, clock=clock)
@@ -60,6 +65,7 @@ def user_parts(settings: UserSettings, *, database: Database, clock: Clock, veri
             verifier=verifier, holders=tokens, directory=people, clock=clock, used=last_uses.note
         ),
         last_uses=last_uses,
+        approvals=approvals,
         clock=clock,
     )
 
@@ -71,7 +77,9 @@ def user_services(
     rates = LoginRates(most=settings.users.login_attempts, period=timedelta(seconds=settings.users.login_period))
     seal = SeedSeal(settings.users.seal_key_file)
     return UserServices(
-        administration=UserAdministration(store=parts.store, standings=parts.people, passwords=parts.passwords),
+        administration=UserAdministration(
+            store=parts.store, standings=parts.people, passwords=parts.passwords, approvals=parts.approvals
+        ),
         giving=Giving(access=access, policies=policies),
         login=Login(
             store=parts.store,
@@ -102,6 +110,7 @@ def user_administration(database: Database, clock: Clock, passwords: Passwords) 
         store=SqlUserStore(database=database, clock=clock),
         standings=SqlPeopleStore(database=database, clock=clock),
         passwords=passwords,
+        approvals=approval_parts(database, clock).guard,
     )
 
 

@@ -38,6 +38,7 @@ class ProposalKind(StrEnum):
     PERSON = "person"
     KEY_STEP = "key-step"
     FLOOR = "floor"
+    USER = "user"
 
 
 class Ballot(StrEnum):

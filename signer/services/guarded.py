@@ -23,6 +23,7 @@ from signer.domain.access.policy import Policy
 from signer.domain.api_tokens import KIND, NewApiToken
 from signer.domain.approvals import Circle, ProposalKind
 from signer.domain.floors import FloorSetting
+from signer.domain.users import identity_name
 from signer.services.change_guard import Change
 
 
@@ -70,6 +71,19 @@ def issued(policy: Policy, circle: Circle, new: NewApiToken, lifetime: float | N
         name=f"the API token {new.name} of {person or 'nobody'}",
         demands=() if person is None else demands_on_person(policy, person, circle),
         document=document,
+    )
+
+
+def logs_in(policy: Policy, circle: Circle, user: tuple[str, str | None], step: str, roles: tuple[str, ...]) -> Change:
+    """What lets somebody log in as a person's user. ``user``: address and person, as its row has it."""
+    email, told = user
+    # One that is nobody's by its row may have been given to somebody by its name.
+    person = told or circle.holders.get(identity_name(email))
+    return Change(
+        kind=ProposalKind.USER,
+        name=f"{step} of the user {email} of {person or 'nobody'}",
+        demands=() if person is None else demands_on_person(policy, person, circle),
+        document={"user": email, "person": person, "step": step, "roles": list(roles)},
     )
 
 

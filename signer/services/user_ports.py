@@ -13,6 +13,7 @@ from signer.domain.events import Event
 from signer.domain.login_limits import LoginPlace
 from signer.domain.people import Membership
 from signer.domain.users import Password, User, UserSecrets
+from signer.services.approval_ports import Permit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,10 @@ class Completion:
 
 
 class UserStore(Protocol):
-    """Users. Every write is one transaction, durable when the call returns, with the event that tells of it."""
+    """Users. Every write is one transaction, durable when the call returns, with the event that tells of it.
+
+    With a ``permit`` it raises ``AccessMovedError`` where that was given under another revision of access.
+    """
 
     def users(self) -> tuple[User, ...]:
         """All by address, disabled ones too."""
@@ -116,13 +120,13 @@ class UserStore(Protocol):
     def login_secrets(self, email: str) -> UserSecrets | None:
         """Whoever has this address and may log in: neither the user nor the person is disabled; None for nobody."""
 
-    def add(self, new: NewUser, event: Event) -> User:
+    def add(self, new: NewUser, event: Event, *, permit: Permit | None = None) -> User:
         """Record a user; raises ``UserEmailTaken``, ``PersonNotFound`` or ``PersonDisabled``."""
 
     def disable(self, user_id: str, event: Event) -> bool:
         """End all tokens, and let nobody log in; False where that was so. Raises ``UserNotFound``."""
 
-    def enable(self, user_id: str, event: Event) -> bool:
+    def enable(self, user_id: str, event: Event, *, permit: Permit | None = None) -> bool:
         """Let them log in again; False where they could. Raises ``UserNotFound``."""
 
     def delete(self, user_id: str, event: Event) -> None:
@@ -132,14 +136,21 @@ class UserStore(Protocol):
         """Other roles; False where they are these. Raises ``UserNotFound``."""
 
     def set_password(
-        self, user_id: str, password_hash: str, event: Event, *, kept: str | None = None, spared: str | None = None
+        self,
+        user_id: str,
+        password_hash: str,
+        event: Event,
+        *,
+        kept: str | None = None,
+        spared: str | None = None,
+        permit: Permit | None = None,
     ) -> None:
         """Another password, and the end of all sessions but ``spared``, a jti.
 
         ``kept``: the hash that has to be on record; raises ``UserChanged`` where it is another, or ``UserNotFound``.
         """
 
-    def set_seed(self, user_id: str, sealed: bytes | None, event: Event) -> None:
+    def set_seed(self, user_id: str, sealed: bytes | None, event: Event, *, permit: Permit | None = None) -> None:
         """A seed that is not confirmed, or none; raises ``UserNotFound``."""
 
     def confirm_seed(self, user_id: str, sealed: bytes, step: int, event: Event) -> None:

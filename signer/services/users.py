@@ -2,6 +2,9 @@
 
 Who manages users and does not administer makes nobody who may do more than they may, and changes none. Ending what
 somebody may is for everybody who manages users.
+
+What lets somebody log in as a person who approves what keys sign waits for others who do; it raises what
+``ApprovalDesk.given`` raises.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from signer.domain.access.actions import Action
 from signer.domain.access.giving import rule_beyond
@@ -18,13 +22,17 @@ from signer.domain.reasons import checked_reason
 from signer.domain.user_events import user_event
 from signer.domain.users import User, checked_email, checked_roles, identity_name, new_password
 from signer.errors import AccessDenied
+from signer.services import guarded
 from signer.services.access import Access
+from signer.services.approval_ports import Permit
+from signer.services.change_guard import ChangeGuard
 from signer.services.policies import Policies
 from signer.services.user_ports import NewUser, Passwords, Standings, UserStore
 
 # Of looking at a password, or of waiting for that.
 WAIT_SECONDS = 30.0
 NOBODY = frozenset[str]()
+Result = TypeVar("Result")
 Guard = Callable[[frozenset[str]], None]
 """Raises ``AccessDenied`` unless whoever has these principals may be given to."""
 
@@ -71,8 +79,9 @@ class UserRequest:
 class UserAdministration:
     """Keeps users. Safe for threads. ``actor``: who asks, as leaves name them."""
 
-    def __init__(self, *, store: UserStore, standings: Standings, passwords: Passwords) -> None:
+    def __init__(self, *, store: UserStore, standings: Standings, passwords: Passwords, approvals: ChangeGuard) -> None:
         self._store = store
+        self._approvals = approvals
         self._standings = standings
         self._passwords = passwords
 
@@ -99,7 +108,7 @@ class UserAdministration:
             kept = self._passwords.hash(password).result(WAIT_SECONDS)
         new = NewUser(id=str(uuid.uuid4()), email=email, person=request.person, roles=roles, password_hash=kept)
         event = user_event(EventType.USER_CREATED, new, actor=actor, person=new.person, roles=list(roles))
-        return self._store.add(new, event)
+        return self._guarded(actor, "making", new, lambda permit: self._store.add(new, event, permit=permit))
 
     def disable(self, user: User, *, reason: str, actor: str) -> bool:
         """End all tokens, and let nobody log in; False where that was so."""
@@ -110,7 +119,9 @@ class UserAdministration:
         """Let them log in again; False where they could."""
         guard(self._principals_of(user))
         event = user_event(EventType.USER_ENABLED, user, actor=actor, reason=checked_reason(reason))
-        return self._store.enable(user.id, event)
+        if user.disabled_at is None:
+            return False
+        return self._guarded(actor, "enabling", user, lambda permit: self._store.enable(user.id, event, permit=permit))
 
     def delete(self, user: User, *, actor: str) -> None:
         """Forget the user, and end all tokens."""
@@ -132,7 +143,12 @@ class UserAdministration:
         with self._passwords.admitted():
             kept = self._passwords.hash(password).result(WAIT_SECONDS)
         event = user_event(EventType.USER_PASSWORD_CHANGED, user, actor=actor, because="reset")
-        self._store.set_password(user.id, kept, event)
+        self._guarded(
+            actor,
+            "another password",
+            user,
+            lambda permit: self._store.set_password(user.id, kept, event, permit=permit),
+        )
 
     def reset_second_factor(self, user: User, *, reason: str, actor: str, guard: Guard) -> bool:
         """Ask for no code any more, for somebody who has lost what makes them; False where none was asked for."""
@@ -142,8 +158,21 @@ class UserAdministration:
         event = user_event(
             EventType.USER_SECOND_FACTOR_CHANGED, user, actor=actor, state="reset", reason=checked_reason(reason)
         )
-        self._store.set_seed(user.id, None, event)
+        self._guarded(
+            actor,
+            "the reset second factor",
+            user,
+            lambda permit: self._store.set_seed(user.id, None, event, permit=permit),
+        )
         return True
+
+    def _guarded(self, actor: str, step: str, user: User | NewUser, act: Callable[[Permit], Result]) -> Result:
+        """What lets somebody log in as a person waits for those who approve what that person may."""
+        return self._approvals.carry_out(
+            actor,
+            lambda policy, circle: guarded.logs_in(policy, circle, (user.email, user.person), step, user.roles),
+            act,
+        )
 
     def _principals_of(self, user: User) -> frozenset[str]:
         return self._principals(user.email, user.person, user.roles)

@@ -17,12 +17,14 @@ from signer.domain.events import Event
 from signer.domain.users import User, UserSecrets, identity_name
 from signer.errors import IdentityAssigned, PersonDisabled, PersonNotFound
 from signer.errors.users import UserChanged, UserEmailTaken, UserNotFound
+from signer.services.approval_ports import Permit
 from signer.services.user_ports import NewUser
 from signer.storage.access import move_access_revision
 from signer.storage.access_tables import identity_people, people
 from signer.storage.database import retried
 from signer.storage.log_transaction import LogTransaction, logged
 from signer.storage.login_store import SqlLogins
+from signer.storage.permits import permitted
 from signer.storage.user_rows import end_sessions, end_tokens, may_log_in, secrets_of, user_of
 from signer.storage.user_tables import login_origins, users
 
@@ -76,7 +78,7 @@ class SqlUserStore(SqlLogins):
             return secrets_of(row) if row is not None and may_log_in(connection, row) else None
 
     @retried
-    def add(self, new: NewUser, event: Event) -> User:
+    def add(self, new: NewUser, event: Event, *, permit: Permit | None = None) -> User:
         """Record a user; raises ``UserEmailTaken``, ``PersonNotFound``, ``PersonDisabled`` or ``IdentityAssigned``."""
         now = self._clock()
         row = {
@@ -90,8 +92,12 @@ class SqlUserStore(SqlLogins):
         }
         try:
             with logged(self._database, self._clock) as log:
+                event = permitted(log, permit, event)
                 _require_person(log.connection, new)
                 log.connection.execute(insert(users).values(row))
+                if new.person is not None:
+                    # Who can prove to be somebody decides of what may be done with groups.
+                    move_access_revision(log.connection)
                 log.tell(event)
         except IntegrityError as error:
             raise UserEmailTaken(email=new.email) from error
@@ -110,9 +116,10 @@ class SqlUserStore(SqlLogins):
         return True
 
     @retried
-    def enable(self, user_id: str, event: Event) -> bool:
+    def enable(self, user_id: str, event: Event, *, permit: Permit | None = None) -> bool:
         """Let them log in again; False where they could. Raises ``UserNotFound``."""
         with self._changing(user_id) as change:
+            event = permitted(change.log, permit, event)
             if change.row.disabled_at is None:
                 return False
             change.set(disabled_at=None)
@@ -142,10 +149,18 @@ class SqlUserStore(SqlLogins):
 
     @retried
     def set_password(
-        self, user_id: str, password_hash: str, event: Event, *, kept: str | None = None, spared: str | None = None
+        self,
+        user_id: str,
+        password_hash: str,
+        event: Event,
+        *,
+        kept: str | None = None,
+        spared: str | None = None,
+        permit: Permit | None = None,
     ) -> None:
         """Another password, and the end of all sessions but ``spared``. Raises ``UserChanged`` or ``UserNotFound``."""
         with self._changing(user_id) as change:
+            event = permitted(change.log, permit, event)
             if kept is not None and change.row.password_hash != kept:
                 raise UserChanged(user=user_id)
             change.set(password_hash=password_hash)
@@ -153,9 +168,10 @@ class SqlUserStore(SqlLogins):
             change.log.tell(event)
 
     @retried
-    def set_seed(self, user_id: str, sealed: bytes | None, event: Event) -> None:
+    def set_seed(self, user_id: str, sealed: bytes | None, event: Event, *, permit: Permit | None = None) -> None:
         """A seed that is not confirmed, or none; raises ``UserNotFound``."""
         with self._changing(user_id) as change:
+            event = permitted(change.log, permit, event)
             change.set(totp_sealed=sealed, totp_confirmed_at=None, totp_last_step=None)
             change.log.tell(event)
 
