@@ -60,11 +60,13 @@ from signer.services.reconciliation import ReconciliationService, Steps
 from signer.services.signature_approvals import SignatureApprovals
 from signer.services.signing import AsyncMessageSigner, MessageSigner
 from signer.services.stages import Stages
-from signer.services.token_ports import TokenIssuer, TokenVerifier
+from signer.services.token_endings import TokenEndings
+from signer.services.token_ports import CountingTokenIssuer, IssuedTokens, TokenVerifier
 from signer.spool import Spool
 from signer.storage.checkpoint_file import CheckpointFile
 from signer.storage.checkpoint_source import NewestNote
 from signer.storage.database import Database
+from signer.storage.issued_tokens import SqlIssuedTokens
 from signer.storage.key_store import SqlKeyStore
 from signer.storage.log_reader import SqlLogReader
 from signer.storage.on_record import signatures_on_record
@@ -107,6 +109,7 @@ class Parts:
     token_verifier: TokenVerifier
     gateway: GatewayParts
     users: UserParts
+    issued_tokens: IssuedTokens
     stages: Stages = field(default_factory=Stages)
     probes: Mapping[str, Callable[[], None]] = field(default_factory=dict)
 
@@ -165,6 +168,7 @@ def sql_parts(
         administration=configured_administration(settings, database, clock),
         devices=device_records(settings.devices, database, clock),
         token_verifier=verifier,
+        issued_tokens=SqlIssuedTokens(database=database),
         gateway=gateway_parts(database, monotonic=time.monotonic),
         users=users,
     )
@@ -208,6 +212,7 @@ def build_application(settings: Settings, parts: Parts) -> Application:
         parts.approvals.store, policies=policies, clock=parts.clock, reader=parts.log_reader, limits=limits.verifier
     )
     issuer = _token_issuer(settings, parts, records, steady, quarantine, readiness)
+    endings = TokenEndings(issued=parts.issued_tokens, clock=parts.clock)
     return Application(
         authenticator=parts.authenticator,
         attempts=parts.attempts,
@@ -220,9 +225,9 @@ def build_application(settings: Settings, parts: Parts) -> Application:
         gateway_door=gateway_door(settings, parts.gateway, verifier=parts.token_verifier),
         users=user_services(settings, parts.users, issuer=issuer, access=access, policies=policies),
         api_tokens=parts.api_tokens.service,
-        lifecycle=_lifecycle(settings, parts, signer, clock, certificates, access),
+        lifecycle=_lifecycle(settings, parts, signer, clock, certificates, access, endings),
         certificates=certificates,
-        queries=QueryService(store=parts.store, access=access),
+        queries=QueryService(store=parts.store, access=access, endings=endings),
         publication=PublicationService(store=parts.store),
         readiness=readiness,
         quarantine=quarantine,
@@ -264,6 +269,7 @@ def _lifecycle(
     clock: RecordedClock,
     certificates: CertificateService,
     access: Access,
+    endings: TokenEndings,
 ) -> LifecycleService:
     return LifecycleService(
         store=parts.store,
@@ -276,6 +282,7 @@ def _lifecycle(
         certify=certificates.issue_first,
         access=access,
         guard=parts.approvals.guard,
+        endings=endings,
     )
 
 
@@ -318,7 +325,7 @@ def _token_issuer(
     clock: SteadyClock,
     quarantine: Quarantine,
     readiness: ReadinessService,
-) -> TokenIssuer:
+) -> CountingTokenIssuer:
     return token_issuer(
         settings,
         records=records,

@@ -26,22 +26,25 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from hsm.algorithms import Algorithm
 from hsm.initialisation import initialise_token
 from signer.administration import administration
 from signer.api_token_bootstrap import api_token_service
 from signer.approval_bootstrap import approval_parts
 from signer.bootstrap import utc_now
-from signer.config import load_settings
+from signer.config import Settings, load_settings
 from signer.domain.access.presets import init_text
 from signer.domain.api_tokens import NewApiToken
 from signer.domain.identity import Role
 from signer.errors import ConfigurationInvalid
 from signer.log_creation import create_log
 from signer.server_settings import MAX_SOCKET_PATH_BYTES, ServerSettings
+from signer.services.lifecycle import NewKeyRequest
 from signer.services.policy_administration import PolicyProposal
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
 from signer.storage.first_policy import first_policy
+from signer.token_bootstrap import token_terms
 
 ACTOR = "artifact-signer init"
 CONFIG_NAME = "artifact-signer.toml"
@@ -55,6 +58,7 @@ SOFTHSM_MODULES = (
     Path("/opt/homebrew/lib/softhsm/libsofthsm2.so"),
 )
 PIN_BYTES = 24
+TOKEN_KEYS = Algorithm.ECDSA_P256
 GATEWAY_SOCKET = "gateway.sock"
 HTTPS_PORT = "443"
 # RFC 1123 section 2.1; a wildcard would be for names that are not the service's.
@@ -288,7 +292,7 @@ def _make_database(directory: Path, config: Path) -> None:
     database = Database(settings.database)
     try:
         database.upgrade(then=first_policy(utc_now))
-        create_log(settings, origin=None, token=None, directory=directory)
+        create_log(settings, origin=None, token=None, directory=directory, also=_token_keys(settings))
         store = SqlApiTokenStore(database=database, clock=utc_now)
         name = f"admin-{secrets.token_hex(3)}" if store.name_taken("admin") else "admin"
         new = NewApiToken(name=name, role=Role.ADMINISTRATOR.value)
@@ -298,6 +302,14 @@ def _make_database(directory: Path, config: Path) -> None:
     finally:
         database.close()
     write_secret(directory / "admin.token", token + "\n")
+
+
+def _token_keys(settings: Settings) -> tuple[NewKeyRequest, ...]:
+    """What signs the tokens of users and devices."""
+    return tuple(
+        NewKeyRequest(unverified_name=terms.key, unverified_algorithm=TOKEN_KEYS.value, purpose=kind.purpose)
+        for kind, terms in token_terms(settings).items()
+    )
 
 
 def _own_url(bind: str, hosts: Sequence[str]) -> str:

@@ -78,8 +78,15 @@ class ResumedLog:
     root: str
 
 
-def create_log(settings: Settings, *, origin: str | None, token: str | None, directory: Path) -> CreatedLog:
-    """Make all that is missing. ``directory``: where ``log.vkey`` goes.
+def create_log(
+    settings: Settings,
+    *,
+    origin: str | None,
+    token: str | None,
+    directory: Path,
+    also: Sequence[NewKeyRequest] = (),
+) -> CreatedLog:
+    """Make all that is missing. ``directory``: where ``log.vkey`` goes; ``also``: other keys to be made with the log's.
 
     Raises ``LogOriginFixed`` for another origin than that of the log there is, ``VerifierKeyInvalid`` for one that no
     log can have, ``TokenNotConfigured``, what ``_named_already`` raises, and what tokens and databases raise.
@@ -92,7 +99,7 @@ def create_log(settings: Settings, *, origin: str | None, token: str | None, dir
         known = _named_already(reader, settings.log.checkpoint_file)
         if known is not None and wanted not in (None, known):
             raise LogOriginFixed(origin=known, wanted=str(wanted))
-        new_keys, warnings = _make_keys(settings, database, pool, names)
+        new_keys, warnings = _make_keys(settings, database, pool, names, also)
         name = known or wanted or f"artifact-signer/{secrets.token_hex(ORIGIN_BYTES)}"
         keys = [str(key) for key in log_verifier_keys(store.all_keys(), name)]
         if known is None:
@@ -176,9 +183,12 @@ def _wanted_tokens(settings: Settings, token: str | None) -> tuple[str, ...]:
 
 
 def _make_keys(
-    settings: Settings, database: Database, pool: TokenPool, names: Sequence[str]
+    settings: Settings, database: Database, pool: TokenPool, names: Sequence[str], also: Sequence[NewKeyRequest]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """A key of the log for each token that has none; the names of the new ones, and which tokens did not answer."""
+    """A key of the log for each token that has none; the names of the new ones, and which tokens did not answer.
+
+    ``also``: made where there is no key of their name yet.
+    """
     made: list[str] = []
     warnings: list[str] = []
     failure: TokenError | None = None
@@ -203,6 +213,10 @@ def _make_keys(
             warnings.append(f"token {token} has no key for the log: {error.code}")
     if failure is not None and not _log_keys(store):
         raise failure
+    there = {key.name for key in store.all_keys()}
+    for request in also:
+        if request.unverified_name not in there:
+            application.lifecycle.create(identity, request)
     return tuple(made), tuple(warnings)
 
 

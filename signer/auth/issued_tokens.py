@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 MAX_TOKEN_BYTES = 8 * 1024
 SEGMENTS = 3
+# Before anything was read.
+NEVER = -1
 MAX_LEEWAY = timedelta(seconds=30)
 MAX_SUBJECT_CHARACTERS = 64
 LATEST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
@@ -65,7 +67,7 @@ class IssuedTokenVerifier:
         self._leeway = min(leeway, MAX_LEEWAY)
         self._monotonic = monotonic
         self._max_age = max_age
-        self._keys = TokenPublicKeys(by_header={}, revision=-1)
+        self._keys = TokenPublicKeys.of((), NEVER)
         self._looked_at: float | None = None
 
     async def keep_current(self) -> None:
@@ -96,6 +98,10 @@ class IssuedTokenVerifier:
         except _jwt_error():
             raise TokenRefused(TokenRefusal.SIGNATURE_INVALID) from None
         return self._verified(_object(payload), kind, key)
+
+    def key_set(self, kind: TokenKind) -> bytes:
+        """As the port."""
+        return self._keys.sets[kind]
 
     def _stands(self, now: float) -> bool:
         return self._looked_at is not None and now - self._looked_at < self._max_age

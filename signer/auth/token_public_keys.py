@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from signer.domain.jwks import key_set
 from signer.domain.keys import Key, KeyVersion, VersionState
 from signer.domain.token_claims import JWS_ALGORITHMS, TokenHeader, TokenKind, encoded_header, kid_of
 
@@ -41,20 +42,27 @@ class TokenPublicKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPublicKeys:
-    """All of them by kind and encoded header. ``revision``: of access, which they are no older than."""
+    """All of them by kind and encoded header.
+
+    Attributes:
+        sets: as JSON, with those that will verify soon.
+        revision: of access, which they are no older than.
+    """
 
     by_header: Mapping[tuple[TokenKind, str], TokenPublicKey]
+    sets: Mapping[TokenKind, bytes]
     revision: int
 
     @classmethod
-    def of(cls, keys: Iterable[Key], revision: int) -> TokenPublicKeys:
+    def of(cls, keys: Collection[Key], revision: int) -> TokenPublicKeys:
         """What these keys are for."""
         found: dict[tuple[TokenKind, str], TokenPublicKey] = {}
-        for kind in TokenKind:
-            for key in keys:
-                if key.purpose is kind.purpose:
-                    found |= {(kind, _header(each)): each for each in _versions(key)}
-        return cls(by_header=MappingProxyType(found), revision=revision)
+        of_kind = {kind: [key for key in keys if key.purpose is kind.purpose] for kind in TokenKind}
+        for kind, mine in of_kind.items():
+            for key in mine:
+                found |= {(kind, _header(each)): each for each in _versions(key)}
+        sets = {kind: key_set(mine) for kind, mine in of_kind.items()}
+        return cls(by_header=MappingProxyType(found), sets=MappingProxyType(sets), revision=revision)
 
 
 def _versions(key: Key) -> list[TokenPublicKey]:

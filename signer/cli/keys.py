@@ -198,7 +198,20 @@ def _version_command(step: str, help_text: str) -> click.Command:
     return command
 
 
-keys.add_command(_version_command("retire", "Publish a version of NAME no longer: no device needs it any more."))
+FORCE = click.option("--force", metavar="REASON", help="end tokens that still hold; REASON goes on record")
+
+
+@keys.command()
+@click.argument("name")
+@click.option("--version", "number", type=click.IntRange(min=1), required=True)
+@FORCE
+@json_option
+def retire(name: str, *, number: int, force: str | None, as_json: bool) -> None:
+    """Publish a version of NAME no longer: no device needs it any more."""
+    with connected() as client:
+        _show_key(client.ask(key_path(name, "versions", number, "retire"), _forced(force)), as_json=as_json)
+
+
 keys.add_command(_version_command("disable", "Switch a version of NAME off: it neither signs nor is published."))
 keys.add_command(_version_command("enable", "Switch a version of NAME on again."))
 for _command in certificates.COMMANDS:
@@ -209,8 +222,9 @@ for _command in certificates.COMMANDS:
 @click.argument("name")
 @click.option("--version", "number", type=click.IntRange(min=1), required=True)
 @click.option("--confirm", metavar="NAME", help="the key's name again, instead of being asked for it")
+@FORCE
 @json_option
-def destroy(name: str, *, number: int, confirm: str | None, as_json: bool) -> None:
+def destroy(name: str, *, number: int, confirm: str | None, force: str | None, as_json: bool) -> None:
     """Remove a disabled version of NAME from the tokens, for ever."""
     with connected() as client:
         version = next((v for v in client.read(key_path(name))["versions"] if v["version"] == number), None)
@@ -219,7 +233,7 @@ def destroy(name: str, *, number: int, confirm: str | None, as_json: bool) -> No
         if confirm is None:
             confirm = click.prompt(f"type the name of the key to destroy its version {number}", err=True)
         _show_key(
-            client.ask(key_path(name, "versions", number, "destroy"), {"confirmation": confirm}),
+            client.ask(key_path(name, "versions", number, "destroy"), {"confirmation": confirm, **_forced(force)}),
             as_json=as_json,
         )
 
@@ -232,6 +246,10 @@ def _selector(cka_id: str | None, label: str | None, public_key: IO[bytes] | Non
         # More than any public key or certificate; the service says what is wrong with it.
         selector["public_key"] = public_key.read(MAX_PEM_BYTES).decode("ascii", "replace")
     return selector
+
+
+def _forced(reason: str | None) -> dict[str, str]:
+    return {} if reason is None else {"force": reason}
 
 
 def _validity(bounds: dict[str, Any]) -> dict[str, Any]:
@@ -254,4 +272,10 @@ def _show_key(key: dict[str, Any], *, as_json: bool) -> None:
          version["not_after"], version["fingerprint"])
         for version in key["versions"]
     ]  # fmt: skip
-    click.echo(table(("VERSION", "STATE", "SIGNATURES", "LAST SIGNED", "NOT AFTER", "FINGERPRINT"), rows))
+    headings = ("VERSION", "STATE", "SIGNATURES", "LAST SIGNED", "NOT AFTER", "FINGERPRINT")
+    ends = [version.get("tokens_valid_until", "") for version in key["versions"]]
+    if "" in ends:
+        click.echo(table(headings, rows))
+        return
+    wider = [(*row[:-1], end, row[-1]) for row, end in zip(rows, ends, strict=True)]
+    click.echo(table((*headings[:-1], "TOKENS UNTIL", headings[-1]), wider))

@@ -194,6 +194,7 @@ from signer.errors.tokens import (
     TokenRefusal,
     TokenRefused,
     TokensLimited,
+    TokensStillValid,
     TokenStatesUnavailable,
 )
 from signer.errors.witness import (
@@ -369,6 +370,7 @@ __all__ = [
     "TokenRefused",
     "TokenStatesUnavailable",
     "TokensLimited",
+    "TokensStillValid",
     "TooManyAttempts",
     "VersionExpired",
     "VersionHasNoPair",

@@ -7,6 +7,7 @@ and the reason is for the service's own log.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from signer.errors.base import SignerError
@@ -73,6 +74,16 @@ class TokensLimited(SignerError):
 
     code = "tokens-limited"
     retry_after: float
+
+
+@dataclass(eq=False, kw_only=True)
+class TokensStillValid(SignerError):
+    """Tokens that the version signed hold until this moment; without it they would be refused."""
+
+    code = "tokens-still-valid"
+    key: str
+    version: int
+    tokens_valid_until: datetime
 
 
 @dataclass(eq=False, kw_only=True)

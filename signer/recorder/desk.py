@@ -63,6 +63,8 @@ PASSING = (
     LogMissing,
 )
 PASSING_SECONDS = 2.0
+# Between two rounds of removing what is over, where the last one left nothing.
+TIDY_SECONDS = 600.0
 
 Answers = dict[int, tuple[Peer, list[tuple[bytes, Answer]]]]
 Send = Callable[[Peer, object], None]
@@ -86,6 +88,9 @@ class Records(Protocol):
 
     def tell(self, drafts: Sequence[LeafDraft]) -> None:
         """Append leaves that are no signatures."""
+
+    def tidy(self) -> bool:
+        """Remove some of what is over; whether there may be more of it."""
 
     def keep(self, size: int, note: bytes) -> None:
         """Write this checkpoint with the next records, or with ``flush``."""
@@ -128,6 +133,7 @@ class Desk:
         self._offered: Certified | None = None
         self._trouble: str | None = None
         self._next_look = self._next_try = self._quiet_from = 0.0
+        self._next_tidy = monotonic() + TIDY_SECONDS
         self._ends: float | None = None
         self._kept = 0
         self._bound = RefusalBound()
@@ -272,8 +278,15 @@ class Desk:
         now = self._monotonic()
         if now >= self._next_try and (self._has_to_write or now >= self._next_look):
             failure = self._attempt(self._look)
+            if failure is None and now >= self._next_tidy:
+                failure = self._attempt(self._tidy)
             # A batch that comes meanwhile waits for what is tried here.
             self._next_try = self._monotonic() + (TROUBLED_SECONDS if failure is not None else 0.0)
+
+    def _tidy(self) -> None:
+        if self._records is not None:
+            more = self._records.tidy()
+            self._next_tidy = self._monotonic() + (LOOK_SECONDS if more else TIDY_SECONDS)
 
     def prove(self, provers: list[tuple[Peer, int]]) -> None:
         """Answer those who ask whether records become durable."""

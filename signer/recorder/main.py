@@ -252,6 +252,11 @@ class _InTime:
         with self._database.within(BATCH_SECONDS):
             self._records.prove()
 
+    def tidy(self) -> bool:
+        """As ``CertifiedRecords.tidy``."""
+        with self._database.within(LOOK_SECONDS):
+            return self._records.tidy()
+
     def flush(self) -> None:
         """As ``CertifiedRecords.flush``, for which nobody waits either."""
         with self._database.within(LOOK_SECONDS):

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from hsm.errors import KeyMismatch, TokenError, TokenUnavailable
 from hsm.errors import KeyNotFound as KeyNotInToken
@@ -43,6 +44,7 @@ from signer.services.guarded_steps import Guarded, GuardedSteps, told
 from signer.services.key_pairs import KeyPairMaker, KeyPairSelector
 from signer.services.ports import KeyStore, NewKey, NewVersion, TokenAccess, VersionChange
 from signer.services.signing import MessageSigner, pinned, signing_key
+from signer.services.token_endings import TokenEndings
 
 CKA_ID_BYTES = 16
 # Makes the certificate of a new version (actor, key, version) and returns what went wrong as sentences.
@@ -84,8 +86,10 @@ class LifecycleService:
         certify: Certify,
         access: Access,
         guard: ChangeGuard,
+        endings: TokenEndings,
     ) -> None:
         self._store = store
+        self._endings = endings
         self._tokens = tokens
         self._token_names = token_names
         self._clock = clock
@@ -206,9 +210,19 @@ class LifecycleService:
             )
         )
 
-    def retire(self, identity: Identity, name: str, number: int) -> StepResult:
-        """Devices need not trust the version any more; it is published no longer."""
-        return self._step(identity, name, number, Step.RETIRE, EventType.VERSION_RETIRED)
+    def retire(self, identity: Identity, name: str, number: int, *, force: str | None = None) -> StepResult:
+        """Devices need not trust the version any more; it is published no longer, and its tokens are refused.
+
+        ``force``: why tokens end that still hold. Raises ``TokensStillValid`` where there are such and no reason.
+        """
+        return self._step(
+            identity,
+            name,
+            number,
+            Step.RETIRE,
+            EventType.VERSION_RETIRED,
+            facts=lambda key, version: self._endings.require_over(key, version, force=force),
+        )
 
     def disable(self, identity: Identity, name: str, number: int) -> StepResult:
         """The version neither signs nor is published, until it is enabled again."""
@@ -245,8 +259,10 @@ class LifecycleService:
             )
         )
 
-    def destroy(self, identity: Identity, name: str, number: int, *, confirmation: str) -> StepResult:
-        """Remove the pair from every token, for ever. ``confirmation`` is the key's name again.
+    def destroy(
+        self, identity: Identity, name: str, number: int, *, confirmation: str, force: str | None = None
+    ) -> StepResult:
+        """Remove the pair from every token, for ever. ``confirmation`` is the key's name again; ``force`` as above.
 
         May be repeated where a token did not answer: the version stays ``destroying`` until all have.
         """
@@ -259,7 +275,8 @@ class LifecycleService:
             raise ConfirmationMismatch(key=name)
         # Recorded first: from here on nothing signs with it or publishes it, whatever becomes of the tokens.
         if version.state is not state:
-            event = _stepped(EventType.DESTRUCTION_STARTED, identity.name, name, version, state)
+            facts = self._endings.require_over(key, version, force=force)
+            event = _stepped(EventType.DESTRUCTION_STARTED, identity.name, name, version, state, facts)
             key = self._store.change(key, [_change(key, version, Step.DESTROY)], [event])
         return self.finish_destruction(identity.name, key, number)
 
@@ -277,7 +294,16 @@ class LifecycleService:
         event = _stepped(EventType.VERSION_DESTROYED, actor, key.name, version, VersionState.DESTROYED)
         return StepResult(key=self._store.change(key, [change], [event]), warnings=tuple(warnings))
 
-    def _step(self, identity: Identity, name: str, number: int, step: Step, done: EventType) -> StepResult:
+    def _step(
+        self,
+        identity: Identity,
+        name: str,
+        number: int,
+        step: Step,
+        done: EventType,
+        *,
+        facts: Callable[[Key, KeyVersion], Mapping[str, object]] = lambda _key, _version: {},
+    ) -> StepResult:
         self._access.require(identity, Action.MANAGE, name)
         if step is not Step.DISABLE:
             # Whatever the clock says, a key can be switched off at once.
@@ -290,9 +316,8 @@ class LifecycleService:
             quarantined = version.state is VersionState.QUARANTINED
             fields["disabled_from"] = (version.disabled_from if quarantined else version.state) or version.state
         change = _change(key, version, step, fields=fields)
-        return StepResult(
-            key=self._store.change(key, [change], [_stepped(done, identity.name, name, version, change.state)])
-        )
+        event = _stepped(done, identity.name, name, version, change.state, facts(key, version))
+        return StepResult(key=self._store.change(key, [change], [event]))
 
     def _forget_pair(self, token: str, key: Key, version: KeyVersion) -> None:
         try:
@@ -369,12 +394,19 @@ def _started(identity: Identity, name: str, number: int | None, version: NewVers
     )
 
 
-def _stepped(kind: EventType, actor: str, name: str, version: KeyVersion, state: VersionState) -> Event:
+def _stepped(
+    kind: EventType,
+    actor: str,
+    name: str,
+    version: KeyVersion,
+    state: VersionState,
+    facts: Mapping[str, object] = MappingProxyType({}),
+) -> Event:
     return Event(
         type=kind,
         actor=actor,
         key=name,
         version=version.number,
         before={"state": version.state.value},
-        after={"state": state.value},
+        after={"state": state.value, **facts},
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from signer.domain.access.actions import Action
 from signer.domain.events import RecordedEvent
@@ -13,14 +15,16 @@ from signer.errors import KeyNotFound
 from signer.services.access import Access
 from signer.services.ports import KeyStore
 from signer.services.signing import pinned
+from signer.services.token_endings import TokenEndings
 
 
 class QueryService:
     """Reads. Each question is asked for an identity and raises ``AccessDenied`` where that may not read."""
 
-    def __init__(self, *, store: KeyStore, access: Access) -> None:
+    def __init__(self, *, store: KeyStore, access: Access, endings: TokenEndings) -> None:
         self._store = store
         self._access = access
+        self._endings = endings
 
     def keys(self, identity: Identity) -> tuple[Key, ...]:
         """All keys that the identity may know of, by name."""
@@ -34,6 +38,10 @@ class QueryService:
         if not key.existing:
             raise KeyNotFound(key=name)
         return _told(key)
+
+    def tokens_valid_until(self, key: Key) -> Mapping[int, datetime | None] | None:
+        """Of a key that the identity may read: when the last token of each version ends; None for other keys."""
+        return self._endings.valid_until(key)
 
     def public_key(self, identity: Identity, name: str, number: int) -> bytes:
         """The public key of a version, PEM (``BEGIN PUBLIC KEY``).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Protocol
 
 from signer.domain.token_claims import DeviceSubject, IssuedToken, TokenKind, UserSubject, VerifiedToken
@@ -33,6 +34,16 @@ class TokenVerifier(Protocol):
 
     def verify(self, unverified: str, kind: TokenKind) -> VerifiedToken:
         """What the token says; does not wait and asks nobody. Raises ``TokenRefused``."""
+
+    def key_set(self, kind: TokenKind) -> bytes:
+        """The public keys of such tokens, as JSON (RFC 7517), with those that will sign next."""
+
+
+class IssuedTokens(Protocol):
+    """Knows what tokens were issued."""
+
+    def last_end(self, version_id: int) -> datetime | None:
+        """When the last of a version's tokens ends that were not revoked, aware UTC; None where there is none."""
 
 
 class TokenStates(Protocol):

@@ -16,10 +16,14 @@ from signer.services.ports import Clock
 from signer.storage import record_statements as sql
 from signer.storage.database import Database
 from signer.storage.failover import FailoverCheck
+from signer.storage.issued_tokens import remove_expired
 from signer.storage.log_append import append, lock_head, read_head
 from signer.storage.server_clock import ServerClock
 from signer.storage.signature_records import SqlSignatureRecords
 from signer.storage.verified_head import VerifiedHead
+
+# Buckets have run out by then, and clocks of several machines agree that it is over.
+KEPT_EXPIRED = timedelta(hours=1)
 
 
 class CertifiedRecords(SqlSignatureRecords):
@@ -95,6 +99,11 @@ class CertifiedRecords(SqlSignatureRecords):
             moved = append(connection, head, leaves)
         with self._database.reading() as connection:
             self._verified.confirm(connection, moved, {leaf.content: at for leaf in leaves})
+
+    def tidy(self) -> bool:
+        """Remove tokens that ended long ago, a few at a time; whether there may be more."""
+        with self._database.writing() as connection:
+            return remove_expired(connection, before=self._clock() - KEPT_EXPIRED) > 0
 
     def _record(self, entries: Sequence[Entry]) -> list[Outcome]:
         with self._database.writing() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -89,10 +90,17 @@ class PrepareBody(ValidityBody):
     adopt: AdoptBody | None = None
 
 
+class RetireBody(Body):
+    """``POST …/versions/{n}/retire``. ``force``: why tokens end that still hold."""
+
+    force: str | None = None
+
+
 class DestroyBody(Body):
-    """``POST …/versions/{n}/destroy``: the key's name once more."""
+    """``POST …/versions/{n}/destroy``: the key's name once more, and ``force`` as above."""
 
     confirmation: str
+    force: str | None = None
 
 
 class EventsQuery(Query):
@@ -109,8 +117,8 @@ class SignQuery(Query):
     replace: Literal["true", "false"] = "false"
 
 
-def key_document(key: Key) -> dict[str, Any]:
-    """A key with its versions, oldest first."""
+def key_document(key: Key, token_ends: Mapping[int, datetime | None] | None) -> dict[str, Any]:
+    """A key with its versions, oldest first. ``token_ends``: when tokens of a version end, by its number."""
     active = key.active
     return {
         "name": key.name,
@@ -120,8 +128,12 @@ def key_document(key: Key) -> dict[str, Any]:
         "created_at": rfc3339(key.created_at),
         "created_by": key.created_by,
         "active_version": active.number if active else None,
-        "versions": [version_document(version) for version in key.existing],
+        "versions": [{**version_document(version), **_token_end(version, token_ends)} for version in key.existing],
     }
+
+
+def _token_end(version: KeyVersion, ends: Mapping[int, datetime | None] | None) -> dict[str, Any]:
+    return {} if ends is None else {"tokens_valid_until": rfc3339(ends.get(version.number))}
 
 
 def version_document(version: KeyVersion) -> dict[str, Any]:

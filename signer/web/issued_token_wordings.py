@@ -19,6 +19,11 @@ ISSUED_TOKEN_WORDINGS: Mapping[type[Exception], Wording] = {
         detail="as many tokens as may be had at a time were given out",
         hint="wait as long as Retry-After says; use the token that is there",
     ),
+    errors.TokensStillValid: Wording(
+        status=409,
+        detail="tokens that version {version} of key {key} signed hold until {tokens_valid_until}",
+        hint="wait until then; --force REASON refuses them from now on, and whoever has one logs in or asks again",
+    ),
     errors.TokenStatesUnavailable: Wording(
         status=503, transient=True, detail="whether the token still holds cannot be known now", hint="try again"
     ),

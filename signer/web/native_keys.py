@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from flask import Response, request
 
 from signer.domain.access.actions import Action
 from signer.domain.identity import Identity
+from signer.domain.keys import Key
 from signer.services.lifecycle import NewKeyRequest, StepResult
 from signer.web.context import answer, authenticated, authorised, json_body, service
 from signer.web.documents import (
@@ -15,6 +17,7 @@ from signer.web.documents import (
     EventsQuery,
     NewKeyBody,
     PrepareBody,
+    RetireBody,
     event_document,
     key_document,
 )
@@ -43,12 +46,12 @@ def create_key() -> Response:
 
 def list_keys() -> Response:
     """All keys that the caller may know of, by name."""
-    return answer({"keys": [key_document(key) for key in service().queries.keys(authenticated())]})
+    return answer({"keys": [_document(key) for key in service().queries.keys(authenticated())]})
 
 
 def show_key(key: str) -> Response:
     """One key with its versions."""
-    return answer(key_document(service().queries.key(authenticated(), key)))
+    return answer(_document(service().queries.key(authenticated(), key)))
 
 
 def public_key(key: str, number: int) -> Response:
@@ -72,7 +75,9 @@ def rotate_key(key: str) -> Response:
 
 def retire_version(key: str, number: int) -> Response:
     """Publish the version no longer."""
-    return _step(service().lifecycle.retire, key, number)
+    identity = authorised(Action.MANAGE, key)
+    body = parsed(RetireBody, json_body())
+    return _outcome(service().lifecycle.retire(identity, key, number, force=body.force))
 
 
 def disable_version(key: str, number: int) -> Response:
@@ -89,7 +94,7 @@ def destroy_version(key: str, number: int) -> Response:
     """Remove the pair from the tokens, for ever."""
     identity = authorised(Action.MANAGE, key)
     body = parsed(DestroyBody, json_body())
-    outcome = service().lifecycle.destroy(identity, key, number, confirmation=body.confirmation)
+    outcome = service().lifecycle.destroy(identity, key, number, confirmation=body.confirmation, force=body.force)
     return _outcome(outcome)
 
 
@@ -111,4 +116,8 @@ def _step(step: Callable[[Identity, str, int], StepResult], key: str, number: in
 
 
 def _outcome(outcome: StepResult, status: int = 200) -> Response:
-    return answer({**key_document(outcome.key), "warnings": list(outcome.warnings)}, status)
+    return answer({**_document(outcome.key), "warnings": list(outcome.warnings)}, status)
+
+
+def _document(key: Key) -> dict[str, Any]:
+    return key_document(key, service().queries.tokens_valid_until(key))

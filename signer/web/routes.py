@@ -120,6 +120,8 @@ ROUTES: tuple[Route, ...] = (
     _front("POST", f"{INTERNAL}v1/devauth/tokens/verify", "verify_device_token", None),
     _front("GET", f"{INTERNAL}v1/useradm/auth/verify", "verify_user_token", None),
     _front("POST", f"{INTERNAL}v1/useradm/auth/verify", "verify_user_token", None),
+    _front("GET", "/.well-known/jwks/user-token.json", "user_token_keys", None),
+    _front("GET", "/.well-known/jwks/device-token.json", "device_token_keys", None),
     _front("GET", "/healthz", "healthz", None),
     _front("GET", "/readyz", "readyz", None),
     Route(

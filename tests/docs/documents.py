@@ -39,7 +39,7 @@ _KEY = Key(
     created_by="",
     versions=(_VERSION,),
 )
-KEY_DOCUMENT = key_document(_KEY)
+KEY_DOCUMENT = key_document(_KEY, {1: _NOW})
 SIGNATURE_DOCUMENT = signature_document(
     Signature(raw=b"", encoded=b"", key="k", version=1, algorithm="ecdsa-p256", fingerprint="", index=0),
     ManifestSeen(manifest=Manifest.parse(ArtifactBuilder().manifest(), limits=Limits())),

@@ -161,6 +161,11 @@ class MemoryLog:
         """As the port."""
         self.flushed += 1
 
+    def tidy(self) -> bool:
+        """As the port."""
+        self.tidied += 1
+        return self.tidied < self.untidy
+
 
 class MemorySlots:
     """Checkpoints in memory, one after another; a test may hold one up, or let it fail."""

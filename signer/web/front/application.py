@@ -24,6 +24,7 @@ from signer.web.front.ci import CiHandlers
 from signer.web.front.deadline import Deadline
 from signer.web.front.devices import DeviceHandlers
 from signer.web.front.gateway import GatewayHandlers
+from signer.web.front.key_sets import KeySetHandlers
 from signer.web.front.log import LogHandlers
 from signer.web.front.messages import Answer, Receive, Request, Send
 from signer.web.front.metrics import CONTENT_TYPE, Metrics
@@ -71,7 +72,10 @@ class Front:
         gateway = GatewayHandlers(application, metrics=metrics)
         users = UserHandlers(application)
         devices = DeviceHandlers(application, rooms=rooms)
+        key_sets = KeySetHandlers(application)
         self._handlers: Mapping[str, Handler] = {
+            "user_token_keys": key_sets.users,
+            "device_token_keys": key_sets.devices,
             "sign": signing.sign,
             "sign_artifact": signing.sign_artifact,
             "healthz": operations.healthz,
