@@ -27,7 +27,7 @@ from signer.services.publication import PublicationService
 from signer.services.quarantine import Quarantine
 from signer.services.queries import QueryService
 from signer.services.readiness import ReadinessService
-from signer.services.token_ports import TokenIssuer, TokenVerifier
+from signer.services.token_ports import CountingTokenIssuer, TokenVerifier
 from signer.services.user_services import UserServices
 from signer.spool import Spool
 from verifier import Limits
@@ -63,7 +63,7 @@ class Application:
     admission: Admission
     ci: CiExchange
     artifact_signing: ArtifactSigning
-    token_issuer: TokenIssuer
+    token_issuer: CountingTokenIssuer
     token_verifier: TokenVerifier
     gateway_door: GatewayDoor
     api_tokens: ApiTokenService

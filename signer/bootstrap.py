@@ -58,7 +58,7 @@ from signer.services.queries import QueryService
 from signer.services.readiness import ReadinessPlan, ReadinessService
 from signer.services.reconciliation import ReconciliationService, Steps
 from signer.services.signature_approvals import SignatureApprovals
-from signer.services.signing import AsyncMessageSigner, MessageSigner
+from signer.services.signing import AsyncMessageSigner, MessageSigner, NoSigner
 from signer.services.stages import Stages
 from signer.services.token_endings import TokenEndings
 from signer.services.token_ports import CountingTokenIssuer, IssuedTokens, TokenVerifier
@@ -151,7 +151,7 @@ def sql_parts(
         on_record=on_record,
         recorder=RecorderClient(socket_path(settings.spool.directory), working=stages.record),
         tokens=tokens,
-        token_signer=token_signer or _NoSigner(),
+        token_signer=token_signer or NoSigner(),
         authenticator=GuardedAuthenticator(methods, attempts),
         attempts=attempts,
         identities=methods,
@@ -184,14 +184,6 @@ def _checkpoints(settings: Settings, reader: SqlLogReader) -> CheckpointSource:
     if not settings.log.witnesses:
         return newest
     return CosignedNotes(notes=newest, file=WitnessFile(settings.log.witness_file))
-
-
-class _NoSigner:
-    """Of a command, which has no event loop."""
-
-    async def sign(self, *_: object, **__: object) -> bytes:
-        """Never called."""
-        raise RuntimeError("this process signs no artifacts")
 
 
 def build_application(settings: Settings, parts: Parts) -> Application:

@@ -39,6 +39,7 @@ from signer.storage.api_token_store import suspend_all, suspended_tokens
 from signer.storage.approval_store import void_all
 from signer.storage.checkpoint_file import CheckpointFile
 from signer.storage.ci_session_store import end_all_sessions
+from signer.storage.issued_tokens import end_all_user_tokens
 from signer.storage.key_store import SqlKeyStore
 from signer.storage.log_reader import SqlLogReader
 from signer.storage.log_transaction import logged
@@ -94,6 +95,7 @@ def continue_log(settings: Settings, *, old_note: bytes, reason: str) -> None:
             suspend_all(log.connection, utc_now())
             end_all_sessions(log.connection, utc_now())
             void_all(log.connection)
+            end_all_user_tokens(log.connection, utc_now())
         application = build_application(settings, local_parts(settings, database=database, tokens=pool))
         _change_keys(store, application.lifecycle)
         with logged(database, utc_now) as log:

@@ -183,7 +183,11 @@ def _wanted_tokens(settings: Settings, token: str | None) -> tuple[str, ...]:
 
 
 def _make_keys(
-    settings: Settings, database: Database, pool: TokenPool, names: Sequence[str], also: Sequence[NewKeyRequest]
+    settings: Settings,
+    database: Database,
+    pool: TokenPool,
+    names: Sequence[str],
+    also: Sequence[NewKeyRequest] = (),
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """A key of the log for each token that has none; the names of the new ones, and which tokens did not answer.
 

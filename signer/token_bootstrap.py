@@ -16,7 +16,7 @@ from signer.services.quarantine import Quarantine
 from signer.services.signing import AsyncMessageSigner
 from signer.services.stages import Stages
 from signer.services.token_issuing import TokenIssuing
-from signer.services.token_ports import TokenIssuer, TokenVerifier
+from signer.services.token_ports import CountingTokenIssuer, TokenVerifier
 from signer.storage.database import Database
 from signer.storage.key_store import SqlKeyStore
 
@@ -40,7 +40,7 @@ def token_issuer(
     clock: SteadyClock,
     observe: Callable[[BaseException], None],
     stages: Stages,
-) -> TokenIssuer:
+) -> CountingTokenIssuer:
     """What issues them."""
     return TokenIssuing(
         terms=token_terms(settings),

@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from hsm.errors import KeyMismatch, TokenError, TokenUnavailable
 from hsm.errors import KeyNotFound as KeyNotInToken
@@ -42,6 +41,7 @@ from signer.services.change_guard import ChangeGuard
 from signer.services.clock import RecordedClock
 from signer.services.guarded_steps import Guarded, GuardedSteps, told
 from signer.services.key_pairs import KeyPairMaker, KeyPairSelector
+from signer.services.key_steps import occupied, started, stepped, version_change
 from signer.services.ports import KeyStore, NewKey, NewVersion, TokenAccess, VersionChange
 from signer.services.signing import MessageSigner, pinned, signing_key
 from signer.services.token_endings import TokenEndings
@@ -118,14 +118,14 @@ class LifecycleService:
         self._clock.now()
         key = self._store.key(name)
         version = self._new_version(key.tokens, validity, selector)
-        started = _started(identity, name, None, version)
+        beginning = started(identity, name, None, version)
         facts = {"version": key.versions[-1].number + 1, **told(version)}
         key = self._guarded.permitted(
             identity,
             (name, key.purpose),
             Guarded.PREPARE,
             facts,
-            lambda permit: self._store.add_version(key, version, started, permit=permit),
+            lambda permit: self._store.add_version(key, version, beginning, permit=permit),
         )
         warnings = self._pairs.fulfil(
             key, key.versions[-1], selector, identity.name, EventType.VERSION_PREPARED, activate=False
@@ -156,7 +156,7 @@ class LifecycleService:
             (name, request.purpose),
             Guarded.CREATE,
             {"algorithm": algorithm.value, **told(version)},
-            lambda permit: self._store.add_key(new, version, _started(identity, name, 1, version), permit=permit),
+            lambda permit: self._store.add_key(new, version, started(identity, name, 1, version), permit=permit),
         )
         done = EventType.KEY_ADOPTED if selector else EventType.KEY_CREATED
         warnings = self._pairs.fulfil(key, key.versions[0], selector, identity.name, done, activate=True)
@@ -189,8 +189,8 @@ class LifecycleService:
             raise NoNextVersion(key=name)
         holders = self._require_in_every_token(key, following)
         # In this order, in one transaction: the database refuses a second active version even for a moment.
-        changes = [_change(key, active, Step.SUPERSEDE)] if active else []
-        changes.append(_change(key, following, Step.ROTATE, fields={"tokens": list(holders)}))
+        changes = [version_change(key, active, Step.SUPERSEDE)] if active else []
+        changes.append(version_change(key, following, Step.ROTATE, fields={"tokens": list(holders)}))
         event = Event(
             type=EventType.KEY_ROTATED,
             actor=identity.name,
@@ -239,7 +239,7 @@ class LifecycleService:
         version = key.version(number)
         usual = follow(version.state, Step.ENABLE, key=name, version=number)
         target = version.disabled_from or usual
-        if _occupied(key, version, target):
+        if occupied(key, version, target):
             target = VersionState.PREVIOUS
         # Whoever had the token meanwhile may have put another key there: what will sign proves itself now.
         if target in {VersionState.ACTIVE, VersionState.NEXT} or version.state is VersionState.QUARANTINED:
@@ -247,7 +247,7 @@ class LifecycleService:
         change = VersionChange(
             version_id=version.id, expected=version.state, state=target, fields={"disabled_from": None}
         )
-        event = _stepped(EventType.VERSION_ENABLED, identity.name, name, version, target)
+        event = stepped(EventType.VERSION_ENABLED, identity.name, name, version, target)
         facts = {"version": number, "fingerprint": version.fingerprint, "state": target.value}
         return StepResult(
             key=self._guarded.permitted(
@@ -276,8 +276,8 @@ class LifecycleService:
         # Recorded first: from here on nothing signs with it or publishes it, whatever becomes of the tokens.
         if version.state is not state:
             facts = self._endings.require_over(key, version, force=force)
-            event = _stepped(EventType.DESTRUCTION_STARTED, identity.name, name, version, state, facts)
-            key = self._store.change(key, [_change(key, version, Step.DESTROY)], [event])
+            event = stepped(EventType.DESTRUCTION_STARTED, identity.name, name, version, state, facts)
+            key = self._store.change(key, [version_change(key, version, Step.DESTROY)], [event])
         return self.finish_destruction(identity.name, key, number)
 
     def finish_destruction(self, actor: str, key: Key, number: int) -> StepResult:
@@ -290,8 +290,8 @@ class LifecycleService:
             else:
                 warnings.append(f"token {token} is not configured any more: the pair was not removed from it")
         # When every token has forgotten: one that does not answer raises above and leaves ``destroying``.
-        change = _change(key, version, Step.FINISH_DESTRUCTION, fields={"tokens": []})
-        event = _stepped(EventType.VERSION_DESTROYED, actor, key.name, version, VersionState.DESTROYED)
+        change = version_change(key, version, Step.FINISH_DESTRUCTION, fields={"tokens": []})
+        event = stepped(EventType.VERSION_DESTROYED, actor, key.name, version, VersionState.DESTROYED)
         return StepResult(key=self._store.change(key, [change], [event]), warnings=tuple(warnings))
 
     def _step(
@@ -315,8 +315,8 @@ class LifecycleService:
             # A quarantined version goes back to where it was before; the check of ``enable`` stands in between.
             quarantined = version.state is VersionState.QUARANTINED
             fields["disabled_from"] = (version.disabled_from if quarantined else version.state) or version.state
-        change = _change(key, version, step, fields=fields)
-        event = _stepped(done, identity.name, name, version, change.state, facts(key, version))
+        change = version_change(key, version, step, fields=fields)
+        event = stepped(done, identity.name, name, version, change.state, facts(key, version))
         return StepResult(key=self._store.change(key, [change], [event]))
 
     def _forget_pair(self, token: str, key: Key, version: KeyVersion) -> None:
@@ -360,53 +360,3 @@ class LifecycleService:
                 unreachable=tuple(unreachable),
             )
         return key.tokens
-
-
-def _occupied(key: Key, version: KeyVersion, target: VersionState) -> bool:
-    """Whether another version stands where at most one may."""
-    rivals: tuple[KeyVersion | None, ...]
-    if target is VersionState.ACTIVE:
-        rivals = (key.active,)
-    elif target is VersionState.NEXT:
-        rivals = (key.in_state(VersionState.NEXT), key.in_state(VersionState.PENDING))
-    else:
-        return False
-    return any(rival is not None and rival.id != version.id for rival in rivals)
-
-
-def _change(key: Key, version: KeyVersion, step: Step, *, fields: Mapping[str, object] | None = None) -> VersionChange:
-    state = follow(version.state, step, key=key.name, version=version.number)
-    return VersionChange(version_id=version.id, expected=version.state, state=state, fields=fields or {})
-
-
-def _started(identity: Identity, name: str, number: int | None, version: NewVersion) -> Event:
-    return Event(
-        type=EventType.CREATION_STARTED,
-        actor=identity.name,
-        key=name,
-        version=number,
-        before={},
-        after={
-            "origin": version.origin.value,
-            "cka_id": version.cka_id.hex(),
-            "tokens": list(version.tokens),
-        },
-    )
-
-
-def _stepped(
-    kind: EventType,
-    actor: str,
-    name: str,
-    version: KeyVersion,
-    state: VersionState,
-    facts: Mapping[str, object] = MappingProxyType({}),
-) -> Event:
-    return Event(
-        type=kind,
-        actor=actor,
-        key=name,
-        version=version.number,
-        before={"state": version.state.value},
-        after={"state": state.value, **facts},
-    )

@@ -80,6 +80,14 @@ class AsyncMessageSigner:
         return await self._tokens.sign(key.pin, content, tokens=key.tokens, timeout=timeout)
 
 
+class NoSigner:
+    """Of a command, which has no event loop."""
+
+    async def sign(self, *_: object, **__: object) -> bytes:
+        """Never called."""
+        raise RuntimeError("this process signs nothing on a loop")
+
+
 def _no_interruption(outcome: bytes | BaseException) -> bytes | Exception:
     if isinstance(outcome, bytes | Exception):
         return outcome

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -105,7 +106,7 @@ class _Signed:
 
 
 class TokenIssuing:
-    """``token_ports.TokenIssuer``. For one event loop."""
+    """``token_ports.CountingTokenIssuer``. For one event loop."""
 
     def __init__(  # noqa: PLR0913  (all that it uses, by keyword)
         self,
@@ -131,6 +132,12 @@ class TokenIssuing:
         self._timeout = timeout
         self._observe = observe
         self._stages = stages
+        self._issued: Counter[tuple[str, str, str]] = Counter()
+
+    @property
+    def issued(self) -> Mapping[tuple[str, str, str], int]:
+        """As the port."""
+        return self._issued
 
     async def issue(self, subject: TokenSubject, *, actor: str, request_id: str) -> IssuedToken:
         """As the port."""
@@ -199,6 +206,7 @@ class TokenIssuing:
         match outcome:
             case Recorded():
                 text = token_text(signed.signed, signed.signature)
+                self._issued[signed.call.kind.value, signed.key.name, str(signed.version.number)] += 1
                 return IssuedToken(text=text, jti=signed.jti, expires_at=signed.times.expires_at)
             case Refused():
                 await self._refused(signed, outcome)

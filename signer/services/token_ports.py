@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -18,6 +19,14 @@ class TokenIssuer(Protocol):
         says why the version may not sign now, a ``hsm.errors.TokenError``, ``RecorderUnavailable``, or what the
         database raises.
         """
+
+
+class CountingTokenIssuer(TokenIssuer, Protocol):
+    """Issues tokens, and tells how many."""
+
+    @property
+    def issued(self) -> Mapping[tuple[str, str, str], int]:
+        """How many have left so far, by kind, key and version."""
 
 
 class TokenVerifier(Protocol):

@@ -9,7 +9,9 @@ from sqlalchemy import Connection, delete, select, update
 from signer.domain.token_claims import TokenKind
 from signer.storage.database import Database
 from signer.storage.device_state import move_device_revision
+from signer.storage.device_tables import devices
 from signer.storage.token_tables import issued_tokens, token_buckets
+from signer.storage.user_tables import users
 
 # Of one table in one round: whoever wants to record waits for no more than these.
 REMOVED_AT_ONCE = 500
@@ -30,6 +32,15 @@ class SqlIssuedTokens:
                 select(column).where(*of_version).order_by(column.desc()).limit(1)
             ).scalar_one_or_none()
         return found
+
+
+def kinds_in_use(database: Database) -> frozenset[TokenKind]:
+    """The kinds of tokens for which there is anybody who could have one."""
+    tables = {TokenKind.USER: users, TokenKind.DEVICE: devices}
+    with database.reading() as connection:
+        return frozenset(
+            kind for kind, table in tables.items() if connection.execute(select(table.c.id).limit(1)).first()
+        )
 
 
 def remove_expired(connection: Connection, *, before: datetime) -> int:

@@ -126,7 +126,7 @@ class MemoryLog:
         self.failure: SignerError | None = None
         self.told: list[LeafDraft] = []
         self.untold: SignerError | None = None
-        self.looked = self.flushed = 0
+        self.looked = self.flushed = self.tidied = self.untidy = 0
 
     def record_many(self, entries: Sequence[SignatureEntry]) -> list[Outcome]:
         """As the port."""

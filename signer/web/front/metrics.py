@@ -53,6 +53,10 @@ class Metrics:
         self._verifications = self._counter(
             "token_verifications", "Tokens that gateways asked about.", "kind", "result"
         )
+        self._tokens_issued = self._counter(
+            "tokens_issued", "Tokens of users and devices that left.", "kind", "key", "version"
+        )
+        self._tokens_issued_told: dict[tuple[str, str, str], int] = {}
         self._stages = self._counter("stage_cpu_seconds", "Processor time of the workers' loops by stage.", "stage")
         self._processor = self._counter("worker_cpu_seconds", "Processor time of the workers.")
         self._connections = self._gauge("open_connections", "Open connections.")
@@ -116,6 +120,12 @@ class Metrics:
             self._token_restarts.labels(token.name).set(token.restarts)
         for keys in issuers:
             self._observe_issuer(keys)
+
+    def issued(self, tokens: Mapping[tuple[str, str, str], int]) -> None:
+        """Write down how many tokens of users and devices have left so far, by kind, key and version."""
+        for labels, number in tokens.items():
+            self._tokens_issued.labels(*labels).inc(number - self._tokens_issued_told.get(labels, 0))
+            self._tokens_issued_told[labels] = number
 
     def spent(self, tokens: Mapping[str, float]) -> None:
         """Write down the processor time of this worker's token processes so far, by the names of the tokens."""
