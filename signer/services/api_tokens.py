@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from signer.domain.api_tokens import ApiToken, NewApiToken
+from signer.domain.api_tokens import KIND, ApiToken, NewApiToken
 from signer.domain.events import Event, EventType
 from signer.domain.keys import checked_name
 from signer.domain.timestamps import rfc3339
 from signer.errors import ApiTokenExpiryPast, ApiTokenNotFound
 from signer.services import guarded
 from signer.services.access_ports import ApiTokenStore, MadeApiToken
+from signer.services.approval_ports import Permit
 from signer.services.change_guard import ChangeGuard
 from signer.services.ports import Clock
 
@@ -58,17 +59,16 @@ class ApiTokenService:
         if new.expires_at is not None and new.expires_at <= self._clock():
             raise ApiTokenExpiryPast(expires_at=new.expires_at)
         made, seconds = self._make(), None if lifetime is None else lifetime.total_seconds()
-        self._guard.carry_out(
-            actor,
-            lambda policy, circle: guarded.issued(policy, circle, new, seconds),
-            lambda permit: self._store.add(
-                token_id=made.id,
-                new=new,
-                secret_sha256=made.secret_sha256,
-                event=_event(EventType.API_TOKEN_CREATED, actor, after=new.facts),
-                permit=permit,
-            ),
-        )
+
+        def add(permit: Permit | None) -> None:
+            event = _event(EventType.API_TOKEN_CREATED, actor, after=new.facts)
+            self._store.add(token_id=made.id, new=new, secret_sha256=made.secret_sha256, event=event, permit=permit)
+
+        if new.person is None and self._guard.holder(f"{KIND}:{new.name}") is None:
+            # Nobody's: no rule is asked, so that there is a way back whatever policy is in force.
+            add(None)
+        else:
+            self._guard.carry_out(actor, lambda policy, circle: guarded.issued(policy, circle, new, seconds), add)
         return IssuedApiToken(token=self.token(new.name), text=made.text)
 
     def all_tokens(self) -> tuple[ApiToken, ...]:

@@ -56,6 +56,10 @@ class ChangeGuard:
         self._store = store
         self._desk = desk
 
+    def holder(self, identity: str) -> str | None:
+        """The person of an identity; None where it is nobody's, whatever the policy."""
+        return self._store.circle().circle.holders.get(identity)
+
     def carry_out(
         self, actor: str, change: Callable[[Policy, Circle], Change], act: Callable[[Permit], Result]
     ) -> Result:

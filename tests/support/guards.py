@@ -11,6 +11,9 @@ from signer.services.change_guard import ChangeGuard
 class _Nobody:
     """Asks nobody, and looks at nothing."""
 
+    def holder(self, identity: str) -> None:
+        """As ``ChangeGuard``: nobody."""
+
     def carry_out(self, actor: str, change: object, act: Callable[[Any], Any]) -> Any:
         """As ``ChangeGuard``."""
         return act(None)
