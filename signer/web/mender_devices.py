@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -103,14 +104,14 @@ def preauthorize_device() -> Response:
     device, done = service().administration.devices.preauthorize(new, actor=identity.name)
     if not done:
         return _known(device)
-    return Response(status=CREATED, headers={"Location": f"devices/{device.id}"})
+    return _nothing(CREATED, {"Location": f"devices/{device.id}"})
 
 
 def decommission_device(device: str) -> Response:
     """Let a device be none of the installation's."""
     identity = authorised(Action.MANAGE_DEVICES)
     service().administration.devices.decommission(device, actor=identity.name)
-    return Response(status=NO_CONTENT)
+    return _nothing(NO_CONTENT)
 
 
 def show_auth_set(device: str, auth_set: str) -> Response:
@@ -125,14 +126,14 @@ def decide_auth_set(device: str, auth_set: str) -> Response:
     identity = authorised(Action.MANAGE_DEVICES)
     status = parsed(StatusBody, json_body()).status
     service().administration.devices.decide(device, auth_set, status, actor=identity.name)
-    return Response(status=NO_CONTENT)
+    return _nothing(NO_CONTENT)
 
 
 def dismiss_auth_set(device: str, auth_set: str) -> Response:
     """Take a key from a device."""
     identity = authorised(Action.MANAGE_DEVICES)
     service().administration.devices.dismiss(device, auth_set, actor=identity.name)
-    return Response(status=NO_CONTENT)
+    return _nothing(NO_CONTENT)
 
 
 def replace_device_key(device: str, auth_set: str) -> Response:
@@ -158,7 +159,7 @@ def revoke_device_token(jti: str) -> Response:
     """Let one token hold no longer."""
     identity = authorised(Action.MANAGE_DEVICES)
     service().administration.devices.revoke_token(jti, actor=identity.name)
-    return Response(status=NO_CONTENT)
+    return _nothing(NO_CONTENT)
 
 
 def show_device_limit() -> Response:
@@ -166,6 +167,13 @@ def show_device_limit() -> Response:
     authorised(Action.MANAGE_DEVICES)
     limit = service().administration.devices.max_devices
     return answer({"limit": -1 if limit is None else limit})
+
+
+def _nothing(status: int, headers: Mapping[str, str] = MappingProxyType({})) -> Response:
+    """An answer without a body, and so without a media type."""
+    response = Response(status=status, headers=dict(headers))
+    del response.headers["Content-Type"]
+    return response
 
 
 def _page(unverified_statuses: list[str], unverified_ids: list[str]) -> Response:

@@ -6,10 +6,12 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -18,7 +20,8 @@ from tests.support.device_side import SomeDevice, new_key, pem_of
 
 SECONDS = 60.0
 MISSING = shutil.which("mender") is None or shutil.which("unshare") is None or os.geteuid() != 0
-pytestmark = pytest.mark.skipif(MISSING, reason="needs mender-client, unshare and root")
+with_mender = pytest.mark.skipif(MISSING, reason="needs mender-client, unshare and root")
+AUTHENTICATION = "/api/devices/v1/authentication"
 
 
 class Client:
@@ -48,7 +51,6 @@ class Client:
         """Ask for a token once."""
         place = self._directory
         script = f"""mount --make-rprivate /
-            mkdir -p {place}/mender && mount -t tmpfs none /etc/mender 2>/dev/null
             mount --bind {place}/etc /etc/mender
             mount --bind {place}/identity /usr/share/mender/identity
             exec mender --config {place}/mender.conf --fallback-config /nonexistent --data {place}/data \\
@@ -61,12 +63,15 @@ class Client:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     installation = initialise(tmp_path_factory.mktemp("devices"))
-    for folder in ("/etc/mender", "/usr/share/mender/identity"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
+    if not MISSING:
+        for folder in ("/etc/mender", "/usr/share/mender/identity"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
     with running(installation, SERVER_WORKERS="1"):
         listed = installation.run("keys", "list", "--json")
         if "device-token" not in listed.stdout:
-            made = installation.run("keys", "create", "device-token", "--purpose", "device-token")
+            made = installation.run(
+                "keys", "create", "device-token", "--purpose", "device-token", "--algorithm", "ecdsa-p256"
+            )
             assert made.returncode == 0, made.stderr
         yield installation
 
@@ -77,6 +82,7 @@ def the_device(service: Installation, serial: str) -> dict[str, Any]:
     return dict(found)
 
 
+@with_mender
 def test_a_device_is_pending_then_accepted_then_rejected(service: Installation, tmp_path: Path) -> None:
     client = Client(service, tmp_path / "device", SomeDevice(serial="one"))
     pending = client.bootstrap()
@@ -95,6 +101,7 @@ def test_a_device_is_pending_then_accepted_then_rejected(service: Installation, 
     assert not any(pem_of(client.device.key).split("\n")[1][:20] in line for line in lines)
 
 
+@with_mender
 @pytest.mark.parametrize("kind", ["rsa-2048", "ed25519", "p-384"])
 def test_a_preauthorised_device_is_accepted_at_once(service: Installation, tmp_path: Path, kind: str) -> None:
     client = Client(service, tmp_path / "device", SomeDevice(serial=kind, key=new_key(kind)))
@@ -105,3 +112,56 @@ def test_a_preauthorised_device_is_accepted_at_once(service: Installation, tmp_p
     done = client.bootstrap()
     assert done.returncode == 0, done.stderr
     assert the_device(service, kind)["status"] == "accepted"
+
+
+def asked(service: Installation, device: SomeDevice) -> httpx.Response:
+    """A request as stock clients send it, the same bytes each time."""
+    body = device.body()
+    headers = {"Content-Type": "application/json", "X-MEN-Signature": device.sign(body)}
+    with service.http(headers={}) as http:
+        return http.post(f"{AUTHENTICATION}/auth_requests", content=body, headers=headers)
+
+
+def accepted(service: Installation, serial: str) -> SomeDevice:
+    device = SomeDevice(serial=serial)
+    assert asked(service, device).status_code == 401
+    assert service.run("devices", "accept", the_device(service, serial)["id"]).returncode == 0
+    return device
+
+
+def test_a_device_changes_its_key_with_the_token_that_it_got(service: Installation) -> None:
+    device, following = accepted(service, "changing"), SomeDevice(serial="changing")
+    token = asked(service, device).text
+
+    def change(bearer: str, nonce: str) -> httpx.Response:
+        body = device.change(following.key, ts=int(time.time()), nonce=nonce)
+        headers = {
+            "Content-Type": "application/json",
+            "Authorization": f"Bearer {bearer}",
+            "X-MEN-Signature": device.sign(body),
+            "X-MEN-Next-Signature": following.sign(body),
+        }
+        with service.http(headers={}) as http:
+            return http.put(f"{AUTHENTICATION}/key", content=body, headers=headers)
+
+    other = asked(service, accepted(service, "another")).text
+    assert [change(bearer, "x" * 22).status_code for bearer in ("a.b.c", other, token[:-8] + "AAAAAAAA")] == [401] * 3
+    done = change(token, "y" * 22)
+    assert (done.status_code, done.json()["status"]) == (200, "preauthorized"), done.text
+    assert asked(service, following).status_code == 200
+    assert asked(service, device).status_code == 401
+    assert change(token, "z" * 22).status_code == 401
+    told = json.loads(service.run("events", "--json").stdout)
+    assert "device-key-changed" in str(told)
+
+
+def test_a_request_in_a_loop_gets_so_many_tokens_and_no_two_are_alike(service: Installation) -> None:
+    device = accepted(service, "loop")
+    answers = [asked(service, device) for _ in range(14)]
+    tokens = [answer.text for answer in answers if answer.status_code == 200]
+    assert 10 <= len(tokens) <= 12
+    assert len(set(tokens)) == len(tokens)
+    assert {answer.status_code for answer in answers} == {200, 429}
+    assert int(next(answer for answer in answers if answer.status_code == 429).headers["Retry-After"]) > 0
+    log = service.log.read_text()
+    assert not any(token in log for token in tokens)

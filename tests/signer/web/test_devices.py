@@ -74,7 +74,8 @@ def device() -> SomeDevice:
 @pytest.fixture
 def accepted(place: Site, device: SomeDevice) -> SomeDevice:
     place.ask(device)
-    assert place.decide(device, "accepted").status_code == 204
+    answer = place.decide(device, "accepted")
+    assert (answer.status_code, answer.content_type) == (204, None)
     return device
 
 
@@ -249,6 +250,7 @@ class TestManagement:
         made = place.manage("POST", "/devices", body)
         found = place.found(device)
         assert (made.status_code, made.headers["location"], made.data) == (201, f"devices/{found['id']}", b"")
+        assert made.content_type is None
         again = place.manage("POST", "/devices", body)
         assert again.status_code == 409
         assert found.items() <= again.json().items()
