@@ -45,6 +45,7 @@ UPLOAD_CHUNK_BYTES = 1 << 18
 DEFAULT_TIMEOUT_SECONDS = 150.0
 MAX_TIMEOUT_SECONDS = 86400.0
 MAX_SHOWN = 80
+EMERGENCY_HEADER = "X-Signing-Emergency-Reason"
 TIMEOUT_HINT = "ARTIFACT_SIGNER_TIMEOUT sets how long to wait"
 # What a header field can carry (RFC 6750 section 2.1); a library would repeat anything else in its complaint.
 TOKEN_CHARACTERS = re.compile(r"[A-Za-z0-9._~+/=-]+")
@@ -56,6 +57,29 @@ class IncomingArtifact:
 
     key: SignedBy
     chunks: Iterator[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """How a signature is asked for.
+
+    Attributes:
+        replace: the artifact's signature is dropped.
+        emergency: the reason why its approvals shall be passed; None where they shall not.
+    """
+
+    replace: bool
+    emergency: str | None = None
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Of the query."""
+        return {"replace": str(self.replace).lower()}
+
+    @property
+    def headers(self) -> dict[str, bytes]:
+        """What the service is told beside the body."""
+        return {} if self.emergency is None else {EMERGENCY_HEADER: self.emergency.encode()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,11 +245,9 @@ class Client:
         return bytes(content)
 
     @contextmanager
-    def sign_artifact(
-        self, key: str, artifact: BinaryIO, size: int | None, *, replace: bool
-    ) -> Iterator[IncomingArtifact]:
+    def sign_artifact(self, key: str, artifact: BinaryIO, size: int | None, asked: Asked) -> Iterator[IncomingArtifact]:
         """POST a whole artifact; the signed one, to be read inside the context."""
-        headers = {"Content-Type": ARTIFACT_MEDIA_TYPE}
+        headers = {"Content-Type": ARTIFACT_MEDIA_TYPE, **asked.headers}
         if size is not None:
             headers["Content-Length"] = str(size)
         with self._answer(
@@ -234,18 +256,18 @@ class Client:
             ARTIFACT_MEDIA_TYPE,
             content=iter(lambda: artifact.read(UPLOAD_CHUNK_BYTES), b""),
             headers=headers,
-            params={"replace": str(replace).lower()},
+            params=asked.parameters,
         ) as response:
             yield IncomingArtifact(key=signing_key(response.headers), chunks=response.iter_bytes())
 
-    def sign_head(self, key: str, head: bytes, *, replace: bool) -> Document:
+    def sign_head(self, key: str, head: bytes, asked: Asked) -> Document:
         """POST a manifest or the head of an artifact; the signature as a JSON document."""
         return self._json(
             "POST",
             key_path(key, "signatures"),
             content=head,
-            headers={"Content-Type": "application/octet-stream"},
-            params={"replace": str(replace).lower()},
+            headers={"Content-Type": "application/octet-stream", **asked.headers},
+            params=asked.parameters,
         )
 
     def _json(self, method: str, path: str, **options: Any) -> Document:

@@ -33,8 +33,13 @@ class MadeSignature:
     key: SignedBy
 
 
-def require_recorded(unverified_proof: bytes, made: MadeSignature, trust: LogTrust | None) -> int:
-    """The index of the leaf that records the signature; raises ``ClientError`` where the proof does not show it."""
+def require_recorded(
+    unverified_proof: bytes, made: MadeSignature, trust: LogTrust | None, *, allow_emergency: bool = False
+) -> int:
+    """The index of the leaf that records the signature; raises ``ClientError`` where the proof does not show it.
+
+    ``allow_emergency``: it may have been made past its approvals.
+    """
     try:
         proof = LogProof.parse(unverified_proof)
         recorded_leaf(
@@ -43,6 +48,7 @@ def require_recorded(unverified_proof: bytes, made: MadeSignature, trust: LogTru
             manifest_sha256=made.manifest.sha256,
             fingerprint=made.key.fingerprint,
             signature=made.encoded,
+            allow_emergency=allow_emergency,
         )
     except Refusal as error:
         raise unproved(error) from error

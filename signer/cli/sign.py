@@ -18,8 +18,9 @@ from signer.answers import ServiceRefusal, encoded_signature, proof_text, signin
 from signer.artifacts import Form, UploadReader
 from signer.cli.connection import connected, json_option
 from signer.cli.output import note, show_json, terminal
-from signer.client import Client
+from signer.client import Asked, Client
 from signer.client_credentials import ClientCertificate
+from signer.domain.reasons import checked_reason
 from signer.errors import SignedAlready
 from signer.kept_checkpoints import KeptCheckpoints, kept_below, patient
 from signer.log_trust import NamedLog, log_trust
@@ -50,6 +51,7 @@ class _Order:
         trust: the log that has to have signed it, and how many of which witnesses.
         witness_wait: seconds to wait for those.
         certificate: who asks, in the place of whom the environment says.
+        emergency: why approvals shall be passed; None where they shall not.
     """
 
     key: str
@@ -59,11 +61,17 @@ class _Order:
     trust: LogTrust | None
     witness_wait: float
     certificate: ClientCertificate | None
+    emergency: str | None
 
     @property
     def awaits_witnesses(self) -> bool:
         """Whether a proof is wanted that witnesses signed too."""
         return self.trust is not None and self.trust.demanded > 0
+
+    @property
+    def asked(self) -> Asked:
+        """How the service is asked."""
+        return Asked(replace=self.replace, emergency=self.emergency)
 
 
 @click.command()
@@ -102,6 +110,7 @@ class _Order:
 @click.option(
     "--client-key", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="its key, if not there too"
 )
+@click.option("--emergency", metavar="REASON", help="past the approvals, for this reason; on record, loudly")
 @json_option
 def sign(
     artifact: Path,
@@ -134,6 +143,8 @@ def sign(
     if as_json:
         show_json(document)
     note(f"signed {order.output}")
+    if order.emergency is not None:
+        note("it was signed in an emergency: verifiers and monitors refuse its proof until it was approved, too")
     if order.proof is not None and order.trust is None:
         note("the proof's checkpoint was not verified: --log-key names the key of the log")
 
@@ -145,6 +156,7 @@ def _order(
     proof_dir: Path | None,
     client_certificate: Path | None,
     client_key: Path | None,
+    emergency: str | None,
     **wanted: Any,
 ) -> _Order:
     if client_key is not None and client_certificate is None:
@@ -155,7 +167,8 @@ def _order(
     if place is not None and place.absolute() == output.absolute():
         raise click.UsageError("--output and --proof name the same file")
     shown = None if client_certificate is None else ClientCertificate(certificate=client_certificate, key=client_key)
-    return _Order(output=output, proof=place, certificate=shown, **wanted)
+    reason = None if emergency is None else checked_reason(emergency)
+    return _Order(output=output, proof=place, certificate=shown, emergency=reason, **wanted)
 
 
 def _sign_whole(source: BinaryIO, order: _Order) -> dict[str, object]:
@@ -166,7 +179,7 @@ def _sign_whole(source: BinaryIO, order: _Order) -> dict[str, object]:
         returned = ReturnedArtifact(upload.manifest)
         with click.progressbar(length=size, label="sending", file=sys.stderr, hidden=not terminal()) as bar:
             sent = cast("BinaryIO", _Watched(source, bar.update))
-            with client.sign_artifact(order.key, sent, size, replace=order.replace) as signed:
+            with client.sign_artifact(order.key, sent, size, order.asked) as signed:
                 for chunk in signed.chunks:
                     returned.feed(chunk)
                     target.write(chunk)
@@ -184,7 +197,7 @@ def _sign_whole(source: BinaryIO, order: _Order) -> dict[str, object]:
 def _sign_by_head(source: BinaryIO, order: _Order) -> dict[str, object]:
     upload, head = _head(source, replace=order.replace)
     with connected(order.certificate) as client, _files(order) as (target, keep_proof):
-        document = client.sign_head(order.key, head, replace=order.replace)
+        document = client.sign_head(order.key, head, order.asked)
         encoded, signing = encoded_signature(document), signing_key_of(document)
         require_signature(upload.manifest, encoded, trust_in(client.public_key(order.key, signing.version), signing))
         if order.proof or order.trust:
@@ -211,7 +224,7 @@ def _proof(client: Client, order: _Order, made: MadeSignature) -> bytes:
 
 def _require_proof(client: Client, order: _Order, made: MadeSignature, proof: bytes) -> int:
     """The index of the leaf."""
-    index = require_recorded(proof, made, order.trust)
+    index = require_recorded(proof, made, order.trust, allow_emergency=order.emergency is not None)
     _require_history(client, proof, order)
     return index
 

@@ -60,6 +60,7 @@ class SearchColumns:
     artifact: str | None = None
     manifest_sha256: str | None = None
     checked: str | None = None
+    emergency: bool = False
 
 
 SEARCHED = tuple(field.name for field in fields(SearchColumns))
@@ -212,6 +213,7 @@ def _columns(members: Mapping[str, Any]) -> SearchColumns:
             artifact=members.get("artifact"),
             manifest_sha256=members.get("manifest_sha256"),
             checked=members.get("checked"),
+            emergency=members.get("emergency", False),
         )
     except (KeyError, TypeError, ValueError):
         raise LeafMalformed(problem="a member that every leaf has is not there, or not what it should be") from None

@@ -8,7 +8,8 @@ entry, writes what it gathered, and commits.
 3. One manifest has one signature per version. The first bytes win, inside a batch too; who comes second is answered
    with them.
 4. Who saw no more than is on record is answered and writes nothing. Who saw more writes a record of its own over the
-   same bytes. A further identity that saw no more writes one ``signature-repeated``, once.
+   same bytes. A further identity that saw no more writes one ``signature-repeated``, once. A record of an emergency is
+   worth less than any other, however much was seen: what is approved afterwards gets a record that verifiers believe.
 5. Only a new signature counts against the limits, that of the version and those of the identity.
 6. A version that is older than the floor at one of its places is refused, a repeat too. What is recorded sets the
    floors at all of them; a repeat that writes nothing, and is above a floor, raises it with a leaf of its own.
@@ -78,6 +79,12 @@ class RecordFacts:
     checked: Checked
     identity: str
     at: datetime
+    emergency: bool = False
+
+    @property
+    def worth(self) -> tuple[bool, Checked]:
+        """What makes one record of a signature worth more than another."""
+        return not self.emergency, self.checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +115,8 @@ class SignatureOnRecord:
 
     @property
     def most_seen(self) -> RecordFacts:
-        """The record of who saw most of it."""
-        return max((each for each in self.records if each.type is RecordType.SIGNATURE), key=lambda each: each.checked)
+        """The record of who saw most of it, in no emergency where there is one."""
+        return max((each for each in self.records if each.type is RecordType.SIGNATURE), key=lambda each: each.worth)
 
     def names(self, identity: str) -> bool:
         """Whether a record names this identity."""
@@ -247,7 +254,7 @@ class Batch:
         if found.wrote_first(entry.record_id):
             return _answer(found, repeated=False)
         if not found.knows(entry.record_id):
-            if entry.checked > found.most_seen.checked:
+            if (entry.emergency is None, entry.checked) > found.most_seen.worth:
                 self._write(entry, RecordType.SIGNATURE, found)
             elif not found.names(entry.identity):
                 self._write(entry, RecordType.REPEATED, found)
@@ -267,6 +274,7 @@ class Batch:
             checked=entry.checked,
             identity=entry.identity,
             at=self.at,
+            emergency=entry.emergency is not None,
         )
         signature.records.append(facts)
         self.new_records.append(NewRecord(facts=facts, leaf=leaf))

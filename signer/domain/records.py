@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from signer.domain.access.emergencies import Emergency
 from signer.domain.access.limits import LimitDemand, LimitReached
 from signer.domain.floors import FloorUnmet, VersionClaim
 from signer.domain.leaves import LEAF_ID_BYTES, Leaf, LogEvent, SearchColumns, bounded, leaf_time
@@ -69,6 +70,7 @@ class SignatureEntry:
         claim: the version of what is signed, where the rule asks for one.
         limits: how many signatures the identity may have made with the key.
         approval: what was approved, where the rule asks for that.
+        emergency: who had it signed past its approvals, and why; None where nobody did.
     """
 
     record_id: bytes
@@ -88,6 +90,7 @@ class SignatureEntry:
     claim: VersionClaim | None = None
     limits: tuple[LimitDemand, ...] = ()
     approval: Approved | None = None
+    emergency: Emergency | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +168,7 @@ def record_leaf(entry: SignatureEntry, kind: RecordType, *, signature: bytes, si
             artifact=artifact if isinstance(artifact, str) else None,
             manifest_sha256=entry.manifest_sha256,
             checked=entry.checked.value,
+            emergency=entry.emergency is not None,
         ),
         signature_id=signature_id,
     )
@@ -176,6 +180,7 @@ def _content(entry: SignatureEntry, kind: RecordType, signature: bytes, at: date
             **entry.seen,
             **({} if entry.claim is None else entry.claim.members),
             **({} if entry.approval is None else {"approval": entry.approval.id}),
+            **({} if entry.emergency is None else _emergency(entry.emergency)),
             "v": FORM_VERSION,
             "type": kind.value,
             "time": leaf_time(at),
@@ -192,3 +197,7 @@ def _content(entry: SignatureEntry, kind: RecordType, signature: bytes, at: date
             "signature": signature.decode("ascii"),
         }
     )
+
+
+def _emergency(emergency: Emergency) -> dict[str, LeafValue]:
+    return {"emergency": True, "person": emergency.person, "reason": emergency.reason}

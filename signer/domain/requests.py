@@ -92,6 +92,7 @@ class Signature:
         encoded: the bytes of manifest.sig: standard padded base64, no newline.
         fingerprint: lowercase hex SHA-256 of the signing key's SubjectPublicKeyInfo.
         index: of the leaf of the log that records it.
+        emergency: it was asked for past its approvals.
     """
 
     raw: bytes
@@ -101,3 +102,4 @@ class Signature:
     algorithm: str
     fingerprint: str
     index: int
+    emergency: bool = False

@@ -25,6 +25,7 @@ COLUMNS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
     "artifact": _member("artifact"),
     "manifest_sha256": _member("manifest_sha256"),
     "checked": _member("checked"),
+    "emergency": lambda members: members.get("emergency", False),
 }
 
 

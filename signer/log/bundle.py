@@ -145,7 +145,7 @@ class _Reading:
         if kind in SIGNED:
             signed = _signed(index, members)
             if kind == SIGNED[0]:
-                mark = _mark(signed, members["checked"])
+                mark = _mark(signed, members["checked"], emergency=members.get("emergency", False) is not False)
             fault = fault or self._check(signed)
         self._marks += (own, mark)
         return fault
@@ -216,9 +216,9 @@ def _signed(index: int, members: dict[str, Any]) -> Signed:
     return Signed(index, (key, number), fingerprint, digest, signature)
 
 
-def _mark(signed: Signed, checked: str) -> bytes:
+def _mark(signed: Signed, checked: str, *, emergency: bool) -> bytes:
     key, number = signed.version
-    text = f"{key}\0{number}\0{signed.manifest_sha256}\0{checked}"
+    text = f"{key}\0{number}\0{signed.manifest_sha256}\0{checked}" + ("\0emergency" if emergency else "")
     return hashlib.sha256(text.encode()).digest()[:MARK_BYTES]
 
 

@@ -47,6 +47,7 @@ from signer.errors import (
     SignerError,
 )
 from signer.recorder.claims import packed_claim, packed_unmet, parsed_claim, parsed_unmet
+from signer.recorder.emergencies import packed_emergency, parsed_emergency
 from signer.recorder.limits import packed_limits, packed_reached, parsed_limits, parsed_reached
 from signer.recorder.tokens import parsed_token
 
@@ -163,19 +164,10 @@ def packed_entry(entry: SignatureEntry, deadline: float) -> list[Any]:
     plain = [getattr(entry, name) for name in _MEMBERS]
     signature = entry.signature.decode("ascii")
     claim = None if entry.claim is None else packed_claim(entry.claim)
-    limits = packed_limits(entry.limits)
+    limits, emergency = packed_limits(entry.limits), packed_emergency(entry.emergency)
     approval = None if entry.approval is None else [entry.approval.id, entry.approval.expires_at.isoformat()]
-    return [
-        entry.record_id.hex(),
-        *plain,
-        entry.checked.value,
-        entry.seen,
-        signature,
-        claim,
-        limits,
-        approval,
-        deadline,
-    ]
+    seen = entry.checked.value, entry.seen
+    return [entry.record_id.hex(), *plain, *seen, signature, claim, limits, approval, emergency, deadline]
 
 
 def parsed_message(unverified_frame: bytes) -> list[Posted] | list[RefusedCall] | Ping | Prove | Tell:
@@ -263,7 +255,7 @@ def _document(unverified_frame: bytes) -> Any:
 
 def _posted(unverified: Any) -> Posted:
     try:
-        record_id, *plain, checked, seen, signature, claim, limits, approval, deadline = unverified
+        record_id, *plain, checked, seen, signature, claim, limits, approval, emergency, deadline = unverified
         members = dict(zip(_MEMBERS, plain, strict=True))
         if not _well_formed(record_id, members) or not isinstance(seen, dict):
             raise FrameError
@@ -275,6 +267,7 @@ def _posted(unverified: Any) -> Posted:
             claim=None if claim is None else parsed_claim(claim),
             limits=parsed_limits(limits),
             approval=None if approval is None else _approval(*approval),
+            emergency=parsed_emergency(emergency),
             **members,
         )
         return Posted(entry, float(deadline))

@@ -21,8 +21,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from signer.domain.access.actions import Action
-from signer.domain.access.deciding import decide, may_ask
-from signer.domain.access.decisions import Decision, Deny, KeyFacts, NeedsApproval
+from signer.domain.access.deciding import decide, may_ask, purpose_denial
+from signer.domain.access.decisions import Deny, KeyFacts, NeedsApproval
+from signer.domain.access.emergencies import Emergency
 from signer.domain.access.limits import LimitDemand, LimitReached
 from signer.domain.floors import VersionClaim, claim_of
 from signer.domain.identity import Identity
@@ -43,6 +44,7 @@ from signer.domain.requests import Signature, SigningRequest
 from signer.errors import ApprovalRequired, KeyNotFound, ServiceBusy, SignerError
 from signer.services.access import refusal
 from signer.services.clock import SteadyClock
+from signer.services.emergencies import tell_emergency
 from signer.services.known_records import KnownKey, KnownPolicy, KnownRecords
 from signer.services.ports import Recorder
 from signer.services.quarantine import after_failure
@@ -68,6 +70,7 @@ class SigningCall:
         key: the key's name.
         access_revision: the one under which the identity was proved, as ``authorise`` gave it; None: the present one.
         request_id: as the log line of the request has it.
+        emergency: the reason why it shall be signed past its approvals, a line; None where it shall not.
     """
 
     identity: Identity
@@ -75,6 +78,7 @@ class SigningCall:
     request: SigningRequest
     access_revision: int | None = None
     request_id: str = ""
+    emergency: str | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -92,6 +96,7 @@ class _Job:
     claim: VersionClaim | None = field(init=False)
     limits: tuple[LimitDemand, ...] = field(init=False)
     approval: Approved | None = field(init=False)
+    emergency: Emergency | None = field(init=False)
     revision: int = field(init=False)
     denied: str | None = None
     result: Result | None = None
@@ -131,32 +136,33 @@ class ArtifactSigning:
         self._stages = stages
         self._reached = ReachedLimits()
 
-    async def authorise(self, identity: Identity, key_name: str) -> int:
+    async def authorise(self, identity: Identity, key_name: str, *, emergency: bool = False) -> int:
         """Whether the identity may ask this key to sign artifacts: asked before a body is read.
 
-        Returns the revision of keys and access under which it may. Raises ``AccessDenied``, ``KeyNotFound`` or
-        ``CredentialsRejected``.
+        ``emergency``: past its approvals. Returns the revision of keys and access under which it may. Raises
+        ``AccessDenied``, ``KeyNotFound`` or ``CredentialsRejected``.
         """
         policy = await self._stages.decide.over(self._records.policy())
         # What is returned stands for the identity as well, and that was proved before the revision was asked for.
         await self._records.confirm_unless_proved(identity)
-        if isinstance(self._asked(policy, identity, KeyFacts(name=key_name)), Deny):
+        denied = self._may_ask(policy, identity, key_name, emergency=emergency)
+        if denied is not None:
             # Never by what was only remembered: it may have been true once.
             policy = await self._records.present_policy()
-            self._require_asking(policy, identity, KeyFacts(name=key_name))
-        known = await self._stages.decide.over(self._records.key(key_name))
-        self._require_asking(policy, identity, KeyFacts(name=key_name, purpose=known.key.purpose))
-        return known.revision
+            denied = self._may_ask(policy, identity, key_name, emergency=emergency)
+        if denied is None:
+            known = await self._stages.decide.over(self._records.key(key_name))
+            denied = purpose_denial(Action.SIGN, KeyFacts(name=key_name, purpose=known.key.purpose))
+            if denied is None:
+                return known.revision
+        if is_name(key_name):
+            self._recorder.refuse(RefusedCall(identity=identity.name, key=key_name, reason=denied.reason))
+        raise refusal(policy.policy, identity, key_name, denied, at=self._clock())
 
-    def _asked(self, policy: KnownPolicy, identity: Identity, key: KeyFacts) -> Decision:
-        return may_ask(policy.policy, identity, Action.SIGN, key=key, at=self._clock())
-
-    def _require_asking(self, policy: KnownPolicy, identity: Identity, key: KeyFacts) -> None:
-        decision = self._asked(policy, identity, key)
-        if isinstance(decision, Deny):
-            if is_name(key.name):
-                self._recorder.refuse(RefusedCall(identity=identity.name, key=key.name, reason=decision.reason))
-            raise refusal(policy.policy, identity, key.name, decision, at=self._clock())
+    def _may_ask(self, policy: KnownPolicy, identity: Identity, key: str, *, emergency: bool) -> Deny | None:
+        facts = KeyFacts(name=key)
+        decision = may_ask(policy.policy, identity, Action.SIGN, key=facts, at=self._clock(), emergency=emergency)
+        return decision if isinstance(decision, Deny) else None
 
     async def sign(self, call: SigningCall) -> Signature:
         """A signature over the manifest by the key's active version, on record.
@@ -246,14 +252,22 @@ class ArtifactSigning:
             facts = KeyFacts(name=call.key, purpose=known.key.purpose)
         if call.access_revision is not None and (known is None or call.access_revision != known.revision):
             await self._records.confirm(call.identity)
-        decision = decide(policy.policy, call.identity, Action.SIGN, key=facts, request=call.request, at=now)
+        decision = decide(
+            policy.policy,
+            call.identity,
+            Action.SIGN,
+            key=facts,
+            request=call.request,
+            at=now,
+            emergency=call.emergency is not None,
+        )
         if isinstance(decision, Deny):
             job.denied = decision.reason
             raise refusal(policy.policy, call.identity, call.key, decision, at=now)
         if known is None:
             raise KeyNotFound(key=call.key)
         job.rule, job.claim = decision.rule, claim_of(call.key, decision.floors)
-        job.limits = decision.limits
+        job.limits, job.emergency = decision.limits, _emergency(call) if decision.emergency else None
         job.version = signing_version(known.key, now=now, tolerance=self._tolerance)
         # Whichever of the two is older is what this was decided under.
         job.key, job.revision = known.key, min(known.revision, policy.revision)
@@ -300,10 +314,12 @@ class ArtifactSigning:
     async def _record(self, jobs: Sequence[_Job], made: dict[Place, bytes], deadline: float) -> None:
         entries = [_entry(job, made[job.place]) for job in jobs]
         outcomes = await self._recorder.record_many(entries, deadline=deadline) if entries else []
-        for job, outcome in zip(jobs, outcomes, strict=True):
+        for job, entry, outcome in zip(jobs, entries, outcomes, strict=True):
             match outcome:
                 case Recorded():
                     job.result = _released(job, outcome)
+                    if job.emergency is not None:
+                        tell_emergency(job.emergency, entry, outcome)
                 case Stale():
                     self._records.told(outcome.access_revision)
                 case Refused():
@@ -335,6 +351,10 @@ class ArtifactSigning:
         return reason_of(known.key, reason, now=self._clock())
 
 
+def _emergency(call: SigningCall) -> Emergency:
+    return Emergency(person=call.identity.person or "", reason=call.emergency or "")
+
+
 def _entry(job: _Job, signature: bytes) -> SignatureEntry:
     call = job.call
     return SignatureEntry(
@@ -355,6 +375,7 @@ def _entry(job: _Job, signature: bytes) -> SignatureEntry:
         claim=job.claim,
         limits=job.limits,
         approval=job.approval,
+        emergency=job.emergency,
     )
 
 
@@ -367,6 +388,7 @@ def _released(job: _Job, recorded: Recorded) -> Signature:
         algorithm=job.key.algorithm.value,
         fingerprint=job.version.fingerprint or "",
         index=recorded.index,
+        emergency=job.emergency is not None,
     )
 
 

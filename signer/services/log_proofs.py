@@ -25,7 +25,7 @@ from signer.services.ports import KeyStore, LeafQuery, LogEntry, LogReader
 from verifier.errors import ConsistencyRefused, InclusionRefused
 from verifier.log import EMPTY_ROOT, LogProof, leaf_hash, verify_consistency, verify_inclusion
 
-# Of the leaves of one manifest and key: each version has at most one for each amount that was seen.
+# Of the leaves of one manifest and key: each version has at most two for each amount that was seen.
 MOST_LEAVES = 1000
 _AMOUNTS = {checked.value: number for number, checked in enumerate(Checked)}
 
@@ -107,7 +107,7 @@ class LogProofService:
     def of_manifest(
         self, identity: Identity, *, manifest_sha256: str, key: str, version: int | None, witnessed: bool = False
     ) -> InclusionProof:
-        """The proof of a signature of this manifest: by the newest version, after most of it was seen.
+        """The proof of a signature of this manifest: by the newest version, in no emergency, after most was seen.
 
         ``witnessed``: under the newest checkpoint that witnesses signed. Raises ``AccessDenied``, ``KeyNotFound``,
         ``LogEntryNotFound`` or ``LogNotWitnessed``.
@@ -119,7 +119,7 @@ class LogProofService:
             first=0, limit=MOST_LEAVES, types=(LogEvent.SIGNATURE.value,), key=key, manifest_sha256=manifest_sha256
         )
         found = [
-            (columns.key_version or 0, _AMOUNTS.get(columns.checked or "", -1), entry)
+            (columns.key_version or 0, not columns.emergency, _AMOUNTS.get(columns.checked or "", -1), entry)
             for entry, columns in ((entry, search_columns(entry.leaf)) for entry in self._reader.find(query))
             if entry.index < newest.size
             and columns.type == LogEvent.SIGNATURE
@@ -129,7 +129,7 @@ class LogProofService:
         ]
         if not found:
             raise LogEntryNotFound(key=key, manifest_sha256=manifest_sha256)
-        entry = max(found, key=lambda each: each[:2])[2]
+        entry = max(found, key=lambda each: each[:3])[3]
         if witnessed:
             return replace(self._witnessed(newest, entry.index, leaf_hash(entry.leaf)), leaf=entry.leaf)
         (proof,) = self._proved(newest, [entry])

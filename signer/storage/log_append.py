@@ -95,6 +95,7 @@ def _rows(
             "signature_id": leaf.signature_id,
             "leaf": leaf.content,
             "hash": hashed,
+            "emergency": leaf.columns.emergency,
         }
         for number, (leaf, hashed) in enumerate(zip(leaves, hashes, strict=True))
     ]

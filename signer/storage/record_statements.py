@@ -26,11 +26,13 @@ UNLOCKED_HEAD = "SELECT size, root, frontier, at, access_sha256 FROM log_head WH
 REVISION = "SELECT revision FROM access_state WHERE id = 1{for_share}"
 # One half for each of the two partial indexes.
 ON_RECORD = """
-    SELECT s.version_id, s.manifest_sha256, s.id, s.signature, r.id, r.leaf_id, r.type, r.checked, r.actor, r.at
+    SELECT s.version_id, s.manifest_sha256, s.id, s.signature, r.id, r.leaf_id, r.type, r.checked, r.actor, r.at,
+    r.emergency
     FROM signatures s JOIN log_leaves r ON r.signature_id = s.id AND r.type = 'signature'
     WHERE s.manifest_sha256 IN {digests}
     UNION ALL
-    SELECT s.version_id, s.manifest_sha256, s.id, s.signature, r.id, r.leaf_id, r.type, r.checked, r.actor, r.at
+    SELECT s.version_id, s.manifest_sha256, s.id, s.signature, r.id, r.leaf_id, r.type, r.checked, r.actor, r.at,
+    r.emergency
     FROM signatures s JOIN log_leaves r ON r.signature_id = s.id AND r.type = 'signature-repeated'
     WHERE s.manifest_sha256 IN {digests}"""
 # The revision comes with what is found, from one state of the database. One digest is what is mostly asked for.
@@ -60,9 +62,10 @@ ADD_SIGNATURE = """
     VALUES (:id, :version_id, :manifest_sha256, :signature)"""
 ADD_LEAF = """
     INSERT INTO log_leaves
-    (id, leaf_id, type, at, actor, key, key_version, artifact, manifest_sha256, checked, signature_id, leaf, hash)
+    (id, leaf_id, type, at, actor, key, key_version, artifact, manifest_sha256, checked, signature_id, leaf, hash,
+    emergency)
     VALUES (:id, :leaf_id, :type, :at, :actor, :key, :key_version, :artifact, :manifest_sha256, :checked, :signature_id,
-    :leaf, :hash)"""
+    :leaf, :hash, :emergency)"""
 ADD_TILE = "INSERT INTO log_tiles (level, number, hashes, root) VALUES (:level, :number, :hashes, :root)"
 COUNT = "UPDATE key_versions SET signature_count = :count, last_signed_at = :last WHERE id = :id"
 MOVE_HEAD = """

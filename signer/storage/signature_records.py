@@ -199,7 +199,7 @@ class _Transaction:
         return found
 
     def _facts(self, record: Sequence[Any]) -> RecordFacts:
-        index, record_id, kind, checked, identity, at = record
+        index, record_id, kind, checked, identity, at, emergency = record
         return RecordFacts(
             index=index,
             record_id=bytes(record_id),
@@ -207,6 +207,7 @@ class _Transaction:
             checked=Checked(checked),
             identity=identity,
             at=self.sql.read_time(at),
+            emergency=bool(emergency),
         )
 
     def _add_signatures(self, batch: Batch) -> None:

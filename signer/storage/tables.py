@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -159,13 +160,15 @@ log_leaves = Table(
     Column("signature_id", ForeignKey("signatures.id")),
     Column("leaf", LargeBinary, nullable=False),
     Column("hash", LargeBinary(32), nullable=False),
+    # Of a signature: past its approvals.
+    Column("emergency", Boolean, nullable=False, server_default=false()),
 )
 SEEN = text("type = 'signature'")
 REPEATED = text("type = 'signature-repeated'")
 RARE = text("type NOT IN ('signature', 'signature-repeated')")
 NAMED = text("artifact IS NOT NULL")
 for _name, _columns, _condition, _unique in (
-    ("uq_log_leaves_checked", ("signature_id", "checked"), SEEN, True),
+    ("uq_log_leaves_checked", ("signature_id", "checked", "emergency"), SEEN, True),
     ("uq_log_leaves_actor", ("signature_id", "actor"), REPEATED, True),
     ("ix_log_leaves_type", ("type",), RARE, False),
     ("ix_log_leaves_artifact", ("artifact",), NAMED, False),

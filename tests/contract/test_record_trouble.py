@@ -79,7 +79,7 @@ class TestNothingIsEverChanged:
         (written,) = book.written()
         copy = (
             "INSERT INTO log_leaves SELECT {}, {}, type, at, actor, key, key_version, artifact, manifest_sha256, "
-            f"checked, {{}}, leaf, hash FROM log_leaves WHERE id = {written.index}"
+            f"checked, {{}}, leaf, hash, emergency FROM log_leaves WHERE id = {written.index}"
         )
         taken, free, signature = written.index, written.index + 1, "signature_id"
         new_id = "'x'" if book.database.dialect == "sqlite" else "'x'::bytea"

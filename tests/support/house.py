@@ -88,9 +88,9 @@ class House:
         """Signatures."""
         return self.application.artifact_signing
 
-    def authorise(self, who: Identity, name: str = KEY) -> int:
+    def authorise(self, who: Identity, name: str = KEY, *, emergency: bool = False) -> int:
         """What is asked before a body is read."""
-        return self.loop.run(self.signing.authorise(who, name))
+        return self.loop.run(self.signing.authorise(who, name, emergency=emergency))
 
     def sign(self, who: Identity, name: str = KEY, request: SigningRequest = REQUEST, **options: Any) -> Signature:
         """One signature."""

@@ -56,6 +56,11 @@ def may_ask(
     return denied or _by_rules(policy, identity, action, key, seen, lenient=True)
 
 
+def purpose_denial(action: Action, key: KeyFacts) -> Deny | None:
+    """Why a key of this purpose is not for the action, whoever asks; ``may_ask`` says the rest by its name alone."""
+    return _wrong_purpose(action, key)
+
+
 def may_somewhere(policy: Policy, identity: Identity, action: Action) -> Allow | Deny:
     """Whether there may be a key with which the identity may do this: what is known before one is named."""
     scope = identity.scope

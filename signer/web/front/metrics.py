@@ -57,6 +57,7 @@ class Metrics:
             "tokens_issued", "Tokens of users and devices that left.", "kind", "key", "version"
         )
         self._tokens_issued_told: dict[tuple[str, str, str], int] = {}
+        self._emergencies = self._counter("emergency_signatures", "Signatures that left past their approvals.", "key")
         self._stages = self._counter("stage_cpu_seconds", "Processor time of the workers' loops by stage.", "stage")
         self._processor = self._counter("worker_cpu_seconds", "Processor time of the workers.")
         self._connections = self._gauge("open_connections", "Open connections.")
@@ -83,9 +84,11 @@ class Metrics:
         if code is not None:
             self._count(self._refusals, code)
 
-    def signed(self, key: str, request: SigningRequest) -> None:
-        """A signature leaves."""
+    def signed(self, key: str, request: SigningRequest, *, emergency: bool = False) -> None:
+        """A signature leaves; ``emergency``: past its approvals."""
         self._count(self._signatures, key, request.checked.value)
+        if emergency:
+            self._count(self._emergencies, key)
 
     def verified(self, kind: str, result: str) -> None:
         """A gateway was told whether a token of this kind lets its request go on."""

@@ -12,8 +12,9 @@ from typing import BinaryIO
 from signer.application import Application
 from signer.artifacts import Form, UploadReader
 from signer.domain.identity import Identity
+from signer.domain.reasons import MAX_REASON, checked_reason
 from signer.domain.requests import Signature, SigningRequest
-from signer.errors import CredentialsMissing
+from signer.errors import CredentialsMissing, ReasonInvalid
 from signer.services.artifact_signing import SigningCall
 from signer.services.log_answers import LogAnswers
 from signer.spool import SpooledFile
@@ -31,6 +32,7 @@ TEXT_MEDIA_TYPE = "text/plain; charset=us-ascii"
 LOOP_BYTES = 32 << 10
 # How much is worked on in one step off the loop.
 STEP_BYTES = 256 << 10
+EMERGENCY_HEADER = b"x-signing-emergency-reason"
 
 
 class SigningHandlers:
@@ -48,7 +50,7 @@ class SigningHandlers:
         upload = self._application.upload_reader(form=Form.ANY, replace=_replace(request))
         seen = await self._read(request, upload)
         signature = await self._application.artifact_signing.sign(call(seen))
-        self._metrics.signed(key, seen)
+        self._metrics.signed(key, seen, emergency=signature.emergency)
         if wants_text(request.header(b"accept")):
             return Answer(content_type=TEXT_MEDIA_TYPE, body=signature.encoded, headers=_about(signature))
         record = recorded_members(await self._log.proof(signature.index))
@@ -64,7 +66,7 @@ class SigningHandlers:
             seen = await self._spooled(chunks, upload, file)
             signature = await self._application.artifact_signing.sign(call(seen))
             content = await self._rooms.uploads.run(file.finish)
-            self._metrics.signed(key, seen)
+            self._metrics.signed(key, seen, emergency=signature.emergency)
         except BaseException:
             # In a thread: giving back gigabytes takes a disk its time.
             self._rooms.uploads.submit(file.close)
@@ -81,8 +83,9 @@ class SigningHandlers:
         identity = request.identity
         if identity is None:
             raise CredentialsMissing
-        revision = await self._application.artifact_signing.authorise(identity, key)
-        return partial(_call, identity, key, revision, request.request_id)
+        emergency = _emergency(request)
+        revision = await self._application.artifact_signing.authorise(identity, key, emergency=emergency is not None)
+        return partial(_call, identity, key, revision, request.request_id, emergency)
 
     async def _read(self, request: Request, upload: UploadReader) -> SigningRequest:
         gathered, size, step, off_loop = [], 0, LOOP_BYTES, False
@@ -117,8 +120,29 @@ class SigningHandlers:
             self._rooms.uploads.submit(content.close)
 
 
-def _call(identity: Identity, key: str, revision: int, request_id: str, seen: SigningRequest) -> SigningCall:
-    return SigningCall(identity=identity, key=key, request=seen, access_revision=revision, request_id=request_id)
+def _call(
+    identity: Identity, key: str, revision: int, request_id: str, emergency: str | None, seen: SigningRequest
+) -> SigningCall:
+    return SigningCall(
+        identity=identity,
+        key=key,
+        request=seen,
+        access_revision=revision,
+        request_id=request_id,
+        emergency=emergency,
+    )
+
+
+def _emergency(request: Request) -> str | None:
+    """The reason why approvals shall be passed; None where they shall not. Raises ``ReasonInvalid``."""
+    given = request.header(EMERGENCY_HEADER)
+    if given is None:
+        return None
+    try:
+        # Servers hand header fields on byte by byte; what clients write there is UTF-8.
+        return checked_reason(given.encode("latin-1").decode("utf-8"))
+    except UnicodeDecodeError:
+        raise ReasonInvalid(limit=MAX_REASON) from None
 
 
 def _finished(upload: UploadReader, rest: bytes) -> SigningRequest:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from signer.domain.access.emergencies import Emergency
 from signer.domain.access.limits import LimitDemand, LimitReached, Period
 from signer.domain.access.versions import Order
 from signer.domain.floors import Floor, FloorUnmet, VersionClaim
@@ -101,6 +102,11 @@ class TestThereAndBack:
     def test_limits(self) -> None:
         limits = tuple(LimitDemand(period=period, count=number) for number, period in enumerate(Period, start=1))
         sent = dataclasses.replace(SENT, limits=limits)
+        (body,) = bodies(frame({"record": [packed_entry(sent, 12.5)]}))
+        assert parsed_message(body) == [Posted(sent, 12.5)]
+
+    def test_an_emergency(self) -> None:
+        sent = dataclasses.replace(SENT, emergency=Emergency(person="ada", reason="a fire ü"))
         (body,) = bodies(frame({"record": [packed_entry(sent, 12.5)]}))
         assert parsed_message(body) == [Posted(sent, 12.5)]
 
@@ -259,7 +265,7 @@ class TestWhatIsNotUnderstood:
         "a signature that is no text": json.dumps({"record": [changed(13, 5)]}).encode(),
         "a signature that is not ASCII": json.dumps({"record": [changed(13, "ü")]}).encode(),
         "what was seen as text": json.dumps({"record": [changed(12, "seen")]}).encode(),
-        "a deadline that is no number": json.dumps({"record": [changed(17, None)]}).encode(),
+        "a deadline that is no number": json.dumps({"record": [changed(18, None)]}).encode(),
         **{
             f"an approval {sentence}": json.dumps({"record": [changed(16, approval)]}).encode()
             for sentence, approval in {
@@ -285,6 +291,21 @@ class TestWhatIsNotUnderstood:
                 "over what is counted": [["per_day", 1 << 60]],
                 "for a period twice": [["per_day", 1], ["per_day", 2]],
                 "of three parts": [["per_day", 1, 2]],
+            }.items()
+        },
+        **{
+            f"an emergency {sentence}": json.dumps({"record": [changed(17, emergency)]}).encode()
+            for sentence, emergency in {
+                "that is true": True,
+                "that is false": False,
+                "of nobody": ["", "a fire"],
+                "for no reason": ["ada", ""],
+                "for a reason in two lines": ["ada", "a\nfire"],
+                "for a reason that is too long": ["ada", "x" * 301],
+                "of a number": [1, "a fire"],
+                "of one part": ["ada"],
+                "of three parts": ["ada", "a fire", "x"],
+                "as a table": {"person": "ada", "reason": "a fire"},
             }.items()
         },
         **{

@@ -70,6 +70,7 @@ class Site:
     front: Front
     recorder: CertifyingRecorder
     credentials: dict[Role, str]
+    database: Database
 
     def sign(
         self, body: bytes = ARTIFACT, *, route: str = "signatures", role: Role = Role.SIGNER, **fields: str
@@ -104,7 +105,7 @@ def site(sqlite_url: str, tmp_path: Path, clock: ManualClock) -> Iterator[Site]:
     credentials = {role: f"Bearer {issue_api_token(store, name=role.value, role=role, actor='test')}" for role in Role}
     app, metrics = create_app(application), Metrics(parts.stages)
     front = Front(application, timeout=TIMEOUT, rooms=rooms, bridge=Bridge(app), metrics=metrics)
-    yield Site(front=front, recorder=recorder, credentials=credentials)
+    yield Site(front=front, recorder=recorder, credentials=credentials, database=database)
     rooms.close()
     parts.on_record.close()
     database.close()
