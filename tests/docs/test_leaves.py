@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from signer.artifacts import Form, UploadReader
+from signer.domain.access.emergencies import Emergency
 from signer.domain.access.versions import Order
 from signer.domain.floors import VersionClaim
 from signer.domain.leaves import AccessChange, LeafDraft, LogEvent
@@ -56,7 +57,8 @@ def test_the_members_of_a_signature_are_documented() -> None:
     claim = VersionClaim(order=Order.NUMERIC, version="1", max_step=None, places=(("board", "rootfs"),))
     seen = seen_of(HeadSeen(manifest=upload.manifest, header=header, findings=frozenset()))
     approved = Approved(id="0" * 32, expires_at=moment(9))
-    sent = entry(1, seen=seen, claim=claim, approval=approved)
+    urgent = Emergency(person="ada", reason="a fire")
+    sent = entry(1, seen=seen, claim=claim, approval=approved, emergency=urgent)
     leaf = record_leaf(sent, RecordType.SIGNATURE, signature=sent.signature, signature_id=0, at=moment(1))
     assert set(listed("Signatures", "member")) == set(parsed_leaf(leaf.content)) - set(listed("Leaves", "member"))
 
