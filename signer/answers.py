@@ -24,6 +24,7 @@ SUCCESSES = range(200, 300)
 REDIRECTS = range(300, 400)
 # RSA of 4096 bits has 684 characters; nothing that signs artifacts has more.
 SIGNATURE = re.compile(r"[A-Za-z0-9+/]{64,1024}={0,2}")
+SECONDS = re.compile(r"[0-9]{1,6}")
 VERSION = re.compile(r"[1-9][0-9]{0,8}")
 # Of a log of 2^63 leaves.
 MAX_PATH_HASHES = 63
@@ -44,11 +45,15 @@ class ClientError(Exception):
 
 @dataclass(eq=False, kw_only=True)
 class ServiceRefusal(ClientError):
-    """The service answered with a problem document. ``code`` is its stable code, ``status`` the HTTP status."""
+    """The service answered with a problem document. ``code`` is its stable code, ``status`` the HTTP status.
+
+    ``retry_after``: seconds after which the same may be asked again; None where it says nothing of that.
+    """
 
     code: str
     status: int
     document: Mapping[str, Any]
+    retry_after: int | None = None
 
 
 class Document(dict[str, Any]):
@@ -76,13 +81,19 @@ def collected(chunks: Iterable[bytes]) -> bytes:
     return bytes(content)
 
 
-def refusal(status: int, content_type: str, content: bytes) -> ClientError:
-    """The error that an answer means which is no success; ``ServiceRefusal`` where the service itself refuses."""
+def refusal(status: int, content_type: str, content: bytes, retry_after: str = "") -> ClientError:
+    """The error that an answer means which is no success; ``ServiceRefusal`` where the service itself refuses.
+
+    ``retry_after``: the header field of this name, as it came.
+    """
     document = _object(content) if media_type(content_type) in (PROBLEM_MEDIA_TYPE, JSON_MEDIA_TYPE) else None
     if document is not None:
         code, detail, hint = (document.get(name) for name in ("code", "detail", "hint"))
         if isinstance(code, str) and isinstance(detail, str) and isinstance(hint, str | None):
-            return ServiceRefusal(sentence=detail, hint=hint, code=code, status=status, document=document)
+            seconds = int(retry_after) if SECONDS.fullmatch(retry_after) else None
+            return ServiceRefusal(
+                sentence=detail, hint=hint, code=code, status=status, document=document, retry_after=seconds
+            )
     if status in REDIRECTS:
         return ClientError(
             sentence=f"HTTP status {status} redirects to elsewhere, which the service never does", hint=HINT

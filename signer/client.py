@@ -282,7 +282,8 @@ class Client:
             content_type = response.headers.get("Content-Type", "")
             kind = media_type(content_type)
             if response.status_code not in SUCCESSES:
-                raise refusal(response.status_code, content_type, collected(response.iter_bytes()))
+                retry_after = response.headers.get("Retry-After", "")
+                raise refusal(response.status_code, content_type, collected(response.iter_bytes()), retry_after)
             if kind != expected:
                 raise not_the_service(kind[:MAX_SHOWN] or "something without a media type")
             yield response

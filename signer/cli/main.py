@@ -1,7 +1,7 @@
 """The group of all commands, and the one place where errors become sentences and exit codes.
 
-Exit codes: 0 done, 1 refused or failed, 2 usage, 3 the service could not be reached or asked, 70 a defect,
-130 interrupted.
+Exit codes: 0 done, 1 refused or failed, 2 usage, 3 the service could not be reached or asked, 4 it waits for approvals,
+70 a defect, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
 )
 REFUSED = 1
 UNREACHABLE = 3
+WAITING = 4
 INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130
 
@@ -103,12 +104,12 @@ def explained(error: Exception) -> int:
 
         problem = problem_of(error)
         complain(problem.detail, hint=problem.hint)
-        return REFUSED
+        return _code_of(problem.code)
     from signer.answers import ClientError, ServiceRefusal
 
     if isinstance(error, ClientError):
         complain(error.sentence, hint=error.hint)
-        return REFUSED if isinstance(error, ServiceRefusal) else UNREACHABLE
+        return _code_of(error.code) if isinstance(error, ServiceRefusal) else UNREACHABLE
     if isinstance(error, OSError):
         complain(f"{error.filename or 'the system'}: {(error.strerror or type(error).__name__).lower()}")
         return REFUSED
@@ -116,3 +117,10 @@ def explained(error: Exception) -> int:
 
     complain(f"failed in a way it does not know: {origin(error)}", hint="this is a defect, please report that line")
     return INTERNAL
+
+
+def _code_of(code: str) -> int:
+    """The exit code for an error's code."""
+    from signer.errors import ApprovalRequired
+
+    return WAITING if code == ApprovalRequired.code else REFUSED

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -16,7 +17,9 @@ import click
 
 from signer.answers import ServiceRefusal, encoded_signature, proof_text, signing_key_of
 from signer.artifacts import Form, UploadReader
+from signer.cli.approval_wait import ApprovalWait
 from signer.cli.connection import connected, json_option
+from signer.cli.durations import Duration
 from signer.cli.output import note, show_json, terminal
 from signer.client import Asked, Client
 from signer.client_credentials import ClientCertificate
@@ -37,6 +40,8 @@ READ_BYTES = 1 << 16
 HEAD_BYTES = 4 << 20
 WITNESS_SECONDS = 60.0
 LONGEST_WAIT_SECONDS = 3600.0
+DEFAULT_PATIENCE = "1h"
+LONGEST_PATIENCE = timedelta(days=7)
 STANDARD_INPUT = Path("-")
 PROOF_SUFFIX = ".tlog-proof"
 PEM_FILE = click.Path(path_type=Path, dir_okay=False)
@@ -52,6 +57,7 @@ class _Order:
         witness_wait: seconds to wait for those.
         certificate: who asks, in the place of whom the environment says.
         emergency: why approvals shall be passed; None where they shall not.
+        patience: seconds to wait for approvals; 0: not at all.
     """
 
     key: str
@@ -62,6 +68,7 @@ class _Order:
     witness_wait: float
     certificate: ClientCertificate | None
     emergency: str | None
+    patience: float
 
     @property
     def awaits_witnesses(self) -> bool:
@@ -74,7 +81,17 @@ class _Order:
         return Asked(replace=self.replace, emergency=self.emergency)
 
 
-@click.command()
+class _Command(click.Command):
+    """``--wait`` without a length of time: what follows it is no length either."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As ``--wait=DEFAULT_PATIENCE``."""
+        options = args.index("--") if "--" in args else len(args)
+        given = [f"--wait={DEFAULT_PATIENCE}" if word == "--wait" else word for word in args[:options]]
+        return super().parse_args(ctx, given + args[options:])
+
+
+@click.command(cls=_Command)
 @click.argument("artifact", type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True))
 @click.option("--key", required=True, help="name of the key")
 @click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), required=True, help="signed artifact")
@@ -110,6 +127,12 @@ class _Order:
 @click.option(
     "--client-key", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="its key, if not there too"
 )
+@click.option(
+    "--wait",
+    type=Duration(LONGEST_PATIENCE),
+    metavar="[=DURATION]",
+    help=f"wait for approvals, {DEFAULT_PATIENCE} where no time is given",
+)
 @click.option("--emergency", metavar="REASON", help="past the approvals, for this reason; on record, loudly")
 @json_option
 def sign(
@@ -131,7 +154,7 @@ def sign(
     order = _order(trust=log_trust(named, os.environ), **wanted)
     with _opened(artifact, beside=order.output) as source:
         try:
-            document = (_sign_whole if whole else _sign_by_head)(source, order)
+            document = ApprovalWait(patience=order.patience)(lambda: _signed(source, order, whole=whole))
         except SignedAlready as error:
             raise ServiceRefusal(
                 sentence="the artifact is signed already",
@@ -157,6 +180,7 @@ def _order(
     client_certificate: Path | None,
     client_key: Path | None,
     emergency: str | None,
+    wait: timedelta | None,
     **wanted: Any,
 ) -> _Order:
     if client_key is not None and client_certificate is None:
@@ -168,7 +192,13 @@ def _order(
         raise click.UsageError("--output and --proof name the same file")
     shown = None if client_certificate is None else ClientCertificate(certificate=client_certificate, key=client_key)
     reason = None if emergency is None else checked_reason(emergency)
-    return _Order(output=output, proof=place, certificate=shown, emergency=reason, **wanted)
+    patience = 0.0 if wait is None else wait.total_seconds()
+    return _Order(output=output, proof=place, certificate=shown, emergency=reason, patience=patience, **wanted)
+
+
+def _signed(source: BinaryIO, order: _Order, *, whole: bool) -> dict[str, object]:
+    source.seek(0)
+    return (_sign_whole if whole else _sign_by_head)(source, order)
 
 
 def _sign_whole(source: BinaryIO, order: _Order) -> dict[str, object]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from signer.cli.main import INTERNAL, INTERRUPTED, REFUSED, UNREACHABLE, cli
+from signer.cli.main import INTERNAL, INTERRUPTED, REFUSED, UNREACHABLE, WAITING, cli
 from tests.docs.pages import DOCS, ROOT, Section, quoted, section, sections
 from verifier.command import usage
 from verifier.command.outcome import ExitCode
@@ -95,7 +95,7 @@ def test_the_age_of_a_pending_version_is_the_real_one() -> None:
 
 def test_the_exit_codes_of_artifact_signer_are_listed() -> None:
     listed = {int(row[0]) for row in section(PAGE, "`artifact-signer`").table("exit code").rows}
-    assert listed == {0, REFUSED, click.UsageError.exit_code, UNREACHABLE, INTERNAL, INTERRUPTED}
+    assert listed == {0, REFUSED, click.UsageError.exit_code, UNREACHABLE, WAITING, INTERNAL, INTERRUPTED}
 
 
 def test_the_exit_codes_of_artifact_verify_are_listed() -> None:
