@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from signer.approval_settings import ApprovalSettings
 from signer.ci_settings import CiIdentitySettings, CiIssuerSettings, check_ci
 from signer.client_ca_settings import ClientCaSettings
 from signer.device_settings import DeviceSettings
@@ -176,6 +177,12 @@ class Settings(Section):
     ci_identity: tuple[CiIdentitySettings, ...] = ()
     client_ca: tuple[ClientCaSettings, ...] = ()
     users: UserSettings = UserSettings()  # type: ignore[call-arg]
+    approvals: ApprovalSettings = ApprovalSettings()  # type: ignore[call-arg]
+
+    @property
+    def notices_file(self) -> Path:
+        """Beside the checkpoint's file: what the receiver of notices was told."""
+        return self.log.checkpoint_file.with_name(self.log.checkpoint_file.name + ".notices")
 
     @model_validator(mode="after")
     def _ci_tables_belong_together(self) -> Self:
@@ -307,6 +314,7 @@ def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
             "client_ca": tuple(table.below(base) for table in settings.client_ca),
             "tokens": tuple(_with_absolute_pin(token, base) for token in settings.tokens),
             "users": settings.users.below(base),
+            "approvals": settings.approvals.below(base),
             "ci_issuer": tuple(issuer.below(base) for issuer in settings.ci_issuer),
         }
     )

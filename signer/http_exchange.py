@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import h11
@@ -41,7 +42,14 @@ class Limits:
 
 
 async def exchange(
-    address: Address, method: str, path: str, body: bytes, *, tls: ssl.SSLContext, limits: Limits
+    address: Address,
+    method: str,
+    path: str,
+    body: bytes,
+    *,
+    tls: ssl.SSLContext,
+    limits: Limits,
+    headers: Sequence[tuple[str, str]] = (),
 ) -> Answered:
     """Ask once; raises ``ExchangeFailed``. ``path``: below the address, with a slash before it."""
     try:
@@ -50,7 +58,7 @@ async def exchange(
                 address.host, address.port, ssl=tls if address.scheme == "https" else None
             )
             try:
-                return await _asked(address, method, path, body, reader, writer, limits)
+                return await _asked(address, method, path, body, headers, reader, writer, limits)
             finally:
                 writer.transport.abort()
     except TimeoutError:
@@ -66,13 +74,14 @@ async def _asked(
     method: str,
     path: str,
     body: bytes,
+    headers: Sequence[tuple[str, str]],
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     limits: Limits,
 ) -> Answered:
     conversation = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
-    headers = [("Host", address.authority), ("Content-Length", str(len(body))), ("Connection", "close")]
-    request = h11.Request(method=method, target=address.prefix + path, headers=headers)
+    own = [("Host", address.authority), ("Content-Length", str(len(body))), ("Connection", "close")]
+    request = h11.Request(method=method, target=address.prefix + path, headers=[*own, *headers])
     for event in (request, h11.Data(data=body), h11.EndOfMessage()):
         writer.write(conversation.send(event) or b"")
     # What is sent is not waited for: an answer that comes early is an answer.

@@ -24,6 +24,7 @@ from signer.doctor.report import Finding, Line, Report, Unchecked, failed, warni
 from signer.doctor.service import tls_certificate, workers
 from signer.doctor.token_checks import mechanisms, modules, pins, presence
 from signer.doctor.token_keys import token_keys
+from signer.doctor.webhook import webhook
 from signer.doctor.witnesses import witnesses
 
 REPAIR_FIRST = "repair what failed above, then run doctor again"
@@ -75,6 +76,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "workers": Check(look=workers),
         "witnesses": Check(look=witnesses),
         "ci-issuers": Check(look=ci_issuers),
+        "webhook": Check(look=webhook),
         "client-cas": Check(look=client_cas),
         "token-keys": Check(look=token_keys),
     }

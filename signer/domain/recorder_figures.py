@@ -15,6 +15,7 @@ class RecorderFigures:
         write: putting them into the checkpoint's file.
         other: all the rest of the process: messages of workers, and looking at what others appended.
         tokens: of its token processes, as far as they were looked at.
+        notices: of approvals that a receiver took; ``notice_failures``: how often it did not.
     """
 
     record: float
@@ -25,3 +26,5 @@ class RecorderFigures:
     batches: int
     records: int
     checkpoints: int
+    notices: int
+    notice_failures: int

@@ -19,7 +19,9 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from hsm.errors import TokenError
+from signer.addresses import Address
 from signer.config import Settings
+from signer.domain.approvals import standing
 from signer.domain.leaves import LeafDraft
 from signer.domain.log_keys import known_origin, log_verifier_keys
 from signer.domain.records import Outcome
@@ -31,12 +33,15 @@ from signer.logs import configure_logging
 from signer.processes import ProcessorTimes
 from signer.recorder.checkpointer import Certified, Checkpointer
 from signer.recorder.meter import Meter
+from signer.recorder.notices import Notices, Receiver, Waiting
+from signer.recorder.notices_file import NoticesFile
 from signer.recorder.outside import CommittedTree, asked_witnesses
 from signer.recorder.release import Release
 from signer.recorder.server import RecorderServer
 from signer.recorder.setup import BATCH_SECONDS, LOOK_SECONDS, Setup
 from signer.recorder.witnessing import Witnessing
 from signer.services.checkpoints import CheckpointSigner
+from signer.storage.approval_store import SqlApprovalStore
 from signer.storage.certified_records import CertifiedRecords
 from signer.storage.checkpoint_file import CheckpointFile, HeldCheckpointFile
 from signer.storage.database import Database
@@ -145,7 +150,13 @@ def _certifying(settings: Settings, database: Database, open_parts: ExitStack) -
     # Whatever the last process left on the disk: what is given out from here on is covered by what is written now.
     certified = _first_checkpoint(signer, slots, records.verified)
     times = ProcessorTimes()
-    meter = Meter(tokens=lambda: times.total({token.name: token.pid for token in pool.health()}))
+    notices = _notices(settings, database)
+    if notices is not None:
+        open_parts.enter_context(closing(notices))
+    meter = Meter(
+        tokens=lambda: times.total({token.name: token.pid for token in pool.health()}),
+        notices=None if notices is None else lambda: (notices.taken, notices.failures),
+    )
     checkpointer = open_parts.enter_context(
         closing(Checkpointer(sign=meter.signing(keys.sign), slots=meter.writing(slots)))
     )
@@ -174,6 +185,30 @@ def _outside(
         limits=Limits(seconds=settings.log.witness_timeout),
         pace=settings.log.witness_pause,
         report=partial(file.write, origin),
+    )
+
+
+def _notices(settings: Settings, database: Database) -> Notices | None:
+    """Who tells the configured receiver of what waits for approvals."""
+    approvals = settings.approvals
+    if approvals.webhook_url is None or approvals.webhook_secret_file is None:
+        return None
+    store = SqlApprovalStore(database=database, clock=_now)
+
+    def waiting() -> Waiting:
+        circle, now = store.circle().circle, _now()
+        return [(case.proposal, standing(case.proposal, case.votes, circle, now=now)) for case in store.cases()]
+
+    return Notices(
+        receiver=Receiver(
+            address=Address.parse(approvals.webhook_url),
+            secret_file=approvals.webhook_secret_file,
+            ca_file=approvals.webhook_ca_file,
+            seconds=approvals.webhook_timeout,
+        ),
+        look=waiting,
+        file=NoticesFile(settings.notices_file),
+        clock=_now,
     )
 
 

@@ -20,10 +20,19 @@ class Meter:
         thread: processor seconds of the calling thread.
         process: those of the whole process.
         tokens: those of the token processes.
+        notices: how many notices of approvals were taken, and how often one was not; None where nobody is told.
     """
 
-    def __init__(self, *, tokens: Clock, thread: Clock = time.thread_time, process: Clock = time.process_time) -> None:
+    def __init__(
+        self,
+        *,
+        tokens: Clock,
+        notices: Callable[[], tuple[int, int]] | None = None,
+        thread: Clock = time.thread_time,
+        process: Clock = time.process_time,
+    ) -> None:
         self._tokens = tokens
+        self._notices = notices
         self._thread = thread
         self._process = process
         self._record = self._sign = self._write = 0.0
@@ -67,6 +76,7 @@ class Meter:
 
     def figures(self) -> RecorderFigures:
         """All of it so far."""
+        taken, failures = (0, 0) if self._notices is None else self._notices()
         known = self._record + self._sign + self._write
         return RecorderFigures(
             record=self._record,
@@ -77,6 +87,8 @@ class Meter:
             batches=self._batches,
             records=self._records,
             checkpoints=self._checkpoints,
+            notices=taken,
+            notice_failures=failures,
         )
 
 

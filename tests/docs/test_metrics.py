@@ -20,7 +20,9 @@ def _real() -> dict[str, set[str]]:
         (family,) = value.describe()
         assert family.documentation, name
         found[family.name + ("_total" if family.type == "counter" else "")] = set(labels)
-    nothing = RecorderFigures(record=0, sign=0, write=0, other=0, tokens=0, batches=0, records=0, checkpoints=0)
+    nothing = RecorderFigures(
+        record=0, sign=0, write=0, other=0, tokens=0, batches=0, records=0, checkpoints=0, notices=0, notice_failures=0
+    )
     for family in RecorderMetrics(nothing, prefix=PREFIX).collect():
         assert family.documentation, family.name
         found[f"{family.name}_total"] = {label for sample in family.samples for label in sample.labels}

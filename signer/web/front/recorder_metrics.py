@@ -14,6 +14,8 @@ COUNTS = {
     "batches": "Transactions of the recorder.",
     "records": "Entries in these transactions, those that were refused among them.",
     "checkpoints": "Checkpoints that were written, or tried to be.",
+    "notices": "Notices of approvals that their receiver took.",
+    "notice_failures": "Notices of approvals that it did not take, each time.",
 }
 
 

@@ -68,6 +68,8 @@ FIGURES = {
     "batches": 3,
     "records": 12,
     "checkpoints": 2,
+    "notices": 4,
+    "notice_failures": 1,
 }
 
 
