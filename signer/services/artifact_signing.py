@@ -22,7 +22,7 @@ from datetime import timedelta
 
 from signer.domain.access.actions import Action
 from signer.domain.access.deciding import decide, may_ask, purpose_denial
-from signer.domain.access.decisions import Deny, KeyFacts, NeedsApproval
+from signer.domain.access.decisions import Allow, Deny, KeyFacts, NeedsApproval
 from signer.domain.access.emergencies import Emergency
 from signer.domain.access.limits import LimitDemand, LimitReached
 from signer.domain.floors import VersionClaim, claim_of
@@ -267,7 +267,9 @@ class ArtifactSigning:
         if known is None:
             raise KeyNotFound(key=call.key)
         job.rule, job.claim = decision.rule, claim_of(call.key, decision.floors)
-        job.limits, job.emergency = decision.limits, _emergency(call) if decision.emergency else None
+        job.limits = decision.limits
+        passed = isinstance(decision, Allow) and decision.emergency
+        job.emergency = _emergency(call) if passed else None
         job.version = signing_version(known.key, now=now, tolerance=self._tolerance)
         # Whichever of the two is older is what this was decided under.
         job.key, job.revision = known.key, min(known.revision, policy.revision)

@@ -10,8 +10,7 @@ import pytest
 from signer.administration import administration
 from signer.domain.api_tokens import NewApiToken
 from signer.domain.identity import Role
-from signer.services import policies
-from signer.services.policy_administration import PolicyAdministration, PolicyProposal
+from signer.services.policy_administration import PolicyProposal
 from signer.storage.api_token_store import SqlApiTokenStore
 from tests.signer.domain.access.cases import rule
 from tests.signer.web.test_signed_answers import ARTIFACT, Site, site
@@ -57,8 +56,7 @@ class Shop:
 
 
 @pytest.fixture
-def shop(site: Site, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    monkeypatch.setattr(policies, "usable_policy", policies.parse_policy)
+def shop(site: Site, clock: ManualClock) -> Shop:
     access = administration(site.database, clock)
     made = api_token_service(SqlApiTokenStore(database=site.database, clock=clock))
     tokens = {}
@@ -69,9 +67,11 @@ def shop(site: Site, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> Sho
         tokens[name] = made.create(NewApiToken(name=name, role=None, person=name), actor="test").text
     tokens["nobody"] = made.create(NewApiToken(name="nobody", role=None), actor="test").text
     access.people.add_member("release", "api-token:nobody", actor="test")
-    identities = access.policies._identities
-    store = PolicyAdministration(store=access.policies._store, identities=identities, clock=clock)
-    store.apply(PolicyProposal(text=RULES, reason="a test"), actor="test")
+    access.people.create_group("qa", actor="test")
+    for name in ("eve", "dan", "kim"):
+        access.people.create(name, display=None, email=None, actor="test")
+        access.people.add_member("qa", f"person:{name}", actor="test")
+    access.policies.apply(PolicyProposal(text=RULES, reason="a test"), actor="test")
     return Shop(site, tokens, access)
 
 
