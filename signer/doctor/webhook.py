@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from signer.doctor.examination import Examination
 from signer.doctor.report import Finding, ok, warning
-from signer.recorder.notices_file import NoticesFile
+from signer.notices_file import NoticesFile
 from signer.webhook_secret import WebhookSecretUnusable, read_secret
 
 NOT_TOLD = "nothing has waited for approvals since the receiver was named, or the service does not run"

@@ -30,11 +30,11 @@ from signer.domain.verified_log import AccessState, VerifiedLog
 from signer.errors import LogKeyMissing, SignerError
 from signer.http_exchange import Limits
 from signer.logs import configure_logging
+from signer.notices_file import NoticesFile
 from signer.processes import ProcessorTimes
 from signer.recorder.checkpointer import Certified, Checkpointer
 from signer.recorder.meter import Meter
 from signer.recorder.notices import Notices, Receiver, Waiting
-from signer.recorder.notices_file import NoticesFile
 from signer.recorder.outside import CommittedTree, asked_witnesses
 from signer.recorder.release import Release
 from signer.recorder.server import RecorderServer

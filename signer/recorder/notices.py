@@ -26,7 +26,7 @@ from signer.domain.approvals import Proposal, Standing
 from signer.errors import SignerError
 from signer.http_exchange import ExchangeFailed, Limits, exchange
 from signer.logs import origin
-from signer.recorder.notices_file import NoticesFile, NoticesReport
+from signer.notices_file import NoticesFile, NoticesReport
 from signer.webhook_secret import WebhookSecretUnusable, read_secret, signed_headers
 
 logger = logging.getLogger("artifact-signer.recorder")

@@ -20,9 +20,9 @@ from signer.domain.access.decisions import ApprovalDemand
 from signer.domain.approval_notices import Told
 from signer.domain.approvals import Proposal, ProposalKind, Requester, Standing, State, Subject
 from signer.errors import DatabaseUnavailable
+from signer.notices_file import NoticesFile, NoticesReport
 from signer.recorder import notices
 from signer.recorder.notices import Notices, Receiver, Waiting
-from signer.recorder.notices_file import NoticesFile, NoticesReport
 from tests.support.receiver import Listening, Mood, receiver
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
