@@ -71,6 +71,11 @@ SOUND: dict[str, Leaves] = {
         *leaves(3),
         {**signed(2, checked="artifact"), "id": "11" * 16, "time": moment(3)},
     ],
+    "the same artifact, signed in an emergency and approved": [
+        *leaves(3),
+        {**signed(3), "emergency": True},
+        {**signed(3), "id": "11" * 16, "time": moment(4)},
+    ],
     "the signature given to another": [*leaves(3), {**signed(2), **common(3, "signature-repeated", actor="other")}],
     "a type of a later release": [*leaves(3), common(3, "something-new", what=[1, True, {"a": "b"}])],
     "a log that goes on under another origin": [
@@ -112,6 +117,11 @@ ROWS: dict[str, Row] = {
     "the id of a leaf before it": Row(_at(270, lambda leaf: leaf.update(id=signed(3)["id"])), K.LEAF_ID, 270),
     "the same recorded again": Row(
         _replaced(270, {**signed(3), "id": "11" * 16, "time": moment(270)}), K.SIGNED_TWICE, 270
+    ),
+    "the same emergency recorded again": Row(
+        [*leaves(3), *({**signed(3), "emergency": True, "id": id_ * 16, "time": moment(4)} for id_ in ("11", "22"))],
+        K.SIGNED_TWICE,
+        4,
     ),
     "the signature of another manifest": Row(
         _at(280, lambda leaf: leaf.update(signature=OTHER_SIGNATURE)), K.SIGNATURE, 280

@@ -184,6 +184,16 @@ class TestOfAManifest:
     def test_the_newest_version_after_most_was_seen(self, made: Readers) -> None:
         assert self.asked(made) == 12
 
+    @pytest.mark.parametrize(("marked", "asked"), [(("artifact",), 1), (("manifest", "artifact"), 1), ((), 2)])
+    def test_one_of_no_emergency_before_one_that_saw_more(self, marked: tuple[str, ...], asked: int) -> None:
+        log = MemoryLog()
+        for number, seen in enumerate(("manifest", "head", "artifact")):
+            mark = {"emergency": True} if seen in marked else {}
+            log.append([signature_leaf(number, manifest_sha256="a" * 64, checked=seen, **mark)])
+        proofs = Readers(log=log).proofs
+        proof = proofs.of_manifest(READER, manifest_sha256="a" * 64, key="firmware", version=None)
+        assert proof.index == asked
+
     def test_a_version_that_is_named(self, made: Readers) -> None:
         assert self.asked(made, version=1) == 10
 
