@@ -125,6 +125,15 @@ def test_refused_is(site: Site, sentence: str, path: str) -> None:
     assert {"error", "request_id"} <= reply.json().keys()
 
 
+def test_two_tokens_are_none_whichever_comes_first(site: Site) -> None:
+    fields = [("authorization", TOKEN["Authorization"]), ("authorization", "Bearer eyJh.eyJz.b3RoZXI")]
+    for order in (fields, fields[::-1]):
+        headers = [*order, *((name.lower(), value) for name, value in ASKED.items())]
+        said = {LISTENER: PeerKind.GATEWAY, "headers": [(name.encode(), value.encode()) for name, value in headers]}
+        assert ask(site.application.front, "GET", DEVICE_DOOR, said=said).status_code == 401
+    assert site.verifier.seen == []
+
+
 def test_nothing_is_known_of_states(site: Site) -> None:
     site.rows.unavailable = True
     reply = site.ask("GET", DEVICE_DOOR, GOOD)
