@@ -106,6 +106,11 @@ TAKEN: dict[str, tuple[VerifiedToken, Change, TokenRefusal]] = {
         nothing,
         TokenRefusal.NOT_ON_RECORD,
     ),
+    "a token on record for another device than its key's": (
+        token_of("another", jti=OF_DEVICE.jti, auth_set=SET),
+        without_revision(issued_tokens, subject="another"),
+        TokenRefusal.DEVICE_GONE,
+    ),
     "another key of the device": (
         token_of(DEVICE, jti=OF_DEVICE.jti, auth_set=OTHER_SET),
         nothing,
