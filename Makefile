@@ -7,7 +7,7 @@ JOBS ?= $(shell echo $$(($$(nproc) + 1)))
 # They start hundreds of interpreters, so what is imported is compiled once, also where the environment says otherwise.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
 
-.PHONY: demo serve test test-slow test-soak lint types fuzz bench-verify bench-head bench-hostile bench-token bench-http bench-record bench-log bench-access clean help
+.PHONY: demo serve test test-slow test-soak lint types fuzz bench-verify bench-head bench-hostile bench-token bench-http bench-record bench-log bench-access bench-tokens clean help
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -69,6 +69,9 @@ bench-access: $(VENV)/dev ## what telling who asks, and deciding by rules, adds 
 	$(BIN)/python -m tests.bench.bench_access
 	$(BIN)/python -m tests.bench.bench_ci
 	$(BIN)/python -m tests.bench.bench_client_certificates
+
+bench-tokens: $(VENV)/dev ## tokens: verifying them beside PyJWT alone, auth requests of devices, logins
+	$(BIN)/python -m tests.bench.bench_tokens
 
 bench-log: $(VENV)/dev ## the log: appending to it beside one commit each, the check of a whole one, and proofs
 	@scripts/install-system-packages test
