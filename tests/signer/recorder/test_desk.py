@@ -10,7 +10,7 @@ from signer.domain.refusals import PER_MINUTE, RefusedCall
 from signer.domain.verified_log import VerifiedLog
 from signer.errors import DatabaseUnavailable
 from signer.recorder.checkpointer import Certified
-from signer.recorder.desk import LOOK_SECONDS, MAX_REFUSALS, QUIET_SECONDS, Desk
+from signer.recorder.desk import LOOK_SECONDS, MAX_REFUSALS, QUIET_SECONDS, TIDY_SECONDS, Desk
 from signer.recorder.protocol import Posted
 from signer.recorder.release import Release
 from tests.support.books import TOLERANCE, entry
@@ -143,3 +143,24 @@ class TestQuiet:
             scene.now += LOOK_SECONDS / 10
             scene.record(number)
         assert scene.log.looked == looked + 2
+
+
+class TestWhatIsOver:
+    """It is removed now and then, in rounds that follow each other only while there is more."""
+
+    def test_there_is_a_round_after_a_while_and_no_other_until_the_next(self, scene: Scene) -> None:
+        scene.desk.rest()
+        assert scene.log.tidied == 0
+        scene.now += TIDY_SECONDS
+        for _ in range(5):
+            scene.desk.rest()
+            scene.now += LOOK_SECONDS
+        assert scene.log.tidied == 1
+
+    def test_rounds_go_on_while_there_is_more(self, scene: Scene) -> None:
+        scene.log.untidy = 3
+        scene.now += TIDY_SECONDS
+        for _ in range(8):
+            scene.desk.rest()
+            scene.now += LOOK_SECONDS
+        assert scene.log.tidied == 3
