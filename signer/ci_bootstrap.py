@@ -25,6 +25,7 @@ def ci_exchange(settings: Settings, now: Callable[[], datetime], *, database: Da
     return CiExchange(
         issuers=[_issuer(each, settings) for each in settings.ci_issuer],
         store=SqlCiSessionStore(database=database, clock=clock),
+        directory=SqlPeopleStore(database=database, clock=clock),
         now=now,
     )
 

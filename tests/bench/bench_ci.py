@@ -28,6 +28,7 @@ from signer.domain.access.patterns import Pattern
 from signer.domain.ci import PROFILES, CiSession, Kind, PinnedIdentity
 from signer.storage.ci_session_store import SqlCiSessionStore
 from signer.storage.database import Database
+from signer.storage.people_store import SqlPeopleStore
 from tests.support.api_tokens import MemoryDirectory
 from tests.support.ci_tokens import AUDIENCE, KeyPair, ec_pair, github_claims, rsa_pair, token
 from tests.support.databases import migrate, settings
@@ -144,7 +145,8 @@ def exchanges(directory: Path, beside: int) -> tuple[str, float]:
     )
     with closing(Database(settings(url))) as database:
         store = SqlCiSessionStore(database=database, clock=lambda: NOW)
-        exchange = CiExchange(issuers=[issuer], store=store, now=lambda: NOW)
+        directory = SqlPeopleStore(database=database, clock=lambda: NOW)
+        exchange = CiExchange(issuers=[issuer], store=store, directory=directory, now=lambda: NOW)
 
         def once() -> object:
             return exchange.finish(exchange.begin(next(tokens), "bench"), None, "bench")

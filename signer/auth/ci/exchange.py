@@ -31,6 +31,7 @@ from signer.auth.ci.token import UnverifiedToken
 from signer.auth.token_text import TokenText
 from signer.domain.ci import CiSession, IssuerKeys, PinnedIdentity, Profile, TokenOutcome, TokenUse, UsedToken
 from signer.errors import CiKeysUnavailable, CiSessionsExhausted, CredentialsRejected
+from signer.services.access_ports import Directory
 
 logger = logging.getLogger("artifact-signer.ci")
 
@@ -84,9 +85,12 @@ class CiSessionStore(Protocol):
 class CiExchange:
     """``services.ports.CiExchange``. Safe for threads."""
 
-    def __init__(self, *, issuers: Sequence[Issuer], store: CiSessionStore, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, *, issuers: Sequence[Issuer], store: CiSessionStore, directory: Directory, now: Callable[[], datetime]
+    ) -> None:
         self._issuers = {issuer.demands.issuer: issuer for issuer in issuers}
         self._store = store
+        self._directory = directory
         self._now = now
 
     def start(self) -> None:
@@ -139,6 +143,7 @@ class CiExchange:
         now = self._now()  # asks the database, so nobody's forgery gets there
         claims = verified_claims(payload, issuer.demands, now=now)
         pinned = pinned_identity(claims, issuer.profile, issuer.identities)
+        self._require_enabled(pinned)
         use = _use(claims, nonce)
         used = self._store.used(use.token_id)
         if used is None:
@@ -154,6 +159,13 @@ class CiExchange:
                     raise TokenRefused(Reason.BEFORE_CLOCK_CORRECTION, "iat")
             used = self._store.used(use.token_id)
         return _repeated(presented.token.text, nonce, use, used, pinned, now)
+
+    def _require_enabled(self, pinned: PinnedIdentity) -> None:
+        """Before the token is used up: a session that proves nothing would be a leaf for nothing."""
+        try:
+            self._directory.membership(pinned.name)
+        except CredentialsRejected:
+            raise TokenRefused(Reason.PERSON_DISABLED) from None
 
 
 def _told(refused: TokenRefused, issuer: Issuer | None, request_id: str) -> CredentialsRejected:

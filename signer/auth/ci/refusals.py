@@ -30,6 +30,7 @@ class Reason(StrEnum):
     EVENT_REFUSED = "event-refused"
     FORK_REFUSED = "fork-refused"
     CLAIM_REFUSED = "claim-refused"
+    PERSON_DISABLED = "person-disabled"
     USED_BEFORE = "used-before"
 
 

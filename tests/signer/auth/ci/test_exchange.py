@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from signer.auth.ci.refusals import Reason
-from signer.domain.events import EventType
+from signer.domain.events import Event, EventType
 from signer.errors import CiKeysUnavailable
+from signer.storage.people_store import SqlPeopleStore
 from tests.support.ci_issuer import DISCOVERY, KEYS, CiIssuer, running_issuer
 from tests.support.ci_site import BEGAN, NONCE, CiSite, ci_site
 from tests.support.ci_tokens import ec_pair, github_claims, hmac_signer, rsa_pair, token
@@ -54,6 +55,44 @@ class TestGranted:
         issuer.open.set()
         issuer.says(DISCOVERY, b"", 500)
         site.session()
+
+
+class TestPeople:
+    """Whose identity a job is decides as well."""
+
+    EVENT = Event(
+        type=EventType.PERSON_CHANGED, actor="tests", key=None, version=None, before={}, after={"name": "ada"}
+    )
+
+    @pytest.fixture
+    def people(self, site: CiSite) -> SqlPeopleStore:
+        store = SqlPeopleStore(database=site.database, clock=site.clock)
+        store.add_person(name="ada", display="Ada", email=None, event=self.EVENT)
+        store.assign("ci:github/456789", "ada", self.EVENT)
+        return store
+
+    def test_a_job_of_somebody_gets_a_session(self, site: CiSite, people: SqlPeopleStore) -> None:
+        assert site.use(site.session()) == 200
+
+    def test_a_job_of_somebody_who_is_disabled_gets_none_and_its_token_is_not_used_up(
+        self, site: CiSite, people: SqlPeopleStore, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        text = site.token()
+        people.disable("ada", self.EVENT)
+        reply = site.show(text)
+        assert (reply.status_code, reply.json()["code"]) == (401, "credentials-rejected")
+        assert [line.reason for line in caplog.records if line.name == "artifact-signer.ci"] == [  # type: ignore[attr-defined]
+            Reason.PERSON_DISABLED.value
+        ]
+        assert not [leaf for leaf in site.leaves() if leaf["type"] == EventType.CI_SESSION_CREATED.value]
+        people.enable("ada", self.EVENT)
+        assert site.show(text).status_code == 201
+
+    def test_what_a_token_was_exchanged_for_is_not_given_again(self, site: CiSite, people: SqlPeopleStore) -> None:
+        text = site.token()
+        assert site.show(text, NONCE).status_code == 201
+        people.disable("ada", self.EVENT)
+        assert site.show(text, NONCE).status_code == 401
 
 
 class TestLeaf:

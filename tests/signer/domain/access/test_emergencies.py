@@ -135,6 +135,12 @@ def test_a_name_in_another_rule_is_none_in_this_one() -> None:
     assert (decision.rule, decision.condition) == ("release", "emergency")
 
 
+def test_who_needs_no_approvals_is_told_so() -> None:
+    decision = decided(RULES, head_seen(), who=ADA, key="gw", emergency=True)
+    assert isinstance(decision, Deny)
+    assert "it asks for no approvals" in decision.reason
+
+
 def test_a_refusal_tells_nobody_who_is_named() -> None:
     decision = decided(RULES, head_seen(), who=BOB, emergency=True)
     assert isinstance(decision, Deny)
