@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -77,9 +76,7 @@ class DevicePublicKey:
                 case rsa.RSAPublicKey() as key:
                     key.verify(signature, content, padding.PKCS1v15(), SHA256())
                 case ec.EllipticCurvePublicKey() as key:
-                    if encode_dss_signature(*decode_dss_signature(signature)) != signature:
-                        raise SignatureNotValid
-                    # SHA-256 whatever the curve: so do the clients.
+                    # SHA-256 whatever the curve: so do the clients. OpenSSL takes DER in its one spelling alone.
                     key.verify(signature, content, ec.ECDSA(SHA256()))
                 case ed25519.Ed25519PublicKey() as key:
                     key.verify(signature, content)

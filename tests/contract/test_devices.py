@@ -25,12 +25,15 @@ from signer.services.device_ports import DeviceQuery
 from signer.storage.access import access_digest
 from signer.storage.database import Database
 from signer.storage.device_tables import auth_sets, devices
+from signer.storage.record_statements import statements
+from signer.storage.token_subjects import accepted_auth_sets
 from tests.support import device_rivals
 from tests.support.clock import ManualClock
 from tests.support.crowd import PROCESSES, Crowd
 from tests.support.databases import Opener
 from tests.support.device_office import ACTOR, LIMITS, Office, plan, revision, told
 from tests.support.device_side import SomeDevice, new_key, pem_of
+from tests.support.issued_tokens import token_entry
 
 THREADS = 4
 
@@ -140,6 +143,33 @@ class TestDecisions:
             "fingerprint": device.public_key.sha256,
             "status": "rejected",
         }
+
+    def test_the_rows_of_what_was_decided_carry_the_counter(self, office: Office) -> None:
+        device, other = office.accepted("1"), office.accepted("2")
+        office.decide(device, "rejected")
+        with office.database.reading() as connection:
+            rows = dict(connection.execute(select(auth_sets.c.id, auth_sets.c.revision)).all())
+        assert rows == {office.set_of(device): revision(office), office.set_of(other): revision(office) - 1}
+
+    def test_who_may_have_a_token_is_asked_where_it_is_recorded(self, office: Office) -> None:
+        device, other = office.accepted("1"), office.accepted("2")
+        office.outcome(pending := SomeDevice(serial="3"))
+        entries = [
+            token_entry(subject=office.known(each).id, auth_set=office.set_of(each))
+            for each in (device, other, pending)
+        ]
+
+        def found() -> set[str]:
+            with office.database.writing() as connection:
+                sql = statements(connection.dialect.name)
+                return {auth_set for _, _, auth_set in accepted_auth_sets(connection, sql, entries)}
+
+        assert found() == {office.set_of(device), office.set_of(other)}
+        kept, gone = office.set_of(other), office.known(other).id
+        office.decide(device, "rejected")
+        assert found() == {kept}
+        office.administration.decommission(gone, actor=ACTOR)
+        assert found() == set()
 
     def test_the_same_again_is_nothing(self, office: Office) -> None:
         device = office.accepted()
