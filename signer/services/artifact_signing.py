@@ -324,6 +324,8 @@ class ArtifactSigning:
                         tell_emergency(job.emergency, entry, outcome)
                 case Stale():
                     self._records.told(outcome.access_revision)
+                case Refused(reason=Refusal.APPROVAL_ENDED):
+                    pass  # the next round asks people anew
                 case Refused():
                     job.result = await self._refused(job, outcome)
                 case _:
@@ -333,8 +335,6 @@ class ArtifactSigning:
         reason = refused.reason
         if reason is Refusal.NOT_RECORDABLE:
             return RuntimeError("what was signed has no form as a record")
-        if reason is Refusal.APPROVAL_ENDED:
-            return ApprovalRequired(about=job.call.key)
         if refused.unmet is not None and job.claim is not None:
             below = below_floor(job.call.key, job.claim, refused.unmet)
             job.denied = f"the rule {job.rule} does not allow it: version: {below.version} against {below.floor}"

@@ -63,6 +63,13 @@ actions = ["approve"]
 keys = ["firmware", "fw-*"]
 
 [[rules]]
+name = "elsewhere"
+effect = "allow"
+principals = ["person:eve"]
+actions = ["approve"]
+keys = ["open"]
+
+[[rules]]
 name = "admins"
 effect = "allow"
 principals = ["api-token:admin"]

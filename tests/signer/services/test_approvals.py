@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from signer.domain.events import EventType
 from signer.domain.identity import Identity
 from signer.domain.requests import ManifestSeen
 from signer.errors import AccessTampered, ApprovalRequired
+from signer.services.approval_ports import GivenApproval
+from signer.services.signature_approvals import SignatureApprovals
 from signer.storage.approval_tables import artifact_heads, proposals, votes
 from signer.storage.log_reader import SqlLogReader
 from tests.artifacts import ArtifactBuilder, Script
@@ -148,6 +151,9 @@ VOTES: dict[str, tuple[Callable[[Guarded, str], object], str]] = {
     "a credential that says whose it is and is not": (
         lambda it, waiting: it.vote(waiting, voter("ada", identity="mtls:corp:mallory")), "vote-refused",
     ),
+    "a credential that was another person's when it was proved": (
+        lambda it, waiting: it.vote(waiting, voter("ada", identity="mtls:corp:bob")), "vote-refused",
+    ),
     "a digest of something else": (lambda it, waiting: it.vote(waiting, ADA, sha256="0" * 64), DIFFERS),
     "no digest": (lambda it, waiting: it.vote(waiting, ADA, sha256=None), DIFFERS),
     "a rejection of something else": (lambda it, waiting: it.vote(waiting, ADA, NO, sha256="0" * 64), DIFFERS),
@@ -185,6 +191,22 @@ def test_what_has_expired_takes_no_votes_and_is_asked_for_anew(guarded: Guarded,
     clock.advance(seconds=WEEK)
     assert refused(lambda: guarded.vote(waiting, ADA)) == "approval-ended"
     assert guarded.ask() != waiting
+
+
+def test_an_approval_that_ends_on_the_way_is_asked_for_again(
+    guarded: Guarded, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guarded.approve(guarded.ask())
+    real, ends = SignatureApprovals.given, iter([timedelta(seconds=-1)])
+
+    async def given(self: SignatureApprovals, *asked: Any) -> GivenApproval:
+        found = await real(self, *asked)
+        end = next(ends, None)
+        return found if end is None else replace(found, expires_at=clock() + end)
+
+    monkeypatch.setattr(SignatureApprovals, "given", given)
+    assert guarded.sign().key == "firmware"
+    assert next(ends, None) is None
 
 
 def test_nobody_waits_for_people_whom_there_are_not(guarded: Guarded) -> None:
@@ -278,5 +300,7 @@ def test_others_hear_of_nothing_that_waits(guarded: Guarded) -> None:
     approvals = guarded.house.application.approvals
     assert [each.proposal.id for each in approvals.waiting(ADA)] == [waiting]
     assert refused(lambda: approvals.waiting(MANAGER)) == "access-denied"
-    elsewhere = replace(voter("dan"), name="mtls:corp:x")
-    assert refused(lambda: approvals.show(elsewhere, waiting)) in {"access-denied", None}
+    elsewhere = Identity(name="mtls:corp:eve", person="eve")
+    assert approvals.waiting(elsewhere) == ()
+    for act in (lambda: approvals.show(elsewhere, waiting), lambda: guarded.vote(waiting, elsewhere)):
+        assert refused(act) == "approval-not-found"
