@@ -10,8 +10,10 @@ from pathlib import Path
 
 import argon2
 import pytest
+from sqlalchemy import select
 
 from signer.domain.one_time_codes import STEP_SECONDS
+from signer.storage.token_tables import issued_tokens
 from tests.support.asking import Reply
 from tests.support.clock import ManualClock
 from tests.support.user_site import EMAIL, PASSWORD, USERADM, UserSite, basic, user_site
@@ -159,6 +161,32 @@ def test_one_look_is_made_whoever_is_claimed(sqlite_url: str, tmp_path: Path, cl
             site.login(email, password)
             looks[email, password] = counting.looks - before
     assert set(looks.values()) == {1}
+
+
+class Disabling(Counting):
+    """Argon2 during whose look the user is disabled."""
+
+    site: UserSite
+
+    def verify(self, kept: str, password: str, /) -> bool:
+        self.site.ask("POST", f"/v1/users/{EMAIL}/disable", self.site.admin, {"reason": "left"})
+        return super().verify(kept, password)
+
+
+def test_who_is_disabled_while_they_log_in_gets_no_token_on_record(
+    sqlite_url: str, tmp_path: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    disabling = Disabling()
+    with user_site(sqlite_url, tmp_path, clock, hasher=disabling) as site:
+        disabling.site = site
+        site.create()
+        user = site.house.application.users.administration.named(EMAIL)
+        with caplog.at_level(logging.WARNING):
+            assert site.login().status_code == 401
+        assert [record.reason for record in caplog.records if hasattr(record, "reason")] == ["user-changed"]
+        with site.house.database.reading() as connection:
+            found = connection.execute(select(issued_tokens).where(issued_tokens.c.subject == user.id)).all()
+        assert found == []
 
 
 def test_who_fails_too_often_waits_and_no_look_is_made(sqlite_url: str, tmp_path: Path, clock: ManualClock) -> None:
