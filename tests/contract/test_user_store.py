@@ -119,6 +119,8 @@ def test_all_tokens_end_with_the_user(
     assert (holding(database, user), holding(database, other)) == (set(), {theirs})
     assert [tokens.holder(jti, user.id) for jti in mine] == [None, None]
     assert tokens.holder(theirs, other.id) is not None
+    late = add_token(database, clock, user)  # recorded all the same
+    assert tokens.holder(late, user.id) is None
     assert all(new > old for new, old in zip(_revisions(database), before, strict=True))
     assert store.login_secrets(EMAIL) is None
 
