@@ -123,7 +123,7 @@ class Front:
         route = match.route(request.method)
         if route is None:
             raise MethodNotAllowed(allowed=match.allowed)
-        request.route = route.name
+        request.route, request.for_gateways = route.name, route.internal
         if route.asks_who and not (route.for_listed_addresses and self._is_listed(request.peer.address)):
             request.identity = await self._authenticated(request)
             # Whether somebody may ask for a signature is for its handler, which has refusals put on record.
@@ -171,8 +171,14 @@ def _refusal(request: Request, error: Exception) -> Answer:
 
 
 def _log(request: Request, started: float, *, status: int | None, code: str | None, reason: str | None = None) -> None:
+    level = logging.INFO if code is None else logging.WARNING
+    if code is None and request.for_gateways:
+        # One for each request of the gateway's clients, which its own log has: to write them costs as much as all else.
+        level = logging.DEBUG
+    if not logger.isEnabledFor(level):
+        return
     logger.log(
-        logging.INFO if code is None else logging.WARNING,
+        level,
         "%s %s %s",
         request.method,
         request.path,

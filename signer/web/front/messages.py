@@ -73,6 +73,7 @@ class Request:
         "body",
         "deadline",
         "family",
+        "for_gateways",
         "identity",
         "method",
         "peer",
@@ -92,6 +93,8 @@ class Request:
         self.identity: Identity | None = None
         self.route: str | None = None
         """The name of its route, once that is found."""
+        self.for_gateways = False
+        """Whether that is one which gateways alone ask."""
         length = self._headers.get(b"content-length")
         chunked = b"transfer-encoding" in self._headers
         self.body = Body(receive, length=None if chunked else int(length or 0), deadline=deadline)

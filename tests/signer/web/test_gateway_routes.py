@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -139,6 +140,18 @@ def test_nothing_is_known_of_states(site: Site) -> None:
     reply = site.ask("GET", DEVICE_DOOR, GOOD)
     assert (reply.status_code, reply.json()["code"]) == (503, "token-states-unavailable")
     assert int(reply.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize(("refusal", "lines"), [(None, 0), (TokenRefusal.EXPIRED, 1)])
+def test_what_is_refused_has_a_log_line_and_what_goes_on_has_none(
+    site: Site, caplog: pytest.LogCaptureFixture, refusal: TokenRefusal | None, lines: int
+) -> None:
+    caplog.set_level(logging.INFO)
+    site.verifier.refusal = refusal
+    site.ask("GET", DEVICE_DOOR, GOOD)
+    found = [record for record in caplog.records if record.name == "artifact-signer.request"]
+    assert len(found) == lines
+    assert all(getattr(record, "reason", None) == "expired" for record in found)
 
 
 def test_other_methods_are_none_of_theirs(site: Site) -> None:
