@@ -209,6 +209,21 @@ def test_an_approval_that_ends_on_the_way_is_asked_for_again(
     assert next(ends, None) is None
 
 
+def test_what_is_taken_away_between_the_decision_and_the_record_signs_nothing(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guarded.approve(guarded.ask())
+    real = SignatureApprovals.given
+
+    async def given(self: SignatureApprovals, *asked: Any) -> GivenApproval:
+        found = await real(self, *asked)
+        guarded.services.people.disable("ada", reason="left", actor=ADMIN)
+        return found
+
+    monkeypatch.setattr(SignatureApprovals, "given", given)
+    assert refused(guarded.sign) == "approval-required"
+
+
 def test_nobody_waits_for_people_whom_there_are_not(guarded: Guarded) -> None:
     for person in ("bob", "cy"):
         guarded.services.people.disable(person, reason="left", actor=ADMIN)
