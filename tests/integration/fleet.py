@@ -22,6 +22,7 @@ EMAIL, PASSWORD = "ops@example.com", "correct horse battery"
 INVENTORY = "/api/devices/v1/inventory/device/attributes"
 NEXT = "/api/devices/v2/deployments/device/deployments/next"
 LOGIN = "/api/management/v1/useradm/auth/login"
+ARTIFACTS = "/api/management/v1/deployments/artifacts"
 DEVICES = "/api/management/v2/devauth/devices"
 
 

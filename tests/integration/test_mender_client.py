@@ -12,7 +12,18 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.integration.fleet import EMAIL, INVENTORY, LOGIN, NEXT, PASSWORD, Fleet, fleet, segment_of
+from tests.integration.fleet import (
+    ARTIFACTS,
+    DEVICES,
+    EMAIL,
+    INVENTORY,
+    LOGIN,
+    NEXT,
+    PASSWORD,
+    Fleet,
+    fleet,
+    segment_of,
+)
 from tests.support.mender_client import MenderClient, require_mender_client
 from tests.support.own_token import LABEL, PIN, own_token
 
@@ -113,6 +124,9 @@ def test_a_daemon_through_its_life(site: Fleet, tmp_path: Path) -> None:
         assert site.auth_requests() == asked + 1
         assert segment_of(third, 0)["kid"] != segment_of(second, 0)["kid"]
         assert {site.ask("PUT", INVENTORY, token).status_code for token in (second, third)} == {200}
+        assert site.ask("GET", ARTIFACTS, third).status_code == 401  # a device at the door for users
+        assert site.ask("GET", DEVICES, third).status_code == 401
+        assert site.ask("PUT", INVENTORY, site.login()).status_code == 401  # and a user at that for devices
         site.decide("daemon", "rejected")
         assert {site.ask("PUT", INVENTORY, token).status_code for token in (first, second, third)} == {401}
 
@@ -165,7 +179,7 @@ def test_mender_cli_logs_in_and_lists_devices(site: Fleet, tmp_path: Path) -> No
     listed = cli("devices", "list")
     assert listed.returncode == 0, listed.stderr
     behind = cli("artifacts", "list")
-    assert "/api/management/v1/deployments/artifacts" in site.backend.paths(), behind.stderr
+    assert ARTIFACTS in site.backend.paths(), behind.stderr
     assert site.device_token("deployments/artifacts") == cli.token
 
 
@@ -180,4 +194,4 @@ def test_curl_logs_in_with_nothing_but_a_name_and_a_password(site: Fleet) -> Non
     )
     assert done.stdout.count(".") == 2
     assert done.stdout == done.stdout.strip()
-    assert site.ask("GET", "/api/management/v1/deployments/artifacts", done.stdout).status_code == 200
+    assert site.ask("GET", ARTIFACTS, done.stdout).status_code == 200
