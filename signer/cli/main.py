@@ -46,7 +46,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "backup": Entry(target="signer.cli.backup:backup", summary="copy an installation's records, while it runs"),
         "restore": Entry(target="signer.cli.backup:restore", summary="put a backup back"),
         "gateway": Entry(
-            target="signer.cli.gateway:gateway", summary="write the configuration of a gateway for devices and people"
+            target="signer.cli.gateway:gateway", summary="write the configuration of a gateway for devices"
         ),
         "doctor": Entry(target="signer.cli.doctor:doctor", summary="say what is wrong with an installation, repair it"),
         "tokens": Entry(target="signer.cli.tokens:tokens", summary="list PKCS#11 modules, slots and tokens"),
