@@ -230,11 +230,15 @@ def test_what_is_not_an_artifact_is_refused_before_it_is_sent(service: Installat
 def test_keys_and_events_are_listed_for_people_and_machines(service: Installation) -> None:
     people = service.run("keys", "list").stdout.splitlines()
     assert people[0].split() == ["KEY", "PURPOSE", "ALGORITHM", "VERSION", "STATE", "SIGNATURES", "FINGERPRINT"]
-    assert people[1].split()[:5] == ["firmware", "artifact", "ecdsa-p256", "1", "active"]
+    assert [line.split()[:5] for line in people[1:] if line.startswith("firmware ")] == [
+        ["firmware", "artifact", "ecdsa-p256", "1", "active"]
+    ]
     keys = json.loads(service.run("keys", "list", "--json").stdout)["keys"]
     assert [(key["name"], key["purpose"], key["active_version"]) for key in keys] == [
+        ("device-token", "device-token", 1),
         ("firmware", "artifact", 1),
         ("log", "log", 1),
+        ("user-token", "user-token", 1),
     ]
     events = json.loads(service.run("events", "--key", "firmware", "--json").stdout)["events"]
     assert [event["type"] for event in events][:2] == ["creation-started", "key-created"]

@@ -196,7 +196,7 @@ def test_machines_read_the_record(desk: Path) -> None:
     assert artifact["log"] == {
         "origin": ORIGIN, "index": 1, "size": 2, "witnesses": ["witness.example/one"], "key": "firmware",
         "time": "2026-01-01T00:00:00.000000Z", "actor": "api-token:build\x1b[2J", "rule": "fw-release",
-        "checked": "head", "key_version": 3,
+        "checked": "head", "key_version": 3, "emergency": None,
     }  # fmt: skip
     session = verify(desk, "--json", "one.mender")
     assert json.loads(session.stdout)["artifacts"][0]["log"] is None

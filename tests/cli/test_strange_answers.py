@@ -61,7 +61,7 @@ NO_REFUSALS = {
     "a problem that is not UTF-8": http(404, b'{"code": "\xff", "detail": "\xff"}', PROBLEM),
     "a problem that is very deep": http(404, b"[" * 200_000, PROBLEM),
     "a problem with a very long number": http(404, b'{"code": ' + b"9" * 10_000 + b"}", PROBLEM),
-    "a problem of another media type": http(404, json.dumps(REFUSAL).encode(), "application/json"),
+    "a problem of another media type": http(404, json.dumps(REFUSAL).encode(), "text/plain"),
     "a page of a proxy": http(502, HTML, "text/html"),
     "an empty 502": http(502),
     "an empty 401": http(401),

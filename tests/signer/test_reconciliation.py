@@ -343,8 +343,8 @@ def test_another_pair_in_place_of_one_to_be_destroyed_is_left_in_the_token(inter
     patient.examine(repair=True)
     assert patient.version().state is VersionState.DESTROYED
     with patient.service() as service:
-        log = service.store.key("log").versions[0].cka_id
-        assert {pair.key_id for pair in service.parts.tokens.find_keys(TOKEN)} == {cka_id, log}
+        others = {service.store.key(name).versions[0].cka_id for name in ("log", "user-token", "device-token")}
+        assert {pair.key_id for pair in service.parts.tokens.find_keys(TOKEN)} == {cka_id, *others}
 
 
 def test_two_that_mend_at_once_make_one_key(interrupted: Interrupted) -> None:

@@ -51,7 +51,15 @@ RULES = "version = 1\n" + "".join(
     ]
 )  # fmt: skip
 RELEASE = ArtifactBuilder(name="release-1")
-PATHS = {"number": "1", "tile": "0/000", "name": "somebody", "revision": "1", "approval": "0" * 32}
+PATHS = {
+    "number": "1",
+    "tile": "0/000",
+    "name": "somebody",
+    "revision": "1",
+    "approval": "0" * 32,
+    "email": "a@example.com",
+    **dict.fromkeys(("user", "device", "auth_set", "jti"), "b8a7d3a0-0000-4000-8000-000000000001"),
+}
 
 
 class SpiedStore:
