@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
 
 from signer.domain.devices import DeviceStatus
 from signer.errors import (
@@ -34,11 +33,6 @@ def database(open_database: Opener) -> Database:
 @pytest.fixture
 def office(database: Database, clock: ManualClock) -> Office:
     return Office(database=database, clock=clock)
-
-
-def number(office: Office, table: object) -> int:
-    with office.database.reading() as connection:
-        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())  # type: ignore[arg-type]
 
 
 class TestPreauthorising:
