@@ -16,6 +16,7 @@ from signer.services.api_tokens import ApiTokenService
 from signer.services.approval_contents import ApprovalContents
 from signer.services.approvals import ApprovalService
 from signer.services.artifact_signing import ArtifactSigning
+from signer.services.certificate_authority import CertificateAuthority
 from signer.services.certificates import CertificateService
 from signer.services.device_authentication import DeviceAuthentication
 from signer.services.gateway_door import GatewayDoor
@@ -70,6 +71,7 @@ class Application:
     users: UserServices
     lifecycle: LifecycleService
     certificates: CertificateService
+    certificate_authority: CertificateAuthority
     queries: QueryService
     publication: PublicationService
     readiness: ReadinessService

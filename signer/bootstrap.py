@@ -29,6 +29,7 @@ from signer.services.administration import Administration
 from signer.services.admission import Admission
 from signer.services.adoption import Adoption
 from signer.services.artifact_signing import ArtifactSigning
+from signer.services.certificate_authority import CertificateAuthority
 from signer.services.certificates import CertificateService
 from signer.services.clock import RecordedClock, SteadyClock
 from signer.services.device_ports import DeviceRecords
@@ -198,6 +199,7 @@ def build_application(settings: Settings, parts: Parts) -> Application:
     certificates = CertificateService(
         store=parts.store, signer=signer, clock=clock, quarantine=quarantine, access=access
     )
+    authority = CertificateAuthority(store=parts.store, signer=signer, clock=clock, quarantine=quarantine)
     log, proofs = _log(parts, access)
     limits = request_limits(settings)
     approvals = approval_services(
@@ -219,6 +221,7 @@ def build_application(settings: Settings, parts: Parts) -> Application:
         api_tokens=parts.api_tokens.service,
         lifecycle=_lifecycle(settings, parts, signer, clock, certificates, access, endings),
         certificates=certificates,
+        certificate_authority=authority,
         queries=QueryService(store=parts.store, access=access, endings=endings),
         publication=PublicationService(store=parts.store),
         readiness=readiness,

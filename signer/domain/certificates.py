@@ -18,7 +18,7 @@ from types import MappingProxyType
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from signer.domain.keys import Key, KeyVersion
+from signer.domain.keys import CERTIFICATE_AUTHORITIES, Key, KeyVersion
 from signer.domain.keys import VersionState as S
 from signer.domain.lifecycle import allowed_steps
 from signer.errors import CertificateRejected, StepNotAllowed, VersionExpired
@@ -30,6 +30,8 @@ MAX_NAME_CHARACTERS = 1024
 MAX_DNS_CHARACTERS = 253
 MAX_EMAIL_CHARACTERS = 254
 MAX_DAYS = 36500
+# A CA begins before it is made: what it issues begins before too, for clocks that are behind.
+CA_MARGIN = timedelta(days=1)
 WITHOUT_END = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 DNS_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -64,12 +66,18 @@ class CertificateStep(StrEnum):
     ISSUE = "certificate"
     REQUEST = "csr"
     IMPORT = "import-certificate"
+    CERTIFY = "certify"  # another key, as a CA
 
 
 IN_USE = frozenset({S.NEXT, S.ACTIVE, S.PREVIOUS})
 
 CERTIFICATE_STATES: Mapping[CertificateStep, frozenset[S]] = MappingProxyType(
-    {CertificateStep.ISSUE: IN_USE, CertificateStep.REQUEST: IN_USE, CertificateStep.IMPORT: IN_USE}
+    {
+        CertificateStep.ISSUE: IN_USE,
+        CertificateStep.REQUEST: IN_USE,
+        CertificateStep.IMPORT: IN_USE,
+        CertificateStep.CERTIFY: frozenset({S.ACTIVE}),
+    }
 )
 # Nothing is known of the pair, or it is gone.
 WITHOUT_CERTIFICATE = frozenset({S.PENDING, S.DESTROYING, S.DESTROYED})
@@ -188,7 +196,8 @@ def checked_period(key: Key, version: KeyVersion, days: int | None, *, now: date
 
     Raises ``CertificateRejected`` or ``VersionExpired``.
     """
-    begin = max(now, version.validity.not_before or now).astimezone(UTC).replace(microsecond=0)
+    moment = now - CA_MARGIN if key.purpose in CERTIFICATE_AUTHORITIES else now
+    begin = max(moment, version.validity.not_before or moment).astimezone(UTC).replace(microsecond=0)
     limit = signs_until(key, version, now=now)
     if days is None:
         return begin, limit

@@ -1,7 +1,8 @@
 """A certificate that a CA returned, checked before it is kept.
 
 1. The input is PEM, nothing but certificates, of bounded size and number: the leaf, then its issuer, and so on.
-2. The leaf holds the version's public key, is no CA, and may make digital signatures.
+2. The leaf holds the version's public key. It is no CA and may make digital signatures; where the key is a CA's, it is
+   that of one.
 3. Every certificate is valid now, signed by the next one, and every issuer is a CA that may issue so far down.
 4. Whether the last issuer deserves trust is not judged here: that is for those who verify with it.
 """
@@ -50,13 +51,20 @@ class CheckedChain:
     self_signed: bool
 
 
-def checked_chain(unverified_pem: bytes, *, spki: bytes, now: datetime) -> CheckedChain:
-    """The leaf for the public key ``spki`` (DER) with its issuers; raises ``CertificateRejected``."""
+def checked_chain(unverified_pem: bytes, *, spki: bytes, now: datetime, ca: bool = False) -> CheckedChain:
+    """The leaf for the public key ``spki`` (DER) with its issuers; raises ``CertificateRejected``.
+
+    ``ca``: the key is that of a CA.
+    """
     bundle = _read(unverified_pem)
     leaf, *issuers = bundle
     with _readable():
         self_signed = _names_itself(leaf)
-        _check_leaf(leaf, spki)
+        _check_key(leaf, spki)
+        if ca:
+            _check_issuer(1, leaf, [])
+        else:
+            _check_leaf(leaf)
         for place, certificate in enumerate(bundle, start=1):
             _check_one(place, certificate, now)
         for place, (issued, issuer) in enumerate(pairwise(bundle), start=2):
@@ -64,7 +72,7 @@ def checked_chain(unverified_pem: bytes, *, spki: bytes, now: datetime) -> Check
         if _names_itself(bundle[-1]):
             _check_signed_by(bundle[-1], bundle[-1], f"certificate {len(bundle)} names itself as its issuer and is not")
         for below, issuer in enumerate(issuers):
-            _check_issuer(below + 2, issuer, bundle[1 : below + 1])
+            _check_issuer(below + 2, issuer, bundle[0 if ca else 1 : below + 1])
     return CheckedChain(leaf=leaf, issuers=tuple(issuers), self_signed=self_signed)
 
 
@@ -93,9 +101,12 @@ def _readable() -> Iterator[None]:
         raise CertificateRejected(reason="a certificate of the bundle cannot be read") from error
 
 
-def _check_leaf(leaf: x509.Certificate, spki: bytes) -> None:
+def _check_key(leaf: x509.Certificate, spki: bytes) -> None:
     if leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != spki:
         raise CertificateRejected(reason="the first certificate is for another key than this version's")
+
+
+def _check_leaf(leaf: x509.Certificate) -> None:
     usage = _extension(leaf, x509.KeyUsage)
     if usage is not None and not usage.digital_signature:
         raise CertificateRejected(reason="its key usage does not allow digital signatures")

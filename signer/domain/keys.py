@@ -26,8 +26,13 @@ class Purpose(StrEnum):
     LOG = "log"
     USER_TOKEN = "user-token"  # noqa: S105  (a name, no secret)
     DEVICE_TOKEN = "device-token"  # noqa: S105  (a name, no secret)
+    SERVER_CA = "server-ca"
+    DEVICE_CA = "device-ca"
     TRUST_ROOT = "trust-root"
 
+
+# Their keys issue certificates: what others are given, for keys that are not in the token.
+CERTIFICATE_AUTHORITIES = frozenset({Purpose.SERVER_CA, Purpose.DEVICE_CA})
 
 ANY_ALGORITHM = frozenset(Algorithm)
 DEVICE_ALGORITHMS = ANY_ALGORITHM - {Algorithm.ED25519}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from signer.domain.keys import Purpose
+from signer.domain.keys import CERTIFICATE_AUTHORITIES, Purpose
 from signer.domain.token_claims import DeviceClaims, TokenHeader, UserClaims, signing_input
 from signer.errors import MessageNotAllowed
 from verifier import Manifest
@@ -51,7 +51,28 @@ class SelfCheck(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CertificateContent:
-    """A certificate without its signature (TBSCertificate, RFC 5280 section 4.1), put together by the service."""
+    """A key's own certificate without its signature (TBSCertificate, RFC 5280 section 4.1): it certifies itself."""
+
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCertificateContent:
+    """The same of a TLS server's certificate: a CA certifies a key that is not its own."""
+
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCertificateContent:
+    """The same of a device's certificate."""
+
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationListContent:
+    """A list of revoked certificates without its signature (TBSCertList, RFC 5280 section 5.1)."""
 
     content: bytes
 
@@ -107,6 +128,9 @@ Message = (
     | SelfCheck
     | CertificateContent
     | CertificateRequestContent
+    | ServerCertificateContent
+    | DeviceCertificateContent
+    | RevocationListContent
     | UserTokenClaims
     | DeviceTokenClaims
 )
@@ -119,6 +143,9 @@ PURPOSES: Mapping[type[Message], frozenset[Purpose]] = MappingProxyType(
         SelfCheck: ANY_PURPOSE,
         CertificateContent: ANY_PURPOSE,
         CertificateRequestContent: ANY_PURPOSE,
+        ServerCertificateContent: frozenset({Purpose.SERVER_CA}),
+        DeviceCertificateContent: frozenset({Purpose.DEVICE_CA}),
+        RevocationListContent: CERTIFICATE_AUTHORITIES,
         UserTokenClaims: frozenset({Purpose.USER_TOKEN}),
         DeviceTokenClaims: frozenset({Purpose.DEVICE_TOKEN}),
     }

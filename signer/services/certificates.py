@@ -10,8 +10,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,8 +18,9 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from hsm.errors import KeyMismatch, SignatureMismatch, TokenError
+from hsm.errors import TokenError
 from signer.domain.access.actions import Action
+from signer.domain.certificate_extensions import own_extensions
 from signer.domain.certificate_facts import certificate_facts
 from signer.domain.certificates import (
     WITHOUT_CERTIFICATE,
@@ -35,29 +35,16 @@ from signer.domain.certificates import (
 from signer.domain.chains import checked_chain
 from signer.domain.events import Event, EventType
 from signer.domain.identity import Identity
-from signer.domain.keys import Key, KeyVersion
-from signer.domain.lifecycle import TRANSITIONS, Step
+from signer.domain.keys import CERTIFICATE_AUTHORITIES, Key, KeyVersion
 from signer.domain.messages import CertificateContent, CertificateRequestContent
 from signer.domain.timestamps import rfc3339
-from signer.errors import CertificateNotFound, SignerError, VersionQuarantined
+from signer.errors import CertificateNotFound, SignerError
 from signer.services.access import Access
+from signer.services.certificate_keys import CertificateKeys
 from signer.services.clock import RecordedClock
 from signer.services.ports import Certificate, KeyStore
-from signer.services.signing import MessageSigner, pinned, signing_key
-from signer.services.token_keys import TokenPrivateKey, TokenPublicKey, builder_hash, token_private_key
-
-SIGNATURES_ONLY = x509.KeyUsage(
-    digital_signature=True,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=False,
-    crl_sign=False,
-    encipher_only=False,
-    decipher_only=False,
-)
-NO_CA = x509.BasicConstraints(ca=False, path_length=None)
+from signer.services.signing import MessageSigner, pinned
+from signer.services.token_keys import TokenPublicKey, builder_hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +68,8 @@ class CertificateService:
         access: Access,
     ) -> None:
         self._store = store
-        self._signer = signer
+        self._keys = CertificateKeys(signer=signer, quarantine=quarantine)
         self._clock = clock
-        self._quarantine = quarantine
         self._access = access
 
     def current(self, name: str, number: int) -> Certificate:
@@ -123,11 +109,12 @@ class CertificateService:
         version = require_state(key, key.version(number), CertificateStep.REQUEST)
         signs_until(key, version, now=now)
         builder = x509.CertificateSigningRequestBuilder(checked_subject(parameters.unverified_subject, name))
-        builder = builder.add_extension(NO_CA, critical=True).add_extension(SIGNATURES_ONLY, critical=True)
+        for extension in own_extensions(key.purpose):
+            builder = builder.add_extension(extension, critical=True)
         if names := checked_names(parameters.unverified_names):
             builder = builder.add_extension(names, critical=False)
         # The builder puts the content together; nothing that a caller sent reaches the token as it is.
-        with self._key_in_token(key, version, CertificateRequestContent) as private_key:
+        with self._keys.private_key(key, version, CertificateRequestContent) as private_key:
             made = builder.sign(private_key, builder_hash(private_key))
             if not made.is_signature_valid:
                 raise InvalidSignature
@@ -146,7 +133,9 @@ class CertificateService:
         now = self._clock.now()
         key = self._store.key(name)
         version = require_state(key, key.version(number), CertificateStep.IMPORT)
-        chain = checked_chain(unverified_pem, spki=pinned(key, version).spki, now=now)
+        chain = checked_chain(
+            unverified_pem, spki=pinned(key, version).spki, now=now, ca=key.purpose in CERTIFICATE_AUTHORITIES
+        )
         certificate = Certificate(
             pem=_pem(chain.leaf),
             chain_pem="".join(_pem(issuer) for issuer in chain.issuers),
@@ -161,7 +150,7 @@ class CertificateService:
         now = self._clock.now()
         key = self._store.key(name)
         version = require_state(key, key.version(number), CertificateStep.ISSUE)
-        with self._key_in_token(key, version, CertificateContent) as private_key:
+        with self._keys.private_key(key, version, CertificateContent) as private_key:
             builder = _self_signed(key, version, private_key.public_key(), parameters, now=now)
             made = builder.sign(private_key, builder_hash(private_key))
             made.verify_directly_issued_by(made)
@@ -174,24 +163,6 @@ class CertificateService:
         )
         self._keep(EventType.CERTIFICATE_ISSUED, actor, key, number, certificate)
         return certificate
-
-    @contextmanager
-    def _key_in_token(
-        self, key: Key, version: KeyVersion, message: type[CertificateContent | CertificateRequestContent]
-    ) -> Iterator[TokenPrivateKey]:
-        """The private half; what it signs and the pinned public half does not verify quarantines the version."""
-        signing = signing_key(key, version)
-        try:
-            yield token_private_key(
-                signing.pin.spki, lambda content: self._signer.sign_bytes(signing, message(content))
-            )
-        except (KeyMismatch, SignatureMismatch, InvalidSignature) as error:
-            if (version.state, Step.QUARANTINE) in TRANSITIONS:
-                self._quarantine(key, version)
-                raise VersionQuarantined(key=key.name, version=version.number) from error
-            if isinstance(error, InvalidSignature):
-                raise SignatureMismatch(key_id=signing.pin.key_id.hex()) from error
-            raise
 
     def _keep(self, kind: EventType, actor: str, key: Key, number: int, certificate: Certificate) -> None:
         try:
@@ -217,10 +188,10 @@ def _self_signed(
         .serial_number(x509.random_serial_number())
         .not_valid_before(begin)
         .not_valid_after(end)
-        .add_extension(NO_CA, critical=True)
-        .add_extension(SIGNATURES_ONLY, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
     )
+    for extension in own_extensions(key.purpose):
+        builder = builder.add_extension(extension, critical=True)
     return builder.add_extension(names, critical=False) if names else builder
 
 

@@ -87,6 +87,8 @@ BY_PURPOSE = {
     Purpose.LOG: DEVICES_VERIFY | {"ed25519"},
     Purpose.USER_TOKEN: DEVICES_VERIFY | {"ed25519"},
     Purpose.DEVICE_TOKEN: DEVICES_VERIFY | {"ed25519"},
+    Purpose.SERVER_CA: DEVICES_VERIFY | {"ed25519"},
+    Purpose.DEVICE_CA: DEVICES_VERIFY | {"ed25519"},
     Purpose.TRUST_ROOT: DEVICES_VERIFY | {"ed25519"},
 }
 REFUSED_ALGORITHMS = ("", "RSA-2048", "rsa-1024", "rsa", "rsa-8192", "ecdsa-p384", "p256", "ed448", "hmac", "none", "*")

@@ -16,9 +16,12 @@ from signer.domain.messages import (
     CertificateContent,
     CertificateRequestContent,
     Checkpoint,
+    DeviceCertificateContent,
     DeviceTokenClaims,
     Message,
+    RevocationListContent,
     SelfCheck,
+    ServerCertificateContent,
     UserTokenClaims,
     signable,
 )
@@ -37,22 +40,28 @@ MESSAGES: dict[str, Message] = {
     ),
     "a certificate": CertificateContent(b"0..."),
     "a certificate request": CertificateRequestContent(b"0..."),
+    "a server's certificate": ServerCertificateContent(b"0..."),
+    "a device's certificate": DeviceCertificateContent(b"0..."),
+    "a list of revoked certificates": RevocationListContent(b"0..."),
     "a user's token": UserTokenClaims(header=HEADER, claims=USER_CLAIMS),
     "a device's token": DeviceTokenClaims(header=HEADER, claims=DEVICE_CLAIMS),
     **{f"the self-check of {occasion}": occasion for occasion in SelfCheck},
 }
-ONE_PURPOSE = {
-    "the manifest of an artifact": Purpose.ARTIFACT,
-    "the head of the log": Purpose.LOG,
-    "a user's token": Purpose.USER_TOKEN,
-    "a device's token": Purpose.DEVICE_TOKEN,
+CLOSED_PURPOSES = {
+    "the manifest of an artifact": {Purpose.ARTIFACT},
+    "the head of the log": {Purpose.LOG},
+    "a server's certificate": {Purpose.SERVER_CA},
+    "a device's certificate": {Purpose.DEVICE_CA},
+    "a list of revoked certificates": {Purpose.SERVER_CA, Purpose.DEVICE_CA},
+    "a user's token": {Purpose.USER_TOKEN},
+    "a device's token": {Purpose.DEVICE_TOKEN},
 }
 
 
 @pytest.mark.parametrize(("sentence", "purpose"), [*itertools.product(MESSAGES, Purpose)])
 def test_a_message_is_signed_by_keys_of_its_purposes_only(sentence: str, purpose: Purpose) -> None:
     message = MESSAGES[sentence]
-    if ONE_PURPOSE.get(sentence, purpose) is not purpose:
+    if purpose not in CLOSED_PURPOSES.get(sentence, Purpose):
         with pytest.raises(MessageNotAllowed) as refused:
             signable(message, purpose)
         assert refused.value.purpose == purpose.value

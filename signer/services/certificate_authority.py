@@ -1,0 +1,101 @@
+"""A CA whose key is in the token: it certifies keys that are not.
+
+1. What is signed is put together here from a template; a caller's bytes never are. The CA's purpose has to be that of
+   the use: a CA for servers issues for no device.
+2. The active version of a key issues, within its validity, under the name that its own certificate has.
+3. What was signed verifies with that certificate, and so with the pinned key, or the version is quarantined and nothing
+   leaves.
+4. Nothing is recorded here: who asks puts it on record before it goes on to anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from signer.domain.certificate_authority import (
+    USE_EXTENSIONS,
+    USE_MESSAGES,
+    CertificateTemplate,
+    IssuedCertificate,
+    issued_period,
+)
+from signer.domain.certificate_extensions import NO_CA, SIGNATURES_ONLY
+from signer.domain.certificates import CertificateStep, require_state, signs_until
+from signer.domain.keys import Key, KeyVersion
+from signer.errors import CertificateRejected
+from signer.services.certificate_keys import CertificateKeys
+from signer.services.clock import RecordedClock
+from signer.services.ports import Certificate, KeyStore
+from signer.services.signing import MessageSigner
+from signer.services.token_keys import builder_hash
+
+
+class CertificateAuthority:
+    """Issues certificates by keys of the purposes ``server-ca`` and ``device-ca``. Safe for threads."""
+
+    def __init__(
+        self,
+        *,
+        store: KeyStore,
+        signer: MessageSigner,
+        clock: RecordedClock,
+        quarantine: Callable[[Key, KeyVersion], None],
+    ) -> None:
+        self._store = store
+        self._keys = CertificateKeys(signer=signer, quarantine=quarantine)
+        self._clock = clock
+
+    def issue(self, key: Key, version: KeyVersion, template: CertificateTemplate) -> IssuedCertificate:
+        """A certificate for ``template.public_key``, signed by this version of the CA's key.
+
+        Raises ``StepNotAllowed`` where the version is not active, ``VersionExpired``, ``CertificateNotFound`` where the
+        CA has no certificate of its own, ``CertificateRejected``, ``MessageNotAllowed`` where the key's purpose is not
+        that of the use, ``VersionQuarantined`` or a ``hsm.errors.TokenError``.
+        """
+        now = self._clock.now()
+        require_state(key, version, CertificateStep.CERTIFY)
+        signs_until(key, version, now=now)
+        own = self._store.certificate(key, version.number)
+        ca = x509.load_pem_x509_certificate(own.pem.encode("ascii"))
+        begin, end = issued_period(template, ca, now=now)
+        with self._keys.private_key(key, version, USE_MESSAGES[template.use]) as private_key:
+            builder = _builder(template, ca).not_valid_before(begin).not_valid_after(end)
+            made = builder.sign(private_key, builder_hash(private_key))
+            made.verify_directly_issued_by(ca)
+        return _issued(made, key, version, own)
+
+
+def _builder(template: CertificateTemplate, ca: x509.Certificate) -> x509.CertificateBuilder:
+    try:
+        identifier = ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound as error:
+        # An imported one may lack it, against RFC 5280 section 4.2.1.2; chains are then built by names alone.
+        raise CertificateRejected(reason="the CA's own certificate has no subject key identifier") from error
+    builder = (
+        x509.CertificateBuilder(issuer_name=ca.subject, subject_name=template.subject)
+        .public_key(template.public_key)
+        .serial_number(x509.random_serial_number())
+        .add_extension(NO_CA, critical=True)
+        .add_extension(SIGNATURES_ONLY, critical=True)
+        .add_extension(USE_EXTENSIONS[template.use], critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(template.public_key), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
+    )
+    return builder if template.names is None else builder.add_extension(template.names, critical=False)
+
+
+def _issued(made: x509.Certificate, key: Key, version: KeyVersion, own: Certificate) -> IssuedCertificate:
+    return IssuedCertificate(
+        pem=made.public_bytes(Encoding.PEM).decode("ascii"),
+        chain_pem=own.pem + own.chain_pem,
+        serial=f"{made.serial_number:x}",
+        fingerprint=made.fingerprint(hashes.SHA256()).hex(),
+        not_before=made.not_valid_before_utc,
+        not_after=made.not_valid_after_utc,
+        ca_key=key.name,
+        ca_version=version.number,
+    )
