@@ -19,6 +19,7 @@ from signer.services.artifact_signing import ArtifactSigning
 from signer.services.certificate_authority import CertificateAuthority
 from signer.services.certificates import CertificateService
 from signer.services.device_authentication import DeviceAuthentication
+from signer.services.device_certificates import DeviceCertificates
 from signer.services.gateway_door import GatewayDoor
 from signer.services.lifecycle import LifecycleService
 from signer.services.log_proofs import LogProofService
@@ -82,6 +83,7 @@ class Application:
     approvals: ApprovalService
     approval_contents: ApprovalContents
     device_authentication: DeviceAuthentication
+    device_certificates: DeviceCertificates
     spool: Spool
     limits: RequestLimits
 

@@ -17,7 +17,7 @@ from signer.auth.client_certificates import ClientCertificateAuthenticator
 from signer.caller_bootstrap import CREDENTIAL_CACHE_SECONDS, all_methods, client_certificates
 from signer.ci_bootstrap import ci_authenticator, ci_exchange
 from signer.config import Settings
-from signer.device_bootstrap import device_authentication, device_records
+from signer.device_bootstrap import device_authentication, device_certificates, device_records
 from signer.domain.client_certificates import ClientCa
 from signer.gateway_bootstrap import GatewayParts, gateway_door, gateway_parts
 from signer.processes import is_alive, this_worker
@@ -25,6 +25,7 @@ from signer.recorder.addresses import socket_path
 from signer.recorder.client import RecorderClient
 from signer.request_limits import request_limits
 from signer.services.access import Access
+from signer.services.access_ports import RevokedCertificates
 from signer.services.administration import Administration
 from signer.services.admission import Admission
 from signer.services.adoption import Adoption
@@ -72,6 +73,7 @@ from signer.storage.key_store import SqlKeyStore
 from signer.storage.log_reader import SqlLogReader
 from signer.storage.on_record import signatures_on_record
 from signer.storage.policy_store import SqlPolicyStore
+from signer.storage.revoked_certificate_store import SqlRevokedCertificates
 from signer.storage.worker_store import SqlWorkerStore
 from signer.token_bootstrap import token_issuer, token_verifier
 from signer.user_bootstrap import UserParts, user_parts, user_services
@@ -98,6 +100,7 @@ class Parts:
     identities: Identities
     ci: Callable[[Callable[[], datetime]], CiExchange]
     client_certificates: ClientCertificateAuthenticator
+    revoked_certificates: RevokedCertificates
     api_tokens: ApiTokenParts
     approvals: ApprovalParts
     clock: Clock
@@ -158,6 +161,7 @@ def sql_parts(
         identities=methods,
         ci=partial(ci_exchange, settings, database=database, clock=clock),
         client_certificates=certificates,
+        revoked_certificates=SqlRevokedCertificates(database=database, clock=clock),
         api_tokens=tokens_of_the_api,
         approvals=approvals,
         clock=clock,
@@ -205,6 +209,9 @@ def build_application(settings: Settings, parts: Parts) -> Application:
     approvals = approval_services(
         parts.approvals.store, policies=policies, clock=parts.clock, reader=parts.log_reader, limits=limits.verifier
     )
+    device_bindings = device_certificates(
+        settings.devices, parts.client_certificates, revoked=parts.revoked_certificates, watch=parts.gateway.watch
+    )
     issuer = _token_issuer(settings, parts, records, steady, quarantine, readiness)
     endings = TokenEndings(issued=parts.issued_tokens, clock=parts.clock)
     return Application(
@@ -216,7 +223,7 @@ def build_application(settings: Settings, parts: Parts) -> Application:
         artifact_signing=_artifact_signing(settings, parts, records, steady, quarantine, readiness),
         token_issuer=issuer,
         token_verifier=parts.token_verifier,
-        gateway_door=gateway_door(settings, parts.gateway, verifier=parts.token_verifier),
+        gateway_door=gateway_door(settings, parts.gateway, verifier=parts.token_verifier, certificates=device_bindings),
         users=user_services(settings, parts.users, issuer=issuer, access=access, policies=policies),
         api_tokens=parts.api_tokens.service,
         lifecycle=_lifecycle(settings, parts, signer, clock, certificates, access, endings),
@@ -232,6 +239,7 @@ def build_application(settings: Settings, parts: Parts) -> Application:
         approvals=approvals.approvals,
         approval_contents=approvals.contents,
         device_authentication=device_authentication(settings.devices, parts.devices, parts.clock),
+        device_certificates=device_bindings,
         spool=Spool(settings.spool.directory),
         limits=limits,
     )

@@ -10,6 +10,8 @@ from pydantic import Field, model_validator
 from signer.domain.client_choices import CaUse, IdentityField
 from signer.settings_section import Section
 
+DeviceAttribute = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[!-~]+$")]
+
 
 class ClientCaSettings(Section):
     """One ``[[client_ca]]`` table: a CA that issues clients' certificates."""
@@ -17,12 +19,17 @@ class ClientCaSettings(Section):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="what rules call it: mtls:NAME:…")]
     file: Path = Field(description="PEM certificates of the CA, each of which issues clients' certificates itself")
     use: CaUse = Field(description="identity: its certificates name callers; device: they name devices")
-    field: IdentityField | None = Field(None, description="what names a caller in a certificate; for identities only")
+    field: IdentityField | None = Field(None, description="what names a caller, or a device, in a certificate")
+    attribute: DeviceAttribute | None = Field(
+        None, description="member of a device's identity that has the same value; its devices are then accepted"
+    )
 
     @model_validator(mode="after")
-    def _callers_are_named_and_devices_are_not(self) -> Self:
-        if (self.use is CaUse.IDENTITY) != (self.field is not None):
-            raise ValueError('needs field with use = "identity", and has none with use = "device"')
+    def _callers_are_named(self) -> Self:
+        if self.use is CaUse.IDENTITY and (self.field is None or self.attribute is not None):
+            raise ValueError('needs field with use = "identity", and has no attribute')
+        if self.use is CaUse.DEVICE and (self.field is None) != (self.attribute is None):
+            raise ValueError('has field and attribute, or neither, with use = "device"')
         return self
 
     def below(self, base: Path) -> Self:

@@ -20,7 +20,7 @@ from signer.approval_settings import ApprovalSettings
 from signer.ci_settings import CiIdentitySettings, CiIssuerSettings, check_ci
 from signer.client_ca_settings import ClientCaSettings
 from signer.device_settings import DeviceSettings
-from signer.domain.client_choices import CertificateHeader
+from signer.domain.client_choices import CaUse, CertificateHeader, Demand
 from signer.errors import ConfigurationInvalid
 from signer.gateway_settings import GatewaySettings
 from signer.log_settings import LogSettings
@@ -203,6 +203,9 @@ class Settings(Section):
             raise ValueError('client_ca takes effect only with server.tls = "on" or with server.certificate_header')
         if told and not self.client_ca:
             raise ValueError("server.certificate_header needs a client_ca whose certificates it tells of")
+        of_devices = any(table.use is CaUse.DEVICE for table in self.client_ca)
+        if self.devices.certificates is Demand.REQUIRED and not of_devices:
+            raise ValueError('devices.certificates = "required" needs a client_ca with use = "device"')
         return self
 
     @field_validator("tokens")

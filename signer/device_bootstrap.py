@@ -7,10 +7,13 @@ from datetime import datetime, timedelta
 
 from signer.device_settings import DeviceSettings
 from signer.domain.devices import MAX_KEYS
+from signer.services.access_ports import RevokedCertificates
 from signer.services.device_authentication import DeviceAuthentication
-from signer.services.device_ports import DeviceLimits, DeviceRecords
+from signer.services.device_certificates import DeviceCertificates
+from signer.services.device_ports import CertificateReader, DeviceLimits, DeviceRecords
 from signer.services.devices import DeviceAdministration
 from signer.services.ports import Clock
+from signer.services.token_state_ports import RevisionWatch
 from signer.storage.database import Database
 from signer.storage.device_store import SqlDeviceStore
 
@@ -47,6 +50,13 @@ def device_authentication(
         pending_lifetime=timedelta(seconds=settings.pending_lifetime),
         next_key_lifetime=timedelta(seconds=settings.next_key_lifetime),
     )
+
+
+def device_certificates(
+    settings: DeviceSettings, reader: CertificateReader, *, revoked: RevokedCertificates, watch: RevisionWatch
+) -> DeviceCertificates:
+    """What they come with."""
+    return DeviceCertificates(reader=reader, revoked=revoked, watch=watch, demand=settings.certificates)
 
 
 def _bound(most: int) -> int | None:

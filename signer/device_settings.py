@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from signer.domain.client_choices import Demand
 from signer.settings_section import MEBIBYTE, Section
 
 WEEK = 604_800.0
@@ -21,6 +22,9 @@ class DeviceSettings(Section):
     )
     pending_per_address: int = Field(
         100, ge=0, le=1_000_000, description="most such keys that an address makes in an hour; 0: any number"
+    )
+    certificates: Demand = Field(
+        Demand.OPTIONAL, description="whether devices that have never come with a certificate need one"
     )
     next_key_lifetime: float = Field(
         WEEK, ge=60, le=YEAR, description="for how long the next key of a device is awaited, seconds"

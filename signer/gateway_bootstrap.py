@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from signer.config import Settings
 from signer.domain.request_rates import RequestRates
 from signer.domain.token_claims import TokenKind
+from signer.services.device_certificates import DeviceCertificates
 from signer.services.gateway_door import GatewayDoor
 from signer.services.token_ports import TokenStates, TokenVerifier
 from signer.services.token_state_ports import RevisionWatch
@@ -33,11 +34,14 @@ def gateway_parts(database: Database, *, monotonic: Callable[[], float]) -> Gate
     return GatewayParts(watch=watch, states=states, monotonic=monotonic)
 
 
-def gateway_door(settings: Settings, parts: GatewayParts, *, verifier: TokenVerifier) -> GatewayDoor:
+def gateway_door(
+    settings: Settings, parts: GatewayParts, *, verifier: TokenVerifier, certificates: DeviceCertificates
+) -> GatewayDoor:
     """What lets requests in."""
     return GatewayDoor(
         verifier=verifier,
         states=parts.states,
+        certificates=certificates,
         rates={
             TokenKind.DEVICE: RequestRates(settings.gateway.device_requests),
             TokenKind.USER: RequestRates(settings.gateway.user_requests),

@@ -54,4 +54,4 @@ def read_table(table: ClientCaSettings) -> ClientCa:
         content = table.file.read_bytes()
     except OSError as error:
         raise ClientCaUnusable(name=table.name, reason=f"{table.file} cannot be read: {error.strerror}") from error
-    return read_client_ca(content, name=table.name, use=table.use, field=table.field)
+    return read_client_ca(content, name=table.name, use=table.use, field=table.field, attribute=table.attribute)

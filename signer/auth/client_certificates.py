@@ -6,7 +6,8 @@
    until access changes.
 3. The CAs can be changed while it runs. What another set of CAs has proved is not remembered, also where it was being
    looked at.
-4. A device's certificate is nobody here. Beside an ``Authorization`` field it is none of the credentials.
+4. A device's certificate is nobody here: it is told to those who ask for devices' alone. Beside an ``Authorization``
+   field it is none of the credentials.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from signer.errors import (
     CredentialsMissing,
     CredentialsRejected,
 )
+from signer.errors.client_certificates import ClientCertificateOfCaller
 from signer.services.access_ports import Directory, RevokedCertificates
 from signer.services.ports import Clock
 
@@ -95,6 +97,22 @@ class ClientCertificateAuthenticator:
             return self._proved(der).use is not CaUse.DEVICE
         except CredentialsRejected:
             return True
+
+    def of_device(self, credentials: Credentials) -> ProvedCertificate | None:
+        """The certificate that a device comes with, valid now; None where it shows none, or no CA is one of devices.
+
+        Whether it is revoked is not looked at. Does not wait. Raises a ``CredentialsRejected`` for one that is no
+        device's, and where it is told of in a way that is not taken.
+        """
+        if not any(ca.use is CaUse.DEVICE for ca in self._cas):
+            return None
+        der = self._presented(credentials)
+        if der is None:
+            return None
+        proved = self._proved(der)
+        if proved.use is not CaUse.DEVICE:
+            raise ClientCertificateOfCaller(ca=proved.ca)
+        return proved.valid_at(self._clock())
 
     def remembered(self, credentials: Credentials) -> Identity | None:
         """The identity, if the certificate was looked up a moment ago and is valid now; asks no database."""

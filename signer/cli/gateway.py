@@ -82,6 +82,7 @@ def _plan(settings: Settings, options: Options) -> GatewayPlan:
     server = settings.server
     if server.gateway_socket is None:
         raise GatewayOptionRefused(option="server.gateway_socket", reason="is not set: a gateway has no way in")
+    _check_client_ca(settings, options)
     configured = {token.name: token.uri for token in settings.tokens}
     in_token = options.tls_key is not None
     return GatewayPlan(
@@ -98,3 +99,15 @@ def _plan(settings: Settings, options: Options) -> GatewayPlan:
         upload_bytes=settings.limits.artifact_bytes,
         idle_seconds=server.keep_alive,
     )
+
+
+def _check_client_ca(settings: Settings, options: Options) -> None:
+    """Devices' certificates that the gateway tells of are read: else each request of a device would be refused."""
+    from signer.domain.client_choices import CaUse, CertificateHeader
+    from signer.errors import GatewayOptionRefused
+
+    of_devices = any(table.use is CaUse.DEVICE for table in settings.client_ca)
+    told = settings.server.certificate_header is CertificateHeader.NGINX
+    if options.client_ca is not None and of_devices and not told:
+        reason = 'needs server.certificate_header = "nginx", for the service has a client_ca of devices'
+        raise GatewayOptionRefused(option="--client-ca", reason=reason)

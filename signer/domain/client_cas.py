@@ -19,7 +19,9 @@ from signer.errors import ClientCaUnusable
 MAX_ISSUERS = 32
 
 
-def read_client_ca(unverified_pem: bytes, *, name: str, use: CaUse, field: IdentityField | None) -> ClientCa:
+def read_client_ca(
+    unverified_pem: bytes, *, name: str, use: CaUse, field: IdentityField | None, attribute: str | None = None
+) -> ClientCa:
     """The CA; raises ``ClientCaUnusable``."""
     try:
         issuers = _read(unverified_pem, name)
@@ -27,7 +29,7 @@ def read_client_ca(unverified_pem: bytes, *, name: str, use: CaUse, field: Ident
             _check(issuer, name, place)
     except UNREADABLE as error:
         raise ClientCaUnusable(name=name, reason="a certificate cannot be read") from error
-    return ClientCa(name=name, use=use, field=field, issuers=issuers)
+    return ClientCa(name=name, use=use, field=field, attribute=attribute, issuers=issuers)
 
 
 def distinct(cas: Iterable[ClientCa]) -> tuple[ClientCa, ...]:

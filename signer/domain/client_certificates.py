@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from signer.domain.chains import UNREADABLE, WEAK_HASHES
@@ -30,6 +31,12 @@ from signer.errors import (
     ClientCertificateIssuerUnknown,
     ClientCertificateNotYetValid,
     ClientCertificateRejected,
+)
+from signer.errors.client_certificates import (
+    ClientCertificateNameAmbiguous,
+    ClientCertificateNameInvalid,
+    ClientCertificateNameMissing,
+    ClientCertificateOfCa,
 )
 
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
@@ -49,13 +56,15 @@ class ClientCa:
     """A CA that the settings name.
 
     Attributes:
-        field: names the holder; None for a CA of devices.
+        field: names the holder; None for a CA of devices that are not named.
+        attribute: the member of a device's identity that ``field`` has the value of; None without a field of devices.
         issuers: the certificates that issue clients' own, as ``client_cas`` has checked them.
     """
 
     name: str
     use: CaUse
     field: IdentityField | None
+    attribute: str | None = None
     issuers: tuple[x509.Certificate, ...]
 
 
@@ -65,7 +74,9 @@ class ProvedCertificate:
 
     Attributes:
         ca: name of the CA.
-        value: what ``field`` says; None for the certificate of a device.
+        value: what ``field`` says; None where nothing names the holder.
+        attribute: the member of a device's identity that has to be ``value``.
+        key_sha256: of its public key (DER SubjectPublicKeyInfo), lowercase hex.
         serial: lowercase hex, as long as it is.
         sha256: of the DER certificate, lowercase hex.
         not_before: first moment at which it and its issuer are valid, aware UTC; ``not_after`` the last.
@@ -75,6 +86,8 @@ class ProvedCertificate:
     use: CaUse
     field: IdentityField | None
     value: str | None
+    attribute: str | None
+    key_sha256: str
     serial: str
     sha256: str
     not_before: datetime
@@ -83,7 +96,7 @@ class ProvedCertificate:
     @property
     def identity(self) -> str | None:
         """The name of the caller that it makes; None where it is that of a device."""
-        return None if self.value is None else f"{IDENTITY_KIND}:{self.ca}:{self.value}"
+        return f"{IDENTITY_KIND}:{self.ca}:{self.value}" if self.use is CaUse.IDENTITY else None
 
     def valid_at(self, now: datetime) -> ProvedCertificate:
         """Itself; raises ``ClientCertificateNotYetValid`` or ``ClientCertificateExpired``."""
@@ -115,11 +128,19 @@ def proved_certificate(unverified_der: bytes, cas: Iterable[ClientCa]) -> Proved
         use=ca.use,
         field=ca.field,
         value=value,
+        attribute=ca.attribute,
+        key_sha256=key_sha256(certificate),
         serial=f"{certificate.serial_number:x}",
         sha256=hashlib.sha256(unverified_der).hexdigest(),
         not_before=max(certificate.not_valid_before_utc, issuer.not_valid_before_utc),
         not_after=min(certificate.not_valid_after_utc, issuer.not_valid_after_utc),
     )
+
+
+def key_sha256(certificate: x509.Certificate) -> str:
+    """Of its public key, as devices' keys are compared."""
+    spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).hexdigest()
 
 
 def _issuer(certificate: x509.Certificate, cas: Iterable[ClientCa]) -> tuple[ClientCa, x509.Certificate]:
@@ -141,6 +162,9 @@ def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
 def _check(certificate: x509.Certificate) -> None:
     if any(item.critical and isinstance(item.value, x509.UnrecognizedExtension) for item in certificate.extensions):
         raise ClientCertificateRejected(reason="it has a critical extension that is not understood")
+    constraints = _extension(certificate, x509.BasicConstraints)
+    if constraints is not None and constraints.ca:
+        raise ClientCertificateOfCa(reason="it is that of a CA, which is nobody")
     # RFC 5280 section 4.2.1.12: without the extension it is for everything, a server's certificate too.
     uses = _extension(certificate, x509.ExtendedKeyUsage)
     if uses is None or ExtendedKeyUsageOID.CLIENT_AUTH not in uses:
@@ -148,21 +172,20 @@ def _check(certificate: x509.Certificate) -> None:
     usage = _extension(certificate, x509.KeyUsage)
     if usage is not None and not usage.digital_signature:
         raise ClientCertificateRejected(reason="its key usage does not allow digital signatures")
-    constraints = _extension(certificate, x509.BasicConstraints)
-    if constraints is not None and constraints.ca:
-        raise ClientCertificateRejected(reason="it is that of a CA, which is nobody")
 
 
 def _checked(values: list[str], field: IdentityField) -> str:
-    if len(values) != 1:
-        raise ClientCertificateRejected(reason=f"it has {len(values)} values of {field}, and one is asked for")
+    if not values:
+        raise ClientCertificateNameMissing(reason=f"it has 0 values of {field}, and one is asked for")
+    if len(values) > 1:
+        raise ClientCertificateNameAmbiguous(reason=f"it has {len(values)} values of {field}, and one is asked for")
     (value,) = values
     if not PRINTABLE.fullmatch(value) or value != value.strip():
-        raise ClientCertificateRejected(reason=f"its {field} is empty or not printable ASCII")
+        raise ClientCertificateNameInvalid(reason=f"its {field} is empty or not printable ASCII")
     if len(value) > MAX_VALUE_CHARACTERS:
-        raise ClientCertificateRejected(reason=f"its {field} is longer than {MAX_VALUE_CHARACTERS} characters")
+        raise ClientCertificateNameInvalid(reason=f"its {field} is longer than {MAX_VALUE_CHARACTERS} characters")
     if field in FORMS and not FORMS[field].fullmatch(value):
-        raise ClientCertificateRejected(reason=f"its {field} is not in the form of one")
+        raise ClientCertificateNameInvalid(reason=f"its {field} is not in the form of one")
     return value
 
 
@@ -182,12 +205,12 @@ def _subject(certificate: x509.Certificate) -> list[str]:
     # Looked at unescaped: RFC 4514 would make printable what is not.
     for attribute in certificate.subject:
         if not isinstance(attribute.value, str) or not PRINTABLE.fullmatch(attribute.value):
-            raise ClientCertificateRejected(reason="its subject is empty or not printable ASCII")
+            raise ClientCertificateNameInvalid(reason="its subject is empty or not printable ASCII")
     return [certificate.subject.rfc4514_string()]
 
 
-def _common_names(certificate: x509.Certificate) -> list[str]:
-    return [str(attribute.value) for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+def _attributes(certificate: x509.Certificate, kind: x509.ObjectIdentifier) -> list[str]:
+    return [str(attribute.value) for attribute in certificate.subject.get_attributes_for_oid(kind)]
 
 
 VALUES: Mapping[IdentityField, Callable[[x509.Certificate], list[str]]] = MappingProxyType(
@@ -195,7 +218,8 @@ VALUES: Mapping[IdentityField, Callable[[x509.Certificate], list[str]]] = Mappin
         IdentityField.SAN_URI: lambda certificate: _alternatives(certificate, x509.UniformResourceIdentifier),
         IdentityField.SAN_DNS: lambda certificate: _alternatives(certificate, x509.DNSName),
         IdentityField.SUBJECT: _subject,
-        IdentityField.CN: _common_names,
+        IdentityField.CN: lambda certificate: _attributes(certificate, NameOID.COMMON_NAME),
+        IdentityField.SERIAL_NUMBER: lambda certificate: _attributes(certificate, NameOID.SERIAL_NUMBER),
     }
 )
 FORMS: Mapping[IdentityField, re.Pattern[str]] = MappingProxyType(

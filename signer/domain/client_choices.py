@@ -15,10 +15,20 @@ class CaUse(StrEnum):
 class IdentityField(StrEnum):
     """Which part of a certificate names its holder."""
 
+    # serial-number is the attribute of that name in the subject, not the number that its CA has given the certificate.
+
     SAN_URI = "san-uri"
     SAN_DNS = "san-dns"
     SUBJECT = "subject"
     CN = "cn"
+    SERIAL_NUMBER = "serial-number"
+
+
+class Demand(StrEnum):
+    """Whether devices come with a certificate."""
+
+    OPTIONAL = "optional"  # those that have come with one need one from then on
+    REQUIRED = "required"
 
 
 class CertificateHeader(StrEnum):

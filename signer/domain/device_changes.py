@@ -82,13 +82,13 @@ def decided(device: Device, auth_set: str, unverified_wanted: str, around: Aroun
     if wanted is None:
         return Change(device=device)
     if wanted is AuthStatus.ACCEPTED:
-        _require_room(device, around)
-        after = _accepted(device, found, around.now)
+        require_room(device, around)
+        after = accepted_by(device, found, around.now)
     else:
         after = _with(device, replace(found, status=wanted, valid_until=None, replaces=None, overlap=0))
-    more = _displaced(device, found) if wanted is AuthStatus.ACCEPTED else {}
-    event = _event(_DECIDED[wanted], actor, after, found, before=found.status, after_status=wanted, more=more)
-    return _touched(after, around, event)
+    more = displaced(device, found) if wanted is AuthStatus.ACCEPTED else {}
+    event = event_of(_DECIDED[wanted], actor, after, found, before=found.status, after_status=wanted, more=more)
+    return touched(after, around, event)
 
 
 def arrived(device: Device, auth_set: str, around: Around) -> Change:
@@ -99,20 +99,20 @@ def arrived(device: Device, auth_set: str, around: Around) -> Change:
         raise DeviceRefused(reason=reason)
     if found.status is AuthStatus.ACCEPTED:
         return Change(device=device)
-    _require_room(device, around)
-    after = _accepted(device, found, around.now)
+    require_room(device, around)
+    after = accepted_by(device, found, around.now)
     changed = before is not None and found.replaces == before.id
     kind = EventType.DEVICE_KEY_CHANGED if changed else EventType.DEVICE_ACCEPTED
-    event = _event(
+    event = event_of(
         kind,
         f"device:{device.id}",
         after,
         found,
         before=found.status,
         after_status=AuthStatus.ACCEPTED,
-        more=_displaced(device, found),
+        more=displaced(device, found),
     )
-    return _touched(after, around, event)
+    return touched(after, around, event)
 
 
 def preauthorized(device: Device, key: DevicePublicKey, around: Around, *, actor: str) -> Change:
@@ -125,10 +125,10 @@ def preauthorized(device: Device, key: DevicePublicKey, around: Around, *, actor
     made = _fresh_set(key, around.now) if found is None else found
     after = _with(device, replace(made, status=AuthStatus.PREAUTHORIZED, valid_until=None, replaces=None, overlap=0))
     before = None if found is None else found.status
-    event = _event(
+    event = event_of(
         EventType.DEVICE_PREAUTHORIZED, actor, after, made, before=before, after_status=AuthStatus.PREAUTHORIZED
     )
-    return _touched(after, around, event)
+    return touched(after, around, event)
 
 
 def planned(device: Device, auth_set: str, plan: Plan, around: Around, *, actor: str) -> Change:
@@ -148,24 +148,26 @@ def planned(device: Device, auth_set: str, plan: Plan, around: Around, *, actor:
         valid_until=around.now + plan.awaited_for,
         replaces=present.id,
         overlap=int(plan.overlap.total_seconds()),
+        # What needs a certificate now does not get rid of that by another key.
+        client_ca=made.client_ca or present.client_ca,
     )
     after = _with(device, awaited)
     more = {"replaces": present.id, "valid_until": rfc3339(awaited.valid_until), "overlap": awaited.overlap}
     before = None if found is None else found.status
-    event = _event(
+    event = event_of(
         EventType.DEVICE_KEY_PLANNED, actor, after, awaited, before=before, after_status=awaited.status, more=more
     )
-    return _touched(after, around, event)
+    return touched(after, around, event)
 
 
 def dismissed(device: Device, auth_set: str, around: Around, *, actor: str) -> Change:
     """A key is none of the device's any more; a device that was only preauthorised goes with its last one."""
     found = device.set_of(auth_set)
     after = replace(device, sets=tuple(each for each in device.sets if each.id != auth_set))
-    event = _event(
+    event = event_of(
         EventType.DEVICE_KEY_DISMISSED, actor, after, found, before=found.status, after_status=AuthStatus.DISMISSED
     )
-    change = _touched(after, around, event)
+    change = touched(after, around, event)
     return replace(change, decommissioned=not after.sets and found.status is AuthStatus.PREAUTHORIZED)
 
 
@@ -179,7 +181,7 @@ def decommissioned(device: Device, around: Around, *, actor: str) -> Change:
         before={"status": device.status.value},
         after={"device": device.id, "identity_sha256": device.identity.sha256, "status": DeviceStatus.NOAUTH.value},
     )
-    return replace(_touched(replace(device, sets=()), around, event), decommissioned=True)
+    return replace(touched(replace(device, sets=()), around, event), decommissioned=True)
 
 
 def new_device(identity: DeviceIdentity, auth_set: AuthSet, now: datetime) -> Device:
@@ -191,7 +193,7 @@ def introduced(identity: DeviceIdentity, key: DevicePublicKey, around: Around, *
     """Somebody wants a device that nobody knew accepted as soon as it asks."""
     made = replace(_fresh_set(key, around.now), status=AuthStatus.PREAUTHORIZED)
     device = new_device(identity, made, around.now)
-    event = _event(
+    event = event_of(
         EventType.DEVICE_PREAUTHORIZED, actor, device, made, before=None, after_status=AuthStatus.PREAUTHORIZED
     )
     return Change(device=device, events=(event,))
@@ -216,7 +218,8 @@ def _fresh_set(key: DevicePublicKey, now: datetime) -> AuthSet:
     return AuthSet(id=new_id(), key=key, status=AuthStatus.PENDING, created_at=now)
 
 
-def _require_room(device: Device, around: Around) -> None:
+def require_room(device: Device, around: Around) -> None:
+    """The device is accepted, or one more may be; raises ``DeviceLimitReached``."""
     if device.accepted is None:
         around.require_room()
 
@@ -226,7 +229,7 @@ def _require_another_key(device: Device) -> None:
         raise DeviceKeysExhausted(device=device.id, limit=MAX_KEYS)
 
 
-def _accepted(device: Device, chosen: AuthSet, now: datetime) -> Device:
+def accepted_by(device: Device, chosen: AuthSet, now: datetime) -> Device:
     """With this set accepted, and the one before rejected or, for its overlap, awaited again."""
     before = device.accepted
     after = _with(device, replace(chosen, status=AuthStatus.ACCEPTED, valid_until=None, replaces=None, overlap=0))
@@ -243,18 +246,20 @@ def _with(device: Device, changed: AuthSet) -> Device:
     return replace(device, sets=kept if changed in kept else (*kept, changed))
 
 
-def _displaced(device: Device, chosen: AuthSet) -> Mapping[str, object]:
+def displaced(device: Device, chosen: AuthSet) -> Mapping[str, object]:
+    """What an event tells of the set in whose place the chosen one comes."""
     before = device.accepted
     if before is None or before.id == chosen.id:
         return {}
     return {"replaced": before.id, "replaced_fingerprint": before.key.sha256}
 
 
-def _touched(device: Device, around: Around, event: Event) -> Change:
+def touched(device: Device, around: Around, event: Event) -> Change:
+    """The device, changed now, and the event that tells of it."""
     return Change(device=replace(device, updated_at=around.now), events=(event,))
 
 
-def _event(
+def event_of(
     kind: EventType,
     actor: str,
     device: Device,
@@ -264,6 +269,7 @@ def _event(
     after_status: AuthStatus,
     more: Mapping[str, object] | None = None,
 ) -> Event:
+    """What happened to a key. ``more``: facts beside those that each such event has."""
     after = {
         "device": device.id,
         "auth_set": auth_set.id,

@@ -70,6 +70,7 @@ class AuthSet:
         replaces: the id of the set in whose place this one is to come.
         overlap: seconds for which the set that is replaced is awaited again afterwards.
         last_fresh: what its key has sent last of its own time; None: never.
+        client_ca: the CA with whose certificate its key has come; from then on it needs one. None: it never has.
     """
 
     id: str
@@ -80,6 +81,7 @@ class AuthSet:
     replaces: str | None = None
     overlap: int = 0
     last_fresh: LastFresh | None = None
+    client_ca: str | None = None
 
     def is_over(self, now: datetime) -> bool:
         """Whether the time in which it was awaited has ended."""

@@ -61,6 +61,7 @@ class EventType(StrEnum):
     DEVICE_KEY_CHANGED = "device-key-changed"
     DEVICE_KEY_DISMISSED = "device-key-dismissed"
     DEVICE_DECOMMISSIONED = "device-decommissioned"
+    DEVICE_CERTIFIED = "device-certified"
     DEVICE_TOKEN_REVOKED = "device-token-revoked"  # noqa: S105  (the same)
 
 

@@ -27,6 +27,34 @@ class ClientCertificateRejected(CredentialsRejected):
 
 
 @dataclass(eq=False, kw_only=True)
+class ClientCertificateOfCa(ClientCertificateRejected):
+    """The certificate of a CA is nobody's."""
+
+    code = "client-certificate-of-ca"
+
+
+@dataclass(eq=False, kw_only=True)
+class ClientCertificateNameMissing(ClientCertificateRejected):
+    """The field that names the holder is not in the certificate."""
+
+    code = "client-certificate-name-missing"
+
+
+@dataclass(eq=False, kw_only=True)
+class ClientCertificateNameAmbiguous(ClientCertificateRejected):
+    """The field that names the holder is in the certificate more than once."""
+
+    code = "client-certificate-name-ambiguous"
+
+
+@dataclass(eq=False, kw_only=True)
+class ClientCertificateNameInvalid(ClientCertificateRejected):
+    """The field that names the holder has a value that names nobody."""
+
+    code = "client-certificate-name-invalid"
+
+
+@dataclass(eq=False, kw_only=True)
 class ClientCertificateIssuerUnknown(CredentialsRejected):
     """No CA that the settings name has issued this certificate itself."""
 
@@ -38,6 +66,14 @@ class ClientCertificateOfDevice(CredentialsRejected):
     """A certificate of a device is no identity."""
 
     code = "client-certificate-of-device"
+    ca: str
+
+
+@dataclass(eq=False, kw_only=True)
+class ClientCertificateOfCaller(CredentialsRejected):
+    """A certificate of a CA of callers is no device's."""
+
+    code = "client-certificate-of-caller"
     ca: str
 
 

@@ -133,16 +133,19 @@ server {{
 """
 
 CERTIFICATES = """
-# The certificate that a device has shown, for artifact-signer, where it asks for a token.
+# The certificate that a device has shown, for artifact-signer alone: where it asks for a token, and beside its token.
+# Volatile, because the checks are requests of their own, with a path of their own.
 map $uri $artifact_signer_certificate {
     volatile;
     default "";
     "~^/api/devices/v1/authentication/" $ssl_client_escaped_cert;
+    "/_artifact_signer/device" $ssl_client_escaped_cert;
 }
 map $uri $artifact_signer_verified {
     volatile;
     default "";
     "~^/api/devices/v1/authentication/" $ssl_client_verify;
+    "/_artifact_signer/device" $ssl_client_verify;
 }
 """
 

@@ -223,5 +223,8 @@ class RevokedCertificates(Protocol):
     def all_revoked(self) -> tuple[RevokedCertificate, ...]:
         """All of them, by CA and serial number."""
 
+    def more_than(self, known: int) -> frozenset[tuple[str, str]] | None:
+        """CA and serial number of each, where they are not ``known`` many; None where they are."""
+
     def revoke(self, ca: str, serial: str, *, reason: str, event: Event) -> bool:
         """Let it prove nothing any more, durable when the call returns; False where it did not before."""

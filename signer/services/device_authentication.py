@@ -12,10 +12,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from signer.domain.auth_requests import AuthRequest, KeyChange, fresh_after
+from signer.domain.client_certificates import ProvedCertificate
+from signer.domain.device_certificates import BoundCertificate, bound_certificate, certified
 from signer.domain.device_changes import Plan, arrived, planned
 from signer.domain.devices import AuthSet, AuthStatus, Device
 from signer.domain.token_claims import DeviceSubject, VerifiedToken
-from signer.errors import DeviceKeysExhausted, DeviceLimitReached, DeviceRefusal, DeviceRefused
+from signer.errors import (
+    DeviceKeysExhausted,
+    DeviceLimitReached,
+    DeviceRefusal,
+    DeviceRefused,
+)
+from signer.errors.device_certificates import DeviceCertificateMissing
 from signer.services.device_ports import DeviceRecords, Newcomer
 
 # How often a device's last contact is written down, where nothing else is.
@@ -46,15 +54,24 @@ class DeviceAuthentication:
         self._pending_lifetime = pending_lifetime
         self._next_key_lifetime = next_key_lifetime
 
-    def admit(self, request: AuthRequest, source: str | None) -> DeviceSubject:
-        """Who gets a token for this request; raises ``DeviceRefused``.
+    def admit(self, request: AuthRequest, source: str | None, shown: ProvedCertificate | None = None) -> DeviceSubject:
+        """Who gets a token for this request; raises ``DeviceRefused`` or a ``DeviceCertificateRefused``.
 
-        A device or key that nobody knows is pending afterwards, as far as there is room.
+        ``shown``: the certificate that came with it, valid and not revoked. A device or key that nobody knows is
+        accepted if that names it, else pending afterwards, as far as there is room.
         """
+        certificate = None if shown is None else bound_certificate(shown, request.identity, request.key)
         device = self._records.known(request.identity)
         auth_set = None if device is None else device.with_key(request.key)
         if device is None or auth_set is None:
-            device = self._records.add_pending(Newcomer(identity=request.identity, key=request.key, source=source))
+            vouched = certificate is not None and certificate.names_device
+            newcomer = Newcomer(identity=request.identity, key=request.key, source=source, vouched=vouched)
+            device = self._records.add_pending(newcomer)
+            auth_set = self._set_of(device, request)
+        if certificate is None and auth_set.client_ca is not None:
+            raise DeviceCertificateMissing
+        if certificate is not None:
+            device = self._certified(device, auth_set, certificate)
             auth_set = self._set_of(device, request)
         reason = device.refusal_of(auth_set, self._clock())
         if reason is not None:
@@ -68,18 +85,23 @@ class DeviceAuthentication:
                 raise DeviceRefused(reason=DeviceRefusal.DEVICE_LIMIT) from None
         return DeviceSubject(device_id=device.id, auth_set_id=auth_set.id)
 
-    def change_key(self, change: KeyChange, token: VerifiedToken) -> AwaitedKey:
+    def change_key(self, change: KeyChange, token: VerifiedToken, shown: ProvedCertificate | None = None) -> AwaitedKey:
         """Have the next key awaited, for a device that shows its present one and a token of that.
 
-        Raises ``DeviceRefused``, ``DeviceKeyTaken`` or ``DeviceKeysExhausted``.
+        ``shown``: as for ``admit``. Raises ``DeviceRefused``, a ``DeviceCertificateRefused``, ``DeviceKeyTaken`` or
+        ``DeviceKeysExhausted``.
         """
+        if shown is not None:
+            bound_certificate(shown, change.identity, change.key)
         device = self._records.known(change.identity)
         present = None if device is None else device.with_key(change.key)
         if device is None or present is None or present.status is not AuthStatus.ACCEPTED:
             raise DeviceRefused(reason=DeviceRefusal.NOT_FOUND)
-        shown = token.subject == device.id and token.auth_set == present.id
-        if not (shown and self._records.holds(token.jti, present.id)):
+        its_own = token.subject == device.id and token.auth_set == present.id
+        if not (its_own and self._records.holds(token.jti, present.id)):
             raise DeviceRefused(reason=DeviceRefusal.TOKEN)
+        if shown is None and present.client_ca is not None:
+            raise DeviceCertificateMissing
         self._records.note(device, present.id, change.freshness)
         plan = Plan(key=change.next_key, awaited_for=self._next_key_lifetime)
         after = self._records.change(
@@ -95,6 +117,16 @@ class DeviceAuthentication:
         if found is None:
             raise DeviceRefused(reason=DeviceRefusal.PENDING)
         return found
+
+    def _certified(self, device: Device, auth_set: AuthSet, certificate: BoundCertificate) -> Device:
+        if auth_set.status is AuthStatus.ACCEPTED and auth_set.client_ca == certificate.ca:
+            return device  # as each time but the first
+        try:
+            return self._records.change(
+                device.id, lambda current, around: certified(current, auth_set.id, certificate, around)
+            )
+        except DeviceLimitReached:
+            raise DeviceRefused(reason=DeviceRefusal.DEVICE_LIMIT) from None
 
     def _prolong(self, device: Device, auth_set: AuthSet) -> None:
         """A device that goes on asking is not forgotten; that costs a write now and then."""

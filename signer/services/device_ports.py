@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Protocol
 
 from signer.domain.auth_requests import Freshness
+from signer.domain.client_certificates import ProvedCertificate
+from signer.domain.credentials import Credentials
 from signer.domain.device_changes import Around, Change
 from signer.domain.device_identity import DeviceIdentity
 from signer.domain.device_keys import DevicePublicKey
@@ -37,11 +39,17 @@ class DeviceLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Newcomer:
-    """A key that nobody has decided about. ``source``: the network that its request came from, where one is known."""
+    """A key that nobody has decided about.
+
+    Attributes:
+        source: the network that its request came from, where one is known.
+        vouched: a CA says whose key it is: it stays for no person to decide, and takes no stranger's place.
+    """
 
     identity: DeviceIdentity
     key: DevicePublicKey
     source: str | None
+    vouched: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +68,16 @@ class DevicePage:
 
     devices: tuple[Device, ...]
     more: bool
+
+
+class CertificateReader(Protocol):
+    """Reads the certificates that devices come with."""
+
+    def of_device(self, credentials: Credentials) -> ProvedCertificate | None:
+        """The certificate, valid now; None without one. Does not wait; says nothing of revocation.
+
+        Raises a ``CredentialsRejected`` for one that is no device's.
+        """
 
 
 class DeviceRecords(Protocol):

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from signer.domain.token_claims import DeviceSubject, IssuedToken, TokenKind, UserSubject, VerifiedToken
+from signer.services.token_state_ports import TokenStanding
 
 
 class TokenIssuer(Protocol):
@@ -58,5 +59,8 @@ class IssuedTokens(Protocol):
 class TokenStates(Protocol):
     """Knows which verified tokens still hold."""
 
-    async def check(self, token: VerifiedToken) -> None:
-        """Raises ``TokenRefused`` for one that does not, ``TokenStatesUnavailable`` where that cannot be known now."""
+    async def check(self, token: VerifiedToken) -> TokenStanding:
+        """What is on record of one that does.
+
+        Raises ``TokenRefused`` for another, ``TokenStatesUnavailable`` where that cannot be known now.
+        """

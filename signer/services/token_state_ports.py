@@ -11,9 +11,17 @@ from signer.errors import TokenRefusal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenStanding:
-    """What is on record of a token. ``refusal``: why it does not hold; None: it does."""
+    """What is on record of a token.
+
+    Attributes:
+        refusal: why it does not hold; None: it does.
+        key_sha256: of a device's token, the key with which it was got; lowercase hex.
+        client_ca: the CA with whose certificate that key has come; None: it never has.
+    """
 
     refusal: TokenRefusal | None
+    key_sha256: str | None = None
+    client_ca: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,12 +52,13 @@ class KnownTokenStates:
         """How many are remembered."""
         return self._tokens
 
-    async def check(self, token: VerifiedToken) -> None:
+    async def check(self, token: VerifiedToken) -> TokenStanding:
         """As the port."""
         await self._keep_current()
         standing = self._remembered(token) or await self._look_up(token)
         if standing.refusal is not None:
             raise TokenRefused(standing.refusal)
+        return standing
 
     async def _keep_current(self) -> None:
         if await self._watch.revision() == self._watched:

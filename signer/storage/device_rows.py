@@ -122,6 +122,7 @@ def _decided(auth_set: AuthSet) -> dict[str, Any]:
         "valid_until": auth_set.valid_until,
         "replaces": auth_set.replaces,
         "overlap": auth_set.overlap,
+        "client_ca": auth_set.client_ca,
     }
 
 
@@ -148,6 +149,7 @@ def _auth_set(row: Row[Any], now: datetime) -> AuthSet:
         valid_until=row.valid_until,
         replaces=row.replaces,
         overlap=row.overlap,
+        client_ca=row.client_ca,
         last_fresh=None if row.fresh_ts is None else LastFresh(ts=row.fresh_ts, nonces=tuple(row.fresh_nonces)),
     )
 

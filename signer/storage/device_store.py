@@ -236,7 +236,8 @@ class SqlDeviceStore:
             device = locked(connection, devices.c.identity_sha256 == newcomer.identity.sha256, now=now)
             if device is not None and device.with_key(newcomer.key) is not None:
                 return device
-            self._require_place(connection, newcomer, now)
+            if not newcomer.vouched:
+                self._require_place(connection, newcomer, now)
             if device is None:
                 made = new_device(newcomer.identity, pending_set(newcomer.key, now=now, valid_until=until), now)
                 add_device(connection, made, source=newcomer.source)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Select, insert, select
+from sqlalchemy import Select, func, insert, select
 
 from signer.domain.events import Event
 from signer.services.access_ports import RevokedCertificate
@@ -10,6 +10,7 @@ from signer.services.ports import Clock
 from signer.storage.access import move_access_revision
 from signer.storage.certificate_tables import revoked_certificates
 from signer.storage.database import Database, retried
+from signer.storage.device_state import move_device_revision
 from signer.storage.log_transaction import logged
 
 
@@ -31,6 +32,15 @@ class SqlRevokedCertificates:
             found = [RevokedCertificate(**row) for row in connection.execute(select(revoked_certificates)).mappings()]
         return tuple(sorted(found, key=lambda each: (each.ca, each.serial)))
 
+    def more_than(self, known: int) -> frozenset[tuple[str, str]] | None:
+        """CA and serial number of each, where they are not ``known`` many: rows never go."""
+        rows = revoked_certificates.c
+        with self._database.snapshot() as connection:
+            number = connection.execute(select(func.count()).select_from(revoked_certificates)).scalar_one()
+            if number == known:
+                return None
+            return frozenset((row.ca, row.serial) for row in connection.execute(select(rows.ca, rows.serial)))
+
     @retried
     def revoke(self, ca: str, serial: str, *, reason: str, event: Event) -> bool:
         """Let it prove nothing any more; False where it did not before."""
@@ -41,6 +51,8 @@ class SqlRevokedCertificates:
                 return False
             log.connection.execute(insert(revoked_certificates).values(row))
             move_access_revision(log.connection)
+            # A device's certificate is looked at beside its token.
+            move_device_revision(log.connection)
             log.tell(event)
         return True
 

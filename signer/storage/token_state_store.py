@@ -31,7 +31,10 @@ class SqlTokenStateStore:
     def standing(self, token: VerifiedToken) -> TokenStanding:
         """As the port."""
         with self._database.snapshot() as connection:
-            return TokenStanding(refusal=_refusal_of_token(connection, token) or _refusal_of_holder(connection, token))
+            refusal = _refusal_of_token(connection, token)
+            if refusal is not None:
+                return TokenStanding(refusal=refusal)
+            return _of_user(connection, token) if token.kind is TokenKind.USER else _of_device(connection, token)
 
     def changes(self, since: int) -> StateChanges:
         """As the port."""
@@ -55,18 +58,23 @@ def _refusal_of_token(connection: Connection, token: VerifiedToken) -> TokenRefu
     return None if row.revoked_at is None else TokenRefusal.REVOKED
 
 
-def _refusal_of_holder(connection: Connection, token: VerifiedToken) -> TokenRefusal | None:
-    if token.kind is TokenKind.USER:
-        return None if holds_user(connection, token.subject) else TokenRefusal.USER_DISABLED
+def _of_user(connection: Connection, token: VerifiedToken) -> TokenStanding:
+    holds = holds_user(connection, token.subject)
+    return TokenStanding(refusal=None if holds else TokenRefusal.USER_DISABLED)
+
+
+def _of_device(connection: Connection, token: VerifiedToken) -> TokenStanding:
     query = (
-        select(auth_sets.c.status, devices.c.decommissioning)
+        select(auth_sets.c.status, auth_sets.c.pubkey_sha256, auth_sets.c.client_ca, devices.c.decommissioning)
         .join(devices, devices.c.id == auth_sets.c.device_id)
         .where(auth_sets.c.id == token.auth_set, devices.c.id == token.subject)
     )
     row = connection.execute(query).one_or_none()
     if row is None or row.decommissioning:
-        return TokenRefusal.DEVICE_GONE
-    return None if row.status == AuthStatus.ACCEPTED.value else TokenRefusal.AUTH_SET_NOT_ACCEPTED
+        return TokenStanding(refusal=TokenRefusal.DEVICE_GONE)
+    accepted = row.status == AuthStatus.ACCEPTED.value
+    refusal = None if accepted else TokenRefusal.AUTH_SET_NOT_ACCEPTED
+    return TokenStanding(refusal=refusal, key_sha256=row.pubkey_sha256, client_ca=row.client_ca)
 
 
 def _changed(since: int) -> Select[Any]:

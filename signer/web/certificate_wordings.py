@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from signer import errors
+from signer.errors import client_certificates, device_certificates
 from signer.web.wording import Wording
 
 CERTIFICATE_WORDINGS: Mapping[type[Exception], Wording] = MappingProxyType(
@@ -38,6 +39,9 @@ CERTIFICATE_WORDINGS: Mapping[type[Exception], Wording] = MappingProxyType(
         errors.ClientCertificateOfDevice: Wording(
             status=401, detail="a certificate of the CA {ca} is that of a device, which is no caller of this route"
         ),
+        client_certificates.ClientCertificateOfCaller: Wording(
+            status=401, detail="a certificate of the CA {ca} is that of a caller, which is no device"
+        ),
         errors.ClientCertificateNotYetValid: Wording(
             status=401,
             detail="the client's certificate, or the CA that issued it, is valid from {not_before} on",
@@ -52,6 +56,29 @@ CERTIFICATE_WORDINGS: Mapping[type[Exception], Wording] = MappingProxyType(
             status=401,
             detail="the client's certificate {serial} of the CA {ca} is revoked",
             hint="have a new one issued",
+        ),
+        device_certificates.DeviceCertificateRefused: Wording(
+            status=401, detail="what the device comes with lets it do nothing here"
+        ),
+        device_certificates.DeviceCertificateMissing: Wording(
+            status=401,
+            detail="the device has to come with its certificate",
+            hint="HttpsClient.Certificate and HttpsClient.Key of mender.conf name its certificate and key",
+        ),
+        device_certificates.DeviceCertificateKeyDiffers: Wording(
+            status=401,
+            detail="the key of the certificate is not the key of the request",
+            hint="with HttpsClient.Certificate and HttpsClient.Key leave Security.AuthPrivateKey out of mender.conf",
+        ),
+        device_certificates.DeviceCertificateIdentityDiffers: Wording(
+            status=401,
+            detail="the {field} of the certificate is not the {attribute} of the device's identity",
+        ),
+        device_certificates.DeviceCertificateOfAnotherDevice: Wording(
+            status=401, detail="the certificate is not that of the key for which the token was issued"
+        ),
+        device_certificates.DeviceCertificateOfAnotherCa: Wording(
+            status=401, detail="the certificate is of the CA {ca}, and the token was issued for one of another CA"
         ),
         errors.CertificateHeaderUntrusted: Wording(
             status=400,

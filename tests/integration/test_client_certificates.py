@@ -60,10 +60,12 @@ BY_TLS = {
     "one with a flaw beside an API token": Row(
         issued=BUILDS.issue(Wanted(uses=None)), code="credentials-ambiguous", token=True
     ),
-    "one that names nobody": Row(issued=BUILDS.issue(Wanted(alternatives=None)), code="client-certificate-rejected"),
+    "one that names nobody": Row(
+        issued=BUILDS.issue(Wanted(alternatives=None)), code="client-certificate-name-missing"
+    ),
     "one that names two": Row(
         issued=BUILDS.issue(Wanted(alternatives=[UniformResourceIdentifier(f"spiffe://example/{n}") for n in "ab"])),
-        code="client-certificate-rejected",
+        code="client-certificate-name-ambiguous",
     ),
 }
 
@@ -176,7 +178,7 @@ TOLD = {
     ),
     "a CN with a NUL, as verified": (
         as_nginx_tells(BUILDS.issue(Wanted(subject=common_names("admin\0"), alternatives=None))),
-        "client-certificate-rejected",
+        "client-certificate-name-missing",
     ),
     "in the other form": (as_rfc_9440_tells(BUILD), "certificate-header-untrusted"),
     "without its verdict": (

@@ -119,7 +119,9 @@ BEHIND_NGINX = {
     "one without the extended key usage": Row(
         issued=BUILDS.issue(Wanted(uses=None)), code="client-certificate-rejected"
     ),
-    "one that names nobody": Row(issued=BUILDS.issue(Wanted(alternatives=None)), code="client-certificate-rejected"),
+    "one that names nobody": Row(
+        issued=BUILDS.issue(Wanted(alternatives=None)), code="client-certificate-name-missing"
+    ),
 }
 
 

@@ -356,13 +356,22 @@ def test_devices_show_certificates(mutual: Site, tmp_path: Path, sentence: str) 
     assert bool(mutual.service.seen or mutual.backend.seen) is (status == 200)
 
 
-def test_the_service_is_told_of_a_certificate_where_a_token_is_asked_for(mutual: Site, tmp_path: Path) -> None:
+def test_the_service_alone_is_told_of_a_certificate(mutual: Site, tmp_path: Path) -> None:
+    """Where a token is asked for, and beside a token; who is behind is told nothing, whatever a client sent."""
     mutual.forget()
     mutual.client = DEVICES.issue().write(tmp_path)
     mutual.ask("POST", "/api/devices/v1/authentication/auth_requests", "X-SSL-Client-Cert: forged")
-    mutual.ask("GET", INVENTORY)
-    asked, check = mutual.service.seen
-    assert (asked.field("x-ssl-client-verify"), check.field("x-ssl-client-verify")) == ("SUCCESS", None)
-    assert (asked.field("x-ssl-client-cert") or "").startswith("-----BEGIN%20CERTIFICATE-----")
-    assert check.field("x-ssl-client-cert") is None
+    mutual.ask("GET", INVENTORY, "X-SSL-Client-Cert: forged", "X-SSL-Client-Verify: SUCCESS")
+    assert len(mutual.service.seen) == 2
+    for asked in mutual.service.seen:
+        assert asked.field("x-ssl-client-verify") == "SUCCESS"
+        assert (asked.field("x-ssl-client-cert") or "").startswith("-----BEGIN%20CERTIFICATE-----")
     assert mutual.backend.seen[0].field("x-ssl-client-cert") is None
+    assert mutual.backend.seen[0].field("x-ssl-client-verify") is None
+
+
+def test_nobody_is_told_of_a_certificate_beside_a_users_token(mutual: Site, tmp_path: Path) -> None:
+    mutual.forget()
+    mutual.client = DEVICES.issue().write(tmp_path)
+    mutual.ask("GET", ARTIFACTS, "Authorization: Bearer a.b.c")
+    assert [each.field("x-ssl-client-cert") for each in (*mutual.service.seen, *mutual.backend.seen)] == [None, None]

@@ -27,7 +27,23 @@ REFUSED = {
     "callers by a field that there is not": Refused(
         text=TOKEN + client_ca(field='"email"'), says=("client_ca.0.field: ",)
     ),
-    "devices with a field": Refused(text=TOKEN + client_ca(use='"device"'), says=("client_ca.0: needs field",)),
+    "devices with a field and no attribute": Refused(
+        text=TOKEN + client_ca(use='"device"'), says=("client_ca.0: has field and attribute, or neither",)
+    ),
+    "devices with an attribute and no field": Refused(
+        text=TOKEN + client_ca(use='"device"', field="", attribute='"serial"'),
+        says=("client_ca.0: has field and attribute, or neither",),
+    ),
+    "callers with an attribute": Refused(
+        text=TOKEN + client_ca(attribute='"serial"'), says=("client_ca.0: needs field", "and has no attribute")
+    ),
+    "an attribute with a blank": Refused(
+        text=TOKEN + client_ca(use='"device"', attribute='"a b"'), says=("client_ca.0.attribute: ",)
+    ),
+    "certificates of devices without a CA of them": Refused(
+        text=TOKEN + client_ca() + '[devices]\ncertificates = "required"\n',
+        says=('devices.certificates = "required" needs a client_ca',),
+    ),
     "an unknown setting of a client CA": Refused(text=TOKEN + client_ca(crl='"x"'), says=("client_ca.0.crl: ",)),
     "two client CAs of one name": Refused(
         text=TOKEN + client_ca() + client_ca(use='"device"', field=""), says=("two client CAs have the same name",)

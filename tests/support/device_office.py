@@ -11,11 +11,13 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from signer.domain.auth_requests import read_auth_request, read_key_change
+from signer.domain.client_certificates import ProvedCertificate
 from signer.domain.devices import MAX_KEYS, Device
 from signer.domain.events import Event
 from signer.domain.keys import Purpose
 from signer.domain.token_claims import DeviceSubject, TokenKind, VerifiedToken
 from signer.errors import DeviceRefused
+from signer.errors.device_certificates import DeviceCertificateRefused
 from signer.services.device_authentication import AwaitedKey, DeviceAuthentication
 from signer.services.device_ports import DeviceLimits
 from signer.services.devices import DeviceAdministration, Preauthorization, Replacement
@@ -57,24 +59,40 @@ class Office:
             records=self.store, clock=self.clock, max_devices=None, next_key_lifetime=WEEK
         )
 
-    def ask(self, device: SomeDevice, *, source: str | None = None, **more: Any) -> DeviceSubject:
-        """A request of the device; ``more``: members of it."""
+    def ask(
+        self,
+        device: SomeDevice,
+        *,
+        source: str | None = None,
+        shown: ProvedCertificate | None = None,
+        **more: Any,
+    ) -> DeviceSubject:
+        """A request of the device, with its certificate where it shows one; ``more``: members of it."""
         body = device.body(**more)
-        return self.authentication.admit(read_auth_request(body).verified(device.sign(body)), source)
+        return self.authentication.admit(read_auth_request(body).verified(device.sign(body)), source, shown)
 
-    def outcome(self, device: SomeDevice, *, source: str | None = None, **more: Any) -> str:
+    def outcome(self, device: SomeDevice, **more: Any) -> str:
         """``token``, or why there is none."""
         try:
-            self.ask(device, source=source, **more)
+            self.ask(device, **more)
         except DeviceRefused as refused:
             return refused.reason.value
+        except DeviceCertificateRefused as refused:
+            return refused.code
         return "token"
 
-    def change_key(self, device: SomeDevice, next_key: PrivateKey, token: VerifiedToken, **more: Any) -> AwaitedKey:
+    def change_key(
+        self,
+        device: SomeDevice,
+        next_key: PrivateKey,
+        token: VerifiedToken,
+        shown: ProvedCertificate | None = None,
+        **more: Any,
+    ) -> AwaitedKey:
         """The device asks for the change of its key."""
         body = device.change(next_key, **{"ts": now_of(self.clock), **more})
         change = read_key_change(body).verified(device.sign(body), signed(next_key, body))
-        return self.authentication.change_key(change, token)
+        return self.authentication.change_key(change, token, shown)
 
     def known(self, device: SomeDevice) -> Device:
         """The device as it is on record."""

@@ -39,6 +39,8 @@ class MemoryStates:
 
     found: dict[str, TokenRefusal | None] = field(default_factory=dict)
     changed: dict[str, int] = field(default_factory=dict)
+    key_sha256: str | None = None
+    client_ca: str | None = None
     counter: int = 0
     seen: int | None = None
     unavailable: bool = False
@@ -57,7 +59,11 @@ class MemoryStates:
     def standing(self, token: VerifiedToken) -> TokenStanding:
         """As the port."""
         self.asked.append(token.jti)
-        standing = TokenStanding(refusal=self.found.get(token.jti, TokenRefusal.NOT_ON_RECORD))
+        standing = TokenStanding(
+            refusal=self.found.get(token.jti, TokenRefusal.NOT_ON_RECORD),
+            key_sha256=self.key_sha256,
+            client_ca=self.client_ca,
+        )
         self.asked_standing.set()
         if self.during_standing is not None:
             assert self.during_standing.wait(30)

@@ -2,7 +2,8 @@
 
 1. ``Authorization`` on an authentication request is noise of Mender's clients; it is not looked at.
 2. What is verified are the bytes of the body as they came, read and verified in a thread: both may take a while.
-3. The answer is the token and nothing else: clients put it into a header as it is.
+3. A certificate that comes with it is looked at first; what it lacks is said, for its holder has proved the key of it.
+4. The answer is the token and nothing else: clients put it into a header as it is.
 """
 
 from __future__ import annotations
@@ -76,12 +77,14 @@ class DeviceHandlers:
         return answer
 
     def _admitted(self, body: bytes, request: Request) -> DeviceSubject:
+        shown = self._application.device_certificates.shown(request.credentials)
         proved = read_auth_request(body).verified(request.header(SIGNATURE))
-        return self._application.device_authentication.admit(proved, request.peer.network)
+        return self._application.device_authentication.admit(proved, request.peer.network, shown)
 
     def _changed(self, unverified: UnverifiedKeyChange, request: Request, token: VerifiedToken) -> AwaitedKey:
+        shown = self._application.device_certificates.shown(request.credentials)
         change = unverified.verified(request.header(SIGNATURE), request.header(NEXT_SIGNATURE))
-        return self._application.device_authentication.change_key(change, token)
+        return self._application.device_authentication.change_key(change, token, shown)
 
     async def _body(self, request: Request) -> bytes:
         self._application.attempts.check(request.peer)

@@ -35,7 +35,9 @@ class GatewayHandlers:
             asked = ForwardedRequest.parse(
                 method=request.header(b"x-forwarded-method"), uri=request.header(b"x-forwarded-uri")
             )
-            await self._application.gateway_door.admit(kind, request.fields(b"authorization"), asked)
+            await self._application.gateway_door.admit(
+                kind, request.fields(b"authorization"), asked, request.credentials
+            )
         except SignerError as error:
             self._metrics.verified(kind.value, error.code)
             raise

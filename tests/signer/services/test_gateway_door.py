@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from signer.domain.client_choices import Demand
+from signer.domain.credentials import Credentials, Peer, PeerKind
 from signer.domain.forwarded import ForwardedRequest
 from signer.domain.request_rates import RequestRates
 from signer.domain.token_claims import TokenKind, VerifiedToken
@@ -17,11 +19,14 @@ from signer.errors import (
     TokenRefusal,
     TokenStatesUnavailable,
 )
+from signer.services.device_certificates import DeviceCertificates
 from signer.services.gateway_door import GatewayDoor
 from signer.services.token_states import KnownTokenStates
+from tests.support.device_certificates import NoCertificates
 from tests.support.gateway_tokens import MemoryStates, MemoryVerifier
 
 TOKEN = "eyJh.eyJz.c2ln"
+NOBODY = Credentials(peer=Peer(kind=PeerKind.GATEWAY), authorization=None)
 INVENTORY = ForwardedRequest(method="PUT", uri="/api/devices/v1/inventory/device/attributes")
 TERMINAL = ForwardedRequest(method="GET", uri="/api/devices/v1/deviceconnect/connect")
 
@@ -38,6 +43,9 @@ class Scene:
         self.door = GatewayDoor(
             verifier=self.verifier,
             states=KnownTokenStates(store=self.rows, watch=self.rows, monotonic=lambda: self.now),
+            certificates=DeviceCertificates(
+                reader=NoCertificates(), revoked=NoCertificates(), watch=self.rows, demand=Demand.OPTIONAL
+            ),
             rates={kind: RequestRates(per_minute) for kind in TokenKind},
             addons=addons,
             monotonic=lambda: self.now,
@@ -50,7 +58,7 @@ class Scene:
         asked: ForwardedRequest = INVENTORY,
     ) -> VerifiedToken:
         """By these ``Authorization`` fields."""
-        return asyncio.run(self.door.admit(kind, authorization, asked))
+        return asyncio.run(self.door.admit(kind, authorization, asked, NOBODY))
 
 
 @pytest.mark.parametrize("kind", TokenKind)
