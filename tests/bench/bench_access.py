@@ -3,8 +3,9 @@
 Processor time of one thread, the best of several rounds. ``remembered``: the token was looked up a moment ago, as it
 was for all but the first request of some seconds. ``asked``: before a body is read; ``decided``: with a head that was
 read. The rules: all of roles; a thousand about others; a thousand about this very caller and this action, each with a
-pattern for other keys; a thousand about the caller and the key, whose conditions fail but for the last. Run by
-``python -m tests.bench.bench_access``.
+pattern for other keys; a thousand about the caller and the key, whose conditions fail but for the last: by beginnings
+of names, by what stands inside them, in one of two tables of ``any``, by versions; the same, denying; and what is found
+by nothing, conditions inside ``not``. Run by ``python -m tests.bench.bench_access``.
 """
 
 from __future__ import annotations
@@ -34,6 +35,14 @@ NOW = datetime(2026, 11, 29, 14, 0, tzinfo=UTC)
 RULES = 1000
 NAME = "api-token:build"
 CONTENT = 'checked = "head", artifact_name = ["release-*"], device_types = ["beaglebone"], scripts = false'
+NAMES = CONTENT.replace("release-", "r{}-")
+FAILING = {
+    "names": NAMES,
+    "inside names": CONTENT.replace("release-*", "*-r{}-*"),
+    "any": 'checked = "head", any = [{{ artifact_name = ["r{0}-*"] }}, {{ device_types = ["d{0}"] }}]',
+    "versions": 'checked = "head", version = {{ from = "artifact_name", prefix = "r{}-", order = "numeric" }}',
+    "not": 'checked = "head", not = {{ scripts = false }}',
+}
 KEY = KeyFacts(name="fw", purpose=Purpose.ARTIFACT)
 
 
@@ -61,10 +70,14 @@ def policies() -> dict[str, Policy]:
     elsewhere = "".join(
         rule(CONTENT, name=f"r{number}", keys=f'["k{number}-*"]', **mine) for number in range(RULES - 1)
     )
-    failing = "".join(
-        rule(CONTENT.replace("release-", f"r{number}-"), name=f"r{number}", **mine) for number in range(RULES - 1)
+    texts = {"others": others, "the caller, other keys": elsewhere}
+    for what, when in FAILING.items():
+        texts[f"the caller and the key, {what}"] = "".join(
+            rule(when.format(number), name=f"r{number}", **mine) for number in range(RULES - 1)
+        )
+    texts["the caller and the key, denying"] = "".join(
+        rule(NAMES.format(number), name=f"r{number}", effect="deny", **mine) for number in range(RULES - 1)
     )
-    texts = {"others": others, "the caller, other keys": elsewhere, "the caller and the key": failing}
     made = {f"{RULES} about {name}": parse_policy(f"version = 1\n{text}{last}") for name, text in texts.items()}
     return {"of roles": parse_policy(ROLES_TEXT), **made}
 

@@ -72,13 +72,15 @@ class ContentMember(StrEnum):
     SCRIPTS = "scripts"
 
 
-_IN_HEADER: Mapping[ContentMember, Callable[[Header], Iterable[str | None]]] = {
+# A member of the enumeration is its text.
+_IN_HEADER: Mapping[str, Callable[[Header], Iterable[str | None]]] = {
     ContentMember.ARTIFACT_NAME: lambda header: (header.artifact_name,),
     ContentMember.ARTIFACT_GROUP: lambda header: (header.artifact_group,),
     ContentMember.DEVICE_TYPES: lambda header: header.device_types,
     ContentMember.PAYLOAD_TYPES: lambda header: header.payload_types,
     ContentMember.SCRIPTS: lambda header: header.scripts,
 }
+FILES, DEPENDS = ContentMember.FILES.value, "depends"
 # What the manifest alone tells; everything else is in the header.
 _IN_MANIFEST = frozenset({ContentMember.FILES})
 
@@ -86,6 +88,30 @@ _IN_MANIFEST = frozenset({ContentMember.FILES})
 def shown_by(member: ContentMember) -> Checked:
     """How much of an artifact has to be shown to tell."""
     return Checked.MANIFEST if member in _IN_MANIFEST else Checked.HEAD
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Values in an artifact: those of a member, or of an attribute of ``provides`` or ``depends``."""
+
+    member: str
+    attribute: str | None = None
+
+    def of(self, request: SigningRequest) -> Iterable[str | None] | None:
+        """They, as they stand there, None for one that is absent; None where too little was shown to tell."""
+        if self.member == FILES:
+            return (entry.name for entry in request.manifest.payloads)
+        header = request.header
+        if header is None:
+            return None
+        if self.attribute is None:
+            return _IN_HEADER[self.member](header)
+        if self.member == DEPENDS:
+            return _depended(header, self.attribute) or (None,)
+        return (header.provides.get(self.attribute),)
+
+
+_LISTED = {member: Values(member.value) for member in ContentMember}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,16 +144,15 @@ class Listed:
 
     def judge(self, seen: Circumstances) -> Unmet | None:
         """The first value that no pattern fits decides."""
-        request = seen.request
-        if request is None:
+        found = _LISTED[self.member].of(seen.request) if seen.request is not None else None
+        if found is None:
             return _not_shown(self.member.value)
-        if self.member is ContentMember.FILES:
-            values: Iterable[str | None] = (entry.name for entry in request.manifest.payloads)
-        elif request.header is not None:
-            values = _IN_HEADER[self.member](request.header)
-        else:
-            return _not_shown(self.member.value)
-        return _bounded(self.member.value, values, self.patterns)
+        return _bounded(self.member.value, found, self.patterns)
+
+    @property
+    def bounds(self) -> tuple[tuple[Values, Patterns], ...]:
+        """The one bound, and on what."""
+        return ((_LISTED[self.member], self.patterns),)
 
     @property
     def document(self) -> dict[str, Any]:
@@ -144,15 +169,19 @@ class Attributes:
 
     def judge(self, seen: Circumstances) -> Unmet | None:
         """The first attribute that is missing or not fitted decides."""
-        header = seen.request.header if seen.request is not None else None
-        if header is None:
-            return _not_shown(self.member)
-        for name, patterns in self.patterns.items():
-            values = _depended(header, name) if self.member == "depends" else _one(header.provides.get(name))
-            unmet = _bounded(f"{self.member}.{name}", values or (None,), patterns)
+        for values, patterns in self.bounds:
+            found = values.of(seen.request) if seen.request is not None else None
+            if found is None:
+                return _not_shown(self.member)
+            unmet = _bounded(f"{self.member}.{values.attribute}", found, patterns)
             if unmet is not None:
                 return unmet
         return None
+
+    @property
+    def bounds(self) -> tuple[tuple[Values, Patterns], ...]:
+        """A bound on each attribute."""
+        return tuple((Values(self.member, name), patterns) for name, patterns in self.patterns.items())
 
     @property
     def document(self) -> dict[str, Any]:

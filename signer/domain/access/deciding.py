@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from signer.domain.access.actions import KEY_ACTIONS, SIGNING_ACTIONS, Action
@@ -19,7 +19,7 @@ from signer.domain.access.canonical import digest, rule_document
 from signer.domain.access.conditions import Circumstances, Unmet
 from signer.domain.access.decisions import Allow, Decision, Deny, FloorDemand, KeyFacts, NeedsApproval
 from signer.domain.access.emergencies import Passing
-from signer.domain.access.policy import Effect, Policy, Rule
+from signer.domain.access.policy import Policy, Rule
 from signer.domain.identity import Identity
 from signer.domain.keys import Purpose
 from signer.domain.requests import SigningRequest
@@ -66,8 +66,7 @@ def may_somewhere(policy: Policy, identity: Identity, action: Action) -> Allow |
     scope = identity.scope
     if scope is None or _is_in(scope.actions, action):
         for rule in _about_any_key(policy, identity, action):
-            if rule.effect is Effect.ALLOW:
-                return Allow(rule=rule.name)
+            return Allow(rule=rule.name)
     return _silence(identity, action, None)
 
 
@@ -77,12 +76,11 @@ def may_everywhere(policy: Policy, identity: Identity, action: Action, *, at: da
     if scope is not None and not (_is_in(scope.actions, action) and _all_keys(scope.keys.texts)):
         return Deny(reason=f"the credential of {identity.name} is not for {action} of every key", condition="scope")
     seen = Circumstances(request=None, at=at)
-    for rule in policy.about_any_key(identity.principals, action):
-        if rule.effect is Effect.DENY:
-            return Deny(reason=f"the rule {rule.name} denies {action} of some keys", rule=rule.name)
+    for rule in policy.marked(policy.index.about(identity.principals, action) & policy.denying):
+        return Deny(reason=f"the rule {rule.name} denies {action} of some keys", rule=rule.name)
     for rule in _about_any_key(policy, identity, action):
         holds = action not in rule.actions or rule.when.judge(seen) is None
-        if rule.effect is Effect.ALLOW and holds and _all_keys(rule.keys.texts):
+        if holds and _all_keys(rule.keys.texts):
             return Allow(rule=rule.name)
     return Deny(reason=f"no rule lets {identity.name} {action} every key")
 
@@ -103,25 +101,32 @@ def readable(policy: Policy, identity: Identity, *, at: datetime) -> Callable[[s
 def _by_rules(
     policy: Policy, identity: Identity, action: Action, key: KeyFacts | None, seen: Circumstances, *, lenient: bool
 ) -> Decision:
-    principals = identity.principals
     name = key.name if key is not None else None
-    rules = policy.about(principals, action, name)
-    for rule in rules:
-        if rule.effect is Effect.DENY:
+    index = policy.index
+    about = index.with_key(identity.principals, action, name)
+    denying = about & policy.denying
+    if denying:
+        stopping = index.perhaps_met(denying, seen) if lenient else index.not_refuted(denying, seen)
+        for rule in policy.marked(stopping):
             unmet = rule.when.judge(seen)
             if unmet is None or (unmet.unknown and not lenient):
                 return _denied_by(rule, action, unmet)
+    allowing = about & ~policy.denying
     if action is Action.READ and name is not None:
-        return _reading(policy, identity, rules, name, seen)
+        return _reading(policy, identity, allowing, name, seen)
     guarded = name is not None and action in SIGNING_ACTIONS and policy.guards(name)
-    closest: Deny | None = None
-    for rule in rules:
-        if rule.effect is Effect.ALLOW:
-            answer = answer_of(rule, seen, guarded=guarded, lenient=lenient)
-            if isinstance(answer, Allow | NeedsApproval):
-                return answer
-            closest = closest or _not_yet(rule, answer)
-    return closest or _silence(identity, action, key)
+    asked = allowing & policy.approving if guarded or seen.passing is not None else allowing
+    asked = index.not_refuted(asked, seen) if lenient else index.perhaps_met(asked, seen)
+    for rule in policy.marked(asked):
+        answer = answer_of(rule, seen, guarded=guarded, lenient=lenient)
+        if not isinstance(answer, Unmet):
+            return answer
+    # None of them allows it: only now somebody wants to know what the first one says.
+    for rule in policy.marked(allowing):
+        answer = answer_of(rule, seen, guarded=guarded, lenient=lenient)
+        if isinstance(answer, Unmet):
+            return _not_yet(rule, answer)
+    return _silence(identity, action, key)
 
 
 def answer_of(rule: Rule, seen: Circumstances, *, guarded: bool, lenient: bool) -> Allow | NeedsApproval | Unmet:
@@ -152,17 +157,17 @@ def answer_of(rule: Rule, seen: Circumstances, *, guarded: bool, lenient: bool) 
     )
 
 
-def _reading(policy: Policy, identity: Identity, rules: Sequence[Rule], name: str, seen: Circumstances) -> Allow | Deny:
-    for rule in rules:
-        if rule.effect is Effect.ALLOW and rule.when.judge(seen) is None:
+def _reading(policy: Policy, identity: Identity, allowing: int, name: str, seen: Circumstances) -> Allow | Deny:
+    for rule in policy.marked(policy.index.perhaps_met(allowing, seen)):
+        if rule.when.judge(seen) is None:
             return Allow(rule=rule.name)
     scope = identity.scope
     for action in sorted(KEY_ACTIONS - {Action.READ}):
         if scope is not None and action not in scope.actions:
             continue
-        for rule in policy.about(identity.principals, action, name):
-            if rule.effect is Effect.ALLOW:
-                return Allow(rule=rule.name)
+        about = policy.index.with_key(identity.principals, action, name)
+        for rule in policy.marked(about & ~policy.denying):
+            return Allow(rule=rule.name)
     return _silence(identity, Action.READ, KeyFacts(name=name))
 
 
@@ -182,11 +187,10 @@ def _is_in(actions: frozenset[Action], action: Action) -> bool:
     return action in actions or (action is Action.READ and bool(actions & KEY_ACTIONS))
 
 
-def _about_any_key(policy: Policy, identity: Identity, action: Action) -> list[Rule]:
-    principals = identity.principals
-    if action is not Action.READ:
-        return policy.about_any_key(principals, action)
-    return [rule for each in sorted(KEY_ACTIONS) for rule in policy.about_any_key(principals, each)]
+def _about_any_key(policy: Policy, identity: Identity, action: Action) -> Iterator[Rule]:
+    """The rules that give the action with some key, in their order for each action that does."""
+    for each in sorted(KEY_ACTIONS) if action is Action.READ else (action,):
+        yield from policy.marked(policy.index.about(identity.principals, each) & ~policy.denying)
 
 
 def _all_keys(patterns: Sequence[str]) -> bool:

@@ -26,6 +26,8 @@ class Pattern:
 
     text: str
     _prefix: str = field(init=False, repr=False, compare=False)
+    _suffix: str = field(init=False, repr=False, compare=False)
+    _inner: str = field(init=False, repr=False, compare=False)
     _places: dict[str, int] | None = field(init=False, repr=False, compare=False)
     _wild: int = field(init=False, repr=False, compare=False, default=0)
     _anything: int = field(init=False, repr=False, compare=False, default=0)
@@ -43,7 +45,10 @@ class Pattern:
             else:
                 places[piece] = places.get(piece, 0) | 1 << number
         set_once = object.__setattr__
-        set_once(self, "_prefix", self.text.partition(WILD)[0])
+        prefix, *inner = self.text.split(WILD)
+        set_once(self, "_prefix", prefix)
+        set_once(self, "_suffix", inner.pop() if inner else prefix)
+        set_once(self, "_inner", max(inner, key=len, default=""))
         set_once(self, "_places", places if wild or anything else None)
         set_once(self, "_wild", wild)
         set_once(self, "_anything", anything)
@@ -55,6 +60,16 @@ class Pattern:
         return self._places is None
 
     @property
+    def ends(self) -> tuple[str, str]:
+        """What stands before its first wild card, and behind its last one."""
+        return self._prefix, self._suffix
+
+    @property
+    def inner(self) -> str:
+        """The longest text between two of its wild cards; empty where there is none."""
+        return self._inner
+
+    @property
     def fits_all(self) -> bool:
         """Whether it fits whatever is printable."""
         return self.text == ANYTHING
@@ -63,7 +78,10 @@ class Pattern:
         """Whether the whole text fits."""
         if self._places is None:
             return text == self.text
-        if not text.startswith(self._prefix) or not text.isprintable():
+        # What has to stand in the text at all is looked for first: most texts end here.
+        if not text.startswith(self._prefix) or not text.endswith(self._suffix) or self._inner not in text:
+            return False
+        if not text.isprintable():
             return False
         wild, anything = self._wild, self._anything
         skipped = wild | anything

@@ -1,24 +1,23 @@
-"""The rules in force, as data, and found by whom and what they are about."""
+"""The rules in force, as data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from signer.domain.access.actions import KEY_ACTIONS, SIGNING_ACTIONS, Action
+from signer.domain.access.actions import SIGNING_ACTIONS, Action
 from signer.domain.access.combinations import Every
 from signer.domain.access.decisions import ApprovalDemand
 from signer.domain.access.limits import LimitDemand
+from signer.domain.access.pattern_index import numbers
 from signer.domain.access.patterns import Patterns
 from signer.domain.access.rollback import VersionDemand
-from signer.domain.keys import is_name
+from signer.domain.access.rule_index import RuleIndex
 
 DEFAULT_TIMEZONE = "UTC"
-MAX_KEPT = 256
 NO_KEYS = Patterns(())
 WITHOUT_CONDITIONS = Every(conditions=())
-Numbered = tuple[int, "Rule"]
 
 
 class Effect(StrEnum):
@@ -61,107 +60,44 @@ class Policy:
     Attributes:
         sha256: lowercase hex digest of the canonical form.
         timezone: the one of its times of the week, a name of the IANA database.
+        index: finds rules; their numbers are their places in ``rules``.
+        denying: marks of those that deny; the others allow.
+        approving: marks of those that ask for approvals.
     """
 
     revision: int
     sha256: str
     rules: tuple[Rule, ...]
     timezone: str = DEFAULT_TIMEZONE
-    _index: _Index = field(init=False, repr=False, compare=False)
-    _guards: _Places = field(init=False, repr=False, compare=False)
+    index: RuleIndex = field(init=False, repr=False, compare=False)
+    denying: int = field(init=False, repr=False, compare=False)
+    approving: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_index", _Index(self.rules))
-        guards = [(number, rule) for number, rule in enumerate(self.rules) if rule.approvals]
-        object.__setattr__(self, "_guards", _Places(guards))
+        denying = approving = 0
+        for number, rule in enumerate(self.rules):
+            denying |= (rule.effect is Effect.DENY) << number
+            approving |= bool(rule.approvals) << number
+        object.__setattr__(self, "index", RuleIndex(self.rules))
+        object.__setattr__(self, "denying", denying)
+        object.__setattr__(self, "approving", approving)
 
-    def about(self, principals: Iterable[str], action: Action, key: str | None) -> list[Rule]:
-        """The rules about one of the principals, the action, and the key where it is done with one; as written."""
-        found: dict[int, Rule] = {}
-        for name in principals:
-            found.update(self._index.rules(name, action, key))
-        return [found[number] for number in sorted(found)]
-
-    def about_any_key(self, principals: Iterable[str], action: Action) -> list[Rule]:
-        """The rules about one of the principals and the action, whatever the key; as written."""
-        found: dict[int, Rule] = {}
-        for name in principals:
-            found.update(self._index.all_rules(name, action))
-        return [found[number] for number in sorted(found)]
+    def marked(self, marks: int) -> Iterator[Rule]:
+        """The rules, as written."""
+        return (self.rules[number] for number in numbers(marks))
 
     def guards(self, key: str) -> bool:
         """Whether a rule asks for approvals of what this key signs: then no rule without them allows that."""
-        return bool(self._guards.of(key))
+        return bool(self.approving and self.approving & self.index.about_key(key))
 
     def guarding(self, key: str) -> tuple[Rule, ...]:
         """The rules that do, as written."""
-        return tuple(rule for _, rule in sorted(dict(self._guards.of(key)).items()))
+        return tuple(self.marked(self.approving & self.index.about_key(key)))
 
     @property
     def guardians(self) -> tuple[Rule, ...]:
         """All rules that ask for approvals, as written."""
-        return tuple(rule for _, rule in self._guards.all)
-
-
-class _Places:
-    """Rules by the names of their keys; those whose patterns have wild cards are tried one by one, once for a name."""
-
-    __slots__ = ("_by_key", "_kept", "_wild", "all")
-
-    def __init__(self, rules: Iterable[Numbered]) -> None:
-        self.all = tuple(rules)
-        self._by_key: dict[str, list[Numbered]] = {}
-        self._wild = tuple(each for each in self.all if each[1].keys.wild)
-        self._kept: dict[str, tuple[Numbered, ...]] = {}
-        for each in self.all:
-            for key in each[1].keys.literal:
-                self._by_key.setdefault(key, []).append(each)
-
-    def of(self, key: str) -> tuple[Numbered, ...]:
-        """Those about the key of this name; one may come twice."""
-        found = self._kept.get(key)
-        if found is None:
-            found = tuple(self._found(key))
-            # Names come from outside: what is kept of them is bounded.
-            if len(self._kept) >= MAX_KEPT:
-                self._kept.clear()
-            if is_name(key):
-                self._kept[key] = found
-        return found
-
-    def _found(self, key: str) -> Iterator[Numbered]:
-        yield from self._by_key.get(key, ())
-        for each in self._wild:
-            if any(pattern.fits(key) for pattern in each[1].keys.wild):
-                yield each
-
-
-class _Index:
-    """Rules by principal and action, so that what thousands of them say of others costs nothing."""
-
-    __slots__ = ("_places",)
-
-    def __init__(self, rules: tuple[Rule, ...]) -> None:
-        gathered: dict[tuple[str, Action], list[Numbered]] = {}
-        for number, rule in enumerate(rules):
-            for principal in rule.principals:
-                for action in rule.actions:
-                    gathered.setdefault((principal, action), []).append((number, rule))
-        self._places = {place: _Places(found) for place, found in gathered.items()}
-
-    def rules(self, principal: str, action: Action, key: str | None) -> Iterable[Numbered]:
-        """Those about the key, or about an action that needs none."""
-        places = self._places.get((principal, action))
-        if places is None:
-            return ()
-        if action not in KEY_ACTIONS:
-            return places.all
-        return places.of(key) if key is not None else ()
-
-    def all_rules(self, principal: str, action: Action) -> Iterable[Numbered]:
-        """Those about any key."""
-        places = self._places.get((principal, action))
-        return places.all if places is not None else ()
+        return tuple(self.marked(self.approving))
 
 
 def signs(rule: Rule) -> bool:

@@ -41,7 +41,7 @@ class VersionDemand:
         header = request.header if request is not None else None
         if header is None:
             return Unmet(condition="version", sentence="too little was shown to tell", unknown=True)
-        value = self._value(header)
+        value = source_value(self.source, header)
         if value is None or not value.startswith(self.prefix):
             return Unmet(condition="version", sentence=f"{self.source} is {told(value)}, not {self.prefix}VERSION")
         version = value[len(self.prefix) :]
@@ -50,7 +50,7 @@ class VersionDemand:
         except ValueError as error:
             return Unmet(condition="version", sentence=f"{told(version)} {error}")
         pairs = [(device, payload or "") for device in header.device_types for payload in header.payload_types]
-        if len(pairs) > MAX_FLOORS:
+        if fits_no_floors(header):
             return Unmet(
                 condition="version", sentence=f"it is for {len(pairs)} device types, {MAX_FLOORS} are compared"
             )
@@ -67,7 +67,12 @@ class VersionDemand:
         members: dict[str, Any] = {"from": self.source, "prefix": self.prefix, "order": self.order.value}
         return members if self.max_step is None else {**members, "max_step": self.max_step}
 
-    def _value(self, header: Header) -> str | None:
-        if self.source == ARTIFACT_NAME:
-            return header.artifact_name
-        return header.provides.get(self.source.removeprefix(PROVIDES))
+
+def source_value(source: str, header: Header) -> str | None:
+    """What stands where a version is looked for; None: nothing."""
+    return header.artifact_name if source == ARTIFACT_NAME else header.provides.get(source.removeprefix(PROVIDES))
+
+
+def fits_no_floors(header: Header) -> bool:
+    """Whether an artifact is for more device types than floors are compared."""
+    return len(header.device_types) * len(header.payload_types) > MAX_FLOORS
