@@ -13,6 +13,7 @@ while opening, and ends when the parent ends; each of the others is answered by 
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import resource
 import signal
@@ -133,7 +134,10 @@ def _opened(setup: Setup, life: socket.socket, lock: TokenLock, guard: ExitGuard
     signer = BatchSigner(recovery, clock=time.monotonic)
     handlers = Handlers(setup, module, recovery, signer)
     responder = Responder(handlers, signer, helpers=setup.sessions - 1, leave=lambda error: _end(guard, life, error))
-    life.send(reply(Status.READY, 0, pack_record(handlers.capabilities())))
+    capabilities = handlers.capabilities()
+    gc.collect()
+    gc.freeze()  # what there is now stays; a search through it for garbage would hold up every signature under way
+    life.send(reply(Status.READY, 0, pack_record(capabilities)))
     return responder
 
 

@@ -31,7 +31,7 @@ from signer.errors import LogKeyMissing, SignerError
 from signer.http_exchange import Limits
 from signer.logs import configure_logging
 from signer.notices_file import NoticesFile
-from signer.processes import ProcessorTimes
+from signer.processes import ProcessorTimes, leave_start_up_out_of_searches
 from signer.recorder.checkpointer import Certified, Checkpointer
 from signer.recorder.meter import Meter
 from signer.recorder.notices import Notices, Receiver, Waiting
@@ -99,6 +99,7 @@ def _serve(setup: Setup, database: Database, listener: socket.socket, lifeline: 
             outside=parts.outside,
             meter=parts.meter,
         )
+        leave_start_up_out_of_searches()
         logger.info("the recorder is ready")
         done = server.run()
     logger.info("the recorder ends")

@@ -26,6 +26,7 @@ from gunicorn.workers.gasgi import ASGIWorker
 
 from signer.domain.credentials import PeerKind
 from signer.logs import origin
+from signer.processes import leave_start_up_out_of_searches
 from signer.web.connections.door import Door
 from signer.web.connections.guest import Guest
 from signer.web.connections.limits import ConnectionLimits
@@ -162,6 +163,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn carries no types
     async def _serve(self) -> None:
         self.loop.set_exception_handler(log_unforeseen)
         await self.asgi.startup()
+        leave_start_up_out_of_searches()
         doors = [
             Door(
                 loop=self.loop,

@@ -169,6 +169,7 @@ LAYERS = {
             "signer.artifacts",
             "signer.spool",
             "signer.logs",
+            "signer.processes",
             "signer.__version__",
             "hsm",
             "verifier",
@@ -240,7 +241,7 @@ LAYERS = {
             "hsm.isolated",
             "hsm.errors",
             # main.py alone, as a composition point
-            "signer.processes.ProcessorTimes",
+            "signer.processes",
             "signer.services.checkpoints.CheckpointSigner",
             "signer.storage",
             "signer.token.open_tokens",
