@@ -57,8 +57,12 @@ class RequestLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
-    """The services of one process, over one database and one set of tokens. Safe for threads."""
+    """The services of one process, over one database and one set of tokens. Safe for threads.
 
+    ``url``: what the service calls itself; None where it was not told.
+    """
+
+    url: str | None
     authenticator: Authenticator
     attempts: Attempts
     access: Access

@@ -215,6 +215,7 @@ def build_application(settings: Settings, parts: Parts) -> Application:
     issuer = _token_issuer(settings, parts, records, steady, quarantine, readiness)
     endings = TokenEndings(issued=parts.issued_tokens, clock=parts.clock)
     return Application(
+        url=settings.server.url,
         authenticator=parts.authenticator,
         attempts=parts.attempts,
         ci=parts.ci(clock.now),

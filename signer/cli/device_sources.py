@@ -114,7 +114,8 @@ class OnTheDatabase:
         from signer.services.device_documents import device_document
         from signer.services.device_ports import DeviceQuery
 
-        chosen, found, number, more = tuple(DeviceStatus(each) for each in statuses), [], 1, True
+        found: list[Document] = []
+        chosen, number, more = tuple(DeviceStatus(each) for each in statuses), 1, True
         while more:
             page = self._devices.devices(DeviceQuery(statuses=chosen, page=number, per_page=PER_PAGE))
             found += [device_document(each, self._devices.now()) for each in page.devices]

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+
+from typing_extensions import TypedDict
 
 from signer.domain.access.actions import Action
 from signer.domain.access.patterns import ANYTHING, Patterns
 from signer.domain.identity import ApiTokenIdentity, Scope
 from signer.domain.people import Membership
-from signer.domain.timestamps import rfc3339
+from signer.domain.timestamps import Moment, rfc3339
 
 KIND = "api-token"
+
+
+class ApiTokenDocument(TypedDict):
+    """The JSON form of a token on record."""
+
+    id: str
+    name: str
+    role: str | None
+    person: str | None
+    keys: list[str] | None
+    actions: list[Action] | None
+    created_at: Moment
+    expires_at: Moment | None
+    last_used_at: Moment | None
+    revoked_at: Moment | None
+    suspended_at: Moment | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,16 +102,15 @@ class ApiToken(NewApiToken):
         )
 
     @property
-    def document(self) -> dict[str, object]:
+    def document(self) -> ApiTokenDocument:
         """Its JSON form."""
         return {
             "id": self.id,
             "name": self.name,
             "role": self.role,
             "person": self.person,
-            "keys": None,
-            "actions": None,
-            **_scope_members(self.scope),
+            "keys": None if self.scope is None else list(self.scope.keys.texts),
+            "actions": None if self.scope is None else _in_order(self.scope.actions),
             "created_at": rfc3339(self.created_at),
             "expires_at": rfc3339(self.expires_at),
             "last_used_at": rfc3339(self.last_used_at),
@@ -120,5 +137,9 @@ def _scope_members(scope: Scope | None) -> dict[str, object]:
         return {}
     return {
         "keys": scope.keys.texts,
-        "actions": [action.value for action in Action if action in scope.actions],
+        "actions": _in_order(scope.actions),
     }
+
+
+def _in_order(actions: Collection[Action]) -> list[Action]:
+    return [action for action in Action if action in actions]

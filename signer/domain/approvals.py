@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from typing_extensions import TypedDict
+
 from signer.domain.access.decisions import ApprovalDemand
 from signer.domain.access.emergencies import VOTELESS
 
@@ -217,7 +219,14 @@ def strongest(demands: Iterable[ApprovalDemand]) -> tuple[ApprovalDemand, ...]:
     return tuple(ApprovalDemand(group=group, count=counts[group]) for group in sorted(counts))
 
 
-def demands_document(demands: Iterable[ApprovalDemand]) -> list[dict[str, object]]:
+class DemandDocument(TypedDict):
+    """How many of which group have to approve."""
+
+    group: str
+    count: int
+
+
+def demands_document(demands: Iterable[ApprovalDemand]) -> list[DemandDocument]:
     """As JSON has them."""
     return [{"group": demand.group, "count": demand.count} for demand in demands]
 

@@ -2,21 +2,133 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import NotRequired
 
-from signer.domain.approvals import demands_document
+from typing_extensions import TypedDict
+
+from signer.domain.access.changes import Change
+from signer.domain.access.versions import Order
+from signer.domain.approvals import DemandDocument, demands_document
 from signer.domain.ci import CiSession
 from signer.domain.floors import Floor, FloorPlace
 from signer.domain.people import Group, Person
-from signer.domain.timestamps import rfc3339
+from signer.domain.timestamps import Moment, rfc3339
 from signer.services.access_ports import RevokedCertificate, StoredPolicy
 from signer.services.policy_administration import PolicyPreview
 
 
-def policy_document(policy: StoredPolicy, *, text: bool = True) -> dict[str, Any]:
+class PolicyDocument(TypedDict):
+    """A revision of the policy. ``sha256``: of its text in UTF-8, which lists leave out."""
+
+    revision: int
+    sha256: str
+    applied_at: Moment
+    actor: str
+    reason: str
+    break_glass: bool
+    text: NotRequired[str]
+
+
+class RuleChange(TypedDict):
+    """What becomes of a rule, and which identities on record it is about."""
+
+    rule: str
+    change: Change
+    principals: list[str]
+    concerned: list[str]
+
+
+class PreviewDocument(TypedDict):
+    """What a policy would change."""
+
+    revision: int
+    rules: int
+    changes: list[RuleChange]
+    administrators: list[str]
+    approvals: list[DemandDocument]
+
+
+class PersonDocument(TypedDict):
+    """Somebody."""
+
+    name: str
+    display: str
+    email: str | None
+    created_at: Moment
+    disabled_at: Moment | None
+    identities: list[str]
+    groups: list[str]
+
+
+class GroupDocument(TypedDict):
+    """A group."""
+
+    name: str
+    created_at: Moment
+    members: list[str]
+
+
+class FloorDocument(TypedDict):
+    """Nothing older is signed. ``leaf``: index of the leaf that says so."""
+
+    key: str
+    device_type: str
+    payload_type: str
+    order: Order
+    version: str
+    leaf: int
+
+
+class RevokedDocument(TypedDict):
+    """A client's certificate that proves nothing any more."""
+
+    ca: str
+    serial: str
+    revoked_at: Moment
+    actor: str
+    reason: str
+
+
+class RevokedList(TypedDict):
+    """All of them, by CA and serial number."""
+
+    revoked_certificates: list[RevokedDocument]
+
+
+class AssignedIdentity(TypedDict):
+    """An identity and whose it is."""
+
+    identity: str
+    person: str
+
+
+class IdentityList(TypedDict):
+    """Which identity is whose."""
+
+    identities: list[AssignedIdentity]
+
+
+class CiSessionDocument(TypedDict):
+    """A session of a CI job. ``claims``: of its token, about the run."""
+
+    session: str
+    identity: str
+    claims: dict[str, str]
+    created_at: Moment
+    expires_at: Moment
+    revoked_at: Moment | None
+
+
+class CiSessionList(TypedDict):
+    """Those that are not over, the oldest first."""
+
+    sessions: list[CiSessionDocument]
+
+
+def policy_document(policy: StoredPolicy, *, text: bool = True) -> PolicyDocument:
     """A revision of the policy."""
-    document = {
+    document: PolicyDocument = {
         "revision": policy.revision,
         "sha256": policy.sha256,
         "applied_at": rfc3339(policy.applied_at),
@@ -24,10 +136,12 @@ def policy_document(policy: StoredPolicy, *, text: bool = True) -> dict[str, Any
         "reason": policy.reason,
         "break_glass": policy.break_glass,
     }
-    return {**document, "text": policy.text} if text else document
+    if text:
+        document["text"] = policy.text
+    return document
 
 
-def preview_document(preview: PolicyPreview) -> dict[str, Any]:
+def preview_document(preview: PolicyPreview) -> PreviewDocument:
     """What a policy would change."""
     return {
         "revision": preview.revision,
@@ -35,7 +149,7 @@ def preview_document(preview: PolicyPreview) -> dict[str, Any]:
         "changes": [
             {
                 "rule": change.name,
-                "change": change.change.value,
+                "change": change.change,
                 "principals": list(change.principals),
                 "concerned": list(concerned),
             }
@@ -46,7 +160,7 @@ def preview_document(preview: PolicyPreview) -> dict[str, Any]:
     }
 
 
-def person_document(person: Person) -> dict[str, Any]:
+def person_document(person: Person) -> PersonDocument:
     """Somebody."""
     return {
         "name": person.name,
@@ -59,25 +173,25 @@ def person_document(person: Person) -> dict[str, Any]:
     }
 
 
-def group_document(group: Group) -> dict[str, Any]:
+def group_document(group: Group) -> GroupDocument:
     """A group."""
     return {"name": group.name, "created_at": rfc3339(group.created_at), "members": list(group.members)}
 
 
-def floor_document(place: FloorPlace, floor: Floor) -> dict[str, Any]:
+def floor_document(place: FloorPlace, floor: Floor) -> FloorDocument:
     """Nothing older is signed. ``leaf``: index of the leaf that says so."""
     key, device, payload = place
     return {
         "key": key,
         "device_type": device,
         "payload_type": payload,
-        "order": floor.order.value,
+        "order": floor.order,
         "version": floor.version,
         "leaf": floor.leaf,
     }
 
 
-def revoked_document(revoked: Iterable[RevokedCertificate]) -> dict[str, Any]:
+def revoked_document(revoked: Iterable[RevokedCertificate]) -> RevokedList:
     """Clients' certificates that prove nothing any more."""
     return {
         "revoked_certificates": [
@@ -93,12 +207,12 @@ def revoked_document(revoked: Iterable[RevokedCertificate]) -> dict[str, Any]:
     }
 
 
-def identities_document(assigned: dict[str, str]) -> dict[str, Any]:
+def identities_document(assigned: Mapping[str, str]) -> IdentityList:
     """Which identity is whose."""
     return {"identities": [{"identity": identity, "person": person} for identity, person in assigned.items()]}
 
 
-def ci_sessions_document(sessions: Iterable[CiSession]) -> dict[str, Any]:
+def ci_sessions_document(sessions: Iterable[CiSession]) -> CiSessionList:
     """Sessions of CI jobs, without what is secret of them."""
     return {
         "sessions": [

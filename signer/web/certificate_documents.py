@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing_extensions import TypedDict
 
+from hsm.algorithms import Algorithm
 from signer.domain.certificate_facts import certificate_facts
 from signer.domain.certificates import CertificateParameters
-from signer.domain.timestamps import rfc3339
+from signer.domain.keys import Purpose, VersionState
+from signer.domain.timestamps import Moment, rfc3339
 from signer.services.certificates import CertificateRequest
 from signer.services.ports import Certificate
 from signer.services.publication import Publication
-from signer.web.documents import version_document
 from signer.web.parsing import Body
 
 
@@ -37,7 +38,53 @@ class CertificateBody(CertificateRequestBody):
         return CertificateParameters(unverified_subject=self.subject, unverified_names=self.san, days=self.days)
 
 
-def certificate_document(key: str, number: int, certificate: Certificate) -> dict[str, Any]:
+class CertificateDocument(TypedDict):
+    """A certificate of a version, with what its leaf says. ``chain``: PEM of its issuers."""
+
+    key: str
+    version: int
+    self_signed: bool
+    subject: str
+    issuer: str
+    serial: str
+    san: list[str]
+    not_before: Moment
+    not_after: Moment
+    certificate_sha256: str
+    certificate: str
+    chain: str
+    created_at: Moment
+
+
+class RequestDocument(TypedDict):
+    """A certificate signing request of a version, in PEM."""
+
+    key: str
+    version: int
+    subject: str
+    request: str
+
+
+class PublishedKey(TypedDict):
+    """The public key of a version, in PEM."""
+
+    version: int
+    state: VersionState
+    fingerprint: str | None
+    not_after: Moment | None
+    public_key: str
+
+
+class PublicationDocument(TypedDict):
+    """The public keys that devices should trust now, oldest first."""
+
+    key: str
+    purpose: Purpose
+    algorithm: Algorithm
+    public_keys: list[PublishedKey]
+
+
+def certificate_document(key: str, number: int, certificate: Certificate) -> CertificateDocument:
     """A certificate of a version, with what its leaf says."""
     facts = certificate_facts(certificate.pem)
     return {
@@ -57,24 +104,24 @@ def certificate_document(key: str, number: int, certificate: Certificate) -> dic
     }
 
 
-def request_document(key: str, number: int, request: CertificateRequest) -> dict[str, Any]:
+def request_document(key: str, number: int, request: CertificateRequest) -> RequestDocument:
     """A certificate signing request of a version."""
     return {"key": key, "version": number, "subject": request.subject, "request": request.pem}
 
 
-def publication_document(publication: Publication) -> dict[str, Any]:
+def publication_document(publication: Publication) -> PublicationDocument:
     """The public keys that devices should trust now, oldest first."""
     key = publication.key
     return {
         "key": key.name,
-        "purpose": key.purpose.value,
-        "algorithm": key.algorithm.value,
+        "purpose": key.purpose,
+        "algorithm": key.algorithm,
         "public_keys": [
             {
-                **{
-                    name: version_document(item.version)[name]
-                    for name in ("version", "state", "fingerprint", "not_after")
-                },
+                "version": item.version.number,
+                "state": item.version.state,
+                "fingerprint": item.version.fingerprint,
+                "not_after": rfc3339(item.version.validity.not_after),
                 "public_key": item.pem.decode("ascii"),
             }
             for item in publication.versions

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NotRequired, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from typing_extensions import TypedDict
 
-from signer.domain.events import RecordedEvent
-from signer.domain.keys import NAME_PATTERN, Key, KeyVersion, Purpose, Validity
-from signer.domain.lifecycle import allowed_steps
+from hsm.algorithms import Algorithm
+from signer.domain.events import EventType, RecordedEvent
+from signer.domain.keys import NAME_PATTERN, Key, KeyVersion, Origin, Purpose, Validity, VersionState
+from signer.domain.lifecycle import Step, allowed_steps
 from signer.domain.requests import Signature, SigningRequest
-from signer.domain.timestamps import rfc3339
+from signer.domain.timestamps import Moment, rfc3339
 from signer.domain.workers import Readiness
 from signer.services.key_pairs import KeyPairSelector
 from signer.web.parsing import MAX_ID, Body, Query, QueryNumber, Timestamp
@@ -74,11 +76,15 @@ class AdoptBody(Body):
         )
 
 
+# What is none is refused in the domain, which knows what each purpose takes.
+AlgorithmName = Annotated[str, WithJsonSchema({"type": "string", "enum": [*Algorithm]})]
+
+
 class NewKeyBody(ValidityBody):
     """``POST /v1/keys``. With ``adopt``, the pair is not generated but found in the token."""
 
     name: str
-    algorithm: str
+    algorithm: AlgorithmName
     purpose: Purpose = Purpose.ARTIFACT
     tokens: tuple[str, ...] = ()
     adopt: AdoptBody | None = None
@@ -117,31 +123,143 @@ class SignQuery(Query):
     replace: Literal["true", "false"] = "false"
 
 
-def key_document(key: Key, token_ends: Mapping[int, datetime | None] | None) -> dict[str, Any]:
+class VersionDocument(TypedDict):
+    """A key version. ``tokens_valid_until``: of keys that sign tokens."""
+
+    version: int
+    state: VersionState
+    origin: Origin
+    fingerprint: str | None
+    cka_id: str
+    tokens: list[str]
+    created_at: Moment
+    not_before: Moment | None
+    not_after: Moment | None
+    signature_count: int
+    signature_limit: int | None
+    last_signed_at: Moment | None
+    allowed_steps: list[Step]
+    tokens_valid_until: NotRequired[Moment | None]
+
+
+class KeyDocument(TypedDict):
+    """A key with its versions, oldest first."""
+
+    name: str
+    purpose: Purpose
+    algorithm: Algorithm
+    tokens: list[str]
+    created_at: Moment
+    created_by: str
+    active_version: int | None
+    versions: list[VersionDocument]
+
+
+class PayloadDigest(TypedDict):
+    """A payload file that the manifest lists."""
+
+    name: str
+    sha256: str
+
+
+class SignedArtifact(TypedDict):
+    """What the header says that was signed."""
+
+    name: str
+    group: str | None
+    device_types: list[str]
+    payload_types: list[str | None]
+
+
+class RecordMembers(TypedDict):
+    """What the log says of something: the leaf for people, and the proof file for programs."""
+
+    leaf: NotRequired[dict[str, Any]]
+    proof: NotRequired[str]
+
+
+class SignatureDocument(RecordMembers):
+    """A signature, what made it, what was seen of what it signs, and its record."""
+
+    signature: str
+    key: str
+    version: int
+    algorithm: str
+    fingerprint: str
+    index: int
+    checked: Literal["blind", "manifest", "head", "artifact"]
+    manifest_sha256: str
+    payloads: list[PayloadDigest]
+    artifact: SignedArtifact | None
+
+
+class EventDocument(TypedDict):
+    """An event of the record. ``before``, ``after``: the facts that changed."""
+
+    id: int
+    at: Moment
+    type: EventType
+    actor: str
+    key: str | None
+    version: int | None
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+class WorkersDocument(TypedDict):
+    """How many workers have proved all keys, and how many there should be."""
+
+    ready: int
+    expected: int
+
+
+class ConditionDocument(TypedDict):
+    """What was found of a key, a token or another part."""
+
+    name: str
+    status: Literal["ok", "failed"]
+    code: str | None
+    vital: bool
+    since: Moment
+
+
+class ReadinessDocument(TypedDict):
+    """Whether it can sign; all but ``status`` is for those who may read every key."""
+
+    status: Literal["ready", "not-ready"]
+    checked_at: NotRequired[Moment | None]
+    workers: NotRequired[WorkersDocument]
+    conditions: NotRequired[list[ConditionDocument]]
+
+
+def key_document(key: Key, token_ends: Mapping[int, datetime | None] | None) -> KeyDocument:
     """A key with its versions, oldest first. ``token_ends``: when tokens of a version end, by its number."""
     active = key.active
     return {
         "name": key.name,
-        "purpose": key.purpose.value,
-        "algorithm": key.algorithm.value,
+        "purpose": key.purpose,
+        "algorithm": key.algorithm,
         "tokens": list(key.tokens),
         "created_at": rfc3339(key.created_at),
         "created_by": key.created_by,
         "active_version": active.number if active else None,
-        "versions": [{**version_document(version), **_token_end(version, token_ends)} for version in key.existing],
+        "versions": [_with_token_end(version, token_ends) for version in key.existing],
     }
 
 
-def _token_end(version: KeyVersion, ends: Mapping[int, datetime | None] | None) -> dict[str, Any]:
-    return {} if ends is None else {"tokens_valid_until": rfc3339(ends.get(version.number))}
+def _with_token_end(version: KeyVersion, ends: Mapping[int, datetime | None] | None) -> VersionDocument:
+    document = version_document(version)
+    if ends is not None:
+        document["tokens_valid_until"] = rfc3339(ends.get(version.number))
+    return document
 
 
-def version_document(version: KeyVersion) -> dict[str, Any]:
+def version_document(version: KeyVersion) -> VersionDocument:
     """A key version. ``allowed_steps`` are those that may follow its state."""
     return {
         "version": version.number,
-        "state": version.state.value,
-        "origin": version.origin.value,
+        "state": version.state,
+        "origin": version.origin,
         "fingerprint": version.fingerprint,
         "cka_id": version.cka_id.hex(),
         "tokens": list(version.tokens),
@@ -151,11 +269,11 @@ def version_document(version: KeyVersion) -> dict[str, Any]:
         "signature_count": version.signature_count,
         "signature_limit": version.validity.signature_limit,
         "last_signed_at": rfc3339(version.last_signed_at),
-        "allowed_steps": [step.value for step in allowed_steps(version.state)],
+        "allowed_steps": list(allowed_steps(version.state)),
     }
 
 
-def signature_document(signature: Signature, request: SigningRequest, record: Mapping[str, Any]) -> dict[str, Any]:
+def signature_document(signature: Signature, request: SigningRequest, record: RecordMembers) -> SignatureDocument:
     """A signature, the key that made it, what was seen of what it signs, and the ``record``: its leaf and proof."""
     header = request.header
     return {
@@ -180,13 +298,13 @@ def signature_document(signature: Signature, request: SigningRequest, record: Ma
     }
 
 
-def event_document(recorded: RecordedEvent) -> dict[str, Any]:
+def event_document(recorded: RecordedEvent) -> EventDocument:
     """An event of the record."""
     event = recorded.event
     return {
         "id": recorded.id,
         "at": rfc3339(recorded.at),
-        "type": event.type.value,
+        "type": event.type,
         "actor": event.actor,
         "key": event.key,
         "version": event.version,
@@ -200,13 +318,13 @@ def encoded(document: object) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
-def readiness_document(readiness: Readiness, *, names: bool) -> dict[str, object]:
+def readiness_document(readiness: Readiness, *, names: bool) -> ReadinessDocument:
     """The answer of ``/readyz``; ``names``: with what was found of each key, token and worker."""
-    state = {"status": "ready" if readiness.ready else "not-ready"}
+    status: Literal["ready", "not-ready"] = "ready" if readiness.ready else "not-ready"
     if not names:
-        return {**state}
+        return {"status": status}
     return {
-        **state,
+        "status": status,
         "checked_at": rfc3339(readiness.checked_at),
         "workers": {"ready": readiness.workers, "expected": readiness.expected},
         "conditions": [

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, PlainValidator, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
+from typing_extensions import TypedDict
 
 from signer.domain.events import EventType
 from signer.domain.keys import NAME_PATTERN
@@ -15,6 +16,7 @@ from signer.errors import InvalidRequest
 from signer.services.log_proofs import ConsistencyProof, InclusionProof
 from signer.services.log_queries import Page
 from signer.services.ports import LeafQuery
+from signer.web.documents import RecordMembers
 from signer.web.parsing import MAX_ID, Query, QueryNumber, Timestamp, parsed_query
 from verifier.log import parsed_leaf
 
@@ -44,7 +46,7 @@ def _flag(value: object) -> bool:
     return value == "true"
 
 
-Flag = Annotated[bool, PlainValidator(_flag)]
+Flag = Annotated[bool, PlainValidator(_flag), WithJsonSchema({"type": "boolean"})]
 Text = Annotated[str, AfterValidator(_text)]
 Types = Annotated[str, AfterValidator(_types)]
 
@@ -126,7 +128,37 @@ def proof_query(parameters: Sequence[tuple[str, str]]) -> LeafProofQuery | Signa
     raise InvalidRequest(problems=("the query: needs one of index, manifest_sha256 and from",))
 
 
-def page_document(page: Page) -> dict[str, Any]:
+class LogEntry(TypedDict):
+    """A leaf and its place."""
+
+    index: int
+    leaf: dict[str, Any]
+
+
+class LogPage(TypedDict):
+    """A page of leaves. ``size``: how many leaves the newest checkpoint covers."""
+
+    entries: list[LogEntry]
+    next_first: int | None
+    size: int
+
+
+class InclusionDocument(RecordMembers):
+    """The path of a leaf to a root; hashes are lowercase hex."""
+
+    index: int
+    size: int
+    root: str
+    hashes: list[str]
+
+
+# ``from`` is a word of the language.
+ConsistencyDocument = TypedDict(
+    "ConsistencyDocument", {"from": int, "to": int, "old_root": str, "root": str, "hashes": list[str]}
+)
+
+
+def page_document(page: Page) -> LogPage:
     """A page of leaves. ``size``: how many leaves the newest checkpoint covers."""
     return {
         "entries": [{"index": entry.index, "leaf": parsed_leaf(entry.leaf)} for entry in page.entries],
@@ -135,7 +167,7 @@ def page_document(page: Page) -> dict[str, Any]:
     }
 
 
-def inclusion_document(proof: InclusionProof) -> dict[str, Any]:
+def inclusion_document(proof: InclusionProof) -> InclusionDocument:
     """The path of a leaf; ``leaf`` and ``proof`` where there are such."""
     return {
         "index": proof.index,
@@ -146,16 +178,18 @@ def inclusion_document(proof: InclusionProof) -> dict[str, Any]:
     }
 
 
-def recorded_members(proof: InclusionProof) -> dict[str, Any]:
+def recorded_members(proof: InclusionProof) -> RecordMembers:
     """The leaf, for people, and the proof file, for programs."""
     text = proof.text
-    return {
-        **({} if proof.leaf is None else {"leaf": parsed_leaf(proof.leaf)}),
-        **({} if text is None else {"proof": text.decode("utf-8")}),
-    }
+    members: RecordMembers = {}
+    if proof.leaf is not None:
+        members["leaf"] = parsed_leaf(proof.leaf)
+    if text is not None:
+        members["proof"] = text.decode("utf-8")
+    return members
 
 
-def consistency_document(proof: ConsistencyProof) -> dict[str, Any]:
+def consistency_document(proof: ConsistencyProof) -> ConsistencyDocument:
     """The path from one size to another."""
     return {
         "from": proof.old_size,

@@ -14,12 +14,13 @@ from urllib.parse import urlencode
 
 from flask import Response, g, request
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 from signer.domain.access.actions import Action
-from signer.domain.devices import Device, DeviceStatus
-from signer.domain.timestamps import rfc3339
+from signer.domain.devices import AuthStatus, Device, DeviceStatus
+from signer.domain.timestamps import Moment, rfc3339
 from signer.errors import DeviceKnown, InvalidRequest
-from signer.services.device_documents import device_document
+from signer.services.device_documents import DeviceDocument, device_document
 from signer.services.device_ports import DeviceQuery
 from signer.services.devices import Preauthorization, Replacement
 from signer.web.context import answer, authorised, json_body, service
@@ -66,6 +67,15 @@ class ReplacementBody(MenderBody):
     pubkey: str
     expires_in: int | None = Field(None, ge=60, le=YEAR_SECONDS)
     overlap: int = Field(0, ge=0, le=YEAR_SECONDS)
+
+
+class AwaitedAuthSet(TypedDict):
+    """A key that is awaited in the place of another."""
+
+    id: str
+    status: AuthStatus
+    replaces: str | None
+    valid_until: Moment | None
 
 
 def list_devices() -> Response:
@@ -146,9 +156,9 @@ def replace_device_key(device: str, auth_set: str) -> Response:
         overlap=timedelta(seconds=body.overlap),
     )
     awaited = service().administration.devices.replace(device, auth_set, new, actor=identity.name)
-    document = {
+    document: AwaitedAuthSet = {
         "id": awaited.id,
-        "status": awaited.status.value,
+        "status": awaited.status,
         "replaces": awaited.replaces,
         "valid_until": rfc3339(awaited.valid_until),
     }
@@ -232,7 +242,7 @@ def _several(value: str | list[str]) -> list[str]:
     return value if isinstance(value, list) else [value]
 
 
-def _document(device: Device) -> Mapping[str, Any]:
+def _document(device: Device) -> DeviceDocument:
     return device_document(device, service().administration.devices.now())
 
 

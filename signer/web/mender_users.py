@@ -21,7 +21,7 @@ ACCEPTED, CREATED, NO_CONTENT = 202, 201, 204
 ME = "me"
 
 
-class NewUserBody(Body):
+class NewMenderUserBody(Body):
     """``POST …/users``."""
 
     email: str
@@ -29,7 +29,7 @@ class NewUserBody(Body):
     roles: tuple[str, ...] | None = None
 
 
-class UserBody(Body):
+class MenderUserBody(Body):
     """``PUT …/users/{user}``. One's own password needs the current one; ``email`` may be named, and stays."""
 
     email: str | None = None
@@ -74,7 +74,7 @@ def list_mender_users() -> Response:
 def create_mender_user() -> Response:
     """Somebody new."""
     identity = authorised(Action.MANAGE_USERS)
-    body = parsed(NewUserBody, json_body())
+    body = parsed(NewMenderUserBody, json_body())
     users = service().users
     wanted = UserRequest(
         unverified_email=body.email,
@@ -93,7 +93,7 @@ def show_mender_user(user: str) -> Response:
 def change_mender_user(user: str) -> Response:
     """One's own password, or the roles of somebody."""
     identity, found = _asked_for(user)
-    body, users = parsed(UserBody, json_body()), service().users
+    body, users = parsed(MenderUserBody, json_body()), service().users
     if body.email is not None and body.email.lower() != found.email:
         raise UserEmailFixed(email=found.email)
     if body.roles is not None:

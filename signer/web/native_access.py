@@ -22,7 +22,7 @@ from signer.services.access_documents import (
 )
 from signer.services.policy_administration import PolicyProposal
 from signer.web.context import answer, authorised, json_body, service
-from signer.web.parsing import MAX_ID, Body, Query, QueryNumber, parsed, parsed_query
+from signer.web.parsing import MAX_ID, Body, Query, QueryNumber, ReasonBody, parsed, parsed_query
 
 CREATED = 201
 
@@ -42,12 +42,6 @@ class PreviewBody(Body):
 
 class PolicyBody(PreviewBody):
     """``POST /v1/policy``."""
-
-    reason: str
-
-
-class ReasonBody(Body):
-    """What needs a reason and nothing else."""
 
     reason: str
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated, Self
 
 from flask import Response
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from signer.domain.access.actions import Action
 from signer.domain.access.patterns import Pattern
@@ -30,6 +30,9 @@ def _action(text: str) -> str:
     return text
 
 
+ActionName = Annotated[str, AfterValidator(_action), WithJsonSchema({"type": "string", "enum": [*Action]})]
+
+
 class NewApiTokenBody(Body):
     """``POST /v1/api-tokens``."""
 
@@ -37,7 +40,7 @@ class NewApiTokenBody(Body):
     role: str | None = None
     person: str | None = None
     keys: list[Annotated[str, AfterValidator(_pattern)]] | None = Field(None, min_length=1, max_length=MOST_PATTERNS)
-    actions: list[Annotated[str, AfterValidator(_action)]] | None = Field(None, min_length=1, max_length=len(Action))
+    actions: list[ActionName] | None = Field(None, min_length=1, max_length=len(Action))
     expires_at: Timestamp | None = None
     expires_in: int | None = Field(None, ge=1, le=LONGEST_SECONDS)
 

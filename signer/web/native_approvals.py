@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from flask import Response
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from signer.domain.approvals import Ballot
 from signer.services.approval_documents import shown_document, waiting_document
@@ -22,10 +22,13 @@ def _ballot(text: str) -> str:
     return text
 
 
+Decision = Annotated[str, AfterValidator(_ballot), WithJsonSchema({"type": "string", "enum": [*Ballot]})]
+
+
 class VoteBody(Body):
     """``POST /v1/approvals/{approval}/votes``. ``sha256``: of what the caller saw; a rejection may do without."""
 
-    decision: Annotated[str, AfterValidator(_ballot)]
+    decision: Decision
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
     reason: str | None = Field(None, max_length=MAX_REASON_CHARACTERS)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from flask import Response, request
 
@@ -15,6 +14,7 @@ from signer.web.context import answer, authenticated, authorised, json_body, ser
 from signer.web.documents import (
     DestroyBody,
     EventsQuery,
+    KeyDocument,
     NewKeyBody,
     PrepareBody,
     RetireBody,
@@ -119,5 +119,5 @@ def _outcome(outcome: StepResult, status: int = 200) -> Response:
     return answer({**_document(outcome.key), "warnings": list(outcome.warnings)}, status)
 
 
-def _document(key: Key) -> dict[str, Any]:
+def _document(key: Key) -> KeyDocument:
     return key_document(key, service().queries.tokens_valid_until(key))

@@ -9,7 +9,7 @@ from signer.domain.users import DEFAULT_ROLE
 from signer.services.user_documents import user_document
 from signer.services.users import UserRequest
 from signer.web.context import answer, authorised, json_body, service
-from signer.web.parsing import Body, parsed
+from signer.web.parsing import Body, ReasonBody, parsed
 
 CREATED = 201
 
@@ -21,12 +21,6 @@ class NewUserBody(Body):
     password: str
     roles: tuple[str, ...] = (DEFAULT_ROLE,)
     person: str | None = None
-
-
-class ReasonBody(Body):
-    """What needs a reason and nothing else."""
-
-    reason: str
 
 
 class RolesBody(Body):

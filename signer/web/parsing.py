@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationError, WithJsonSchema
 
 from signer.errors import InvalidRequest
 
@@ -32,6 +32,12 @@ class Body(BaseModel):
     """A JSON body: unknown members are refused, and none is converted from another type."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ReasonBody(Body):
+    """What needs a reason and nothing else."""
+
+    reason: str
 
 
 class Query(BaseModel):
@@ -58,8 +64,9 @@ def _number(value: object) -> int:
     return int(value)
 
 
-Timestamp = Annotated[datetime, PlainValidator(_timestamp)]
-QueryNumber = Annotated[int, PlainValidator(_number)]
+Timestamp = Annotated[datetime, PlainValidator(_timestamp), WithJsonSchema({"type": "string", "format": "date-time"})]
+# Before, and not instead of, what tells a number: so schemas know its bounds.
+QueryNumber = Annotated[int, BeforeValidator(_number)]
 
 Model = TypeVar("Model", bound=BaseModel)
 

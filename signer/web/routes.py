@@ -216,6 +216,7 @@ ROUTES: tuple[Route, ...] = (
     _flask("POST", f"{AUTH_SET}/replace", "replace_device_key", Action.MANAGE_DEVICES),
     _flask("DELETE", f"{DEVAUTH}/tokens/{{jti}}", "revoke_device_token", Action.MANAGE_DEVICES),
     _flask("GET", f"{DEVAUTH}/limits/max_devices", "show_device_limit", Action.MANAGE_DEVICES),
+    Route(method="GET", path="/v1/openapi.json", name="show_openapi", action=None, in_front=True, for_all_proved=True),
     _hashes(f"{LOG}/checkpoint", "log_checkpoint"),
     _hashes(f"{LOG}/keys", "log_keys"),
     _hashes(f"{LOG}/proof", "log_proof"),

@@ -8,6 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from signer.web.front.application import Front
+from tests.support.described import CHECKED, check_answer
+
 Asgi = Callable[[MutableMapping[str, Any], Any, Any], Awaitable[None]]
 
 
@@ -36,8 +39,15 @@ def ask(
     body: bytes = b"",
     said: Mapping[str, Any] | None = None,
 ) -> Reply:
-    """One request. ``target``: path and query as they are on the wire; ``said``: what else the server knows of it."""
-    return asyncio.run(_ask(application, method, target, headers or {}, body, said or {}))
+    """One request. ``target``: path and query as they are on the wire; ``said``: what else the server knows of it.
+
+    What the service answers is what its description says.
+    """
+    reply = asyncio.run(_ask(application, method, target, headers or {}, body, said or {}))
+    if CHECKED and isinstance(application, Front):
+        kind = reply.content_type
+        check_answer(method, target, body, status=reply.status_code, content_type=kind, data=reply.data)
+    return reply
 
 
 async def _ask(

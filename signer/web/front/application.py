@@ -28,6 +28,7 @@ from signer.web.front.key_sets import KeySetHandlers
 from signer.web.front.log import LogHandlers
 from signer.web.front.messages import Answer, Receive, Request, Send
 from signer.web.front.metrics import CONTENT_TYPE, Metrics
+from signer.web.front.openapi import OpenApiHandlers
 from signer.web.front.operations import Operations
 from signer.web.front.peers import Network, Peers
 from signer.web.front.rooms import Rooms
@@ -73,6 +74,7 @@ class Front:
         users = UserHandlers(application)
         devices = DeviceHandlers(application, rooms=rooms)
         key_sets = KeySetHandlers(application)
+        openapi = OpenApiHandlers(url=application.url, rooms=rooms)
         self._handlers: Mapping[str, Handler] = {
             "user_token_keys": key_sets.users,
             "device_token_keys": key_sets.devices,
@@ -94,6 +96,7 @@ class Front:
             "log_bundle": log.bundle,
             "log_entries": log.entries,
             "log_proof": log.proof,
+            "show_openapi": openapi.show,
         }
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:

@@ -10,9 +10,10 @@ from concurrent.futures import Future
 from typing import Annotated
 
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from signer.application import Application
-from signer.domain.timestamps import rfc3339
+from signer.domain.timestamps import Moment, rfc3339
 from signer.errors import CiKeysUnavailable, CredentialsRejected
 from signer.web.front.messages import Answer, Request, json_answer
 from signer.web.front.rooms import Rooms
@@ -28,6 +29,14 @@ class ExchangeBody(Body):
 
     token: str
     nonce: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_-]{22,128}$")] = None
+
+
+class ExchangedSession(TypedDict):
+    """A session: the bearer token, whose it is, and its end."""
+
+    session: str
+    identity: str
+    expires_at: Moment
 
 
 class CiHandlers:
@@ -50,7 +59,7 @@ class CiHandlers:
         except CredentialsRejected:
             attempts.failed(request.peer)
             raise
-        document = {
+        document: ExchangedSession = {
             "session": session.text,
             "identity": session.identity,
             "expires_at": rfc3339(session.expires_at),

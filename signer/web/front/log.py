@@ -13,8 +13,10 @@ from signer.services.log_proofs import InclusionProof
 from signer.web.front.messages import Answer, Request, json_answer
 from signer.web.front.rooms import Rooms
 from signer.web.log_documents import (
+    ConsistencyDocument,
     EntriesQuery,
     GrowthProofQuery,
+    InclusionDocument,
     LeafProofQuery,
     NoQuery,
     SignatureProofQuery,
@@ -75,7 +77,7 @@ class LogHandlers:
 
     def _proof(
         self, identity: Identity, query: LeafProofQuery | SignatureProofQuery | GrowthProofQuery
-    ) -> dict[str, object]:
+    ) -> InclusionDocument | ConsistencyDocument:
         match query:
             case LeafProofQuery():
                 return inclusion_document(self._proofs.of_index(query.index, query.size, witnessed=query.witnessed))
