@@ -138,8 +138,14 @@ def _original() -> Installation:
 
 def initialise(directory: Path) -> Installation:
     """What ``artifact-signer init`` makes, on a free port: a copy of one that was made, which takes a tenth of it."""
-    original, port = _original(), free_port()
-    shutil.copytree(original.directory, directory, symlinks=True, dirs_exist_ok=True)
+    return copied(_original(), directory)
+
+
+def copied(original: Installation, directory: Path) -> Installation:
+    """The same in another directory, on another port, with what its token store holds now."""
+    port = free_port()
+    sockets = shutil.ignore_patterns("*.sock")
+    shutil.copytree(original.directory, directory, symlinks=True, dirs_exist_ok=True, ignore=sockets)
     for path in directory.iterdir():
         if path.suffix in WITH_PLACES:
             text = path.read_text().replace(str(original.directory), str(directory))

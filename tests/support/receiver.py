@@ -61,10 +61,10 @@ class Listening:
 
 
 @contextmanager
-def receiver(mood: Mood = Mood.TAKES) -> Iterator[Listening]:
-    """On a port of this machine."""
+def receiver(mood: Mood = Mood.TAKES, *, port: int = 0) -> Iterator[Listening]:
+    """On a port of this machine. ``port``: the one of a receiver that was down meanwhile."""
     over = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         listening = Listening(f"http://127.0.0.1:{listener.getsockname()[1]}/hook", mood)
         thread = threading.Thread(target=_serve, args=(listener, listening, over))
         thread.start()
