@@ -16,6 +16,7 @@ from signer.services.api_tokens import ApiTokenService
 from signer.services.approval_contents import ApprovalContents
 from signer.services.approvals import ApprovalService
 from signer.services.artifact_signing import ArtifactSigning
+from signer.services.batch_signing import BatchSigning
 from signer.services.certificate_authority import CertificateAuthority
 from signer.services.certificates import CertificateService
 from signer.services.device_authentication import DeviceAuthentication
@@ -48,6 +49,7 @@ class RequestLimits:
     """The bounds of requests: sizes in bytes, ``read_timeout`` in seconds, ``verifier`` those of artifacts."""
 
     artifact: BodyLimit
+    batch: BodyLimit
     json: BodyLimit
     device: BodyLimit
     head_bytes: int
@@ -69,6 +71,7 @@ class Application:
     admission: Admission
     ci: CiExchange
     artifact_signing: ArtifactSigning
+    batch_signing: BatchSigning
     token_issuer: CountingTokenIssuer
     token_verifier: TokenVerifier
     gateway_door: GatewayDoor

@@ -42,6 +42,7 @@ class Form(StrEnum):
     """What a body may be."""
 
     ANY = "any"  # manifest, head or whole artifact
+    HEAD = "head"  # the head of an artifact, or more of it
     ARTIFACT = "artifact"  # a whole artifact, nothing less
 
 
@@ -149,7 +150,7 @@ class UploadReader:
         return self._splice
 
     def _choose(self, start: bytes) -> None:
-        if self._form is Form.ARTIFACT or start.startswith(ARTIFACT_PREFIX):
+        if self._form is not Form.ANY or start.startswith(ARTIFACT_PREFIX):
             self._reader = ArtifactReader(limits=self._limits, payload_data=False)
         else:
             self._manifest_text = bytearray()

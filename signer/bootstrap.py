@@ -30,6 +30,7 @@ from signer.services.administration import Administration
 from signer.services.admission import Admission
 from signer.services.adoption import Adoption
 from signer.services.artifact_signing import ArtifactSigning
+from signer.services.batch_signing import BatchSigning
 from signer.services.certificate_authority import CertificateAuthority
 from signer.services.certificates import CertificateService
 from signer.services.clock import RecordedClock, SteadyClock
@@ -214,6 +215,7 @@ def build_application(settings: Settings, parts: Parts) -> Application:
     )
     issuer = _token_issuer(settings, parts, records, steady, quarantine, readiness)
     endings = TokenEndings(issued=parts.issued_tokens, clock=parts.clock)
+    signing = _artifact_signing(settings, parts, records, steady, quarantine, readiness)
     return Application(
         url=settings.server.url,
         authenticator=parts.authenticator,
@@ -221,7 +223,8 @@ def build_application(settings: Settings, parts: Parts) -> Application:
         ci=parts.ci(clock.now),
         access=access,
         admission=Admission(records=records, clock=parts.clock),
-        artifact_signing=_artifact_signing(settings, parts, records, steady, quarantine, readiness),
+        artifact_signing=signing,
+        batch_signing=BatchSigning(signing=signing, monotonic=parts.monotonic),
         token_issuer=issuer,
         token_verifier=parts.token_verifier,
         gateway_door=gateway_door(settings, parts.gateway, verifier=parts.token_verifier, certificates=device_bindings),

@@ -87,6 +87,7 @@ class LimitSettings(Section):
         le=100_000,
         description="wrong credentials from an address in a minute, per worker; 0: any number",
     )
+    batch_bytes: int = Field(64 * MEBIBYTE, ge=1024, le=1024 * MEBIBYTE, description="largest body of a batch, bytes")
     json_bytes: int = Field(64 * 1024, ge=1024, le=MEBIBYTE, description="largest JSON body, bytes")
 
 

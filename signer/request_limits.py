@@ -12,6 +12,7 @@ def request_limits(settings: Settings) -> RequestLimits:
     limits = settings.limits
     return RequestLimits(
         artifact=BodyLimit(octets=limits.artifact_bytes, setting="limits.artifact_bytes"),
+        batch=BodyLimit(octets=limits.batch_bytes, setting="limits.batch_bytes"),
         json=BodyLimit(octets=limits.json_bytes, setting="limits.json_bytes"),
         device=BodyLimit(octets=settings.devices.request_bytes, setting="devices.request_bytes"),
         head_bytes=limits.head_bytes,

@@ -16,6 +16,7 @@ from hsm import errors as hsm_errors
 from signer import errors
 from signer.domain.timestamps import rfc3339
 from signer.web.approval_wordings import APPROVAL_WORDINGS
+from signer.web.batch_wordings import BATCH_WORDINGS
 from signer.web.certificate_wordings import CERTIFICATE_WORDINGS
 from signer.web.ci_wordings import CI_WORDINGS
 from signer.web.device_wordings import DEVICE_WORDINGS
@@ -51,6 +52,13 @@ class Problem:
 
     def document(self, request_id: str, family: Family = Family.NATIVE) -> bytes:
         """The JSON body, for clients of this family."""
+        members = self.members(request_id)
+        if family is Family.MENDER:
+            members["error"] = self.detail
+        return json.dumps(members, ensure_ascii=False).encode()
+
+    def members(self, request_id: str) -> dict[str, Any]:
+        """Those of the JSON document."""
         members: dict[str, Any] = {
             "type": TYPE_PREFIX + self.code,
             "title": self.code.replace("-", " "),
@@ -59,17 +67,16 @@ class Problem:
             "detail": self.detail,
             "request_id": request_id,
         }
-        if family is Family.MENDER:
-            members["error"] = self.detail
         if self.hint:
             members["hint"] = self.hint
         if self.facts:
             members["facts"] = {name: _plain(value) for name, value in self.facts.items()}
-        return json.dumps(members, ensure_ascii=False).encode()
+        return members
 
 
 WORDINGS: Mapping[type[Exception], Wording] = {
     **APPROVAL_WORDINGS,
+    **BATCH_WORDINGS,
     **CERTIFICATE_WORDINGS,
     **CI_WORDINGS,
     **ISSUED_TOKEN_WORDINGS,

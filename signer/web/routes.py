@@ -114,6 +114,7 @@ def _hashes(path: str, name: str) -> Route:
 
 ROUTES: tuple[Route, ...] = (
     _front("POST", f"{KEY}/signatures", "sign", Action.SIGN),
+    _front("POST", f"{KEY}/signatures/batch", "sign_batch", Action.SIGN),
     _front("POST", f"{KEY}/artifacts", "sign_artifact", Action.SIGN),
     _front("POST", "/v1/auth/ci", "exchange_ci_token", None),
     _front("GET", f"{INTERNAL}v1/devauth/tokens/verify", "verify_device_token", None),

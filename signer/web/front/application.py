@@ -19,6 +19,7 @@ from signer.domain.access.actions import SIGNING_ACTIONS
 from signer.domain.credentials import PeerKind
 from signer.domain.identity import Identity
 from signer.errors import CredentialsMissing, EncodingNotSupported, MethodNotAllowed, RouteNotFound
+from signer.web.front.batches import BatchHandlers
 from signer.web.front.bridge import Bridge
 from signer.web.front.ci import CiHandlers
 from signer.web.front.deadline import Deadline
@@ -67,6 +68,7 @@ class Front:
         self._bridge = bridge
         self._table = RouteTable()
         signing = SigningHandlers(application, rooms=rooms, metrics=metrics)
+        batches = BatchHandlers(application, rooms=rooms, metrics=metrics)
         operations = Operations(application, authenticate=self._authenticated)
         log = LogHandlers(application, rooms=rooms)
         ci = CiHandlers(application, rooms=rooms)
@@ -79,6 +81,7 @@ class Front:
             "user_token_keys": key_sets.users,
             "device_token_keys": key_sets.devices,
             "sign": signing.sign,
+            "sign_batch": batches.sign,
             "sign_artifact": signing.sign_artifact,
             "healthz": operations.healthz,
             "readyz": operations.readyz,

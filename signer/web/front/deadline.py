@@ -36,6 +36,11 @@ class Deadline:
                 raise ServiceBusy from None
             raise  # the coroutine's own
 
+    def begin_anew(self) -> None:
+        """All of the time is there again, for the next of several pieces of work that each have it."""
+        if self._limit is not None and self._left is None:
+            self._limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
+
     def rest(self) -> None:
         """The time does not run until ``go_on``."""
         when = self._limit.when() if self._limit is not None else None

@@ -90,6 +90,7 @@ class Request:
         self.family = family_of(self.raw_path[:64].decode("latin-1"))
         self.request_id = self.family.request_id(self.header(CLAIMED_REQUEST_ID))
         self.peer = peer
+        self.deadline = deadline
         self.identity: Identity | None = None
         self.route: str | None = None
         """The name of its route, once that is found."""

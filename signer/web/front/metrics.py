@@ -49,6 +49,7 @@ class Metrics:
         self._seconds = self._counter("request_seconds", "Time from head to answer, uploads included.", "route")
         self._slow = self._counter("slow_requests", f"Requests that took over {SLOW_SECONDS:g} s.", "route")
         self._refusals = self._counter("refusals", "Requests refused.", "code")
+        self._items_refused = self._counter("batch_items_refused", "Items of batches refused.", "code")
         self._signatures = self._counter("signatures", "Signatures that left.", "key", "checked")
         self._verifications = self._counter(
             "token_verifications", "Tokens that gateways asked about.", "kind", "result"
@@ -89,6 +90,10 @@ class Metrics:
         self._count(self._signatures, key, request.checked.value)
         if emergency:
             self._count(self._emergencies, key)
+
+    def item_refused(self, code: str, number: int) -> None:
+        """So many items of a batch were refused with this code."""
+        self._count(self._items_refused, code, by=number)
 
     def verified(self, kind: str, result: str) -> None:
         """A gateway was told whether a token of this kind lets its request go on."""

@@ -5,26 +5,21 @@ Small bodies are read on the loop; the rest, and every disk, is worked on in ste
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from functools import partial
+from collections.abc import AsyncIterator
 from typing import BinaryIO
 
 from signer.application import Application
 from signer.artifacts import Form, UploadReader
-from signer.domain.identity import Identity
-from signer.domain.reasons import MAX_REASON, checked_reason
 from signer.domain.requests import Signature, SigningRequest
-from signer.errors import CredentialsMissing, ReasonInvalid
-from signer.services.artifact_signing import SigningCall
 from signer.services.log_answers import LogAnswers
 from signer.spool import SpooledFile
-from signer.web.documents import SignQuery, signature_document
+from signer.web.documents import signature_document
 from signer.web.front.messages import Answer, Request, json_answer
 from signer.web.front.metrics import Metrics
 from signer.web.front.negotiation import wants_text
 from signer.web.front.rooms import Rooms
+from signer.web.front.signing_orders import authorised, replaces
 from signer.web.log_documents import recorded_members
-from signer.web.parsing import parsed_query
 
 ARTIFACT_MEDIA_TYPE = "application/vnd.mender-artifact"
 TEXT_MEDIA_TYPE = "text/plain; charset=us-ascii"
@@ -32,7 +27,6 @@ TEXT_MEDIA_TYPE = "text/plain; charset=us-ascii"
 LOOP_BYTES = 32 << 10
 # How much is worked on in one step off the loop.
 STEP_BYTES = 256 << 10
-EMERGENCY_HEADER = b"x-signing-emergency-reason"
 
 
 class SigningHandlers:
@@ -46,8 +40,8 @@ class SigningHandlers:
 
     async def sign(self, request: Request, key: str) -> Answer:
         """Body: a manifest, the head of an artifact, or a whole artifact. Answer: JSON, or manifest.sig as text."""
-        call = await self._authorised(request, key)
-        upload = self._application.upload_reader(form=Form.ANY, replace=_replace(request))
+        call = await authorised(self._application, request, key)
+        upload = self._application.upload_reader(form=Form.ANY, replace=replaces(request))
         seen = await self._read(request, upload)
         signature = await self._application.artifact_signing.sign(call(seen))
         self._metrics.signed(key, seen, emergency=signature.emergency)
@@ -58,8 +52,8 @@ class SigningHandlers:
 
     async def sign_artifact(self, request: Request, key: str) -> Answer:
         """Body: a whole artifact. Answer: the signed artifact."""
-        call = await self._authorised(request, key)
-        upload = self._application.upload_reader(form=Form.ARTIFACT, replace=_replace(request))
+        call = await authorised(self._application, request, key)
+        upload = self._application.upload_reader(form=Form.ARTIFACT, replace=replaces(request))
         chunks = request.body.chunks(self._application.limits.artifact)
         file = await self._rooms.uploads.run(self._application.spool.open, request.body.length)
         try:
@@ -77,15 +71,6 @@ class SigningHandlers:
             length=upload.splice.size(upload.received, signature.encoded),
             stream=self._joined(upload, content, signature),
         )
-
-    async def _authorised(self, request: Request, key: str) -> Callable[[SigningRequest], SigningCall]:
-        """What becomes a call as soon as it is known what was seen."""
-        identity = request.identity
-        if identity is None:
-            raise CredentialsMissing
-        emergency = _emergency(request)
-        revision = await self._application.artifact_signing.authorise(identity, key, emergency=emergency is not None)
-        return partial(_call, identity, key, revision, request.request_id, emergency)
 
     async def _read(self, request: Request, upload: UploadReader) -> SigningRequest:
         gathered, size, step, off_loop = [], 0, LOOP_BYTES, False
@@ -120,31 +105,6 @@ class SigningHandlers:
             self._rooms.uploads.submit(content.close)
 
 
-def _call(
-    identity: Identity, key: str, revision: int, request_id: str, emergency: str | None, seen: SigningRequest
-) -> SigningCall:
-    return SigningCall(
-        identity=identity,
-        key=key,
-        request=seen,
-        access_revision=revision,
-        request_id=request_id,
-        emergency=emergency,
-    )
-
-
-def _emergency(request: Request) -> str | None:
-    """The reason why approvals shall be passed; None where they shall not. Raises ``ReasonInvalid``."""
-    given = request.header(EMERGENCY_HEADER)
-    if given is None:
-        return None
-    try:
-        # Servers hand header fields on byte by byte; what clients write there is UTF-8.
-        return checked_reason(given.encode("latin-1").decode("utf-8"))
-    except UnicodeDecodeError:
-        raise ReasonInvalid(limit=MAX_REASON) from None
-
-
 def _finished(upload: UploadReader, rest: bytes) -> SigningRequest:
     if rest:
         upload.feed(rest)
@@ -163,8 +123,3 @@ def _about(signature: Signature) -> tuple[tuple[str, str], ...]:
         ("X-Signing-Key-Fingerprint", signature.fingerprint),
         ("X-Signing-Log-Index", str(signature.index)),
     )
-
-
-def _replace(request: Request) -> bool:
-    query = request.query
-    return bool(query) and parsed_query(SignQuery, query).replace == "true"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from signer.web.batch_documents import BatchBody, BatchDocument
 from signer.web.documents import SignatureDocument, SignQuery
 from signer.web.openapi.operation import (
     BYTES,
@@ -15,6 +16,7 @@ from signer.web.openapi.operation import (
     Operation,
     Parameter,
     Told,
+    told,
 )
 from signer.web.openapi.refusals import APPROVALS, RECORD, of_artifacts, of_tokens
 
@@ -35,6 +37,8 @@ _REFUSALS = (
     "rate-limited", "signature-count-reached", "reason-invalid", "version-too-old", "version-step-too-large",
     "version-places-too-long", "step-not-allowed", "state-changed",
 )  # fmt: skip
+# Items also have the others, in their answers.
+_OF_BATCHES = ("batch-empty", "batch-too-long", "batches-exhausted", "batch-item-invalid", "batch-item-too-large")
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType(
     {
@@ -51,6 +55,14 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
                 )
             },
             refusals=_REFUSALS,
+        ),
+        "sign_batch": Operation(
+            summary="Sign many manifests or heads, each answered on its own.",
+            body=BatchBody,
+            query=(SignQuery,),
+            parameters=(_EMERGENCY,),
+            answers=told(BatchDocument, "An answer for each item, in order."),
+            refusals=(*_REFUSALS, *_OF_BATCHES),
         ),
         "sign_artifact": Operation(
             summary="Send a whole artifact, and get it back signed.",
