@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,15 @@ class Site:
 
 @pytest.fixture
 def site(sqlite_url: str, tmp_path: Path, clock: ManualClock) -> Iterator[Site]:
+    with opened(sqlite_url, tmp_path, clock) as made:
+        yield made
+
+
+@contextmanager
+def opened(url: str, directory: Path, clock: ManualClock) -> Iterator[Site]:
+    """A service that signs, on this database."""
     tokens = MemoryTokens("one")
-    chosen = settings(sqlite_url, tmp_path, tokens.names)
+    chosen = settings(url, directory, tokens.names)
     database = Database(chosen.database)
     parts = in_process(
         sql_parts(chosen, database=database, tokens=tokens, clock=clock, monotonic=lambda: clock().timestamp()),
