@@ -1,0 +1,327 @@
+"""What the examples of docs/api/routes.md need that a new installation does not have: files, ids, credentials.
+
+Each preparation is for the route that it is named after, and runs just before its example.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
+
+from tests.artifacts import ArtifactBuilder
+from tests.integration.running import Installation
+from tests.support.ci_issuer import CiIssuer
+from tests.support.ci_tokens import github_claims, token
+from tests.support.device_side import SomeDevice, new_key, pem_of, signed
+from tests.support.user_site import EMAIL, PASSWORD, USERADM
+
+AUTHENTICATION = "/api/devices/v1/authentication"
+DEVAUTH = "/api/management/v2/devauth"
+DEVICES = f"{DEVAUTH}/devices"
+# Ids as they stand on the page.
+DEVICE, AUTH_SET = "4f1d0a2e", "9b7c33d1"
+APPROVAL, DIGEST = "3f0c9a1e5d7b42c68a90d1e2f3a4b5c6", "9b1d4a…"
+USER, PERSONAL = "0b8aa6fb-11ab-4a3d-9d9e-5f7a6f1f7a11", "5b0f9f0e-9d0a-4f57-8a52-3f1d6a1b7c22"
+NOBODY = """
+[[rules]]
+name = "nobody"
+effect = "deny"
+principals = ["api-token:nobody"]
+actions = ["sign"]
+keys = ["firmware"]
+"""
+GUARDED = """
+version = 1
+[[rules]]
+name = "boss"
+effect = "allow"
+principals = ["api-token:admin"]
+actions = ["administer", "read-log", "manage", "read", "manage-users", "manage-devices"]
+keys = ["**"]
+[[rules]]
+name = "release"
+effect = "allow"
+principals = ["api-token:waiting"]
+actions = ["sign"]
+keys = ["firmware"]
+approvals = [{ group = "qa", count = 1 }]
+[[rules]]
+name = "approvers"
+effect = "allow"
+principals = ["group:qa"]
+actions = ["approve"]
+keys = ["firmware"]
+"""
+
+
+@dataclass(slots=True, kw_only=True)
+class Place:
+    """A running service. ``real``: what stands for what the page has; ``environment``: of the example's shell."""
+
+    installation: Installation
+    issuer: CiIssuer
+    real: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    devices: int = 0
+    seed: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """Where the examples run."""
+        return self.installation.directory
+
+    def ask(self, method: str, path: str, credential: str | None = None, **content: Any) -> httpx.Response:
+        """A request of the administrator, or of another."""
+        headers = {"Authorization": f"Bearer {credential or self.installation.api_token}", **content.pop("headers", {})}
+        with self.installation.http(headers=headers) as http:
+            answer = http.request(method, path, **content)
+        assert answer.status_code < 300, answer.text
+        return answer
+
+    def write(self, name: str, content: bytes | str) -> None:
+        """A file beside the example."""
+        (self.folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    def shows(self, credential: str | None = None) -> None:
+        """The file ``authorization`` that examples show; without a credential the administrator's."""
+        self.write("authorization", f"Authorization: Bearer {credential or self.installation.api_token}\n")
+
+    def login(self) -> str:
+        """A token of the user."""
+        with self.installation.http(headers={}, auth=(EMAIL, PASSWORD)) as http:
+            answer = http.post(f"{USERADM}/auth/login")
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    def device(self, status: str = "accepted") -> tuple[SomeDevice, str]:
+        """A new device about whose key that was decided; gives its token where it is accepted."""
+        self.devices += 1
+        device = SomeDevice(serial=f"SN-{self.devices}", key=new_key())
+        self._authenticate(device)
+        (found,) = (
+            each
+            for each in self.ask("GET", f"{DEVICES}?per_page=500").json()
+            if each["identity_data"].get("serial") == device.serial
+        )
+        self.real |= {DEVICE: found["id"], AUTH_SET: found["auth_sets"][0]["id"]}
+        if status == "pending":
+            return device, ""
+        path = f"{DEVICES}/{self.real[DEVICE]}/auth/{self.real[AUTH_SET]}/status"
+        self.ask("PUT", path, json={"status": status})
+        return device, self._authenticate(device).text
+
+    def _authenticate(self, device: SomeDevice) -> httpx.Response:
+        body = device.body()
+        headers = {"Content-Type": "application/json", "X-MEN-Signature": device.sign(body)}
+        with self.installation.http(headers=headers) as http:
+            return http.post(f"{AUTHENTICATION}/auth_requests", content=body)
+
+    def code(self, *, ahead: int = 0) -> str:
+        """What the user's app shows now, or some steps later."""
+        secret = base64.b32decode(self.seed + "=" * (-len(self.seed) % 8))
+        return TOTP(secret, 6, SHA1(), 30, enforce_key_length=False).generate(time.time() + 30 * ahead).decode()
+
+
+def _release(place: Place) -> None:
+    place.write("release.mender", ArtifactBuilder().build())
+
+
+def _ci_job(place: Place) -> None:
+    place.environment["CI_TOKEN"] = token(github_claims(place.issuer.url, aud=place.installation.url))
+
+
+def _auth_request(place: Place) -> None:
+    device, _ = place.device()
+    body = device.body()
+    place.write("request.json", body)
+    place.write("signature", device.sign(body))
+
+
+def _key_change(place: Place) -> None:
+    device, shown = place.device()
+    following = new_key()
+    body = device.change(following, ts=int(time.time()))
+    place.write("change.json", body)
+    place.write("signature", device.sign(body))
+    place.write("next", signed(following, body))
+    place.write("token", shown)
+
+
+def _preauthorised(place: Place) -> None:
+    place.write("device.json", json.dumps({"identity_data": {"serial": "SN-new"}, "pubkey": pem_of(new_key())}))
+
+
+def _accepted(place: Place) -> None:
+    place.device()
+
+
+def _pending(place: Place) -> None:
+    place.device("pending")
+
+
+def _next_key(place: Place) -> None:
+    place.device()
+    place.write("next-key.json", json.dumps({"pubkey": pem_of(new_key())}))
+
+
+def _device_token(place: Place) -> None:
+    _, shown = place.device()
+    place.environment["JWT"] = shown
+    place.real[AUTH_SET] = jwt.decode(shown, options={"verify_signature": False})["jti"]
+
+
+def _chain(place: Place) -> None:
+    made = place.ask("POST", "/v1/keys/firmware/versions/1/certificate", json={"subject": "CN=firmware"})
+    place.write("chain.pem", made.text)
+
+
+def _policy(place: Place) -> None:
+    shown = place.ask("GET", "/v1/policy").json()
+    place.write("policy.json", json.dumps({"text": shown["text"] + "\n# of a file\n", "reason": "a test"}))
+
+
+def _preview(place: Place) -> None:
+    shown = place.ask("GET", "/v1/policy").json()
+    place.write("policy.json", json.dumps({"text": shown["text"] + NOBODY}))
+
+
+def _disabled(place: Place) -> None:
+    place.ask("POST", "/v1/keys/firmware/versions/1/disable")
+
+
+def _member(place: Place) -> None:
+    place.ask("POST", "/v1/groups/release/add", json={"member": "person:ada"})
+
+
+def _assigned(place: Place) -> None:
+    """Ada, enabled again: she was disabled for an example."""
+    place.ask("POST", "/v1/people/ada/enable", json={"reason": "back"})
+
+
+def _user(place: Place) -> None:
+    """The user with the password of the page, whatever became of it."""
+    known = [each["email"] for each in place.ask("GET", "/v1/users").json()["users"]]
+    if EMAIL in known:
+        place.ask("POST", f"/v1/users/{EMAIL}/password", json={"password": PASSWORD})
+        place.ask("POST", f"/v1/users/{EMAIL}/totp-reset", json={"reason": "a test"})
+    else:
+        place.ask("POST", "/v1/users", json={"email": EMAIL, "password": PASSWORD})
+
+
+def _no_user(place: Place) -> None:
+    _user(place)
+    place.ask("POST", f"/v1/users/{EMAIL}/delete", json={})
+
+
+def _as_user(place: Place) -> None:
+    _user(place)
+    place.shows(place.login())
+
+
+def _other_user(place: Place) -> None:
+    place.ask("POST", "/v1/users", json={"email": "gone@example.com", "password": PASSWORD})
+    (found,) = (each for each in place.ask("GET", "/v1/users").json()["users"] if each["email"] == "gone@example.com")
+    place.real[USER] = found["id"]
+
+
+def _personal(place: Place) -> None:
+    _user(place)
+    session = place.login()
+    new = {"name": "gone", "expires_in": 3600}
+    made = place.ask("POST", f"{USERADM}/settings/tokens", session, json=new).text
+    place.real[PERSONAL] = jwt.decode(made, options={"verify_signature": False})["jti"]
+    place.shows(session)
+
+
+def _enrolled(place: Place) -> None:
+    _user(place)
+    session = place.login()
+    place.seed = place.ask("POST", f"{USERADM}/settings/2fa", session, json={"current_password": PASSWORD}).json()[
+        "secret"
+    ]
+    place.real["123456"] = place.code()
+    place.shows(session)
+
+
+def _second_factor(place: Place) -> None:
+    _enrolled(place)
+    session = (place.folder / "authorization").read_text().split()[-1]
+    place.ask("POST", f"{USERADM}/settings/2fa/confirm", session, json={"token2fa": place.code()})
+    place.real["123456"] = place.code(ahead=1)
+
+
+def _user_token(place: Place) -> None:
+    _user(place)
+    place.environment["JWT"] = place.login()
+
+
+def _waiting(place: Place) -> None:
+    """A signature that waits for the people of ``qa``, one of whom asks from now on."""
+    if APPROVAL in place.real:
+        place.shows(place.environment["APPROVER"])
+        return
+    place.ask("POST", "/v1/people", json={"name": "vera"})
+    place.ask("POST", "/v1/groups", json={"name": "qa"})
+    place.ask("POST", "/v1/groups/qa/add", json={"member": "person:vera"})
+    vera = place.ask("POST", "/v1/api-tokens", json={"name": "vera", "person": "vera"}).json()["api_token"]
+    waiting = place.ask("POST", "/v1/api-tokens", json={"name": "waiting"}).json()["api_token"]
+    place.ask("POST", "/v1/policy", json={"text": GUARDED, "reason": "a test"})
+    headers = {"Authorization": f"Bearer {waiting}"}
+    with place.installation.http(headers=headers) as http:
+        answer = http.post("/v1/keys/firmware/signatures", content=ArtifactBuilder(name="waiting").build())
+    facts = answer.json()["facts"]
+    place.real |= {APPROVAL: facts["approval"], DIGEST: facts["sha256"]}
+    place.environment["APPROVER"] = vera
+    place.shows(vera)
+
+
+Preparation = Callable[[Place], None]
+PREPARATIONS: dict[str, Preparation] = {
+    "POST /v1/keys/{key}/signatures": _release,
+    "POST /v1/keys/{key}/artifacts": _release,
+    f"POST {AUTHENTICATION}/auth_requests": _auth_request,
+    f"PUT {AUTHENTICATION}/key": _key_change,
+    f"POST {DEVICES}": _preauthorised,
+    f"GET {DEVICES}/{{device}}": _accepted,
+    f"DELETE {DEVICES}/{{device}}": _accepted,
+    f"GET {DEVICES}/{{device}}/auth/{{auth_set}}/status": _accepted,
+    f"PUT {DEVICES}/{{device}}/auth/{{auth_set}}/status": _pending,
+    f"DELETE {DEVICES}/{{device}}/auth/{{auth_set}}": _accepted,
+    f"POST {DEVICES}/{{device}}/auth/{{auth_set}}/replace": _next_key,
+    f"DELETE {DEVAUTH}/tokens/{{jti}}": _device_token,
+    "POST /v1/auth/ci": _ci_job,
+    "PUT /v1/keys/{key}/versions/{n}/certificate": _chain,
+    "POST /v1/keys/{key}/versions/{n}/destroy": _disabled,
+    "POST /v1/policy/preview": _preview,
+    "POST /v1/policy": _policy,
+    "POST /v1/identities/assign": _assigned,
+    "POST /v1/groups/{name}/remove": _member,
+    "GET /v1/approvals/{approval}": _waiting,
+    "POST /v1/approvals/{approval}/votes": _waiting,
+    f"POST {USERADM}/auth/login": _user,
+    f"POST {USERADM}/auth/logout": _as_user,
+    f"POST {USERADM}/users": _no_user,
+    f"GET {USERADM}/users/{{user}}": _as_user,
+    f"PUT {USERADM}/users/{{user}}": _as_user,
+    f"DELETE {USERADM}/users/{{user}}": _other_user,
+    f"GET {USERADM}/settings/tokens": _as_user,
+    f"POST {USERADM}/settings/tokens": _as_user,
+    f"DELETE {USERADM}/settings/tokens/{{jti}}": _personal,
+    f"POST {USERADM}/settings/2fa": _as_user,
+    f"POST {USERADM}/settings/2fa/confirm": _enrolled,
+    f"POST {USERADM}/settings/2fa/disable": _second_factor,
+    "GET /api/internal/v1/devauth/tokens/verify": _device_token,
+    "POST /api/internal/v1/devauth/tokens/verify": _device_token,
+    "GET /api/internal/v1/useradm/auth/verify": _user_token,
+    "POST /api/internal/v1/useradm/auth/verify": _user_token,
+}
