@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("verifier", "hsm", "signer")
+PACKAGES = ("verifier", "hsm", "device", "signer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ class Foundation:
 FOUNDATIONS = {
     "verifier": Foundation(libraries=frozenset({"cryptography", "isal", "backports"})),
     "hsm": Foundation(libraries=frozenset({"cryptography", "pkcs11"})),
+    "device": Foundation(libraries=frozenset({"cryptography"})),
 }
 
 
@@ -79,6 +80,10 @@ LIBRARIES_WITH_ONE_ROOM = {
     "artifact-verify sits on top of the verifier": Room(
         targets=("verifier.command",), rooms=("verifier.command", "verifier.__main__"), exceptions={}
     ),
+    "artifact-device sits on top of the device's side": Room(
+        targets=("device.command",), rooms=("device.command", "device.__main__"), exceptions={}
+    ),
+    "a device's own side is known to itself alone": Room(targets=("device",), rooms=("device",), exceptions={}),
     "the tests are known to no package": Room(targets=("tests",), rooms=(), exceptions={}),
 }
 

@@ -54,7 +54,7 @@ def test_a_device_installs_one_dependency() -> None:
 def test_there_are_the_documented_extras() -> None:
     extras = _project()["optional-dependencies"]
     assert isinstance(extras, dict)
-    assert {"fast", "hsm", "service", "postgres", "dev"} <= extras.keys()
+    assert {"fast", "device", "hsm", "service", "postgres", "dev"} <= extras.keys()
 
 
 def _repository_files() -> list[Path]:
