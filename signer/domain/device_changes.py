@@ -160,6 +160,17 @@ def planned(device: Device, auth_set: str, plan: Plan, around: Around, *, actor:
     return touched(after, around, event)
 
 
+def still_planned(device: Device, auth_set: str, plan: Plan, around: Around) -> bool:
+    """Whether the next key is awaited in the place of this one already, for more than half of the plan's time.
+
+    A device that did not hear the answer asks again, as often as it likes: that is told once.
+    """
+    found = device.with_key(plan.key)
+    if found is None or found.status is not AuthStatus.PREAUTHORIZED or found.replaces != auth_set:
+        return False
+    return found.valid_until is not None and found.valid_until - around.now > plan.awaited_for / 2
+
+
 def dismissed(device: Device, auth_set: str, around: Around, *, actor: str) -> Change:
     """A key is none of the device's any more; a device that was only preauthorised goes with its last one."""
     found = device.set_of(auth_set)

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from signer.domain.auth_requests import AuthRequest, KeyChange, fresh_after
 from signer.domain.client_certificates import ProvedCertificate
 from signer.domain.device_certificates import BoundCertificate, bound_certificate, certified
-from signer.domain.device_changes import Plan, arrived, planned
-from signer.domain.devices import AuthSet, AuthStatus, Device
+from signer.domain.device_changes import Around, Change, Plan, arrived, planned, still_planned
+from signer.domain.devices import MAX_KEYS, AuthSet, AuthStatus, Device
 from signer.domain.token_claims import DeviceSubject, VerifiedToken
 from signer.errors import (
     DeviceKeysExhausted,
@@ -104,12 +104,15 @@ class DeviceAuthentication:
             raise DeviceCertificateMissing
         self._records.note(device, present.id, change.freshness)
         plan = Plan(key=change.next_key, awaited_for=self._next_key_lifetime)
-        after = self._records.change(
-            device.id, lambda current, around: planned(current, present.id, plan, around, actor=f"device:{device.id}")
-        )
-        awaited = after.with_key(change.next_key)
+
+        def step(current: Device, around: Around) -> Change:
+            if still_planned(current, present.id, plan, around):
+                return Change(device=current)
+            return planned(current, present.id, plan, around, actor=f"device:{device.id}")
+
+        awaited = self._records.change(device.id, step).with_key(change.next_key)
         if awaited is None:
-            raise DeviceKeysExhausted(device=device.id, limit=len(after.sets))
+            raise DeviceKeysExhausted(device=device.id, limit=MAX_KEYS)
         return AwaitedKey(auth_set=awaited.id, valid_until=awaited.valid_until)
 
     def _set_of(self, device: Device, request: AuthRequest) -> AuthSet:

@@ -192,7 +192,25 @@ class TestChangeByTheDevice:
         device, following, token = office.accepted(), SomeDevice(), None
         token = office.token(device)
         first = office.change_key(device, following.key, token)
-        assert office.change_key(device, following.key, token, nonce="m" * 22).auth_set == first.auth_set
+        assert office.change_key(device, following.key, token, nonce="m" * 22) == first
+        assert office.statuses(device) == ["accepted", "preauthorized"]
+        assert told(office).count("device-key-planned") == 1
+
+    def test_a_change_that_has_waited_long_is_awaited_longer(self, office: Office, clock: ManualClock) -> None:
+        device, following = office.accepted(), SomeDevice()
+        first = office.change_key(device, following.key, office.token(device))
+        clock.advance(days=4)
+        again = office.change_key(device, following.key, office.token(device, "k" * 36))
+        assert again.auth_set == first.auth_set
+        assert again.valid_until is not None
+        assert first.valid_until is not None
+        assert again.valid_until > first.valid_until
+        assert told(office).count("device-key-planned") == 2
+
+    def test_a_key_that_was_only_pending_is_planned_then(self, office: Office) -> None:
+        device, following = office.accepted(), SomeDevice()
+        assert office.outcome(following) == "key-differs"
+        office.change_key(device, following.key, office.token(device))
         assert office.statuses(device) == ["accepted", "preauthorized"]
 
     def test_a_change_that_was_recorded_is_no_change_again(self, office: Office) -> None:
