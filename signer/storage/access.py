@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table, select, update
+from sqlalchemy import Column, Connection, Select, Table, select, update
 
 from signer.domain.leaves import leaf_time
 from signer.storage.access_tables import group_members, groups, identity_people, people, policy_revisions
@@ -66,9 +66,9 @@ def access_digest(connection: Connection) -> str:
     state = {"revision": access_revision(connection)}
     hashed = hashlib.sha256(_canonical(state))
     for table, left_out in POWER:
-        columns = [column for column in table.columns if column.name not in left_out]
+        columns, statement = _rows_of(table, left_out, in_order=True)
         hashed.update(_canonical(table.name))
-        for row in connection.execute(select(*columns).order_by(*table.primary_key.columns)):
+        for row in connection.execute(statement):
             hashed.update(_canonical(_plain_row(columns, row)))
     for table, left_out in LATER_POWER:
         if rows := _in_order(connection, table, left_out):
@@ -80,9 +80,19 @@ def access_digest(connection: Connection) -> str:
 def _in_order(connection: Connection, table: Table, left_out: frozenset[str]) -> list[dict[str, Any]]:
     """All rows in the order of their keys, which are texts: databases have orders of their own for those."""
     keys_of = [column.name for column in table.primary_key.columns]
-    columns = [column for column in table.columns if column.name not in left_out]
-    rows = [_plain_row(columns, row) for row in connection.execute(select(*columns))]
+    columns, statement = _rows_of(table, left_out)
+    rows = [_plain_row(columns, row) for row in connection.execute(statement)]
     return sorted(rows, key=lambda row: [row[name] for name in keys_of])
+
+
+@cache
+def _rows_of(
+    table: Table, left_out: frozenset[str], *, in_order: bool = False
+) -> tuple[tuple[Column[Any], ...], Select[Any]]:
+    # Made once: every change reads them twice, and making the statements takes longer than reading the rows.
+    columns = tuple(column for column in table.columns if column.name not in left_out)
+    statement = select(*columns)
+    return columns, statement.order_by(*table.primary_key.columns) if in_order else statement
 
 
 def power_mark(connection: Connection) -> str:
@@ -119,6 +129,9 @@ def _plain(value: Any) -> Any:
     return bytes(value).hex() if isinstance(value, bytes | memoryview) else value
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
+
 def _canonical(value: object) -> bytes:
     # One line each, so that no two rows can be read as one other.
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+    return _ENCODER.encode(value).encode() + b"\n"
