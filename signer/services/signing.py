@@ -70,6 +70,12 @@ class AsyncMessageSigner:
 
         What is asked together reaches the token together. ``timeout``: seconds in all.
         """
+        if len(asked) == 1:
+            ((key, message),) = asked
+            try:
+                return [await self._sign(key, message, timeout)]
+            except Exception as error:  # noqa: BLE001  (an outcome, as below)
+                return [error]
         outcomes = await asyncio.gather(
             *(self._sign(key, message, timeout) for key, message in asked), return_exceptions=True
         )

@@ -18,7 +18,7 @@ from signer.logs import configure_logging
 from signer.server import Server
 from signer.server_settings import ServerSettings
 from signer.web.front.bridge import Bridge
-from signer.web.front.deadline import Deadline
+from signer.web.front.deadline import Deadlines
 from signer.web.front.messages import Receive, Request, Send
 from signer.web.front.peers import Peers
 from signer.web.front.rooms import Rooms
@@ -31,8 +31,8 @@ class EmptyApplication:
         flask = Flask("empty")
         flask.add_url_rule("/", view_func=lambda: "")
         self._bridge = Bridge(flask)
-        self._timeout = server.request_timeout
-        self._rooms = Rooms(threads=server.threads, timeout=self._timeout)
+        self._deadlines = Deadlines(server.request_timeout)
+        self._rooms = Rooms(threads=server.threads, timeout=server.request_timeout)
 
     async def startup(self) -> None:
         """Nothing to start."""
@@ -45,7 +45,7 @@ class EmptyApplication:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer."""
-        request = Request(scope, receive, Peers().of(scope), Deadline(self._timeout))
+        request = Request(scope, receive, Peers().of(scope), self._deadlines.one())
         answer = await self._rooms.requests.run(self._bridge.call, request, b"")
         await answer.send(send, request.request_id)
 

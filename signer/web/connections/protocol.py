@@ -119,6 +119,11 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn carries no typ
             if self._conn_lost_handled:
                 self._forget()
 
+    async def _serve_http_request(self, request: Any, sockname: Any, peername: Any) -> Any:
+        # gunicorn gives each request a task of its own, for applications that go on after their answer. The front does
+        # not: its last step is to give the answer to the connection, and this task waits for nothing else meanwhile.
+        return await self._handle_http_request(request, sockname, peername)
+
     def _forget(self) -> None:
         """Break the circles with parser and body, so that all that TLS keeps for a connection goes at once.
 

@@ -22,7 +22,7 @@ from signer.errors import CredentialsMissing, EncodingNotSupported, MethodNotAll
 from signer.web.front.batches import BatchHandlers
 from signer.web.front.bridge import Bridge
 from signer.web.front.ci import CiHandlers
-from signer.web.front.deadline import Deadline
+from signer.web.front.deadline import Deadlines
 from signer.web.front.devices import DeviceHandlers
 from signer.web.front.gateway import GatewayHandlers
 from signer.web.front.key_sets import KeySetHandlers
@@ -60,7 +60,7 @@ class Front:
         tellers: Sequence[Network] = (),
     ) -> None:
         self._application = application
-        self._timeout = timeout
+        self._deadlines = Deadlines(timeout)
         self._metrics = metrics
         self._listed = tuple(listed)
         self._peers = Peers(proxies, tellers)
@@ -105,7 +105,7 @@ class Front:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request."""
         started = time.monotonic()
-        deadline = Deadline(self._timeout)
+        deadline = self._deadlines.one()
         request = Request(scope, receive, self._peers.of(scope), deadline)
         try:
             answer = await deadline.within(self._answer(request))

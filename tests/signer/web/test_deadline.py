@@ -11,7 +11,7 @@ import pytest
 
 from signer.application import BodyLimit
 from signer.errors import BodyInterrupted, KeyNotFound, ServiceBusy
-from signer.web.front.deadline import Deadline
+from signer.web.front.deadline import Deadline, Deadlines
 from signer.web.front.messages import Body
 
 SECONDS = 0.3
@@ -62,7 +62,7 @@ ROWS = {
 
 @pytest.mark.parametrize("sentence", ROWS)
 def test_the_total_counts(sentence: str) -> None:
-    row, deadline = ROWS[sentence], Deadline(SECONDS)
+    row, deadline = ROWS[sentence], Deadlines(SECONDS).one()
 
     async def served() -> str:
         body = body_of(*row.parts, deadline=deadline)
@@ -93,7 +93,7 @@ def test_what_is_late_is_broken_off_and_puts_things_in_order_first() -> None:
             done.append("in order")
 
     with pytest.raises(ServiceBusy):
-        asyncio.run(Deadline(SECONDS).within(served()))
+        asyncio.run(Deadlines(SECONDS).one().within(served()))
     assert done == ["in order"]
 
 
@@ -103,7 +103,7 @@ def test_an_error_of_its_own_stays_what_it_is(error: Exception) -> None:
         raise error
 
     with pytest.raises(type(error)) as found:
-        asyncio.run(Deadline(60.0).within(served()))
+        asyncio.run(Deadlines(60.0).one().within(served()))
     assert found.value is error
 
 
@@ -112,7 +112,7 @@ def test_a_client_that_goes_is_no_deadline() -> None:
         await asyncio.sleep(60)
 
     async def gone() -> None:
-        task = asyncio.create_task(Deadline(60.0).within(served()))
+        task = asyncio.create_task(Deadlines(60.0).one().within(served()))
         await asyncio.sleep(0)
         task.cancel()
         await task
@@ -125,7 +125,7 @@ def test_a_client_that_goes_is_no_deadline() -> None:
     "parts", [((0.0, b"a"),), ((0.0, b"x" * 200),)], ids=["a body that breaks off", "a body that is too large"]
 )
 def test_after_a_body_that_fails_the_time_runs_again(parts: tuple[tuple[float, bytes], ...]) -> None:
-    deadline = Deadline(SECONDS)
+    deadline = Deadlines(SECONDS).one()
 
     async def served() -> None:
         chunks: AsyncIterator[bytes] = body_of(*parts, deadline=deadline, ends=False).chunks(LIMIT)
@@ -135,3 +135,116 @@ def test_after_a_body_that_fails_the_time_runs_again(parts: tuple[tuple[float, b
 
     with pytest.raises(ServiceBusy):
         asyncio.run(deadline.within(served()))
+
+
+def test_many_share_one_timer_and_each_ends_at_its_own_time() -> None:
+    deadlines, timers, ended = Deadlines(SECONDS), [], []
+
+    async def request(number: int) -> None:
+        await asyncio.sleep(0.02 * number)
+        try:
+            # The even ones are answered at once, the last one waits for its client meanwhile.
+            await deadlines.one().within(asyncio.sleep(0 if number % 2 == 0 else 60))
+        except ServiceBusy:
+            ended.append((number, time.monotonic() - begun - 0.02 * number))
+
+    async def all_of_them() -> None:
+        loop = asyncio.get_running_loop()
+        at, timer = loop.call_at, deadlines._end_what_is_due
+        loop.call_at = lambda when, call, *given, **more: (  # type: ignore[method-assign]
+            timers.append(when) if call == timer else None,
+            at(when, call, *given, **more),
+        )[1]
+        await asyncio.gather(*(request(number) for number in range(10)))
+
+    begun = time.monotonic()
+    asyncio.run(all_of_them())
+    assert [number for number, _ in ended] == [1, 3, 5, 7, 9]
+    assert all(SECONDS * 0.9 <= took < SECONDS + SLACK for _, took in ended)
+    assert len(timers) <= 1 + len(ended), "one at a time, and none for those that were answered"
+
+
+def test_one_that_goes_on_with_little_left_ends_before_those_that_began_after_it() -> None:
+    deadlines, ended = Deadlines(SECONDS), []
+
+    async def rested() -> None:
+        own = deadlines.one()
+
+        async def served() -> None:
+            await asyncio.sleep(SECONDS * 0.8)
+            own.rest()
+            own.rest()
+            await asyncio.sleep(SECONDS * 0.5)
+            own.go_on()
+            own.go_on()
+            await asyncio.sleep(60)
+
+        with pytest.raises(ServiceBusy):
+            await own.within(served())
+        ended.append("rested")
+        assert time.monotonic() - begun >= SECONDS * 1.4, "what was left when it rested first"
+
+    async def late() -> None:
+        await asyncio.sleep(SECONDS * 1.25)
+        with pytest.raises(ServiceBusy):
+            await deadlines.one().within(asyncio.sleep(60))
+        ended.append("late")
+
+    async def both() -> None:
+        await asyncio.gather(rested(), late())
+
+    begun = time.monotonic()
+    asyncio.run(both())
+    assert ended == ["rested", "late"]
+    assert time.monotonic() - begun >= SECONDS * 2.2
+
+
+def test_the_next_loop_has_a_timer_of_its_own() -> None:
+    deadlines = Deadlines(SECONDS)
+    asyncio.run(deadlines.one().within(asyncio.sleep(0)))
+    with pytest.raises(ServiceBusy):
+        asyncio.run(deadlines.one().within(asyncio.sleep(60)))
+
+
+def test_a_task_that_was_broken_off_by_its_deadline_can_wait_again() -> None:
+    async def twice() -> str:
+        with pytest.raises(ServiceBusy):
+            await Deadlines(0.01).one().within(asyncio.sleep(60))
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+        await asyncio.sleep(0.01)
+        return "served"
+
+    assert asyncio.run(twice()) == "served"
+
+
+@pytest.mark.parametrize("anew", [True, False], ids=["each has all of the time", "all have it together"])
+def test_several_pieces_of_work(anew: bool) -> None:
+    deadline = Deadlines(SECONDS).one()
+
+    async def served() -> str:
+        for _ in range(4):
+            await asyncio.sleep(SECONDS * 0.6)
+            if anew:
+                deadline.begin_anew()
+        return "served"
+
+    if anew:
+        assert asyncio.run(deadline.within(served())) == "served"
+    else:
+        with pytest.raises(ServiceBusy):
+            asyncio.run(deadline.within(served()))
+
+
+def test_what_rests_does_not_begin_anew() -> None:
+    deadline = Deadlines(SECONDS).one()
+
+    async def served() -> str:
+        deadline.rest()
+        deadline.begin_anew()
+        await asyncio.sleep(SECONDS * 1.5)
+        deadline.go_on()
+        return "served"
+
+    assert asyncio.run(deadline.within(served())) == "served"
