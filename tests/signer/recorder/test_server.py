@@ -17,7 +17,7 @@ from signer.domain.recording import VersionNow
 from signer.domain.records import Outcome, Recorded, SignatureEntry
 from signer.errors import DatabaseFull, RecorderUnavailable, SignerError
 from signer.recorder.protocol import LENGTH, FrameReader, Ping, frame, packed_entry, parsed_answers
-from signer.recorder.server import MAX_BATCH
+from signer.recorder.server import ENOUGH, MAX_BATCH
 from tests.support.books import TOLERANCE, entry
 from tests.support.clock import ManualClock
 from tests.support.memory_records import MemorySignatureRecords
@@ -160,6 +160,59 @@ class TestBatches:
         workers[0].post(entry(1, "late"), deadline=time.monotonic())
         workers[0].post(entry(1, "in time"))
         assert len(workers[0].answers(1)) == len(records.records) == 1
+
+
+class TestGathering:
+    """A checkpoint is under way: what comes meanwhile would leave with the next one only."""
+
+    @pytest.fixture
+    def gather(self) -> float:
+        return 60.0
+
+    @pytest.fixture
+    def loop(self, tmp_path: Path, records: HeldRecords, gather: float) -> Iterator[LoopInThread]:
+        made = LoopInThread(tmp_path, records, gather=gather)
+        yield made
+        made.slots.go_on.set()
+        made.close()
+
+    @staticmethod
+    def held(loop: LoopInThread, worker: Worker, records: HeldRecords) -> None:
+        """The first one is committed at once, since nothing is under way; its checkpoint is held up."""
+        loop.slots.go_on.clear()
+        worker.post(entry(1, "first"))
+        until(lambda: records.batches == [1])
+
+    def test_it_is_one_commit_after_it(self, loop: LoopInThread, workers: list[Worker], records: HeldRecords) -> None:
+        self.held(loop, workers[0], records)
+        for number, worker in enumerate(workers):
+            worker.post(entry(1, number))
+        for number, worker in enumerate(workers[1:]):
+            worker.ping(number)  # so the recorder has taken what came before
+        assert records.batches == [1]
+        loop.slots.go_on.set()
+        assert [len(worker.answers(1 + (worker is workers[0]))) for worker in workers] == [2, 1, 1]
+        assert records.batches == [1, 3]
+
+    def test_enough_are_not_held_back(self, loop: LoopInThread, workers: list[Worker], records: HeldRecords) -> None:
+        self.held(loop, workers[0], records)
+        workers[1].post(*(entry(1, number) for number in range(ENOUGH)))
+        until(lambda: records.batches == [1, ENOUGH])
+        loop.slots.go_on.set()
+        assert len(workers[1].answers(ENOUGH)) == ENOUGH
+
+    @pytest.mark.parametrize("gather", [0.05])
+    def test_a_slow_checkpoint_holds_a_commit_up_for_a_moment_only(
+        self, loop: LoopInThread, workers: list[Worker], records: HeldRecords
+    ) -> None:
+        self.held(loop, workers[0], records)
+        workers[1].post(entry(1, "second"))
+        until(lambda: records.batches == [1, 1])
+        workers[1].post(entry(1, "third"))
+        until(lambda: records.batches == [1, 1, 1])
+        assert not loop.slots.written
+        loop.slots.go_on.set()
+        assert len(workers[1].answers(2)) == len(records.records) - 1 == 2
 
 
 class TestFailures:
