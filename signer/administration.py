@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 from signer.approval_bootstrap import approval_parts
 from signer.config import Settings
 from signer.device_bootstrap import device_administration, device_records
 from signer.device_settings import DeviceSettings
+from signer.domain.client_choices import CaUse
 from signer.services.administration import Administration
 from signer.services.ci_sessions import CiSessionAdministration
 from signer.services.client_certificates import ClientCertificateAdministration
+from signer.services.device_certificate_administration import DeviceCertificateAdministration
 from signer.services.floors import FloorAdministration
 from signer.services.people import PeopleAdministration
 from signer.services.policy_administration import PolicyAdministration
@@ -18,6 +21,7 @@ from signer.services.ports import Clock
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.ci_session_store import SqlCiSessionStore
 from signer.storage.database import Database
+from signer.storage.device_certificate_store import SqlDeviceCertificates
 from signer.storage.floor_store import SqlFloorStore
 from signer.storage.known_identities import SqlKnownIdentities
 from signer.storage.people_store import SqlPeopleStore
@@ -28,14 +32,18 @@ from signer.storage.user_store import SqlUserStore
 
 def configured_administration(settings: Settings, database: Database, clock: Clock) -> Administration:
     """Over this database, as the settings say."""
-    client_cas = [table.name for table in settings.client_ca]
+    client_cas = {table.name: table.use for table in settings.client_ca}
     return administration(database, clock, client_cas=client_cas, devices=settings.devices)
 
 
 def administration(
-    database: Database, clock: Clock, *, client_cas: Collection[str] = (), devices: DeviceSettings | None = None
+    database: Database,
+    clock: Clock,
+    *,
+    client_cas: Mapping[str, CaUse] = MappingProxyType({}),
+    devices: DeviceSettings | None = None,
 ) -> Administration:
-    """Over this database. ``client_cas``: the names of those in the settings."""
+    """Over this database. ``client_cas``: those in the settings, by name."""
     device_settings = devices or DeviceSettings()  # type: ignore[call-arg]
     people, approvals = SqlPeopleStore(database=database, clock=clock), approval_parts(database, clock)
     identities = SqlKnownIdentities(
@@ -43,6 +51,8 @@ def administration(
         users=SqlUserStore(database=database, clock=clock),
         directory=people,
     )
+    known_devices = device_records(device_settings, database, clock)
+    of_devices = [name for name, use in client_cas.items() if use is CaUse.DEVICE]
     return Administration(
         policies=PolicyAdministration(
             store=SqlPolicyStore(database=database, clock=clock),
@@ -53,9 +63,17 @@ def administration(
         ),
         people=PeopleAdministration(store=people, guard=approvals.guard),
         floors=FloorAdministration(store=SqlFloorStore(database=database, clock=clock), guard=approvals.guard),
-        devices=device_administration(device_settings, device_records(device_settings, database, clock), clock),
-        ci_sessions=CiSessionAdministration(records=SqlCiSessionStore(database=database, clock=clock)),
-        client_certificates=ClientCertificateAdministration(
-            store=SqlRevokedCertificates(database=database, clock=clock), cas=client_cas
+        devices=device_administration(device_settings, known_devices, clock),
+        device_certificates=DeviceCertificateAdministration(
+            records=SqlDeviceCertificates(database=database, clock=clock),
+            devices=known_devices,
+            revocations=_revocations(database, clock, of_devices),
+            clock=clock,
         ),
+        ci_sessions=CiSessionAdministration(records=SqlCiSessionStore(database=database, clock=clock)),
+        client_certificates=_revocations(database, clock, client_cas),
     )
+
+
+def _revocations(database: Database, clock: Clock, cas: Collection[str]) -> ClientCertificateAdministration:
+    return ClientCertificateAdministration(store=SqlRevokedCertificates(database=database, clock=clock), cas=cas)

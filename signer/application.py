@@ -20,7 +20,9 @@ from signer.services.batch_signing import BatchSigning
 from signer.services.certificate_authority import CertificateAuthority
 from signer.services.certificates import CertificateService
 from signer.services.device_authentication import DeviceAuthentication
+from signer.services.device_ca import DeviceCa
 from signer.services.device_certificates import DeviceCertificates
+from signer.services.device_revocation_lists import DeviceRevocationLists
 from signer.services.gateway_door import GatewayDoor
 from signer.services.lifecycle import LifecycleService
 from signer.services.log_proofs import LogProofService
@@ -91,6 +93,8 @@ class Application:
     approval_contents: ApprovalContents
     device_authentication: DeviceAuthentication
     device_certificates: DeviceCertificates
+    device_ca: DeviceCa
+    device_revocation_lists: DeviceRevocationLists
     spool: Spool
     limits: RequestLimits
 

@@ -18,14 +18,15 @@ from signer.caller_bootstrap import CREDENTIAL_CACHE_SECONDS, all_methods, clien
 from signer.ci_bootstrap import ci_authenticator, ci_exchange
 from signer.config import Settings
 from signer.device_bootstrap import device_authentication, device_certificates, device_records
+from signer.device_ca_bootstrap import DeviceCaParts, device_ca, device_ca_parts
 from signer.domain.client_certificates import ClientCa
 from signer.gateway_bootstrap import GatewayParts, gateway_door, gateway_parts
 from signer.processes import is_alive, this_worker
+from signer.readiness_bootstrap import readiness_plan
 from signer.recorder.addresses import socket_path
 from signer.recorder.client import RecorderClient
 from signer.request_limits import request_limits
 from signer.services.access import Access
-from signer.services.access_ports import RevokedCertificates
 from signer.services.administration import Administration
 from signer.services.admission import Admission
 from signer.services.adoption import Adoption
@@ -58,7 +59,7 @@ from signer.services.ports import (
 from signer.services.publication import PublicationService
 from signer.services.quarantine import Quarantine
 from signer.services.queries import QueryService
-from signer.services.readiness import ReadinessPlan, ReadinessService
+from signer.services.readiness import ReadinessService
 from signer.services.reconciliation import ReconciliationService, Steps
 from signer.services.signature_approvals import SignatureApprovals
 from signer.services.signing import AsyncMessageSigner, MessageSigner, NoSigner
@@ -74,7 +75,6 @@ from signer.storage.key_store import SqlKeyStore
 from signer.storage.log_reader import SqlLogReader
 from signer.storage.on_record import signatures_on_record
 from signer.storage.policy_store import SqlPolicyStore
-from signer.storage.revoked_certificate_store import SqlRevokedCertificates
 from signer.storage.worker_store import SqlWorkerStore
 from signer.token_bootstrap import token_issuer, token_verifier
 from signer.user_bootstrap import UserParts, user_parts, user_services
@@ -101,7 +101,6 @@ class Parts:
     identities: Identities
     ci: Callable[[Callable[[], datetime]], CiExchange]
     client_certificates: ClientCertificateAuthenticator
-    revoked_certificates: RevokedCertificates
     api_tokens: ApiTokenParts
     approvals: ApprovalParts
     clock: Clock
@@ -111,6 +110,7 @@ class Parts:
     checkpoints: CheckpointSource
     administration: Administration
     devices: DeviceRecords
+    device_cas: DeviceCaParts
     token_verifier: TokenVerifier
     gateway: GatewayParts
     users: UserParts
@@ -162,7 +162,6 @@ def sql_parts(
         identities=methods,
         ci=partial(ci_exchange, settings, database=database, clock=clock),
         client_certificates=certificates,
-        revoked_certificates=SqlRevokedCertificates(database=database, clock=clock),
         api_tokens=tokens_of_the_api,
         approvals=approvals,
         clock=clock,
@@ -173,6 +172,7 @@ def sql_parts(
         checkpoints=_checkpoints(settings, log_reader),
         administration=configured_administration(settings, database, clock),
         devices=device_records(settings.devices, database, clock),
+        device_cas=device_ca_parts(database, clock, certificates.proved_by_ca),
         token_verifier=verifier,
         issued_tokens=SqlIssuedTokens(database=database),
         gateway=gateway_parts(database, monotonic=time.monotonic),
@@ -211,7 +211,10 @@ def build_application(settings: Settings, parts: Parts) -> Application:
         parts.approvals.store, policies=policies, clock=parts.clock, reader=parts.log_reader, limits=limits.verifier
     )
     device_bindings = device_certificates(
-        settings.devices, parts.client_certificates, revoked=parts.revoked_certificates, watch=parts.gateway.watch
+        settings.devices, parts.client_certificates, revoked=parts.device_cas.revoked, watch=parts.gateway.watch
+    )
+    issuing_ca, revocation_lists = device_ca(
+        settings, parts.device_cas, keys=parts.store, devices=parts.devices, authority=authority
     )
     issuer = _token_issuer(settings, parts, records, steady, quarantine, readiness)
     endings = TokenEndings(issued=parts.issued_tokens, clock=parts.clock)
@@ -244,6 +247,8 @@ def build_application(settings: Settings, parts: Parts) -> Application:
         approval_contents=approvals.contents,
         device_authentication=device_authentication(settings.devices, parts.devices, parts.clock),
         device_certificates=device_bindings,
+        device_ca=issuing_ca,
+        device_revocation_lists=revocation_lists,
         spool=Spool(settings.spool.directory),
         limits=limits,
     )
@@ -373,13 +378,6 @@ def _pair_maker(settings: Settings, parts: Parts) -> KeyPairMaker:
 def _readiness(
     settings: Settings, parts: Parts, signer: MessageSigner, clock: RecordedClock, quarantine: Quarantine
 ) -> ReadinessService:
-    plan = ReadinessPlan(
-        interval=settings.readiness.interval,
-        timeout=settings.signing.timeout,
-        workers=settings.server.workers,
-        vital_keys=frozenset(settings.readiness.vital_keys),
-        probes=parts.probes,
-    )
     return ReadinessService(
         store=parts.store,
         reports=parts.reports,
@@ -388,7 +386,7 @@ def _readiness(
         clock=clock,
         monotonic=parts.monotonic,
         quarantine=quarantine,
-        plan=plan,
+        plan=readiness_plan(settings, parts.probes),
     )
 
 

@@ -114,6 +114,10 @@ class ClientCertificateAuthenticator:
             raise ClientCertificateOfCaller(ca=proved.ca)
         return proved.valid_at(self._clock())
 
+    def proved_by_ca(self, der: bytes) -> ProvedCertificate:
+        """What a certificate proves by the CAs that are believed now; raises as ``domain.client_certificates`` does."""
+        return self._proved(der)
+
     def remembered(self, credentials: Credentials) -> Identity | None:
         """The identity, if the certificate was looked up a moment ago and is valid now; asks no database."""
         der = self._presented(credentials)

@@ -12,6 +12,7 @@ import click
 
 from signer.answers import ClientError
 from signer.cli.connection import either_option, json_option
+from signer.cli.device_certificates import certificates
 from signer.cli.device_sources import DeviceSource, Document, opened
 from signer.cli.durations import Duration
 from signer.cli.output import note, show_json, table
@@ -151,6 +152,9 @@ def decommission(device: str, *, config: Path | None) -> None:
     with opened(config, "devices decommission") as source:
         source.decommission(device)
     note(f"decommissioned {device}; if it asks again it is a new device, which nobody has decided about")
+
+
+devices.add_command(certificates)
 
 
 def _only(source: DeviceSource, device: str, fits: Callable[[Document], bool]) -> str:

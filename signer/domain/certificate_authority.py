@@ -79,6 +79,23 @@ class IssuedCertificate:
     ca_version: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokedSerial:
+    """A certificate that is revoked, by its serial number; ``at``: since when."""
+
+    number: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedRevocationList:
+    """A list of revoked certificates that a CA of the service has signed; aware UTC, whole seconds."""
+
+    der: bytes
+    this_update: datetime
+    next_update: datetime
+
+
 def issued_period(template: CertificateTemplate, ca: x509.Certificate, *, now: datetime) -> tuple[datetime, datetime]:
     """First and last second of what ``ca`` issues now, aware UTC; raises ``CertificateRejected``."""
     if not timedelta(0) < template.lifetime <= timedelta(days=MAX_DAYS):

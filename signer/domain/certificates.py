@@ -66,6 +66,7 @@ class CertificateStep(StrEnum):
     ISSUE = "certificate"
     REQUEST = "csr"
     IMPORT = "import-certificate"
+    REVOKE = "revoke"  # certificates of other keys, as a CA
     CERTIFY = "certify"  # another key, as a CA
 
 
@@ -76,6 +77,7 @@ CERTIFICATE_STATES: Mapping[CertificateStep, frozenset[S]] = MappingProxyType(
         CertificateStep.ISSUE: IN_USE,
         CertificateStep.REQUEST: IN_USE,
         CertificateStep.IMPORT: IN_USE,
+        CertificateStep.REVOKE: IN_USE,
         CertificateStep.CERTIFY: frozenset({S.ACTIVE}),
     }
 )

@@ -62,6 +62,8 @@ class EventType(StrEnum):
     DEVICE_KEY_DISMISSED = "device-key-dismissed"
     DEVICE_DECOMMISSIONED = "device-decommissioned"
     DEVICE_CERTIFIED = "device-certified"
+    DEVICE_CERTIFICATE_ISSUED = "device-certificate-issued"
+    DEVICE_REVOCATION_LIST_ISSUED = "device-revocation-list-issued"
     DEVICE_TOKEN_REVOKED = "device-token-revoked"  # noqa: S105  (the same)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from signer.errors.base import SignerError
 
@@ -50,3 +51,63 @@ class DeviceCertificateOfAnotherCa(DeviceCertificateRefused):
 
     code = "device-certificate-of-another-ca"
     ca: str
+
+
+@dataclass(eq=False, kw_only=True)
+class DeviceCertificateNotDue(SignerError):
+    """The certificate is renewed when it is about to end, and not before."""
+
+    code = "device-certificate-not-due"
+    renewable_from: datetime
+
+
+@dataclass(eq=False, kw_only=True)
+class DeviceCertificatesExhausted(SignerError):
+    """The device has as many certificates as may hold at the same time."""
+
+    code = "device-certificates-exhausted"
+    limit: int
+
+
+@dataclass(eq=False, kw_only=True)
+class CertificateRequestInvalid(SignerError):
+    """What should be a certificate signing request cannot be taken. ``problem``: what is wrong, for people."""
+
+    code = "certificate-request-invalid"
+    problem: str
+
+
+@dataclass(eq=False, kw_only=True)
+class DeviceNameUnfit(SignerError):
+    """The member of an identity that should name a device in its certificate cannot. ``problem``: for people."""
+
+    code = "device-name-unfit"
+    attribute: str
+    problem: str
+
+
+@dataclass(eq=False, kw_only=True)
+class DeviceCaNotIssuing(SignerError):
+    """The CA of devices has no key here: somebody else issues its certificates."""
+
+    code = "device-ca-not-issuing"
+    ca: str
+
+
+@dataclass(eq=False, kw_only=True)
+class DeviceCaInactive(SignerError):
+    """No version of the CA's key signs."""
+
+    code = "device-ca-inactive"
+    ca: str
+    key: str
+
+
+@dataclass(eq=False, kw_only=True)
+class DeviceCaNotTrusted(SignerError):
+    """The file of the CA does not hold the certificate of the version that issues: nobody would believe it."""
+
+    code = "device-ca-not-trusted"
+    ca: str
+    key: str
+    version: int

@@ -85,6 +85,7 @@ _TOKENS = "        limit_req zone=artifact_signer_tokens burst=200 nodelay;\n"
 _LOGINS = "        limit_req zone=artifact_signer_logins burst=20 nodelay;\n"
 _OWN = (
     ("^~ /api/devices/v1/authentication/", _TOKENS, "devices ask for a token; what they send proves itself"),
+    ("= /api/devices/v1/certificates", _TOKENS, "devices renew their certificates; it checks token and certificate"),
     ("= /api/management/v1/useradm/auth/login", _LOGINS, "people ask for a token"),
     ("^~ /api/management/v1/useradm/", "", "users and their tokens; it checks the token of whoever asks itself"),
     ("^~ /api/management/v2/devauth/", "", "devices and their keys; it checks the token of whoever asks itself"),

@@ -138,13 +138,13 @@ CERTIFICATES = """
 map $uri $artifact_signer_certificate {
     volatile;
     default "";
-    "~^/api/devices/v1/authentication/" $ssl_client_escaped_cert;
+    "~^/api/devices/v1/(authentication/|certificates$)" $ssl_client_escaped_cert;
     "/_artifact_signer/device" $ssl_client_escaped_cert;
 }
 map $uri $artifact_signer_verified {
     volatile;
     default "";
-    "~^/api/devices/v1/authentication/" $ssl_client_verify;
+    "~^/api/devices/v1/(authentication/|certificates$)" $ssl_client_verify;
     "/_artifact_signer/device" $ssl_client_verify;
 }
 """

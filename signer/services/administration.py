@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from signer.services.ci_sessions import CiSessionAdministration
 from signer.services.client_certificates import ClientCertificateAdministration
+from signer.services.device_certificate_administration import DeviceCertificateAdministration
 from signer.services.devices import DeviceAdministration
 from signer.services.floors import FloorAdministration
 from signer.services.people import PeopleAdministration
@@ -21,4 +22,5 @@ class Administration:
     floors: FloorAdministration
     ci_sessions: CiSessionAdministration
     devices: DeviceAdministration
+    device_certificates: DeviceCertificateAdministration
     client_certificates: ClientCertificateAdministration

@@ -1,4 +1,4 @@
-"""A CA whose key is in the token: it certifies keys that are not.
+"""A CA whose key is in the token: it certifies keys that are not, and lists what is revoked of that.
 
 1. What is signed is put together here from a template; a caller's bytes never are. The CA's purpose has to be that of
    the use: a CA for servers issues for no device.
@@ -10,9 +10,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -21,11 +23,14 @@ from signer.domain.certificate_authority import (
     USE_MESSAGES,
     CertificateTemplate,
     IssuedCertificate,
+    RevokedSerial,
+    SignedRevocationList,
     issued_period,
 )
 from signer.domain.certificate_extensions import NO_CA, SIGNATURES_ONLY
 from signer.domain.certificates import CertificateStep, require_state, signs_until
 from signer.domain.keys import Key, KeyVersion
+from signer.domain.messages import RevocationListContent
 from signer.errors import CertificateRejected
 from signer.services.certificate_keys import CertificateKeys
 from signer.services.clock import RecordedClock
@@ -68,13 +73,44 @@ class CertificateAuthority:
             made.verify_directly_issued_by(ca)
         return _issued(made, key, version, own)
 
+    def revocation_list(
+        self, key: Key, version: KeyVersion, revoked: Sequence[RevokedSerial], *, number: int, lifetime: timedelta
+    ) -> SignedRevocationList:
+        """The list of what is revoked, signed by this version of the CA's key; raises as ``issue`` does.
 
-def _builder(template: CertificateTemplate, ca: x509.Certificate) -> x509.CertificateBuilder:
+        A version that issues no more signs lists of what it issued. ``number``: of the list.
+        """
+        now = self._clock.now().astimezone(UTC).replace(microsecond=0)
+        require_state(key, version, CertificateStep.REVOKE)
+        own = self._store.certificate(key, version.number)
+        ca = x509.load_pem_x509_certificate(own.pem.encode("ascii"))
+        authority = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(_identifier(ca))
+        builder = x509.CertificateRevocationListBuilder(ca.subject, now, now + lifetime)
+        builder = builder.add_extension(x509.CRLNumber(number), critical=False).add_extension(authority, critical=False)
+        for each in revoked:
+            builder = builder.add_revoked_certificate(_entry(each))
+        with self._keys.private_key(key, version, RevocationListContent) as private_key:
+            made = builder.sign(private_key, builder_hash(private_key))
+            if not made.is_signature_valid(private_key.public_key()):
+                raise InvalidSignature
+        return SignedRevocationList(der=made.public_bytes(Encoding.DER), this_update=now, next_update=now + lifetime)
+
+
+def _identifier(ca: x509.Certificate) -> x509.SubjectKeyIdentifier:
     try:
-        identifier = ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        return ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     except x509.ExtensionNotFound as error:
         # An imported one may lack it, against RFC 5280 section 4.2.1.2; chains are then built by names alone.
         raise CertificateRejected(reason="the CA's own certificate has no subject key identifier") from error
+
+
+def _entry(revoked: RevokedSerial) -> x509.RevokedCertificate:
+    builder = x509.RevokedCertificateBuilder()
+    return builder.serial_number(revoked.number).revocation_date(revoked.at).build()
+
+
+def _builder(template: CertificateTemplate, ca: x509.Certificate) -> x509.CertificateBuilder:
+    identifier = _identifier(ca)
     builder = (
         x509.CertificateBuilder(issuer_name=ca.subject, subject_name=template.subject)
         .public_key(template.public_key)

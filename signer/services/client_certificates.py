@@ -22,6 +22,12 @@ class ClientCertificateAdministration:
         """All that are revoked, by CA and serial number."""
         return self._store.all_revoked()
 
+    def revoked_of(self, ca: str) -> tuple[RevokedCertificate, ...]:
+        """Those of one CA; raises ``ClientCaNotFound``."""
+        if ca not in self._cas:
+            raise ClientCaNotFound(ca=ca)
+        return tuple(each for each in self._store.all_revoked() if each.ca == ca)
+
     def revoke(self, ca: str, unverified_serial: str, *, reason: str, actor: str) -> bool:
         """Let the certificate prove nothing any more, in no worker; False where it did not before.
 

@@ -121,5 +121,8 @@ class DeviceRecords(Protocol):
     def revoke_token(self, jti: str, *, actor: str) -> None:
         """Let one token of a device hold no longer; raises ``DeviceTokenNotFound``."""
 
+    def was_key_of(self, identity: DeviceIdentity, key: DevicePublicKey) -> bool:
+        """Whether the key was taken from a device of this identity."""
+
     def holds(self, jti: str, auth_set: str) -> bool:
         """Whether the token was issued to this set and was not revoked."""

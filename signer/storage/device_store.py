@@ -203,6 +203,12 @@ class SqlDeviceStore:
             log.connection.execute(update(issued_tokens).where(issued_tokens.c.jti == jti).values(values))
             log.tell(_token_revoked(row, actor))
 
+    def was_key_of(self, identity: DeviceIdentity, key: DevicePublicKey) -> bool:
+        """As the port."""
+        with self._database.reading() as connection:
+            around = _Around(connection=connection, limit=self._limits.accepted, now=self._clock())
+            return around.was_key_of(identity, key)
+
     def holds(self, jti: str, auth_set: str) -> bool:
         """As the port."""
         chosen = (

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 import signer.storage.access_tables
+import signer.storage.device_certificate_tables
 import signer.storage.device_tables
 import signer.storage.token_tables
 import signer.storage.user_tables  # noqa: F401  (the same)

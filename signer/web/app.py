@@ -17,6 +17,7 @@ from signer.web import (
     native_certificates,
     native_ci_sessions,
     native_client_certificates,
+    native_device_certificates,
     native_keys,
     native_users,
 )
@@ -36,6 +37,7 @@ MODULES = (
     native_approvals,
     native_ci_sessions,
     native_client_certificates,
+    native_device_certificates,
     native_users,
     mender_users,
 )

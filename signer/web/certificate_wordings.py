@@ -80,6 +80,37 @@ CERTIFICATE_WORDINGS: Mapping[type[Exception], Wording] = MappingProxyType(
         device_certificates.DeviceCertificateOfAnotherCa: Wording(
             status=401, detail="the certificate is of the CA {ca}, and the token was issued for one of another CA"
         ),
+        device_certificates.DeviceCertificateNotDue: Wording(
+            status=409, detail="the certificate may be renewed from {renewable_from} on"
+        ),
+        device_certificates.DeviceCertificatesExhausted: Wording(
+            status=409,
+            detail="the device has {limit} certificates that hold, as many as it may",
+            hint="revoke those that it does not need",
+        ),
+        device_certificates.CertificateRequestInvalid: Wording(
+            status=400,
+            detail="the certificate signing request {problem}",
+            hint="openssl req -new -key device.pem -subj / makes one; of what it says the public key alone is taken",
+        ),
+        device_certificates.DeviceNameUnfit: Wording(
+            status=422, detail="the member {attribute} of the identity, which names the device, {problem}"
+        ),
+        device_certificates.DeviceCaNotIssuing: Wording(
+            status=409,
+            detail="certificates of the CA {ca} are not issued here",
+            hint="key in its [[client_ca]] table names the key that issues",
+        ),
+        device_certificates.DeviceCaInactive: Wording(
+            status=409,
+            detail="no version of the key {key} of the CA {ca} signs",
+            hint="artifact-signer keys show {key}; enable a version, or prepare one and rotate",
+        ),
+        device_certificates.DeviceCaNotTrusted: Wording(
+            status=409,
+            detail="the file of the CA {ca} does not hold the certificate of version {version} of {key}",
+            hint="artifact-signer keys certificate {key} --version {version} writes it; then send the service HUP",
+        ),
         errors.CertificateHeaderUntrusted: Wording(
             status=400,
             detail="{header} came from where no certificate of a client may be told",

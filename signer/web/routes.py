@@ -28,6 +28,7 @@ POLICY = "/v1/policy"
 PEOPLE = "/v1/people"
 PERSON = f"{PEOPLE}/{{name}}"
 CLIENT_CERTIFICATES = "/v1/client-certificates"
+DEVICE_CERTIFICATES = "/v1/device-certificates"
 GROUPS = "/v1/groups"
 GROUP = f"{GROUPS}/{{name}}"
 USERS = "/v1/users"
@@ -166,6 +167,11 @@ ROUTES: tuple[Route, ...] = (
     _flask("POST", "/v1/identities/unassign", "unassign_identity", Action.ADMINISTER),
     _flask("GET", f"{CLIENT_CERTIFICATES}/revoked", "list_revoked_certificates", Action.READ_LOG),
     _flask("POST", f"{CLIENT_CERTIFICATES}/revoke", "revoke_client_certificate", Action.ADMINISTER),
+    _flask("GET", DEVICE_CERTIFICATES, "list_device_certificates", Action.MANAGE_DEVICES),
+    _flask("POST", DEVICE_CERTIFICATES, "issue_device_certificate", Action.MANAGE_DEVICES),
+    _flask("POST", f"{DEVICE_CERTIFICATES}/revoke", "revoke_device_certificate", Action.MANAGE_DEVICES),
+    _flask("GET", f"{DEVICE_CERTIFICATES}/{{ca}}/revoked", "list_revoked_serials", Action.MANAGE_DEVICES),
+    _flask("GET", f"{DEVICE_CERTIFICATES}/{{ca}}/crl", "device_revocation_list", None),
     _flask("GET", GROUPS, "list_groups", Action.READ_LOG),
     _flask("POST", GROUPS, "create_group", Action.ADMINISTER),
     _flask("GET", GROUP, "show_group", Action.READ_LOG),
@@ -205,6 +211,7 @@ ROUTES: tuple[Route, ...] = (
     _flask("POST", "/v1/ci-sessions/revoke", "revoke_ci_sessions", Action.ADMINISTER),
     _front("POST", f"{AUTHENTICATION}/auth_requests", "authenticate_device", None),
     _front("PUT", f"{AUTHENTICATION}/key", "change_device_key", None),
+    _front("POST", "/api/devices/v1/certificates", "renew_device_certificate", None),
     _flask("GET", f"{DEVAUTH}/devices", "list_devices", Action.MANAGE_DEVICES),
     _flask("POST", f"{DEVAUTH}/devices", "preauthorize_device", Action.MANAGE_DEVICES),
     _flask("POST", f"{DEVAUTH}/devices/search", "search_devices", Action.MANAGE_DEVICES),

@@ -86,7 +86,7 @@ def test_a_route_has_an_example_that_calls_it(route: str) -> None:
     text = (DOCS / PAGE).read_text(encoding="utf-8").partition(f"### `{route}`")[2].partition("\n##")[0]
     (example,) = re.findall(r"```sh\n(.+?)```", text, re.DOTALL)
     url = re.escape(path)
-    forms = {"key": "[a-z]+", "name": "[a-z]+", "n": "[0-9]+", "tile": "[0-9/.p]+", "email": "[a-z@.]+"}
+    forms = {"key": "[a-z]+", "name": "[a-z]+", "n": "[0-9]+", "tile": "[0-9/.p]+", "email": "[a-z@.]+", "ca": "[a-z]+"}
     ids = dict.fromkeys(("approval", "device", "auth_set", "jti", "user"), "[a-z0-9-]+")
     for parameter, value in (forms | ids).items():
         url = url.replace(rf"\{{{parameter}\}}", value)
@@ -116,6 +116,7 @@ def _status(service: Application, route: str, authorization: str | None) -> int:
     method, path = route.split()
     tile = "000" if "/entries/" in path else "0/000"
     path = path.replace("{key}", KEY).replace("{name}", "nobody").replace("{n}", "1").replace("{tile}", tile)
+    path = path.replace("{ca}", "nobody")
     for name in ("approval", "device", "auth_set", "jti"):
         path = path.replace("{" + name + "}", "0" * 32)
     return service.ask(method, path, authorization).status_code

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import json
+import signal
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,13 +18,21 @@ from typing import Any
 import httpx
 import jwt
 from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from tests.artifacts import ArtifactBuilder
+from tests.hsm.children import wait_until
 from tests.integration.running import Installation
+from tests.signer.certificates.device_scene import request_of
 from tests.support.ci_issuer import CiIssuer
 from tests.support.ci_tokens import github_claims, token
-from tests.support.device_side import SomeDevice, new_key, pem_of, signed
+from tests.support.device_side import SomeDevice, id_data, new_key, pem_of, signed
 from tests.support.user_site import EMAIL, PASSWORD, USERADM
 
 AUTHENTICATION = "/api/devices/v1/authentication"
@@ -70,6 +80,7 @@ class Place:
 
     installation: Installation
     issuer: CiIssuer
+    process: subprocess.Popen[bytes]
     real: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     devices: int = 0
@@ -155,6 +166,55 @@ def _key_change(place: Place) -> None:
     place.write("signature", device.sign(body))
     place.write("next", signed(following, body))
     place.write("token", shown)
+
+
+def _fleet(place: Place) -> SomeDevice:
+    """A device whose key a CA in the token has certified; the CA is made where it is not there yet."""
+    if "fleet" not in place.environment:
+        made = place.ask(
+            "POST", "/v1/keys", json={"name": "device-ca", "purpose": "device-ca", "algorithm": "ecdsa-p256"}
+        )
+        assert made.status_code == 201
+        shown = place.ask("GET", "/v1/keys/device-ca/versions/1/certificate")
+        place.write("fleet.pem", shown.text)
+        place.process.send_signal(signal.SIGHUP)
+        place.environment["fleet"] = "made"
+    place.devices += 1
+    device = SomeDevice(serial=f"SN-{place.devices}", key=new_key())
+    asked = {"ca": "fleet", "csr": request_of(device.key).decode(), "identity": json.loads(id_data(device.serial))}
+    place.write("wanted.json", json.dumps(asked))
+    place.write("device.csr", request_of(device.key))
+    place.write("device.pem", device.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return device
+
+
+def _wanted(place: Place) -> None:
+    """To be issued as soon as the workers have read the file of the CA."""
+    _fleet(place)
+    asked = (place.folder / "wanted.json").read_bytes()
+
+    def issued() -> bool:
+        with place.installation.http() as http:
+            return http.post("/v1/device-certificates", content=asked).status_code == 201
+
+    wait_until(issued)
+
+
+def _certified(place: Place) -> None:
+    _wanted(place)
+    asked = (place.folder / "wanted.json").read_bytes()
+    made = place.ask("POST", "/v1/device-certificates", content=asked).json()
+    place.write("device.crt", made["certificate"])
+    key = load_pem_private_key((place.folder / "device.pem").read_bytes(), None)
+    device = SomeDevice(serial=f"SN-{place.devices}", key=key)  # type: ignore[arg-type]
+    body = device.body()
+    context = place.installation.tls()
+    context.load_cert_chain(place.folder / "device.crt", place.folder / "device.pem")
+    headers = {"Content-Type": "application/json", "X-MEN-Signature": device.sign(body)}
+    with httpx.Client(base_url=place.installation.url, verify=context, headers=headers, timeout=30.0) as http:
+        answer = http.post(f"{AUTHENTICATION}/auth_requests", content=body)
+    assert answer.status_code == 200, answer.text
+    place.environment["TOKEN"] = answer.text
 
 
 def _preauthorised(place: Place) -> None:
@@ -291,6 +351,9 @@ PREPARATIONS: dict[str, Preparation] = {
     "POST /v1/keys/{key}/artifacts": _release,
     f"POST {AUTHENTICATION}/auth_requests": _auth_request,
     f"PUT {AUTHENTICATION}/key": _key_change,
+    "POST /api/devices/v1/certificates": _certified,
+    "POST /v1/device-certificates": _wanted,
+    "GET /v1/device-certificates/{ca}/crl": _wanted,
     f"POST {DEVICES}": _preauthorised,
     f"GET {DEVICES}/{{device}}": _accepted,
     f"DELETE {DEVICES}/{{device}}": _accepted,

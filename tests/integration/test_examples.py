@@ -18,6 +18,7 @@ from tests.integration.examples import PREPARATIONS, Place
 from tests.integration.running import initialise, running
 from tests.support.certificates import self_signed
 from tests.support.ci_issuer import running_issuer
+from tests.support.client_cas import new_ca
 from tests.support.user_site import EMAIL, PASSWORD
 
 TEXT = (DOCS / "api" / "routes.md").read_text(encoding="utf-8")
@@ -51,6 +52,16 @@ name = "builds"
 file = "{ca}"
 use = "identity"
 field = "cn"
+
+[[client_ca]]
+name = "fleet"
+file = "fleet.pem"
+use = "device"
+field = "cn"
+attribute = "serial"
+key = "device-ca"
+certificate_days = 1
+renewal_days = 1
 """
 
 
@@ -62,8 +73,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with running_issuer(folder, name="github") as issuer:
         with installation.config.open("a") as file:
             file.write(SETTINGS.format(issuer=issuer, audience=installation.url, ca=ca))
-        with running(installation, SERVER_WORKERS="1", USERS_ARGON2_MEMORY="19456", USERS_ARGON2_PASSES="2"):
-            yield Place(installation=installation, issuer=issuer)
+        # Another one's, until the key of the CA is made.
+        (installation.directory / "fleet.pem").write_bytes(new_ca("fleet").pem)
+        quick = {"USERS_ARGON2_MEMORY": "19456", "USERS_ARGON2_PASSES": "2"}
+        with running(installation, SERVER_WORKERS="1", **quick) as process:
+            yield Place(installation=installation, issuer=issuer, process=process)
 
 
 def test_every_section_of_a_route_has_an_example_that_runs_here() -> None:

@@ -40,6 +40,20 @@ REFUSED = {
     "an attribute with a blank": Refused(
         text=TOKEN + client_ca(use='"device"', attribute='"a b"'), says=("client_ca.0.attribute: ",)
     ),
+    "a key that issues for devices that are not named": Refused(
+        text=TOKEN + client_ca(use='"device"', field="", key='"device-ca"'), says=("client_ca.0: has a key, and needs",)
+    ),
+    "a key that issues whole subjects": Refused(
+        text=TOKEN + client_ca(use='"device"', field='"subject"', attribute='"serial"', key='"device-ca"'),
+        says=("client_ca.0: has a key, and needs",),
+    ),
+    "a key that issues for callers": Refused(
+        text=TOKEN + client_ca(key='"device-ca"'), says=("client_ca.0: has a key, and needs",)
+    ),
+    "certificates that are to be renewed before they are made": Refused(
+        text=TOKEN + client_ca(use='"device"', attribute='"serial"', key='"device-ca"', certificate_days="30"),
+        says=("client_ca.0: needs renewal_days no longer",),
+    ),
     "certificates of devices without a CA of them": Refused(
         text=TOKEN + client_ca() + '[devices]\ncertificates = "required"\n',
         says=('devices.certificates = "required" needs a client_ca',),

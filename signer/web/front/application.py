@@ -93,6 +93,7 @@ class Front:
             "create_personal_token": users.create_personal_token,
             "authenticate_device": devices.authenticate,
             "change_device_key": devices.change_key,
+            "renew_device_certificate": devices.renew_certificate,
             "log_checkpoint": log.checkpoint,
             "log_keys": log.keys,
             "log_tile": log.tile,

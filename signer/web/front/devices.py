@@ -1,4 +1,4 @@
-"""``/api/devices/v1/authentication``: what devices ask without a credential of ours.
+"""``/api/devices/v1/authentication``: what devices ask without a credential of ours; and their certificates.
 
 1. ``Authorization`` on an authentication request is noise of Mender's clients; it is not looked at.
 2. What is verified are the bytes of the body as they came, read and verified in a thread: both may take a while.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from signer.application import Application
 from signer.domain.auth_requests import UnverifiedKeyChange, read_auth_request, read_key_change
+from signer.domain.certificate_requests import RequestedKey, read_certificate_request
 from signer.domain.timestamps import rfc3339
 from signer.domain.token_claims import DeviceSubject, TokenKind, VerifiedToken
 from signer.errors import (
@@ -21,12 +22,15 @@ from signer.errors import (
     TokenRefused,
 )
 from signer.services.device_authentication import AwaitedKey
+from signer.services.device_ca_ports import DeviceCertificateRecord
+from signer.services.device_certificate_documents import certificate_pem
 from signer.web.front.messages import JSON_MEDIA_TYPE, Answer, Request, json_answer
 from signer.web.front.rooms import Rooms
 from signer.web.refusals import printable
 
 SIGNATURE = b"x-men-signature"
 NEXT_SIGNATURE = b"x-men-next-signature"
+PEM_MEDIA_TYPE = "application/x-pem-file"
 TOKEN_MEDIA_TYPE = "application/jwt"  # noqa: S105  (a media type)
 BEARER = "bearer "
 NOT_KEPT = (("Cache-Control", "no-store"),)
@@ -35,7 +39,7 @@ FORGED = frozenset({DeviceRefusal.SIGNATURE, DeviceRefusal.NEXT_SIGNATURE, Devic
 
 
 class DeviceHandlers:
-    """The two routes."""
+    """The three routes."""
 
     def __init__(self, application: Application, *, rooms: Rooms) -> None:
         self._application = application
@@ -75,6 +79,26 @@ class DeviceHandlers:
         answer = json_answer(document)
         answer.headers = NOT_KEPT
         return answer
+
+    async def renew_certificate(self, request: Request) -> Answer:
+        """Body: a certificate signing request, PEM. Answer: the next certificate, PEM.
+
+        It comes with the token, and over a connection with the certificate that is about to end.
+        """
+        self._application.attempts.check(request.peer)
+        body = await request.body.whole(self._application.limits.device)
+        # Read first: what is no request is told so without a look at the token.
+        requested = await self._rooms.requests.run(read_certificate_request, body)
+        try:
+            token = await self._token(request)
+            record = await self._rooms.requests.run(self._renewed, token, request, requested)
+        except DeviceRefused as refused:
+            raise self._counted(request, refused) from None
+        return Answer(content_type=PEM_MEDIA_TYPE, body=certificate_pem(record).encode("ascii"), headers=NOT_KEPT)
+
+    def _renewed(self, token: VerifiedToken, request: Request, requested: RequestedKey) -> DeviceCertificateRecord:
+        shown = self._application.device_certificates.shown(request.credentials)
+        return self._application.device_ca.renew(token, shown, requested)
 
     def _admitted(self, body: bytes, request: Request) -> DeviceSubject:
         shown = self._application.device_certificates.shown(request.credentials)

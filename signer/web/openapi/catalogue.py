@@ -11,6 +11,7 @@ from signer.web.openapi import (
     approvals,
     certificates,
     ci,
+    device_certificates,
     devices,
     gateway,
     keys,
@@ -35,6 +36,7 @@ FAMILIES: Mapping[str, Mapping[str, Operation]] = MappingProxyType(
         "users": users.OPERATIONS,
         "users, as Mender's clients ask": mender_users.OPERATIONS,
         "devices, as Mender's clients ask": devices.OPERATIONS,
+        "certificates of devices": device_certificates.OPERATIONS,
         "gateways": gateway.OPERATIONS,
         "operations": operations.OPERATIONS,
     }

@@ -31,7 +31,7 @@ from signer.web.openapi.operation import (
     text,
     told,
 )
-from signer.web.openapi.refusals import ISSUING, of_tokens
+from signer.web.openapi.refusals import ISSUING, SHOWN, of_tokens
 from signer.web.openapi.security import DEVICE_TOKEN, NOTHING
 
 
@@ -99,7 +99,7 @@ _PAGES = (
 )
 _PAGE = told(list[DeviceDocument], "A page.", Link="The first page, the one before and the next.")
 _ASKED = (
-    *ISSUING, *of_tokens(), "auth-request-invalid", "device-identity-invalid", "device-key-invalid",
+    *ISSUING, *SHOWN, *of_tokens(), "auth-request-invalid", "device-identity-invalid", "device-key-invalid",
     "media-type-not-supported", "device-refused", "too-many-attempts", "version-expired", "version-not-yet-valid",
     "no-active-version", "signature-limit-reached", "version-quarantined", "message-not-allowed",
 )  # fmt: skip

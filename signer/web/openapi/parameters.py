@@ -24,6 +24,7 @@ PATH_PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
         "approval": ("The id of an approval.", TEXT),
         "email": ("The e-mail address of a user.", TEXT),
         "user": ("The id of a user; `me` is oneself.", TEXT),
+        "ca": ("The name of a CA of devices.", TEXT),
         "jti": ("The id of a token.", TEXT),
         "device": ("The id of a device.", TEXT),
         "auth_set": ("The id of an authentication set.", TEXT),

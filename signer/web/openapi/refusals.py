@@ -26,13 +26,22 @@ LOG = (
 )  # fmt: skip
 # Whatever leaves something on record.
 RECORD = (*LOG, "recorder-unavailable", "clock-leapt", "clock-moved-back", "clock-differs")
+# Because of the certificate that somebody shows, and because of the one that a device comes with.
+CERTIFICATE = (
+    "client-certificate-rejected", "client-certificate-of-ca", "client-certificate-name-missing",
+    "client-certificate-name-ambiguous", "client-certificate-name-invalid", "client-certificate-issuer-unknown",
+    "client-certificate-not-yet-valid", "client-certificate-expired", "client-certificate-revoked",
+    "certificate-header-untrusted", "certificate-header-invalid", "certificate-header-unverified",
+)  # fmt: skip
+SHOWN = (
+    *CERTIFICATE, "client-certificate-of-caller", "device-certificate-missing", "device-certificate-key-differs",
+    "device-certificate-identity-differs", "device-certificate-of-another-device", "device-certificate-of-another-ca",
+)  # fmt: skip
 PROVED = (
+    *CERTIFICATE,
     "credentials-missing", "credentials-rejected", "credentials-expired", "credentials-ambiguous",
-    "too-many-attempts", "client-certificate-rejected", "client-certificate-issuer-unknown",
-    "client-certificate-of-device", "client-certificate-not-yet-valid", "client-certificate-expired",
-    "client-certificate-revoked", "certificate-header-untrusted", "certificate-header-invalid",
-    "certificate-header-unverified", "token-states-unavailable", "access-denied", "access-tampered",
-    "policy-missing", "policy-tampered",
+    "too-many-attempts", "client-certificate-of-device", "token-states-unavailable", "access-denied",
+    "access-tampered", "policy-missing", "policy-tampered",
 )  # fmt: skip
 APPROVALS = ("approval-required", "approval-rejected", "approval-unreachable", "approvals-exhausted")
 KEY = ("invalid-name", "key-not-found")

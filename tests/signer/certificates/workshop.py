@@ -35,6 +35,7 @@ class Workshop:
     """Everything that a test of certificates touches."""
 
     application: Application
+    database: Database
     store: SqlKeyStore
     tokens: TokenAccess
     clock: ManualClock
@@ -104,6 +105,7 @@ def workshop(database: Database, pool: TokenPool, clock: ManualClock) -> Worksho
     application = build_application(settings, parts)
     return Workshop(
         application=application,
+        database=database,
         store=store,
         tokens=tokens,
         clock=clock,

@@ -22,6 +22,7 @@ from tests.support.certificates import self_signed
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 SERVED_BY_THE_SERVICE = (
     "^~ /api/devices/v1/authentication/",
+    "= /api/devices/v1/certificates",
     "= /api/management/v1/useradm/auth/login",
     "^~ /api/management/v1/useradm/",
     "^~ /api/management/v2/devauth/",

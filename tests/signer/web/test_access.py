@@ -58,6 +58,7 @@ PATHS = {
     "revision": "1",
     "approval": "0" * 32,
     "email": "a@example.com",
+    "ca": "fleet",
     **dict.fromkeys(("user", "device", "auth_set", "jti"), "b8a7d3a0-0000-4000-8000-000000000001"),
 }
 
