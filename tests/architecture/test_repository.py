@@ -21,9 +21,18 @@ MACHINE_PATHS = ["/".join(["", place, ""]) for place in ("work", "Users", "root/
 MACHINE_PATHS += ["/".join(["", "home", ""])]
 
 
+RECIPES = ("Dockerfile", "deploy/integrations/container/Containerfile")
+
+
+def _lines(instruction: str) -> list[str]:
+    """What follows an instruction in the recipes of images."""
+    texts = [(ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ") for name in RECIPES]
+    lines = [line for text in texts for line in text.splitlines()]
+    return [line.removeprefix(instruction).strip() for line in lines if line.startswith(f"{instruction} ")]
+
+
 def _run_steps() -> list[str]:
-    recipe = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
-    return [line.removeprefix("RUN ").strip() for line in recipe.splitlines() if line.startswith("RUN ")]
+    return _lines("RUN")
 
 
 def test_the_container_recipe_has_steps() -> None:
@@ -37,6 +46,11 @@ def test_each_step_of_the_image_is_a_script_that_runs_outside_too(step: str) -> 
     command = step.split(maxsplit=1)[0]
     assert not re.search(r"[;&|]", step), "one script for each step"
     assert os.access(SCRIPTS / Path(command).name, os.X_OK)
+
+
+@pytest.mark.parametrize("copied", [line for line in _lines("COPY") if not line.startswith("--from")])
+def test_what_an_image_copies_exists(copied: str) -> None:
+    assert (ROOT / copied.split(maxsplit=1)[0]).exists()
 
 
 def _project() -> dict[str, object]:

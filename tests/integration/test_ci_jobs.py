@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from tests.artifacts import ArtifactBuilder
 from tests.integration.running import Installation, command, initialise, running
+from tests.support.ci_actions import actions
 from tests.support.ci_issuer import CiIssuer, running_issuer
 from tests.support.ci_tokens import github_claims, gitlab_claims, token
 
@@ -116,34 +113,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             made_place = Place(installation, github, gitlab, artifact)
             made_place.allow(FOR_SIGNERS, directory)
             yield made_place
-
-
-@contextmanager
-def actions(answer: tuple[int, bytes], failures: int = 0) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """What GitHub Actions asks a token from: its URL, and the audiences and credentials that it was asked with."""
-    asked: list[tuple[str, str]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            (audience,) = parse_qs(urlsplit(self.path).query)["audience"]
-            asked.append((audience, self.headers["Authorization"]))
-            status, body = (500, b"") if len(asked) <= failures else answer
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            """Nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/token?api-version=2", asked
-        finally:
-            server.shutdown()
-            thread.join(60)
 
 
 def test_a_job_of_github_signs(place: Place, tmp_path: Path) -> None:
