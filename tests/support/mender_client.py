@@ -39,12 +39,16 @@ def require_mender_client() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MenderClient:
-    """A device in ``directory``. ``security``: where its key is, as ``mender.conf`` says it; {}: it makes one."""
+    """A device in ``directory``. ``security``: where its key is, as ``mender.conf`` says it; {}: it makes one.
+
+    ``https``: its certificate and the key of that, ``HttpsClient``.
+    """
 
     directory: Path
     url: str
     certificate: Path
     security: Mapping[str, str] = field(default_factory=dict)
+    https: Mapping[str, str] = field(default_factory=dict)
     serial: str = "SN-0042"
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -67,6 +71,8 @@ class MenderClient:
         }
         if self.security:
             settings["Security"] = dict(self.security)
+        if self.https:
+            settings["HttpsClient"] = dict(self.https)
         (self.directory / "mender.conf").write_text(json.dumps(settings))
 
     def bootstrap(self) -> subprocess.CompletedProcess[str]:
