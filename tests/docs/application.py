@@ -29,6 +29,7 @@ from signer.web.front.metrics import Metrics
 from signer.web.front.rooms import Rooms
 from tests.support.api_tokens import issue_api_token
 from tests.support.asking import Reply, ask
+from tests.support.databases import place_empty
 
 KEY = "documented"
 TIMEOUT = 60.0
@@ -67,7 +68,9 @@ def application(
     """
     settings, clock = settings or _settings(directory), clock or _now
     database = Database(settings.database)
-    database.upgrade(then=first_policy(clock))
+    place_empty(Path(settings.database.url.removeprefix("sqlite:///")))
+    with database.writing() as connection:
+        first_policy(clock)(connection)
     store = SqlKeyStore(database=database, clock=clock)
     api_tokens = SqlApiTokenStore(database=database, clock=clock)
     tokens = cast("TokenAccess", open_tokens(settings))

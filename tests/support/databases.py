@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from signer.config import DatabaseSettings
 from signer.domain.leaves import AccessChange, LeafDraft, LogEvent
@@ -31,6 +35,21 @@ def migrate(url: str, *, log: bool = True) -> None:
             begin_log(database)
     finally:
         database.close()
+
+
+def place_empty(path: Path) -> None:
+    """A database of this release that holds nothing, where there is none: migrating takes longer than most tests."""
+    if not path.exists():
+        path.write_bytes(_empty_sqlite())
+
+
+@cache
+def _empty_sqlite() -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.sqlite"
+        with closing(Database(settings(f"sqlite:///{path}"))) as database:
+            database.upgrade()
+        return path.read_bytes()
 
 
 def begin_log(database: Database, *, at: datetime = LOG_BEGAN) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from signer.artifacts import Form, UploadReader
@@ -18,6 +20,7 @@ from signer.services.approvals import Ask, Waiting
 from signer.services.policy_administration import PolicyProposal
 from signer.services.ports import Clock
 from signer.storage.api_token_store import SqlApiTokenStore
+from signer.storage.log_reader import SqlLogReader
 from signer.web.app import create_app
 from signer.web.front.application import Front
 from signer.web.front.bridge import Bridge
@@ -29,7 +32,9 @@ from verifier import Limits
 from .api_token_rows import add_api_token
 from .api_tokens import issue_api_token
 from .asking import Reply, ask
+from .databases import TIMEOUT
 from .house import House
+from .memory_tokens import MemoryTokens, Pair
 
 ADMIN = "api-token:admin"
 BUILD = Identity(name="api-token:build")
@@ -159,15 +164,47 @@ def refused(act: Callable[[], object]) -> str | None:
     return None
 
 
-def guard(house: House, *, tokens: bool = True) -> Guarded:
-    """People, groups, keys and rules, in an order in which nothing is guarded yet.
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What was made once: the records, and what the token holds."""
 
-    ``tokens``: make API tokens of names in the rules, whose secrets nobody has.
+    records: sqlite3.Connection
+    pairs: tuple[Pair, ...]
+
+
+# By the log as it was before, and the time: of a house that is otherwise, another scene is made.
+_scenes: dict[tuple[str, datetime], _Scene] = {}
+
+
+def guard(house: House) -> Guarded:
+    """People, groups, keys and rules, and API tokens of names in the rules, whose secrets nobody has.
+
+    Made once for each test process, and put into the house as if another worker had done it: it takes forty changes.
     """
-    made = Guarded(house)
-    if tokens:
+    tokens = house.tokens
+    assert isinstance(tokens, MemoryTokens)
+    assert not tokens.pairs()
+    begun = SqlLogReader(database=house.database).head().root.hex(), house.parts.clock()
+    file = house.database.sqlite_file
+    assert file is not None
+    with closing(file.connect(TIMEOUT)) as records:
+        if (scene := _scenes.get(begun)) is not None:
+            scene.records.backup(records)
+            for pair in scene.pairs:
+                tokens.put(pair)
+            return Guarded(house)
         add_api_token(house.database, "admin", "administrator")
         add_api_token(house.database, "build", "signer")
+        made = _guard(house)
+        kept = sqlite3.connect(":memory:")
+        records.backup(kept)
+        _scenes[begun] = _Scene(kept, tokens.pairs())
+    return made
+
+
+def _guard(house: House) -> Guarded:
+    """In an order in which nothing is guarded yet."""
+    made = Guarded(house)
     people = made.services.people
     for group in ("qa", "others", "empty"):
         people.create_group(group, actor=ADMIN)
@@ -208,7 +245,7 @@ def guarded_site(house: House, clock: Clock) -> Iterator[GuardedSite]:
     store = SqlApiTokenStore(database=house.database, clock=clock)
     names = ("admin", "build", "auditor", *(f"{person}-laptop" for person in (*MEMBERS, "dan")))
     credentials = {name: issue_api_token(store, name=name, role=None) for name in names}
-    made, rooms = guard(house, tokens=False), Rooms(threads=1, timeout=60.0)
+    made, rooms = _guard(house), Rooms(threads=1, timeout=60.0)
     app, metrics = create_app(house.application), Metrics(house.parts.stages)
     front = Front(house.application, timeout=60.0, rooms=rooms, bridge=Bridge(app), metrics=metrics)
     yield GuardedSite(guarded=made, front=front, credentials=credentials)

@@ -272,6 +272,8 @@ class TestConnections:
         TestBatches._post(workers[0], 4096)
         workers[1].post(entry(1, "other"))
         assert len(workers[1].answers(1)) == 1
+        # It begins to take them, and no longer byte by byte.
+        workers[0].socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         assert len(workers[0].answers(4096)) == 4096
 
     def test_pings_are_answered(self, workers: list[Worker]) -> None:
