@@ -7,7 +7,10 @@ JOBS ?= $(shell echo $$(($$(nproc) + 1)))
 # They start hundreds of interpreters, so what is imported is compiled once, also where the environment says otherwise.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
 
-.PHONY: demo serve test test-slow test-soak lint types fuzz bench-verify bench-head bench-hostile bench-token bench-http bench-record bench-log bench-access bench-tokens clean help
+# How many devices make bench-fleet simulates.
+DEVICES ?= 100000
+
+.PHONY: demo serve test test-slow test-soak lint types fuzz bench-verify bench-head bench-hostile bench-token bench-http bench-record bench-log bench-access bench-tokens bench-fleet clean help
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -72,6 +75,10 @@ bench-access: $(VENV)/dev ## what telling who asks, and deciding by rules, adds 
 
 bench-tokens: $(VENV)/dev ## tokens: verifying them beside PyJWT alone, auth requests of devices, logins
 	$(BIN)/python -m tests.bench.bench_tokens
+
+bench-fleet: $(VENV)/dev ## a fleet of simulated devices through rotations, faults and a switch of certificates; none is lost
+	@scripts/install-system-packages test
+	$(BIN)/python -m tests.bench.bench_fleet --devices $(DEVICES)
 
 bench-log: $(VENV)/dev ## the log: appending to it beside one commit each, the check of a whole one, and proofs
 	@scripts/install-system-packages test

@@ -12,6 +12,7 @@ from device.client import Bootstrapped, DeviceClient, KeyStatus
 from device.errors import DeviceError
 from device.http import Response, ServerAddress
 from device.keys import DeviceKey, KeyKind
+from device.renewal import Renewed
 from device.rotation import Rotated
 from device.settings import Settings, read_settings
 from device.store import Directory, Store
@@ -28,6 +29,7 @@ __all__ = [
     "HttpsTransport",
     "KeyKind",
     "KeyStatus",
+    "Renewed",
     "Response",
     "Rotated",
     "ServerAddress",

@@ -13,6 +13,7 @@ from device.errors import TokenRefused
 from device.http import Response
 from device.key_ring import KeyRing, RingState
 from device.keys import DeviceKey, KeyKind
+from device.renewal import Renewal, Renewed
 from device.requests import Identity, Request
 from device.rotation import Rotated, Rotation
 from device.store import Store
@@ -63,6 +64,7 @@ class DeviceClient:
         self._deadline = deadline
         self._pace = pace or Pace()
         self._world = world or World()
+        self._transport = transport
         self._ring = KeyRing(store)
         self._asking = Asking(
             store=store,
@@ -72,6 +74,7 @@ class DeviceClient:
             pace=self._pace,
             world=self._world,
         )
+        self._renewal = Renewal(store=store, asking=self._asking)
         self._rotation = Rotation(
             store=store,
             ring=self._ring,
@@ -80,6 +83,7 @@ class DeviceClient:
             world=self._world,
             margin=self._pace.margin,
             require_shown=transport.require_shown,
+            renewal=self._renewal,
         )
 
     def bootstrap(self) -> Bootstrapped:
@@ -134,6 +138,25 @@ class DeviceClient:
         until = self._until()
         with self._store.locked(until):
             return self._rotation.rotate(self._kind, until)
+
+    def renew_certificate(self) -> Renewed:
+        """The next certificate for the device's key, by the one that it shows now.
+
+        Raises ``ClientCertificateRefused`` where it shows none, ``RequestRefused``, or what a request may.
+        """
+        until = self._until()
+        with self._store.locked(until):
+            key = self._ring.present()
+            self._transport.require_shown(key)
+            token = self._kept() or self._asking.authenticate(until)
+            # The key may be the next one by now, which has a certificate of its own.
+            key = self._ring.present()
+            try:
+                return self._renewal.renew(key, shown=key, token=token, until=until)
+            except TokenRefused:
+                token = self._asking.authenticate(until)
+            key = self._ring.present()
+            return self._renewal.renew(key, shown=key, token=token, until=until)
 
     def key(self) -> DeviceKey:
         """The key in force; raises ``KeyMissing`` or ``KeyUnreadable``."""

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from device.asking import OK, UNAUTHORIZED, Asking, World, refusal_of
-from device.errors import NotAccepted, RotationRefused, RotationUnconfirmed, TokenRefused
+from device.errors import ClientCertificateRefused, NotAccepted, RotationRefused, RotationUnconfirmed, TokenRefused
 from device.http import Response
 from device.key_ring import KeyRing, RingState
 from device.keys import DeviceKey, KeyKind
+from device.renewal import Renewal
 from device.requests import Identity, KeyPair, key_change
 from device.store import Store
 from device.tokens import Token, keep_token, kept_token
@@ -45,6 +46,7 @@ class Rotation:
         world: World,
         margin: float,
         require_shown: Callable[[DeviceKey], None],
+        renewal: Renewal,
     ) -> None:
         self._store = store
         self._ring = ring
@@ -53,6 +55,7 @@ class Rotation:
         self._world = world
         self._margin = margin
         self._require_shown = require_shown
+        self._renewal = renewal
 
     def rotate(self, kind: KeyKind, until: float) -> Rotated:
         """Begin a change, or end one that was begun.
@@ -67,7 +70,7 @@ class Rotation:
             # The answer to the next key's first request was lost, and has now been heard.
             return self._ended(resumed=True)
         keys = KeyPair(present=self._ring.present(), following=self._ring.prepare(kind))
-        self._require_shown(keys.following)
+        self._certify(keys, token, until)
         self._ring.announce(keys.following)
         answer = self._announced(keys, token, until)
         if answer.status == UNAUTHORIZED:
@@ -84,6 +87,17 @@ class Rotation:
         if token is not None and token.holds_at(self._world.now(), margin=self._margin):
             return token
         return self._asking.authenticate(until)
+
+    def _certify(self, keys: KeyPair, token: Token, until: float) -> None:
+        """Have a certificate for the next key, where servers ask for one."""
+        try:
+            self._require_shown(keys.following)
+        except ClientCertificateRefused:
+            self._require_shown(keys.present)
+            # By this the service hears of the next key.
+            self._ring.announce(keys.following)
+            self._renewal.renew(keys.following, shown=keys.present, token=token, until=until)
+            self._require_shown(keys.following)
 
     def _announced(self, keys: KeyPair, token: Token, until: float) -> Response:
         return self._asking.ask(

@@ -14,6 +14,7 @@ COMMANDS = {
     "authenticate": "ask for a new token and keep it",
     "token": "print the token, a new one where it has ended or is about to",
     "rotate-key": "change the device's key, or end a change that was broken off",
+    "renew-certificate": "have the certificate renewed that the device shows, where it is due",
     "status": "say what there is, without asking the service",
 }
 

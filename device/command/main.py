@@ -37,6 +37,7 @@ VERBS: Mapping[str, Callable[[Device], report.Document]] = {
     "authenticate": lambda device: report.of_authentication(device.client.authenticate()),
     "token": lambda device: report.of_token(device.client.token()),
     "rotate-key": lambda device: report.of_rotation(device.client.rotate_key()),
+    "renew-certificate": lambda device: report.of_renewal(device.client.renew_certificate()),
     "status": report.of_status,
 }
 # What is printed alone where no JSON is asked for, so that scripts can take it as it is.

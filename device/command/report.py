@@ -11,6 +11,7 @@ from device.bootstrap import Device
 from device.bundle import Bundle
 from device.client import Bootstrapped
 from device.errors import BundleRefused, ClientCertificateRefused
+from device.renewal import Renewed
 from device.rotation import Rotated
 from device.tokens import Token
 
@@ -40,6 +41,12 @@ def of_token(token: Token) -> Document:
 def of_rotation(done: Rotated) -> Document:
     """The key that is in force now."""
     return {"fingerprint": done.fingerprint, "resumed": done.resumed}
+
+
+def of_renewal(done: Renewed) -> Document:
+    """Whether there is another certificate now, and when that ends."""
+    end = done.not_after
+    return {"renewed": end is not None, "not_after": None if end is None else end.isoformat(timespec="seconds")}
 
 
 def of_status(device: Device) -> Document:

@@ -8,6 +8,7 @@ import pytest
 
 from device.client import DeviceClient
 from device.errors import (
+    AnswerInvalid,
     ClientCertificateRefused,
     DeviceError,
     KeyUnreadable,
@@ -19,7 +20,7 @@ from device.errors import (
     TokenRefused,
 )
 from device.key_ring import ANNOUNCED, KEY, NEXT_KEY, RingState
-from device.keys import DeviceKey
+from device.keys import DeviceKey, KeyKind, made
 from device.requests import KEY as KEY_PATH
 from signer.domain.devices import AuthStatus
 from tests.device.scene import MemoryService, MemoryStore, Time, a_device
@@ -139,20 +140,34 @@ def test_a_device_that_was_rejected_changes_nothing(
 
 
 def test_a_key_that_was_never_announced_asks_nobody(
-    device: DeviceClient, service: MemoryService, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+    device: DeviceClient, service: MemoryService, store: MemoryStore
 ) -> None:
-    def missing(key: DeviceKey) -> None:
-        raise ClientCertificateRefused(fingerprint=key.fingerprint, problem="none")
-
-    monkeypatch.setattr(service, "require_shown", missing)
-    prepared = a_device(store, service, service.time)
-    with pytest.raises(ClientCertificateRefused):
-        prepared.rotate_key()
-    assert prepared.status().ring is RingState.PREPARED
+    store.files[NEXT_KEY] = made(KeyKind.P256)
+    assert device.status().ring is RingState.PREPARED
     service.decide(device.key(), "rejected")
     with pytest.raises(NotAccepted):
-        prepared.authenticate()
+        device.authenticate()
     assert service.statuses_of_sets() == ["rejected"]
+
+
+def test_a_next_key_without_a_certificate_is_not_put_in_force(
+    device: DeviceClient, service: MemoryService, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = device.key().fingerprint
+
+    def missing(key: DeviceKey) -> None:
+        if key.fingerprint != before:
+            raise ClientCertificateRefused(fingerprint=key.fingerprint, problem="none")
+
+    monkeypatch.setattr(service, "require_shown", missing)
+    mutual = a_device(store, service, service.time)
+    # Refused, no certificate, and a token that is refused.
+    for fault, error in ((409, RequestRefused), (200, AnswerInvalid), (401, TokenRefused)):
+        service.faults.append(fault)
+        with pytest.raises(error):
+            mutual.rotate_key()
+        assert (mutual.key().fingerprint, mutual.status().ring) == (before, RingState.ANNOUNCED)
+    assert mutual.request("GET", "/x").status == 200
     assert not any(request.path == KEY_PATH for request in service.seen)
 
 
