@@ -1,4 +1,4 @@
-"""The package ``device`` over mutual TLS with a CA in the token: renewal, and a change of the key with its certificate."""
+"""The package ``device`` over mutual TLS with a CA in the token: renewal, and a change of key and certificate."""
 
 from __future__ import annotations
 
@@ -58,9 +58,8 @@ def test_a_device_of_the_ca_needs_no_hand_renews_and_changes_its_key(service: In
         client.token()
     assert refused.value.code == "client-certificate-refused"
     (tmp_path / "device.csr").write_bytes(signing_request(client.key()))
-    issued = service.run(
-        "devices", "certificates", "issue", "fleet", tmp_path / "device.csr", "--identity", json.dumps({"serial": "mutual"})
-    )  # fmt: skip
+    identity = json.dumps({"serial": "mutual"})
+    issued = service.run("devices", "certificates", "issue", "fleet", tmp_path / "device.csr", "--identity", identity)
     assert issued.returncode == 0, issued.stderr
     (tmp_path / "device.crt").write_text(issued.stdout)
     assert client.token()
