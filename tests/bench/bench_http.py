@@ -1,6 +1,6 @@
 """Signatures per second over HTTP, beside the module alone and an empty Flask route, in one run.
 
-`python -m tests.bench.bench_http [--seconds 4] [--hostile-mix | --slow-disk]`
+`python -m tests.bench.bench_http [--seconds 4] [--batches | --hostile-mix | --slow-disk]`
 
 Manifests and heads, each of them new; P-256 and RSA-3072; 1, 8 and 32 kept-alive connections over TLS (`wrk`) and over
 a Unix socket (a generator of our own, which costs more). Processor time is what the processes of the service took, from
@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -32,6 +33,7 @@ from tests.artifacts import ArtifactBuilder, PayloadFile
 from tests.hsm.softhsm import make_softhsm
 from tests.integration import running
 
+from .batch_load import Batches, batches
 from .http_load import Load, Post, unix, wrk
 from .http_mix import compare, report
 from .measure import machine
@@ -40,6 +42,8 @@ from .token_columns import ModuleAlone, in_processes
 
 ALGORITHMS = (Algorithm.ECDSA_P256, Algorithm.RSA_3072)
 CONNECTIONS = (1, 8, 32)
+BATCHES = (32, 256)
+BATCH_CLIENTS = 4
 MODULE_PROCESSES = 2
 READY_SECONDS = 60.0
 MICROSECONDS = 1e6
@@ -97,6 +101,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="how long each way is measured")
     parser.add_argument("--hostile-mix", action="store_true", help="only rates beside hostile clients, in pairs")
     parser.add_argument("--slow-disk", action="store_true", help="only rates with and without a slower disk")
+    parser.add_argument("--batches", action="store_true", help="only batches, beside single signatures of P-256")
     parser.add_argument("--rounds", type=int, default=5, help="pairs of rates, beside hostile clients and without")
     given = parser.parse_args()
     seconds = given.seconds
@@ -118,8 +123,12 @@ def main() -> None:
             "that by stage of their loops, of the token processes and of the recorder; then how many records gathered"
         )
         _header()
+        if given.batches:
+            _in_batches(folder, alone, bodies, seconds)
+            return
         _empty(folder, seconds)
         _measured(folder, "TLS", alone, bodies, seconds)
+        _in_batches(folder, alone, bodies, seconds)
         _measured(folder, "Unix socket", alone, bodies, seconds)
         _with_slow_disk(folder, alone, bodies, seconds)
 
@@ -233,6 +242,29 @@ def _measured(
                     cost += f"{records / max(batches, 1):>{COLUMN}.1f}"
                     label = f"{algorithm.value}, {what}, {told or transport}, {connections}"
                     _row(label, load, alone.get(algorithm), cost)
+
+
+def _in_batches(folder: Path, alone: dict[Algorithm, float], bodies: Bodies, seconds: float) -> None:
+    """P-256 in batches over TLS, and one to a request in the same service; p50 and p99 are those of whole requests."""
+    place = folder / "batches"
+    place.mkdir()
+    algorithm = ALGORITHMS[0]
+    path = f"/v1/keys/{algorithm.value}/signatures"
+    with _service(place, "TLS") as (installation, process):
+        for what, (before, after) in bodies.parts.items():
+            post = Post(path=path, api_token=installation.api_token, before=before, after=after)
+            single = partial(wrk, installation.url, BATCH_CLIENTS, seconds, place, post)
+            ways: dict[str, Callable[[], Load]] = {"one to a request": single}
+            for size in BATCHES:
+                asked = Batches(path=f"{path}/batch", part=what, size=size, before=before, after=after)
+                ways[f"batches of {size}"] = partial(batches, installation.http, BATCH_CLIENTS, seconds, asked)
+            for way, load_of in ways.items():
+                spent, begun = processor(process, installation.directory), time.monotonic()
+                load = load_of()
+                took = time.monotonic() - begun
+                time.sleep(1.1)  # workers write their stages down once a second
+                cost = processor(process, installation.directory).per(spent, load.rate * took)
+                _row(f"{what}, {way}, TLS, {BATCH_CLIENTS}", load, alone.get(algorithm), cost)
 
 
 def _beside_hostile_clients(folder: Path, seconds: float, rounds: int) -> None:

@@ -87,6 +87,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn carries no typ
         self._paused_at: float | None = None
         self._paused_seconds = 0.0
         self._peer_certificate: bytes | None = None
+        self._early = b""
 
     # The life of a connection, as the transport tells it.
 
@@ -139,6 +140,17 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn carries no typ
                 self.transport.abort()
             return
         if self._closed or self._broken:
+            return
+        receiver = self._body_receiver
+        if receiver is not None and receiver._complete:
+            # The next request, of a client that had its answer before this side knew that it was sent. The parser would
+            # keep little of it, and the connection end: it waits here, and what follows at the other side.
+            self._early += data
+            self._pause_reading()
+            return
+        if self._early:
+            # What came before this is about to be fed.
+            self._early += data
             return
         self._head_bytes += len(data)
         super().data_received(data)
@@ -287,6 +299,14 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn carries no typ
             self._paused_seconds += self._last_data - self._paused_at
             self._paused_at = None
         super()._resume_reading()
+        if self._early:
+            # As soon as whoever calls this has made the parser ready for it.
+            self._loop.call_soon(self._feed_early)
+
+    def _feed_early(self) -> None:
+        early, self._early = self._early, b""
+        if early:
+            self.data_received(early)
 
     def _close_transport(self) -> None:
         receiver = self._body_receiver

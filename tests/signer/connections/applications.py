@@ -80,3 +80,18 @@ class Gate:
         self.waiting += 1
         await self.opened.wait()
         await answer(send, 200, b"at last")
+
+
+class Lasting:
+    """Reads the body and sends all that it announced, and is done only when it may go on."""
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Semaphore(0)
+
+    async def __call__(self, _scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        await send({"type": "http.response.body", "body": b"told", "more_body": True})
+        await self.go_on.acquire()
+        await send({"type": "http.response.body", "body": b""})

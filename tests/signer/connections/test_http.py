@@ -203,3 +203,20 @@ def test_an_application_that_fails_is_a_problem_document() -> None:
     assert statuses(received) == [500]
     assert json.loads(received.partition(b"\r\n\r\n")[2])["code"] == "internal-error"
     assert b"secret" not in received
+
+
+def test_a_large_request_that_comes_before_the_last_answer_is_done_is_served() -> None:
+    """A client that has its whole answer asks on, while this side still waits for the answer to be taken."""
+    body = bytes(300_000)
+    request = POST + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    lasting = applications.Lasting()
+    with serving(lasting) as made, made.connect() as connection:
+        connection.sendall(request)
+        answered = b""
+        while not answered.endswith(b"told"):
+            answered += connection.recv(65536)
+        connection.sendall(request + NEXT)
+        for _ in range(3):
+            made.loop.call_soon_threadsafe(lasting.go_on.release)
+        received = until_closed(connection)
+    assert statuses(answered + received) == [200] * 3
