@@ -10,6 +10,8 @@ from signer.config import Settings
 from signer.device_bootstrap import device_administration, device_records
 from signer.device_settings import DeviceSettings
 from signer.domain.client_choices import CaUse
+from signer.server_certificate_bootstrap import configured_server_certificates, server_certificates
+from signer.server_certificate_settings import ServerCertificateSettings
 from signer.services.administration import Administration
 from signer.services.ci_sessions import CiSessionAdministration
 from signer.services.client_certificates import ClientCertificateAdministration
@@ -18,6 +20,7 @@ from signer.services.floors import FloorAdministration
 from signer.services.people import PeopleAdministration
 from signer.services.policy_administration import PolicyAdministration
 from signer.services.ports import Clock
+from signer.services.server_certificates import ServerCertificateAdministration
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.ci_session_store import SqlCiSessionStore
 from signer.storage.database import Database
@@ -33,7 +36,8 @@ from signer.storage.user_store import SqlUserStore
 def configured_administration(settings: Settings, database: Database, clock: Clock) -> Administration:
     """Over this database, as the settings say."""
     client_cas = {table.name: table.use for table in settings.client_ca}
-    return administration(database, clock, client_cas=client_cas, devices=settings.devices)
+    servers = configured_server_certificates(settings, database, clock)
+    return administration(database, clock, client_cas=client_cas, devices=settings.devices, servers=servers)
 
 
 def administration(
@@ -42,6 +46,7 @@ def administration(
     *,
     client_cas: Mapping[str, CaUse] = MappingProxyType({}),
     devices: DeviceSettings | None = None,
+    servers: ServerCertificateAdministration | None = None,
 ) -> Administration:
     """Over this database. ``client_cas``: those in the settings, by name."""
     device_settings = devices or DeviceSettings()  # type: ignore[call-arg]
@@ -72,6 +77,8 @@ def administration(
         ),
         ci_sessions=CiSessionAdministration(records=SqlCiSessionStore(database=database, clock=clock)),
         client_certificates=_revocations(database, clock, client_cas),
+        server_certificates=servers
+        or server_certificates(ServerCertificateSettings(), database, clock, private_key=None),  # type: ignore[call-arg]
     )
 
 

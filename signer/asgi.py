@@ -47,6 +47,7 @@ class WebApplication:
     def observe(self, connections: int) -> None:
         """To be called about once a second: writes down the metrics."""
         self._metrics.observe(connections, self._runtime.health(), self._runtime.application.ci.keys())
+        self._metrics.certificates(self._runtime.certificate_watch.ends)
         self._metrics.issued(self._runtime.application.token_issuer.issued)
         self._metrics.spent(self._runtime.token_seconds())
 

@@ -24,6 +24,7 @@ from signer.domain.client_choices import CaUse, CertificateHeader, Demand
 from signer.errors import ConfigurationInvalid
 from signer.gateway_settings import GatewaySettings
 from signer.log_settings import LogSettings
+from signer.server_certificate_settings import ServerCertificateSettings
 from signer.server_settings import ServerSettings, Tls
 from signer.settings_section import MEBIBYTE, Section, holds_tables
 from signer.token_settings import DeviceTokenSettings, UserTokenSettings
@@ -162,6 +163,7 @@ class Settings(Section):
     """The whole file, checked."""
 
     server: ServerSettings = ServerSettings()  # type: ignore[call-arg]
+    server_certificates: ServerCertificateSettings = ServerCertificateSettings()  # type: ignore[call-arg]
     database: DatabaseSettings = DatabaseSettings()  # type: ignore[call-arg]
     limits: LimitSettings = LimitSettings()  # type: ignore[call-arg]
     spool: SpoolSettings = SpoolSettings()  # type: ignore[call-arg]
@@ -318,6 +320,7 @@ def _with_absolute_paths(settings: Settings, base: Path) -> Settings:
             "client_ca": tuple(table.below(base) for table in settings.client_ca),
             "tokens": tuple(_with_absolute_pin(token, base) for token in settings.tokens),
             "users": settings.users.below(base),
+            "server_certificates": settings.server_certificates.below(base),
             "approvals": settings.approvals.below(base),
             "ci_issuer": tuple(issuer.below(base) for issuer in settings.ci_issuer),
         }

@@ -21,10 +21,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
 from hsm.algorithms import Algorithm
 from hsm.initialisation import initialise_token
@@ -35,12 +34,16 @@ from signer.bootstrap import utc_now
 from signer.config import Settings, load_settings
 from signer.domain.access.presets import init_text
 from signer.domain.api_tokens import NewApiToken
+from signer.domain.certificate_authority import CertificateTemplate, CertificateUse
 from signer.domain.identity import Role
 from signer.errors import ConfigurationInvalid
 from signer.log_creation import create_log
+from signer.server_certificate_bootstrap import take_own_files
+from signer.server_certificate_settings import ServerCertificateSettings
 from signer.server_settings import MAX_SOCKET_PATH_BYTES, ServerSettings
 from signer.services.lifecycle import NewKeyRequest
 from signer.services.policy_administration import PolicyProposal
+from signer.services.server_certificate_making import self_signed
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
 from signer.storage.first_policy import first_policy
@@ -64,9 +67,6 @@ HTTPS_PORT = "443"
 # RFC 1123 section 2.1; a wildcard would be for names that are not the service's.
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z)({_LABEL}\.)*(?![0-9]+\Z){_LABEL}")
-# Longer than browsers allow for public CAs, short enough to be renewed by a routine and not by an emergency.
-CERTIFICATE_LIFETIME = timedelta(days=825)
-CLOCK_SKEW = timedelta(minutes=5)
 
 CONFIG_TEMPLATE = """\
 # artifact-signer: every setting is described in docs/operations/configuration.md
@@ -257,22 +257,18 @@ def _make_token(directory: Path, module: Path) -> Path:
 
 
 def _make_certificate(directory: Path, hosts: Iterable[str], now: datetime) -> None:
+    # As the certificates after it, which take its place one after the other.
+    terms = ServerCertificateSettings()  # type: ignore[call-arg]
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "artifact-signer")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - CLOCK_SKEW)
-        .not_valid_after(now + CERTIFICATE_LIFETIME)
-        .add_extension(x509.SubjectAlternativeName(_alternative_names(hosts)), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
+    template = CertificateTemplate(
+        use=CertificateUse.SERVER,
+        subject=x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "artifact-signer")]),
+        public_key=key.public_key(),
+        names=x509.SubjectAlternativeName(_alternative_names(hosts)),
+        lifetime=timedelta(days=terms.days),
+        margin=timedelta(seconds=terms.margin),
     )
+    certificate = self_signed(template, key, now=now)
     write_secret(directory / "private.key", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     write_file(directory / "cert.crt", certificate.public_bytes(Encoding.PEM))
 
@@ -297,6 +293,7 @@ def _make_database(directory: Path, config: Path) -> None:
         name = f"admin-{secrets.token_hex(3)}" if store.name_taken("admin") else "admin"
         new = NewApiToken(name=name, role=Role.ADMINISTRATOR.value)
         token = api_token_service(store, utc_now, approval_parts(database, utc_now).guard).create(new, actor=ACTOR).text
+        take_own_files(settings, database, utc_now, actor=ACTOR)
         proposal = PolicyProposal(text=init_text(name), reason=f"{name} may do everything, a build may be tried")
         administration(database, utc_now).policies.apply(proposal, actor=ACTOR)
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -14,7 +15,9 @@ from signer.processes import ProcessorTimes
 from signer.recorder.addresses import socket_path
 from signer.recorder.probe import figures, prove
 from signer.services.stages import Stages
+from signer.shown_certificate import CertificateWatch
 from signer.storage.database import Database
+from signer.storage.server_certificate_store import SqlServerCertificates
 from signer.token import open_tokens
 
 # How long whoever asks for the metrics waits for those of the recorder.
@@ -24,7 +27,14 @@ FIGURES_SECONDS = 1.0
 class Runtime:
     """An application with its database and tokens open, in one process. Close it."""
 
-    def __init__(self, settings: Settings, *, client_cas: tuple[ClientCa, ...] = ()) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        client_cas: tuple[ClientCa, ...] = (),
+        certificate_changed: Callable[[], object] = lambda: None,
+    ) -> None:
+        """``certificate_changed``: called where the service shall show another certificate, on a thread of its own."""
         self._database = Database(settings.database)
         self._pool: TokenPool = open_tokens(settings)
         self._token_times = ProcessorTimes()
@@ -43,6 +53,11 @@ class Runtime:
         self._last_uses = (parts.api_tokens.last_uses, parts.users.last_uses)
         self._on_record, self._recorder = parts.on_record, parts.recorder
         self._token_watch = parts.gateway.watch
+        self.certificate_watch = CertificateWatch(
+            store=SqlServerCertificates(database=self._database, clock=utc_now),
+            clock=utc_now,
+            changed=certificate_changed,
+        )
         # Nothing is signed without it; only a running service has one.
         recorder = socket_path(settings.spool.directory)
         answers = partial(prove, recorder, timeout=settings.signing.timeout)
@@ -54,6 +69,7 @@ class Runtime:
         self._pool.start()
         self.application.readiness.start()
         self.application.ci.start()
+        self.certificate_watch.start()
         for uses in self._last_uses:
             uses.start()
 
@@ -83,6 +99,7 @@ class Runtime:
     def close(self) -> None:
         """Stop the proof, the token processes and the database connections."""
         self.application.readiness.close()
+        self.certificate_watch.close()
         self._users.passwords.close()
         for uses in self._last_uses:
             uses.close()

@@ -7,6 +7,7 @@ import math
 import os
 import socket
 import ssl
+import threading
 from collections.abc import Collection
 from importlib import import_module
 from signal import SIGHUP
@@ -15,19 +16,22 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
+from signer.bootstrap import utc_now
 from signer.config import Settings
 from signer.domain.client_certificates import ClientCa
 from signer.domain.credentials import PeerKind
-from signer.errors import ClientCaUnusable, ConfigurationInvalid, LogMissing
+from signer.errors import ClientCaUnusable, ConfigurationInvalid, LogMissing, SignerError
 from signer.logs import configure_logging
 from signer.recorder.setup import Setup
 from signer.recorder.supervision import RecorderSupervisor
 from signer.runtime import Runtime
 from signer.server_settings import MAX_SOCKET_PATH_BYTES, ServerSettings, Tls
+from signer.shown_certificate import shown_certificate
 from signer.storage.checkpoint_file import CheckpointFile
 from signer.storage.database import Database
 from signer.storage.log_reader import SqlLogReader
-from signer.tls import client_cas, tls_context
+from signer.storage.server_certificate_store import SqlServerCertificates
+from signer.tls import ShownCertificate, client_cas, tls_context
 from signer.token import with_sealed_pins
 from signer.web import metrics_folder
 from signer.web.connections.limits import ConnectionLimits, most_connections, raise_descriptor_limit
@@ -102,6 +106,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
         self.settings = settings
         # Before gunicorn reads its configuration: it would tell of an error in its own way.
         self.client_cas = client_cas(settings.client_ca)
+        self._renewing = threading.Lock()
         self.tls = self._tls_context(self.client_cas)
         self.limits = connection_limits(settings.server, descriptors=descriptors)
         self.shares = Shares(settings.server.workers + SPARE_SEATS)
@@ -153,7 +158,13 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
         return PeerKind.GATEWAY if name == str(self.settings.server.gateway_socket) else PeerKind.UNIX
 
     def renew_certificate(self) -> bool:
-        """Read the certificate and the client CAs again; where one is broken, that is logged, and all stay."""
+        """Look again which certificate is shown, and read the client CAs; where one is broken, that is logged, and all
+        stay. Safe for threads.
+        """
+        with self._renewing:
+            return self._renew()
+
+    def _renew(self) -> bool:
         try:
             cas = client_cas(self.settings.client_ca)
             self.tls = self._tls_context(cas)
@@ -163,6 +174,9 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
         except ClientCaUnusable as error:
             logger.error("certificate and client CAs stay as they were: %s: %s", error.name, error.reason)  # noqa: TRY400
             return False
+        except SignerError as error:
+            logger.error("certificate and client CAs stay as they were: %s", error.code)  # noqa: TRY400
+            return False
         self.client_cas = cas
         if self.runtime is not None:
             self.runtime.trust(cas)
@@ -170,13 +184,21 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
 
     def _tls_context(self, cas: tuple[ClientCa, ...]) -> ssl.SSLContext | None:
         server = self.settings.server
-        return tls_context(server, cas) if server.tls is Tls.ON else None
+        return tls_context(server, cas, self._shown()) if server.tls is Tls.ON else None
+
+    def _shown(self) -> ShownCertificate | None:
+        """What is on record as shown. Each look has a connection of its own: this is called before and after forks."""
+        database = Database(self.settings.database)
+        try:
+            return shown_certificate(self.settings, SqlServerCertificates(database=database, clock=utc_now))
+        finally:
+            database.close()
 
     def load(self) -> Any:
         """Called in each worker after the fork: the application, with its tokens starting."""
         from signer.asgi import web_application
 
-        self.runtime = Runtime(self.settings, client_cas=self.client_cas)
+        self.runtime = Runtime(self.settings, client_cas=self.client_cas, certificate_changed=self.renew_certificate)
         self.runtime.start()
         return web_application(self.runtime, self.settings.server)
 

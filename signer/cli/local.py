@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from signer.cli.output import note
-from signer.config import load_settings
+from signer.config import Settings, load_settings
+
+if TYPE_CHECKING:
+    from signer.storage.database import Database
 
 config_option = click.option(
     "--config",
@@ -56,9 +60,27 @@ def upgrade(config: Path) -> None:
     from signer.storage.database import Database
     from signer.storage.first_policy import first_policy
 
-    opened = Database(load_settings(config, os.environ).database)
+    settings = load_settings(config, os.environ)
+    opened = Database(settings.database)
     try:
         before, expected = opened.upgrade(then=first_policy(utc_now))
+        note(f"the database is at revision {expected}" + ("" if before != expected else ", as it was"))
+        _take_certificate(settings, opened)
     finally:
         opened.close()
-    note(f"the database is at revision {expected}" + ("" if before != expected else ", as it was"))
+
+
+def _take_certificate(settings: Settings, database: Database) -> None:
+    """What the service shows, put on record where it is not; told where that cannot be, and nothing fails."""
+    from signer.bootstrap import utc_now
+    from signer.errors import SignerError
+    from signer.server_certificate_bootstrap import take_own_files
+
+    try:
+        taken = take_own_files(settings, database, utc_now, actor="artifact-signer database upgrade")
+    except (SignerError, OSError) as error:
+        reason = error.code if isinstance(error, SignerError) else (error.strerror or "it cannot be read")
+        note(f"the service's certificate is not on record, its file is shown as before: {reason}")
+        return
+    if taken is not None:
+        note(f"the service's certificate is on record as the active one of {taken.name}")

@@ -35,6 +35,10 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
             target="signer.cli.client_certificates:client_certificates",
             summary="look at client certificates, revoke them",
         ),
+        "server-certificates": Entry(
+            target="signer.cli.server_certificates:server_certificates",
+            summary="replace certificates of TLS servers, with overlap",
+        ),
         "approvals": Entry(
             target="signer.cli.approvals:approvals", summary="see what waits for approvals, approve it, reject it"
         ),

@@ -65,15 +65,28 @@ def checked_chain(unverified_pem: bytes, *, spki: bytes, now: datetime, ca: bool
             _check_issuer(1, leaf, [])
         else:
             _check_leaf(leaf)
-        for place, certificate in enumerate(bundle, start=1):
-            _check_one(place, certificate, now)
-        for place, (issued, issuer) in enumerate(pairwise(bundle), start=2):
-            _check_link(place, issued, issuer)
-        if _names_itself(bundle[-1]):
-            _check_signed_by(bundle[-1], bundle[-1], f"certificate {len(bundle)} names itself as its issuer and is not")
-        for below, issuer in enumerate(issuers):
-            _check_issuer(below + 2, issuer, bundle[0 if ca else 1 : below + 1])
+        _check_all(bundle, now, ca=ca)
     return CheckedChain(leaf=leaf, issuers=tuple(issuers), self_signed=self_signed)
+
+
+def checked_issuers(unverified_pem: bytes, *, now: datetime) -> tuple[x509.Certificate, ...]:
+    """A certificate, whoever's it is, and its issuers in order; raises ``CertificateRejected``."""
+    bundle = _read(unverified_pem)
+    with _readable():
+        _check_all(bundle, now, ca=False)
+    return tuple(bundle)
+
+
+def _check_all(bundle: list[x509.Certificate], now: datetime, *, ca: bool) -> None:
+    """What holds for each certificate, whatever the first one is for. ``ca``: that one is a CA's."""
+    for place, certificate in enumerate(bundle, start=1):
+        _check_one(place, certificate, now)
+    for place, (issued, issuer) in enumerate(pairwise(bundle), start=2):
+        _check_link(place, issued, issuer)
+    if _names_itself(bundle[-1]):
+        _check_signed_by(bundle[-1], bundle[-1], f"certificate {len(bundle)} names itself as its issuer and is not")
+    for below, issuer in enumerate(bundle[1:]):
+        _check_issuer(below + 2, issuer, bundle[0 if ca else 1 : below + 1])
 
 
 def _read(unverified_pem: bytes) -> list[x509.Certificate]:
@@ -107,10 +120,10 @@ def _check_key(leaf: x509.Certificate, spki: bytes) -> None:
 
 
 def _check_leaf(leaf: x509.Certificate) -> None:
-    usage = _extension(leaf, x509.KeyUsage)
+    usage = extension(leaf, x509.KeyUsage)
     if usage is not None and not usage.digital_signature:
         raise CertificateRejected(reason="its key usage does not allow digital signatures")
-    constraints = _extension(leaf, x509.BasicConstraints)
+    constraints = extension(leaf, x509.BasicConstraints)
     if constraints is not None and constraints.ca:
         raise CertificateRejected(reason="the first certificate is that of a CA, and a signing key is none")
 
@@ -141,10 +154,10 @@ def _check_signed_by(issued: x509.Certificate, issuer: x509.Certificate, reason:
 
 def _check_issuer(place: int, issuer: x509.Certificate, cas_below: list[x509.Certificate]) -> None:
     """RFC 5280 section 6.1.4 (k) to (n). ``cas_below``: the issuers between this one and the leaf."""
-    constraints = _extension(issuer, x509.BasicConstraints)
+    constraints = extension(issuer, x509.BasicConstraints)
     if constraints is None or not constraints.ca:
         raise CertificateRejected(reason=f"certificate {place} is not that of a CA")
-    usage = _extension(issuer, x509.KeyUsage)
+    usage = extension(issuer, x509.KeyUsage)
     if usage is not None and not usage.key_cert_sign:
         raise CertificateRejected(reason=f"certificate {place} may not sign certificates")
     depth = sum(not _names_itself(certificate) for certificate in cas_below)
@@ -156,7 +169,8 @@ def _names_itself(certificate: x509.Certificate) -> bool:
     return certificate.subject == certificate.issuer
 
 
-def _extension(certificate: x509.Certificate, kind: type[Extension]) -> Extension | None:
+def extension(certificate: x509.Certificate, kind: type[Extension]) -> Extension | None:
+    """The extension of this kind, or None."""
     try:
         return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:

@@ -11,6 +11,7 @@ from signer.services.devices import DeviceAdministration
 from signer.services.floors import FloorAdministration
 from signer.services.people import PeopleAdministration
 from signer.services.policy_administration import PolicyAdministration
+from signer.services.server_certificates import ServerCertificateAdministration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,3 +25,4 @@ class Administration:
     devices: DeviceAdministration
     device_certificates: DeviceCertificateAdministration
     client_certificates: ClientCertificateAdministration
+    server_certificates: ServerCertificateAdministration

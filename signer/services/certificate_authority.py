@@ -31,7 +31,7 @@ from signer.domain.certificate_extensions import NO_CA, SIGNATURES_ONLY
 from signer.domain.certificates import CertificateStep, require_state, signs_until
 from signer.domain.keys import Key, KeyVersion
 from signer.domain.messages import RevocationListContent
-from signer.errors import CertificateRejected
+from signer.errors import CertificateRejected, NoActiveVersion
 from signer.services.certificate_keys import CertificateKeys
 from signer.services.clock import RecordedClock
 from signer.services.ports import Certificate, KeyStore
@@ -72,6 +72,13 @@ class CertificateAuthority:
             made = builder.sign(private_key, builder_hash(private_key))
             made.verify_directly_issued_by(ca)
         return _issued(made, key, version, own)
+
+    def issue_by(self, name: str, template: CertificateTemplate) -> IssuedCertificate:
+        """As ``issue``, by the active version of the key of this name; raises ``KeyNotFound`` besides."""
+        key = self._store.key(name)
+        if key.active is None:
+            raise NoActiveVersion(key=name)
+        return self.issue(key, key.active, template)
 
     def revocation_list(
         self, key: Key, version: KeyVersion, revoked: Sequence[RevokedSerial], *, number: int, lifetime: timedelta

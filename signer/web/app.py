@@ -19,6 +19,7 @@ from signer.web import (
     native_client_certificates,
     native_device_certificates,
     native_keys,
+    native_server_certificates,
     native_users,
 )
 from signer.web.context import EXTENSION
@@ -38,6 +39,7 @@ MODULES = (
     native_ci_sessions,
     native_client_certificates,
     native_device_certificates,
+    native_server_certificates,
     native_users,
     mender_users,
 )

@@ -29,6 +29,8 @@ PEOPLE = "/v1/people"
 PERSON = f"{PEOPLE}/{{name}}"
 CLIENT_CERTIFICATES = "/v1/client-certificates"
 DEVICE_CERTIFICATES = "/v1/device-certificates"
+SERVER_CERTIFICATES = "/v1/server-certificates"
+SERVER_CERTIFICATE = f"{SERVER_CERTIFICATES}/{{name}}"
 GROUPS = "/v1/groups"
 GROUP = f"{GROUPS}/{{name}}"
 USERS = "/v1/users"
@@ -172,6 +174,20 @@ ROUTES: tuple[Route, ...] = (
     _flask("POST", f"{DEVICE_CERTIFICATES}/revoke", "revoke_device_certificate", Action.MANAGE_DEVICES),
     _flask("GET", f"{DEVICE_CERTIFICATES}/{{ca}}/revoked", "list_revoked_serials", Action.MANAGE_DEVICES),
     _flask("GET", f"{DEVICE_CERTIFICATES}/{{ca}}/crl", "device_revocation_list", None),
+    _flask("GET", SERVER_CERTIFICATES, "list_server_certificates", Action.READ_LOG),
+    _flask("GET", SERVER_CERTIFICATE, "show_server_certificates", Action.READ_LOG),
+    _flask("POST", f"{SERVER_CERTIFICATE}/create", "create_server_certificate", Action.ADMINISTER),
+    _flask("POST", f"{SERVER_CERTIFICATE}/csr", "request_server_certificate", Action.ADMINISTER),
+    _flask("POST", f"{SERVER_CERTIFICATE}/import", "import_server_certificate", Action.ADMINISTER),
+    _flask("POST", f"{SERVER_CERTIFICATE}/switch", "switch_server_certificate", Action.ADMINISTER),
+    _flask("POST", f"{SERVER_CERTIFICATE}/retire", "retire_server_certificate", Action.ADMINISTER),
+    Route(
+        method="GET",
+        path=f"{SERVER_CERTIFICATE}/bundle",
+        name="server_certificate_bundle",
+        action=None,
+        for_all_proved=True,
+    ),
     _flask("GET", GROUPS, "list_groups", Action.READ_LOG),
     _flask("POST", GROUPS, "create_group", Action.ADMINISTER),
     _flask("GET", GROUP, "show_group", Action.READ_LOG),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +15,8 @@ from hsm.worker import absences
 from signer.caller_bootstrap import CREDENTIAL_CACHE_SECONDS
 from signer.config import DatabaseSettings
 from signer.domain import chains
-from signer.installation import CERTIFICATE_LIFETIME
 from signer.server import HEADER_FIELD_BYTES, HEADER_FIELDS
+from signer.server_certificate_settings import ServerCertificateSettings
 from signer.server_settings import ServerSettings
 from signer.services.clock import MAX_LEAP
 from signer.services.readiness import PATIENCE_INTERVALS
@@ -59,7 +58,7 @@ STATEMENTS = {
     ),
     "a stolen API token": Statement("threat-model.md", r"and up to (\d+) seconds longer", (CREDENTIAL_CACHE_SECONDS,)),
     "the certificate of init": Statement(
-        "operations/running.md", r"lasts (\d+) days", (CERTIFICATE_LIFETIME / timedelta(days=1),)
+        "operations/running.md", r"lasts (\d+) days", (ServerCertificateSettings().days,)
     ),
     "open files": Statement(
         "operations/running.md",

@@ -20,6 +20,8 @@ from signer.web.front.recorder_metrics import RecorderMetrics
 from signer.web.metrics_folder import DIRECTORY_VARIABLE
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from hsm import TokenHealth
     from signer.domain.ci import IssuerKeys
     from signer.domain.recorder_figures import RecorderFigures
@@ -70,6 +72,13 @@ class Metrics:
             "ci_keys_failures", "Fetches of a CI issuer's keys that failed.", "issuer"
         )
         self._ci_failures_told: dict[str, int] = {}
+        self._certificate_ends = self._gauge(
+            "server_certificate_expires_seconds",
+            "When a server's certificate ends, Unix time.",
+            "server",
+            "state",
+            mode="livemax",
+        )
         self._pending: dict[tuple[Counter, tuple[str, ...]], float] = {}
         self._processor_told = 0.0
         self._watches = stages
@@ -134,6 +143,11 @@ class Metrics:
         for labels, number in tokens.items():
             self._tokens_issued.labels(*labels).inc(number - self._tokens_issued_told.get(labels, 0))
             self._tokens_issued_told[labels] = number
+
+    def certificates(self, ends: Mapping[tuple[str, str], datetime]) -> None:
+        """Write down when certificates of servers end, by server and state."""
+        for (server, state), end in ends.items():
+            self._certificate_ends.labels(server, state).set(end.timestamp())
 
     def spent(self, tokens: Mapping[str, float]) -> None:
         """Write down the processor time of this worker's token processes so far, by the names of the tokens."""
