@@ -17,7 +17,7 @@ class ServerCertificateSettings(Section):
     directory: Path = Field(Path("server-certificates"), description="directory for the private halves made here")
     days: int = Field(825, ge=1, le=36_500, description="for how long a certificate made here is valid, days")
     margin: float = Field(
-        DAY, ge=0, le=30 * DAY, description="how long before it is made it begins, for clocks that are behind, seconds"
+        DAY, ge=0, le=7 * DAY, description="how long before it is made it begins, for clocks that are behind, seconds"
     )
     publish_days: int = Field(
         14, ge=0, le=3650, description="for how long its bundle has to be out before a certificate is switched to, days"

@@ -86,11 +86,11 @@ def import_certificate(name: str, *, file: Any, as_json: bool, config: Path | No
 
 
 @server_certificates.command("list")
-@click.argument("name", required=False)
+@click.option("--server", "name", metavar="NAME", help="those of this server alone")
 @json_option
 @either_option
 def list_certificates(name: str | None, *, as_json: bool, config: Path | None) -> None:
-    """List the certificates of all servers, or of NAME."""
+    """List the certificates of all servers, retired ones too."""
     with opened(config, "server-certificates list") as source:
         found = source.certificates(name)
     if as_json:

@@ -21,6 +21,7 @@ from signer.doctor.keys import extractable, key_certificates, keys, validity
 from signer.doctor.log import log
 from signer.doctor.policy import policy
 from signer.doctor.report import Finding, Line, Report, Unchecked, failed, warning
+from signer.doctor.server_certificates import server_certificates
 from signer.doctor.service import tls_certificate, workers
 from signer.doctor.token_checks import mechanisms, modules, pins, presence
 from signer.doctor.token_keys import token_keys
@@ -78,6 +79,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "ci-issuers": Check(look=ci_issuers),
         "webhook": Check(look=webhook),
         "client-cas": Check(look=client_cas),
+        "server-certificates": Check(look=server_certificates),
         "token-keys": Check(look=token_keys),
     }
 )

@@ -21,6 +21,9 @@ from signer.doctor.examination import Examination
 from signer.doctor.report import Finding, Unchecked, failed, ok, or_ok, warning
 from signer.errors import SignerError
 from signer.server_settings import ServerSettings, Tls
+from signer.shown_certificate import shown_certificate
+from signer.storage.server_certificate_store import SqlServerCertificates
+from signer.tls import ShownCertificate
 
 PROBE_TIMEOUT = 5.0
 MAX_ANSWER_BYTES = 1 << 16
@@ -29,7 +32,7 @@ WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (a wildcard is 
 HTTP_OK = 200
 EXPIRY_WARNING = timedelta(days=30)
 MAX_PEM_BYTES = 1 << 20
-RENEW = "put a new certificate and its key in place and restart the service"
+RENEW = "artifact-signer server-certificates create server, then bundle, then switch"
 
 
 def tls_certificate(examination: Examination) -> Iterator[Finding]:
@@ -38,10 +41,13 @@ def tls_certificate(examination: Examination) -> Iterator[Finding]:
     if server.tls is Tls.OFF:
         yield ok("TLS is off, the service is reached on this machine only")
         return
-    certificate = served_certificate(examination)
+    certificate, recorded = served_certificate(examination), recorded_certificate(examination)
     if certificate is None:
         yield failed(f"{server.certificate} holds no certificate that can be read", RENEW)
         return
+    if recorded is not None:
+        # The rest is the same, whatever file the private half is in.
+        server = server.model_copy(update={"private_key": recorded.private_key})
     now = examination.surroundings.clock()
     found = [*_expiry(server, certificate, now), *_private_key(server, certificate), *_names(server, certificate)]
     end = certificate.not_valid_after_utc.date()
@@ -49,14 +55,28 @@ def tls_certificate(examination: Examination) -> Iterator[Finding]:
 
 
 def served_certificate(examination: Examination) -> x509.Certificate | None:
-    """The first certificate of the configured file; None without TLS or where it cannot be read."""
+    """What the service shall show: as on record, or the first certificate of the configured file; None without TLS or
+    where it cannot be read.
+    """
     server = examination.settings.server
     if server.tls is Tls.OFF:
         return None
+    recorded = recorded_certificate(examination)
+    if recorded is not None:
+        return x509.load_pem_x509_certificates(recorded.pem.encode("ascii"))[0]
     try:
         with server.certificate.open("rb") as file:
             return x509.load_pem_x509_certificates(file.read(MAX_PEM_BYTES))[0]
     except (OSError, ValueError):
+        return None
+
+
+def recorded_certificate(examination: Examination) -> ShownCertificate | None:
+    """What is on record as shown; None where that is the configured file, or cannot be told."""
+    try:
+        store = SqlServerCertificates(database=examination.usable_database(), clock=examination.surroundings.clock)
+        return shown_certificate(examination.settings, store)
+    except (Unchecked, SignerError):
         return None
 
 

@@ -337,6 +337,7 @@ class TestComposition:
         "signer.token_bootstrap": "puts together what tokens of users and devices need",
         "signer.gateway_bootstrap": "puts together what gateways are answered with",
         "signer.administration": "puts together what administers access",
+        "signer.server_certificate_bootstrap": "puts together what keeps the certificates of servers",
         "signer.backup": "copies a database and looks at copies",
         "signer.log_continuation": "lets a log go on that an older copy was put back of",
         "signer.seen_checkpoints": "reads what is known of a log while no service runs on it",

@@ -18,6 +18,7 @@ from signer.web.openapi import (
     log,
     mender_users,
     operations,
+    server_certificates,
     signing,
     users,
 )
@@ -28,6 +29,7 @@ FAMILIES: Mapping[str, Mapping[str, Operation]] = MappingProxyType(
         "signing": signing.OPERATIONS,
         "keys": keys.OPERATIONS,
         "certificates": certificates.OPERATIONS,
+        "certificates of servers": server_certificates.OPERATIONS,
         "log": log.OPERATIONS,
         "access": access.OPERATIONS,
         "approvals": approvals.OPERATIONS,
