@@ -28,7 +28,7 @@ from signer.domain.server_certificates import (
     untold_step,
 )
 from signer.domain.server_certificates import ServerCertificateState as State
-from signer.errors import SignerError
+from signer.errors import ConfigurationInvalid, SignerError
 from signer.server_key_files import ServerKeyFiles
 from signer.server_settings import Tls
 from signer.services.server_certificate_ports import ServerCertificateStore
@@ -45,17 +45,27 @@ WORKER_JOIN_SECONDS = 5.0
 
 
 def configured_fingerprint(settings: Settings) -> str | None:
-    """Of the first certificate of the configured file; None where it cannot be read."""
+    """Of the first certificate of the configured file; None where there is no such file.
+
+    Raises ``ConfigurationInvalid`` where it is not one: who put it there did not mean to go on as before.
+    """
+    path = settings.server.certificate
     try:
-        with settings.server.certificate.open("rb") as file:
+        with path.open("rb") as file:
             first = x509.load_pem_x509_certificates(file.read(MAX_PEM_BYTES))[0]
-    except (OSError, ValueError):
+    except FileNotFoundError:
         return None
+    except (OSError, ValueError) as error:
+        problem = "certificate and private key cannot be used: it holds no certificate that can be read"
+        raise ConfigurationInvalid(path=str(path), problems=(problem,)) from error
     return first.fingerprint(hashes.SHA256()).hex()
 
 
 def shown_certificate(settings: Settings, store: ServerCertificateStore) -> ShownCertificate | None:
-    """What to show; None: what the configured files hold. Raises what the store raises."""
+    """What to show; None: what the configured files hold. Raises what the store raises.
+
+    Raises ``ConfigurationInvalid`` as ``configured_fingerprint`` does.
+    """
     if settings.server.tls is Tls.OFF:
         return None
     found = store.of(OWN_SERVER)

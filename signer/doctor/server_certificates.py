@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from signer.doctor.examination import Examination
 from signer.doctor.report import Finding, failed, ok, or_ok, warning
 from signer.domain.server_certificates import EXPIRY_DAYS, OWN_SERVER, ServerCertificate, ServerCertificates
-from signer.errors import SignerError
+from signer.errors import ConfigurationInvalid, SignerError
 from signer.server_key_files import ServerKeyFiles
 from signer.server_settings import Tls
 from signer.shown_certificate import configured_fingerprint
@@ -53,7 +53,10 @@ def _lasting(server: ServerCertificates, now: datetime) -> Iterator[Finding]:
 def _own(examination: Examination, own: ServerCertificates | None) -> Iterator[Finding]:
     settings = examination.settings
     known = () if own is None else own.certificates
-    shown = configured_fingerprint(settings)
+    try:
+        shown = configured_fingerprint(settings)
+    except ConfigurationInvalid:
+        return  # told with the certificate itself
     if shown is not None and all(each.fingerprint != shown for each in known):
         yield warning(
             f"{settings.server.certificate} is shown, and is not on record",

@@ -74,12 +74,19 @@ def _chain(
     for _ in range(MAX_DEPTH):
         if current in bundle and (family is ClientFamily.GO or _issued_itself(current)):
             return tuple(passed)
-        above = [each for each in (*bundle, *shown.issuers) if each not in passed and _issued(each, current)]
+        above = [
+            each for each in (*bundle, *shown.issuers) if each not in passed and _is_ca(each) and _issued(each, current)
+        ]
         if not above:
             return None
         current = min(above, key=lambda each: not each.not_valid_before_utc <= now <= each.not_valid_after_utc)
         passed.append(current)
     return None
+
+
+def _is_ca(certificate: x509.Certificate) -> bool:
+    constraints = extension(certificate, x509.BasicConstraints)
+    return constraints is not None and constraints.ca
 
 
 def _issued_itself(certificate: x509.Certificate) -> bool:

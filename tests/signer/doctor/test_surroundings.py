@@ -27,9 +27,14 @@ def mode(name: str, bits: int) -> Callable[[Patient], None]:
     return lambda patient: (patient.directory / name).chmod(bits)
 
 
-def remove(name: str) -> Callable[[Patient], None]:
-    """Remove a file of the installation."""
-    return lambda patient: (patient.directory / name).unlink()
+def remove(*names: str) -> Callable[[Patient], None]:
+    """Remove files of the installation."""
+
+    def breaks(patient: Patient) -> None:
+        for name in names:
+            (patient.directory / name).unlink()
+
+    return breaks
 
 
 def write(name: str, content: bytes) -> Callable[[Patient], object]:
@@ -212,7 +217,9 @@ TLS = {
     "a certificate that is none": Row(
         breaks=write("cert.crt", b"no certificate"), check="tls", severity=FAILED, says="holds no certificate"
     ),
-    "no certificate": Row(breaks=remove("cert.crt"), check="tls", severity=FAILED, says="holds no certificate"),
+    "neither certificate nor key": Row(
+        breaks=remove("cert.crt", "private.key"), check="tls", severity=FAILED, says="holds no certificate"
+    ),
 }
 
 SPOOL = {
