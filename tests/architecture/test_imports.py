@@ -219,9 +219,7 @@ LAYERS = {
         name="signer.ci_settings",
         allowed=("signer.addresses", "signer.settings_section", "signer.domain.ci", "signer.domain.access.patterns"),
     ),
-    "the settings of gateways know nothing": Layer(
-        name="signer.gateway_settings", allowed=("signer.settings_section",)
-    ),
+    "settings of gateways know nothing": Layer(name="signer.gateway_settings", allowed=("signer.settings_section",)),
     "what writes configurations of gateways knows none of the services": Layer(
         name="signer.gateway", allowed=("signer.gateway", "signer.addresses", "signer.errors", "hsm.uri")
     ),
