@@ -38,9 +38,13 @@ class Shapes:
         return dict(plain(shape)) if isinstance(shape, Mapping) else self._schemas[repr(shape)]
 
 
+# What pydantic calls bounds of a number that is read from text: words that JSON Schema does not know.
+_BOUNDS = {"ge": "minimum", "le": "maximum"}
+
+
 def plain(schema: Any) -> Any:
-    """A schema without the titles that repeat the names of its members."""
+    """A schema in the words of JSON Schema, and without the titles that repeat the names of its members."""
     if isinstance(schema, Mapping):
         kept = ((name, value) for name, value in schema.items() if not (name == "title" and isinstance(value, str)))
-        return {name: plain(value) for name, value in kept}
+        return {_BOUNDS.get(name, name) if isinstance(value, int) else name: plain(value) for name, value in kept}
     return [plain(each) for each in schema] if isinstance(schema, list) else schema

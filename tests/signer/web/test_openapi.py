@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from signer.domain.identity import Role
@@ -15,7 +16,7 @@ from signer.web.openapi.parameters import PATH_PARAMETERS
 from signer.web.openapi.refusals import of_artifacts, statuses
 from signer.web.routes import ROUTES, Route
 from tests.docs.application import Application
-from tests.docs.pages import quoted, sections
+from tests.docs.pages import DOCS, quoted, sections
 from tests.docs.test_routes import PAGE, REAL
 from tests.support.described import CHECKED, check_answer, document, response
 
@@ -62,6 +63,21 @@ def test_it_is_served_to_credentials_and_says_where_the_service_is(site: Applica
     assert site.ask("GET", "/v1/openapi.json?of=all", site.credentials[Role.READER]).status_code == 400
 
 
+BOUNDS = {
+    "a page of leaves": ("/v1/log/entries", "limit", {"minimum": 1, "maximum": 1000}),
+    "a revision": ("/v1/policy", "revision", {"minimum": 1, "maximum": (1 << 63) - 1}),
+    "a page of devices": ("/api/management/v2/devauth/devices", "per_page", {"minimum": 1, "maximum": 500}),
+}
+
+
+@pytest.mark.parametrize("sentence", BOUNDS)
+def test_bounds_of_numbers_are_told_in_words_of_json_schema(sentence: str) -> None:
+    path, name, bounds = BOUNDS[sentence]
+    (told,) = (each for each in document()["paths"][path]["get"]["parameters"] if each["name"] == name)
+    assert told["schema"].items() >= {"type": "integer", **bounds}.items()
+    assert not {"ge", "le", "gt", "lt"} & told["schema"].keys()
+
+
 def test_operations_have_names_of_their_own() -> None:
     names = [told["operationId"] for path in document()["paths"].values() for told in path.values()]
     assert len(set(names)) == len(ROUTES)
@@ -91,6 +107,14 @@ OWN_FORM = {"device-known"}
 def test_what_the_page_says_of_refusals_is_described(route: str) -> None:
     for code in DOCUMENTED[route] - OWN_FORM:
         assert code in _codes(REAL[route], statuses()[code])
+
+
+def test_the_refusal_that_the_page_shows_is_one() -> None:
+    (shown,) = re.findall(r"```json\n(.+?)```", (DOCS / "api" / "errors.md").read_text(), re.DOTALL)
+    problem = json.loads(shown)
+    schema = {**document()["components"]["schemas"]["Problem"], "additionalProperties": False}
+    assert [*Draft202012Validator(schema).iter_errors(problem)] == []
+    assert statuses()[problem["code"]] == problem["status"]
 
 
 def test_answers_are_checked_wherever_tests_ask() -> None:

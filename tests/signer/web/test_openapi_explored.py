@@ -75,7 +75,7 @@ def test_an_operation_keeps_to_its_description(explored: UserSite, label: str) -
 @pytest.mark.slow
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_an_operation_keeps_to_its_description_for_long(explored: UserSite, label: str) -> None:
-    _explore(explored, label, examples=100)
+    _explore(explored, label, examples=25)
 
 
 def _explore(site: UserSite, label: str, *, examples: int) -> None:
