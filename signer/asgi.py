@@ -23,7 +23,11 @@ class WebApplication:
         self._runtime = runtime
         self._rooms = Rooms(threads=server.threads, timeout=server.request_timeout)
         bridge = Bridge(create_app(runtime.application))
-        self._metrics = Metrics(runtime.stages, recorder=runtime.recorder_figures)
+        self._metrics = Metrics(
+            runtime.stages,
+            recorder=runtime.recorder_figures,
+            certificates=runtime.application.administration.device_certificates.ending,
+        )
         self._front = Front(
             runtime.application,
             timeout=server.request_timeout,

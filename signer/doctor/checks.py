@@ -15,6 +15,7 @@ from signer.doctor.client_cas import client_cas
 from signer.doctor.clock import clock, follows_a_time_server
 from signer.doctor.consistency import consistency
 from signer.doctor.database import database
+from signer.doctor.device_certificates import device_certificates
 from signer.doctor.examination import Examination, Request, Surroundings, configuration, opened
 from signer.doctor.files import disks, free_bytes, secret_files, spool
 from signer.doctor.keys import extractable, key_certificates, keys, validity
@@ -81,6 +82,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "client-cas": Check(look=client_cas),
         "server-certificates": Check(look=server_certificates),
         "token-keys": Check(look=token_keys),
+        "device-certificates": Check(look=device_certificates),
     }
 )
 

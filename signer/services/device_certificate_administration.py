@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from signer.domain.device_identity import DeviceIdentity
 from signer.services.access_ports import RevokedCertificate
 from signer.services.client_certificates import ClientCertificateAdministration
 from signer.services.device_ca_ports import CertificateQuery, DeviceCertificateRecords, ListedCertificate
 from signer.services.device_ports import DeviceRecords
+
+# What is watched, from now on.
+ENDING: Mapping[str, timedelta] = MappingProxyType(
+    {"ended": timedelta(0), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90)}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +59,10 @@ class DeviceCertificateAdministration:
         """Of a device that is known; raises ``DeviceNotFound``."""
         return self._devices.device(device).identity
 
-    def ending(self, moments: Mapping[str, timedelta]) -> Mapping[tuple[str, str], int]:
-        """How many devices have no certificate that holds after each time from now, by CA and name of the time."""
+    def ending(self) -> Mapping[tuple[str, str], int]:
+        """How many devices have no certificate that holds after each of ``ENDING``, by CA and name of the time."""
         now = self._clock()
-        return self._records.ending({name: now + each for name, each in moments.items()})
+        return self._records.ending({name: now + each for name, each in ENDING.items()})
 
     def revoked(self, ca: str) -> tuple[RevokedCertificate, ...]:
         """Those of a CA of devices, issued here or elsewhere; raises ``ClientCaNotFound``."""

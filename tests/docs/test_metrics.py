@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from signer.domain.recorder_figures import RecorderFigures
 from signer.services.stages import Stages
+from signer.web.front.device_certificate_metrics import LABELS, DeviceCertificateMetrics
 from signer.web.front.metrics import PREFIX, Metrics
 from signer.web.front.recorder_metrics import STAGES, RecorderMetrics
 from tests.docs.pages import quoted, section
@@ -26,6 +27,8 @@ def _real() -> dict[str, set[str]]:
     for family in RecorderMetrics(nothing, prefix=PREFIX).collect():
         assert family.documentation, family.name
         found[f"{family.name}_total"] = {label for sample in family.samples for label in sample.labels}
+    (ending,) = DeviceCertificateMetrics({}, prefix=PREFIX).collect()
+    found[ending.name] = set(LABELS)
     return found
 
 

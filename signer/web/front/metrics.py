@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from signer.errors import RecorderUnavailable
+from signer.errors import RecorderUnavailable, SignerError
+from signer.web.front.device_certificate_metrics import DeviceCertificateMetrics
 from signer.web.front.recorder_metrics import RecorderMetrics
 from signer.web.metrics_folder import DIRECTORY_VARIABLE
 
@@ -42,9 +43,19 @@ class Metrics:
     file costs more than most of what is counted.
     """
 
-    def __init__(self, stages: Stages, *, recorder: Callable[[], RecorderFigures] | None = None) -> None:
-        """``recorder``: what gives its figures, or raises ``RecorderUnavailable``; None: there is none to ask."""
+    def __init__(
+        self,
+        stages: Stages,
+        *,
+        recorder: Callable[[], RecorderFigures] | None = None,
+        certificates: Callable[[], Mapping[tuple[str, str], int]] | None = None,
+    ) -> None:
+        """``recorder``: what gives its figures, or raises ``RecorderUnavailable``; None: there is none to ask.
+
+        ``certificates``: how many certificates of devices end, by CA and within which time; the same.
+        """
         self._recorder = recorder
+        self._certificates = certificates
         self._token_told: dict[str, float] = {}
         self.registry = CollectorRegistry()
         self._requests = self._counter("requests", "Requests answered.", "route", "status")
@@ -166,10 +177,10 @@ class Metrics:
         """All of it in the text format, summed over the workers; reads files, and asks the recorder."""
         directory = os.environ.get(DIRECTORY_VARIABLE)
         if directory is None:
-            return generate_latest(self.registry) + self._of_recorder()
+            return generate_latest(self.registry) + self._of_recorder() + self._of_certificates()
         summed = CollectorRegistry()
         MultiProcessCollector(summed, path=directory)  # type: ignore[no-untyped-call]
-        return generate_latest(summed) + self._of_recorder()
+        return generate_latest(summed) + self._of_recorder() + self._of_certificates()
 
     def _of_recorder(self) -> bytes:
         if self._recorder is None:
@@ -180,6 +191,16 @@ class Metrics:
             # What is not there tells so by itself.
             return b""
         return generate_latest(RecorderMetrics(figures, prefix=PREFIX))
+
+    def _of_certificates(self) -> bytes:
+        if self._certificates is None:
+            return b""
+        try:
+            ending = self._certificates()
+        except SignerError:
+            # The same.
+            return b""
+        return generate_latest(DeviceCertificateMetrics(ending, prefix=PREFIX))
 
     def _count(self, counter: Counter, *labels: str, by: float = 1) -> None:
         place = (counter, labels)
