@@ -6,12 +6,15 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from signer.approval_bootstrap import approval_parts
+from signer.approval_settings import ApprovalSettings
 from signer.config import Settings
 from signer.device_bootstrap import device_administration, device_records
 from signer.device_settings import DeviceSettings
+from signer.domain.ci import IDENTITY_KIND as CI
 from signer.domain.client_choices import CaUse
 from signer.server_certificate_bootstrap import configured_server_certificates, server_certificates
 from signer.server_certificate_settings import ServerCertificateSettings
+from signer.services.access_ports import ConfiguredIdentities
 from signer.services.administration import Administration
 from signer.services.ci_sessions import CiSessionAdministration
 from signer.services.client_certificates import ClientCertificateAdministration
@@ -26,6 +29,7 @@ from signer.storage.ci_session_store import SqlCiSessionStore
 from signer.storage.database import Database
 from signer.storage.device_certificate_store import SqlDeviceCertificates
 from signer.storage.floor_store import SqlFloorStore
+from signer.storage.key_store import SqlKeyStore
 from signer.storage.known_identities import SqlKnownIdentities
 from signer.storage.people_store import SqlPeopleStore
 from signer.storage.policy_store import SqlPolicyStore
@@ -37,7 +41,23 @@ def configured_administration(settings: Settings, database: Database, clock: Clo
     """Over this database, as the settings say."""
     client_cas = {table.name: table.use for table in settings.client_ca}
     servers = configured_server_certificates(settings, database, clock)
-    return administration(database, clock, client_cas=client_cas, devices=settings.devices, servers=servers)
+    return administration(
+        database,
+        clock,
+        client_cas=client_cas,
+        configured=configured_identities(settings),
+        devices=settings.devices,
+        servers=servers,
+        approvals=settings.approvals,
+    )
+
+
+def configured_identities(settings: Settings) -> ConfiguredIdentities:
+    """What the settings let prove identities of certificates and pipelines."""
+    return ConfiguredIdentities(
+        cas=frozenset(table.name for table in settings.client_ca if table.use is CaUse.IDENTITY),
+        pipelines={f"{CI}:{table.issuer}/{table.id}": table.role for table in settings.ci_identity},
+    )
 
 
 def administration(
@@ -45,16 +65,20 @@ def administration(
     clock: Clock,
     *,
     client_cas: Mapping[str, CaUse] = MappingProxyType({}),
+    configured: ConfiguredIdentities | None = None,
     devices: DeviceSettings | None = None,
     servers: ServerCertificateAdministration | None = None,
+    approvals: ApprovalSettings | None = None,
 ) -> Administration:
-    """Over this database. ``client_cas``: those in the settings, by name."""
+    """Over this database. ``client_cas``: those in the settings, by name; the others are as the settings say."""
     device_settings = devices or DeviceSettings()  # type: ignore[call-arg]
-    people, approvals = SqlPeopleStore(database=database, clock=clock), approval_parts(database, clock)
+    people, asking = SqlPeopleStore(database=database, clock=clock), approval_parts(database, clock, approvals)
     identities = SqlKnownIdentities(
         api_tokens=SqlApiTokenStore(database=database, clock=clock),
         users=SqlUserStore(database=database, clock=clock),
-        directory=people,
+        people=people,
+        keys=SqlKeyStore(database=database, clock=clock),
+        configured=configured or ConfiguredIdentities(),
     )
     known_devices = device_records(device_settings, database, clock)
     of_devices = [name for name, use in client_cas.items() if use is CaUse.DEVICE]
@@ -63,11 +87,11 @@ def administration(
             store=SqlPolicyStore(database=database, clock=clock),
             identities=identities,
             clock=clock,
-            approvals=approvals.store,
-            guard=approvals.guard,
+            approvals=asking.store,
+            guard=asking.guard,
         ),
-        people=PeopleAdministration(store=people, guard=approvals.guard),
-        floors=FloorAdministration(store=SqlFloorStore(database=database, clock=clock), guard=approvals.guard),
+        people=PeopleAdministration(store=people, guard=asking.guard),
+        floors=FloorAdministration(store=SqlFloorStore(database=database, clock=clock), guard=asking.guard),
         devices=device_administration(device_settings, known_devices, clock),
         device_certificates=DeviceCertificateAdministration(
             records=SqlDeviceCertificates(database=database, clock=clock),

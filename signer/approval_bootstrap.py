@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from signer.approval_settings import ApprovalSettings
+from signer.domain.approvals import LIFETIME
 from signer.services.approval_contents import ApprovalContents
 from signer.services.approval_ports import ApprovalStore
 from signer.services.approvals import ApprovalService
@@ -27,9 +29,13 @@ class ApprovalParts:
     guard: ChangeGuard
 
 
-def approval_parts(database: Database, clock: Clock) -> ApprovalParts:
-    """Over this database, by the policy that is in force there: a command on the machine asks people as well."""
-    store = SqlApprovalStore(database=database, clock=clock)
+def approval_parts(database: Database, clock: Clock, settings: ApprovalSettings | None = None) -> ApprovalParts:
+    """Over this database, by the policy that is in force there: a command on the machine asks people as well.
+
+    ``settings``: of the installation; None where it has none as yet.
+    """
+    lifetime = LIFETIME if settings is None else settings.wait
+    store = SqlApprovalStore(database=database, clock=clock, lifetime=lifetime)
     desk = ApprovalDesk(store=store, clock=clock)
     policies = Policies(store=SqlPolicyStore(database=database, clock=clock))
     return ApprovalParts(store=store, desk=desk, guard=ChangeGuard(policies=policies, store=store, desk=desk))

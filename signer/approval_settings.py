@@ -1,19 +1,27 @@
-"""``[approvals]``: whom the service tells of requests that wait for people."""
+"""``[approvals]``: how long requests wait for people, and whom the service tells of them."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from signer.addresses import Address
+from signer.domain.approvals import LIFETIME
 from signer.settings_section import Section
 
 
 class ApprovalSettings(Section):
     """``[approvals]``: a receiver of notices, by one machine of an installation."""
 
+    lifetime: float = Field(
+        LIFETIME.total_seconds(),
+        ge=300,
+        le=30 * 86400,
+        description="from a request to the end of its approvals, seconds",
+    )
     webhook_url: str | None = Field(
         None, description="https://HOST[:PORT][/PATH] that is told what waits for approvals"
     )
@@ -32,6 +40,11 @@ class ApprovalSettings(Section):
         if self.webhook_secret_file is None:
             raise ValueError("webhook_url needs webhook_secret_file, by which a receiver knows who tells it")
         return self
+
+    @property
+    def wait(self) -> timedelta:
+        """``lifetime``."""
+        return timedelta(seconds=self.lifetime)
 
     def below(self, base: Path) -> Self:
         """With relative paths beginning at ``base``."""

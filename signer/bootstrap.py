@@ -140,7 +140,7 @@ def sql_parts(
     Without a ``token_signer`` it signs no artifacts.
     """
     stages = stages or Stages()
-    approvals = approval_parts(database, clock)
+    approvals = approval_parts(database, clock, settings.approvals)
     tokens_of_the_api = api_token_parts(database, clock, guard=approvals.guard, cache_seconds=CREDENTIAL_CACHE_SECONDS)
     certificates = client_certificates(settings, client_cas, database, clock)
     on_record = signatures_on_record(database)

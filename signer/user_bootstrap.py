@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from signer.approval_bootstrap import approval_parts
+from signer.approval_settings import ApprovalSettings
 from signer.auth.last_uses import LastUses
 from signer.auth.passwords import Argon2Cost, Argon2Passwords
 from signer.auth.seals import SeedSeal
@@ -104,13 +105,15 @@ def user_services(
     )
 
 
-def user_administration(database: Database, clock: Clock, passwords: Passwords) -> UserAdministration:
+def user_administration(
+    database: Database, clock: Clock, passwords: Passwords, approvals: ApprovalSettings
+) -> UserAdministration:
     """What a command on the machine needs."""
     return UserAdministration(
         store=SqlUserStore(database=database, clock=clock),
         standings=SqlPeopleStore(database=database, clock=clock),
         passwords=passwords,
-        approvals=approval_parts(database, clock).guard,
+        approvals=approval_parts(database, clock, approvals).guard,
     )
 
 

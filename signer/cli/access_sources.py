@@ -217,7 +217,8 @@ class OnTheDatabase:
         from signer.services.policy_administration import PolicyProposal
 
         proposal = PolicyProposal(text=text, reason=reason, expected=expected, break_glass=break_glass)
-        return self._documents.policy_document(self._policies.apply(proposal, actor=self._actor), text=False)
+        applied = self._policies.apply(proposal, actor=self._actor)
+        return self._documents.applied_document(applied, self._policies.futile())
 
     def floors(self, key: str | None) -> Document:
         """How far versions have come."""

@@ -116,12 +116,13 @@ def opened(config: Path | None, command: str) -> Iterator[ApiTokens]:
     from signer.storage.api_token_store import SqlApiTokenStore
     from signer.storage.database import Database
 
-    database = Database(load_settings(config, os.environ).database)
+    settings = load_settings(config, os.environ)
+    database = Database(settings.database)
     try:
         database.check_revision()
         store = SqlApiTokenStore(database=database, clock=utc_now)
         actor = f"artifact-signer api-tokens {command}"
-        guard = approval_parts(database, utc_now).guard
+        guard = approval_parts(database, utc_now, settings.approvals).guard
         yield OnTheDatabase(api_token_service(store, utc_now, guard), actor=actor)
     finally:
         database.close()

@@ -165,7 +165,7 @@ def opened(config: Path | None, command: str) -> Iterator[Users]:
     database, passwords = Database(settings.database), argon2_passwords(settings.users)
     try:
         database.check_revision()
-        users = user_administration(database, utc_now, passwords)
+        users = user_administration(database, utc_now, passwords, settings.approvals)
         yield OnTheDatabase(users, actor=f"artifact-signer users {command}")
     finally:
         passwords.close()

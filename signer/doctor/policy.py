@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from signer.administration import administration
+from signer.administration import administration, configured_identities
 from signer.doctor.examination import Examination
 from signer.doctor.report import Finding, failed, ok, warning
 from signer.domain.access.reading import parse_policy
@@ -15,7 +15,8 @@ FIRST = 1
 
 def policy(examination: Examination) -> Iterator[Finding]:
     """As the module says, and that somebody could apply the next one."""
-    services = administration(examination.usable_database(), examination.surroundings.clock).policies
+    configured, clock = configured_identities(examination.settings), examination.surroundings.clock
+    services = administration(examination.usable_database(), clock, configured=configured).policies
     try:
         stored = services.show()
         parse_policy(stored.text)
@@ -45,6 +46,6 @@ def policy(examination: Examination) -> Iterator[Finding]:
         yield ok(f"the policy is at revision {stored.revision}, applied by {stored.actor}")
     if not services.administrators():
         yield warning(
-            "no valid API token on record could apply the next policy",
+            "nobody on record could apply the next policy",
             f"artifact-signer api-tokens create NAME --config {examination.config}, and a rule for it to administer",
         )

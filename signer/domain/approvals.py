@@ -21,7 +21,7 @@ from typing_extensions import TypedDict
 from signer.domain.access.decisions import ApprovalDemand
 from signer.domain.access.emergencies import VOTELESS
 
-# From the request on, for the votes and for what they allow together.
+# From the request on, for the votes and for what they allow together, where the settings say nothing else.
 LIFETIME = timedelta(days=7)
 # Of one requester at the same time, rejected ones too; and of all.
 MAX_OF_REQUESTER = 20

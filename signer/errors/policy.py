@@ -52,7 +52,7 @@ class PolicyUnchanged(SignerError):
 
 @dataclass(eq=False, kw_only=True)
 class PolicyLocksOut(SignerError):
-    """Under this policy no valid credential on record could apply the next one. ``looked_at``: how many there are."""
+    """Under this policy nobody on record could apply the next one. ``looked_at``: how many identities there are."""
 
     code = "policy-locks-out"
     looked_at: int

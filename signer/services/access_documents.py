@@ -8,6 +8,7 @@ from typing import NotRequired
 from typing_extensions import TypedDict
 
 from signer.domain.access.changes import Change
+from signer.domain.access.futility import Futile, Futility
 from signer.domain.access.versions import Order
 from signer.domain.approvals import DemandDocument, demands_document
 from signer.domain.ci import CiSession
@@ -18,8 +19,19 @@ from signer.services.access_ports import RevokedCertificate, StoredPolicy
 from signer.services.policy_administration import PolicyPreview
 
 
+class FutileDocument(TypedDict):
+    """What of a rule can do nothing: the name or pattern of a key, or a principal."""
+
+    rule: str
+    why: Futility
+    about: str
+
+
 class PolicyDocument(TypedDict):
-    """A revision of the policy. ``sha256``: of its text in UTF-8, which lists leave out."""
+    """A revision of the policy. ``sha256``: of its text in UTF-8, which lists leave out.
+
+    ``futile``: what of it can do nothing, where it was applied just now.
+    """
 
     revision: int
     sha256: str
@@ -28,6 +40,7 @@ class PolicyDocument(TypedDict):
     reason: str
     break_glass: bool
     text: NotRequired[str]
+    futile: NotRequired[list[FutileDocument]]
 
 
 class RuleChange(TypedDict):
@@ -47,6 +60,7 @@ class PreviewDocument(TypedDict):
     changes: list[RuleChange]
     administrators: list[str]
     approvals: list[DemandDocument]
+    futile: list[FutileDocument]
 
 
 class PersonDocument(TypedDict):
@@ -157,7 +171,18 @@ def preview_document(preview: PolicyPreview) -> PreviewDocument:
         ],
         "administrators": list(preview.administrators),
         "approvals": demands_document(preview.demands),
+        "futile": futile_documents(preview.futile),
     }
+
+
+def applied_document(policy: StoredPolicy, found: Iterable[Futile]) -> PolicyDocument:
+    """A revision that was applied just now, and what of it can do nothing."""
+    return {**policy_document(policy, text=False), "futile": futile_documents(found)}
+
+
+def futile_documents(found: Iterable[Futile]) -> list[FutileDocument]:
+    """Each of them."""
+    return [{"rule": each.rule, "why": each.why, "about": each.about} for each in found]
 
 
 def person_document(person: Person) -> PersonDocument:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from signer.domain.access.futility import Present
 from signer.domain.api_tokens import ApiToken, NewApiToken
+from signer.domain.ci import IDENTITY_KIND as CI
 from signer.domain.ci import CiSession
+from signer.domain.client_certificates import IDENTITY_KIND as MTLS
 from signer.domain.credentials import Peer
 from signer.domain.events import Event
 from signer.domain.floors import Floor, FloorPlace, FloorSetting
@@ -130,11 +133,30 @@ class CiSessionRecords(Protocol):
         """Let one session, or all of an identity, prove nothing any more; how many did until now."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfiguredIdentities:
+    """What the settings let prove identities whose credentials are on no record.
+
+    ``cas``: names of the CAs whose certificates name callers; ``pipelines``: the role of each identity of a pipeline.
+    """
+
+    cas: frozenset[str] = frozenset()
+    pipelines: Mapping[str, str | None] = field(default_factory=dict)
+
+    def may_be_proved(self, identity: str) -> bool:
+        """Whether anything is taken for a proof of this identity, of a certificate or a pipeline."""
+        kind, _, rest = identity.partition(":")
+        return identity in self.pipelines if kind == CI else kind == MTLS and rest.partition(":")[0] in self.cas
+
+
 class KnownIdentities(Protocol):
-    """The identities of credentials that are on record."""
+    """The identities that somebody may prove: by a credential on record, or as a person by what is configured."""
 
     def valid(self, at: datetime) -> tuple[Identity, ...]:
         """Those whose credentials prove something at this moment, with person and groups."""
+
+    def present(self, at: datetime) -> Present:
+        """Which keys there are, and who may be proved to be somebody."""
 
 
 class Directory(Protocol):

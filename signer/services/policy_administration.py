@@ -1,8 +1,9 @@
 """Putting policies in force: read whole, refused where nobody could apply the next, told by a leaf.
 
 1. A policy is parsed before anything else; what cannot be used is never stored.
-2. After it at least one identity whose credential is on record and valid may administer, now. Certificates and tokens
-   of pipelines are on no record: a rule about one says nothing of whether anybody holds it.
+2. After it at least one identity may administer, now, that is somebody's: its credential is on record and valid; or it
+   is one of a certificate or a pipeline that the settings know, and it was assigned to a person who is enabled. Of
+   others nothing says that anybody holds one.
 3. Whoever may ask under a rule with approvals has people enough who could give them, now.
 4. What changes the rules of a key that is guarded by approvals waits for them, but for a glass that is broken.
 5. What is applied was made for the revision that is in force, or is refused.
@@ -18,6 +19,7 @@ from signer.domain.access.actions import Action
 from signer.domain.access.changes import RuleChange, rule_changes
 from signer.domain.access.deciding import decide
 from signer.domain.access.decisions import Allow, ApprovalDemand
+from signer.domain.access.futility import Futile, futile
 from signer.domain.access.guards import demands_on_policy, unreachable
 from signer.domain.access.policy import Policy, Rule
 from signer.domain.access.reading import parse_policy
@@ -55,7 +57,8 @@ class PolicyProposal:
 class PolicyPreview:
     """What a policy would change.
 
-    ``concerned``: by rule, the identities on record that it is about; ``demands``: who would have to approve it.
+    ``concerned``: by rule, the identities on record that it is about; ``demands``: who would have to approve it;
+    ``futile``: what of it could do nothing.
     """
 
     revision: int
@@ -64,6 +67,7 @@ class PolicyPreview:
     concerned: tuple[tuple[str, ...], ...]
     administrators: tuple[str, ...]
     demands: tuple[ApprovalDemand, ...]
+    futile: tuple[Futile, ...]
 
 
 class PolicyAdministration:
@@ -112,7 +116,12 @@ class PolicyAdministration:
             concerned=tuple(change.concerned(identities) for change in changes),
             administrators=self._administrators(policy, identities),
             demands=demands_on_policy(known, policy),
+            futile=futile(policy, self._identities.present(self._clock())),
         )
+
+    def futile(self) -> tuple[Futile, ...]:
+        """What of the policy in force can do nothing as things are; raises ``PolicyInvalid``."""
+        return futile(self._read(self._store.current().text), self._identities.present(self._clock()))
 
     def apply(self, proposal: PolicyProposal, *, actor: str) -> StoredPolicy:
         """Put the text in force, durable when the call returns.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select
@@ -45,11 +45,12 @@ from signer.storage.log_transaction import logged
 
 
 class SqlApprovalStore:
-    """``services.approval_ports.ApprovalStore`` on SQLAlchemy Core."""
+    """``services.approval_ports.ApprovalStore`` on SQLAlchemy Core. ``lifetime``: of what is asked from now on."""
 
-    def __init__(self, *, database: Database, clock: Clock) -> None:
+    def __init__(self, *, database: Database, clock: Clock, lifetime: timedelta = LIFETIME) -> None:
         self._database = database
         self._clock = clock
+        self._lifetime = lifetime
 
     def circle(self) -> Seen:
         """Who there is now."""
@@ -87,7 +88,7 @@ class SqlApprovalStore:
                 subject=new.subject,
                 requester=new.requester,
                 created_at=now,
-                expires_at=now + LIFETIME,
+                expires_at=now + self._lifetime,
             )
             connection.execute(insert(proposals).values(_row(made, new.document)))
             if new.content is not None and new.subject.key is not None:

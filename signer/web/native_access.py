@@ -13,6 +13,7 @@ from pydantic import Field
 from signer.domain.access.actions import Action
 from signer.domain.keys import NAME_PATTERN
 from signer.services.access_documents import (
+    applied_document,
     floor_document,
     group_document,
     identities_document,
@@ -123,7 +124,7 @@ def apply_policy() -> Response:
     body = parsed(PolicyBody, json_body())
     proposal = PolicyProposal(text=body.text, reason=body.reason, expected=body.expected)
     applied = service().administration.policies.apply(proposal, actor=identity.name)
-    return answer(policy_document(applied, text=False), CREATED)
+    return answer(applied_document(applied, service().administration.policies.futile()), CREATED)
 
 
 def list_floors() -> Response:

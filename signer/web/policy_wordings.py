@@ -31,9 +31,9 @@ POLICY_WORDINGS: Mapping[type[Exception], Wording] = MappingProxyType(
         errors.PolicyUnchanged: Wording(status=409, detail="revision {revision} of the policy is this very text"),
         errors.PolicyLocksOut: Wording(
             status=409,
-            detail="under this policy none of the {looked_at} valid API tokens on record could apply the next one",
-            hint="let one of them administer: the names of rules' principals are api-token:NAME, role:NAME, "
-            "person:NAME or group:NAME",
+            detail="under this policy none of the {looked_at} identities on record could apply the next one",
+            hint="let one of them administer: an API token, a user, or a certificate or pipeline that is configured "
+            "and assigned to a person",
         ),
         errors.PrincipalInvalid: Wording(
             status=400,

@@ -128,6 +128,20 @@ def test_a_policy_is_shown_looked_at_applied_and_shown(shell: Shell) -> None:
     assert [line.split()[0] for line in listed.out.splitlines()] == ["REVISION", "1", "2"]
 
 
+def test_what_of_a_policy_can_do_nothing_is_told_at_a_look_and_when_it_is_applied(shell: Shell) -> None:
+    rule = '[[rules]]\nname = "build"\neffect = "allow"\nprincipals = ["ci:forge/17", "group:qa"]\n'
+    shell.policy.write_text(BOSS + rule + 'actions = ["sign"]\nkeys = ["firmware"]\n')
+    warnings = [
+        "artifact-signer: warning: rule build: nobody can prove to be ci:forge/17 now",
+        "artifact-signer: warning: rule build: nobody can prove to be group:qa now",
+        "artifact-signer: warning: rule build: there is no key named firmware",
+    ]
+    looked = shell("policy", "apply", str(shell.policy), "--dry-run").err.splitlines()
+    assert [line for line in looked if "warning" in line] == warnings
+    applied = shell("policy", "apply", str(shell.policy), "--reason", "x")
+    assert (applied.code, applied.err.splitlines()[1:]) == (0, warnings)
+
+
 def test_people_and_groups_are_kept(shell: Shell) -> None:
     assert shell("people", "create", "ada", "--display", "Ada L.", "--email", "ada@example.org").code == 0
     assert shell("identities", "assign", "ci:forge/17", "ada").err == "artifact-signer: ci:forge/17 belongs to ada\n"

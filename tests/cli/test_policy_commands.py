@@ -90,6 +90,13 @@ class TestCheck:
         ]
         assert done.code == 1
 
+    def test_a_rule_that_approvals_of_another_make_useless_is_told_of(self, desk: Desk) -> None:
+        guard = rule(name="guard", principals='["ci:github/2"]', approvals='[{ group = "qa", count = 1 }]')
+        desk.policy.write_text(RULES + guard)
+        done = desk.check(desk.artifact, *CHECK)
+        sentence = "another rule asks for approvals of fw, so that this one lets nobody sign with it"
+        assert (done.code, done.err) == (1, f"artifact-signer: warning: rule fw-build: {sentence}\n")
+
     def test_a_manifest_shows_too_little(self, desk: Desk) -> None:
         manifest = desk.folder / "manifest"
         manifest.write_bytes(ArtifactBuilder().manifest())

@@ -16,7 +16,7 @@ from signer.errors import AccessTampered, ApprovalNotFound, ApprovalsExhausted, 
 from signer.services.approval_ports import AccessMovedError, Permit
 from signer.storage.access import access_revision
 from signer.storage.api_token_store import suspend_all
-from signer.storage.approval_store import void_all
+from signer.storage.approval_store import SqlApprovalStore, void_all
 from signer.storage.approval_tables import artifact_heads, proposals, votes
 from signer.storage.kept_heads import MAX_OF_KEY
 from signer.storage.log_reader import SqlLogReader
@@ -54,6 +54,16 @@ def revision(assembly: Assembly) -> int:
 def count(assembly: Assembly, table: object) -> int:
     with assembly.database.reading() as connection:
         return int(connection.execute(select(func.count()).select_from(table)).scalar_one())  # type: ignore[arg-type]
+
+
+def test_it_waits_as_long_as_the_settings_say(assembly: Assembly, clock: ManualClock) -> None:
+    hour = timedelta(hours=1)
+    store = SqlApprovalStore(database=assembly.database, clock=clock, lifetime=hour)
+    waiting = replace(assembly, store=store).ask()
+    clock.advance(seconds=hour.total_seconds() - 1)
+    assert assembly.standing(waiting).state is State.PENDING
+    clock.advance(seconds=1)
+    assert assembly.standing(waiting).state is State.EXPIRED
 
 
 def test_the_same_request_again_has_the_same_id(assembly: Assembly) -> None:

@@ -11,6 +11,7 @@ import click
 from signer.cli.access_sources import opened
 from signer.cli.connection import either_option, json_option
 from signer.cli.output import note, printable, show_json, table
+from signer.cli.policy.futile import tell_futile
 from signer.errors import InvalidRequest
 
 
@@ -72,6 +73,7 @@ def apply(
     if as_json:
         show_json(applied)
     note(f"the policy is at revision {applied['revision']}")
+    tell_futile(applied["futile"])
 
 
 def _text(file: Path) -> str:
@@ -101,4 +103,5 @@ def _tell_preview(preview: Mapping[str, Any], *, as_json: bool) -> None:
     if preview["approvals"]:
         demanded = ", ".join(f"{each['count']} of {each['group']}" for each in preview["approvals"])
         note(f"people have to approve it first: {demanded}")
+    tell_futile(preview["futile"])
     note(printable(f"who could apply the next one: {', '.join(preview['administrators'])}"))

@@ -11,6 +11,7 @@ import click
 
 from signer.cli.connection import json_option
 from signer.cli.output import printable, show_json, table
+from signer.cli.policy.futile import tell_futile
 from signer.cli.policy.inputs import FILE, chosen_policy, policy_options, shown
 from signer.domain.access.actions import KEY_ACTIONS, SIGNING_ACTIONS, Action
 
@@ -56,7 +57,9 @@ def check(  # noqa: PLR0913  (one for each option)
     from signer.domain.access.deciding import decide
     from signer.domain.access.decisions import KeyFacts
     from signer.domain.access.explaining import explain
+    from signer.domain.access.futility import futile
     from signer.domain.identity import Identity
+    from signer.services.access_documents import futile_documents
 
     wanted = Action(action)
     if (wanted in KEY_ACTIONS) != (key is not None):
@@ -75,6 +78,8 @@ def check(  # noqa: PLR0913  (one for each option)
     }
     decision = decide(policy, identity, wanted, **asked)
     answers = explain(policy, identity, wanted, **asked)
+    # What is on record is not asked for; what the rules say of each other is.
+    tell_futile(futile_documents(futile(policy, None)))
     if as_json:
         show_json(_document(decision, answers))
     else:

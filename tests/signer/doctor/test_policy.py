@@ -43,6 +43,7 @@ class Patient:
             usable_database=lambda: self.database,
             surroundings=SimpleNamespace(clock=ManualClock()),
             config=Path("/etc/signer.toml"),
+            settings=SimpleNamespace(client_ca=(), ci_identity=()),
         )
         found = policy(cast("Examination", looked_at))
         return [f"{finding.severity.value}: {finding.sentence}" for finding in found]
@@ -79,7 +80,7 @@ def test_another_one_is_in_order(patient: Patient) -> None:
 def test_nobody_could_apply_the_next(patient: Patient) -> None:
     apply(patient)
     revoke_api_token(patient.database, "boss")
-    assert patient.said()[1:] == ["warning: no valid API token on record could apply the next policy"]
+    assert patient.said()[1:] == ["warning: nobody on record could apply the next policy"]
 
 
 WRONG: dict[str, tuple[Callable[[Connection], object], str]] = {

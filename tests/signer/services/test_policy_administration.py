@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from signer.administration import administration
+from signer.administration import administration, configured_administration
+from signer.domain.access.futility import Futility
 from signer.domain.access.presets import ROLES_TEXT
 from signer.domain.api_tokens import scope_of
 from signer.errors import (
@@ -18,9 +20,12 @@ from signer.errors import (
     ReasonInvalid,
     SignerError,
 )
+from signer.services.access_ports import ConfiguredIdentities
 from signer.services.administration import Administration
 from signer.services.policy_administration import PolicyProposal
 from signer.storage.database import Database
+from tests.signer.test_client_ca_settings import client_ca
+from tests.signer.test_config import TOKEN, load
 from tests.support.api_token_rows import add_api_token, revoke_api_token
 from tests.support.clock import START, ManualClock
 from tests.support.databases import Opener
@@ -36,6 +41,14 @@ def rules(*wanted: tuple[str, str, str], extra: str = "") -> str:
     return text + extra
 
 
+# Whose a certificate or a pipeline is; neither the CA ``old`` nor the pipeline 19 is configured.
+ASSIGNED = {
+    "mtls:corp:ada": "ada",
+    "ci:forge/18": "ada",
+    "mtls:old:ada": "ada",
+    "ci:forge/19": "ada",
+    "mtls:corp:bob": "bob",
+}
 GOOD = rules(("boss", "api-token:boss", "administer"))
 
 
@@ -61,13 +74,18 @@ def office(open_database: Opener, clock: ManualClock) -> Office:
     add_api_token(database, "over", "administrator", expires_at=START)
     narrow = scope_of(["firmware"], ["sign"])
     add_api_token(database, "narrow", "administrator", scope=narrow)
-    made = Office(database, administration(database, clock))
+    configured = ConfiguredIdentities(
+        cas=frozenset({"corp"}), pipelines={"ci:forge/17": None, "ci:forge/18": "releases"}
+    )
+    made = Office(database, administration(database, clock, configured=configured))
     people = made.services.people
     people.create("ada", display=None, email=None, actor=ACTOR)
     people.assign("api-token:ada-token", "ada", actor=ACTOR)
     people.create_group("admins", actor=ACTOR)
     people.add_member("admins", "person:ada", actor=ACTOR)
     people.create("bob", display=None, email=None, actor=ACTOR)
+    for identity, person in ASSIGNED.items():
+        people.assign(identity, person, actor=ACTOR)
     people.disable("bob", reason="left", actor=ACTOR)
     return made
 
@@ -77,6 +95,9 @@ APPLIED = {
     "a role may, which a valid token has": rules(("r", "role:administrator", "administer")),
     "a person may, who has a valid token": rules(("p", "person:ada", "administer")),
     "a group may, in which such a person is": rules(("g", "group:admins", "administer")),
+    "a certificate may, which is a person's": rules(("m", "mtls:corp:ada", "administer")),
+    "a pipeline may, which is a person's": rules(("c", "ci:forge/18", "administer")),
+    "a role may, which such a pipeline has": rules(("r", "role:releases", "administer")),
 }
 
 
@@ -109,6 +130,15 @@ REFUSED: dict[str, tuple[Callable[[Office], object], type[SignerError]]] = {
     ),
     "one in which a pipeline administers": (
         lambda it: it.apply(rules(("c", "ci:forge/17", "administer"))), PolicyLocksOut,
+    ),
+    "one in which a person's certificate administers, of a CA that is not configured": (
+        lambda it: it.apply(rules(("m", "mtls:old:ada", "administer"))), PolicyLocksOut,
+    ),
+    "one in which a person's pipeline administers that is not configured": (
+        lambda it: it.apply(rules(("c", "ci:forge/19", "administer"))), PolicyLocksOut,
+    ),
+    "one in which a certificate administers of a person who is disabled": (
+        lambda it: it.apply(rules(("m", "mtls:corp:bob", "administer"))), PolicyLocksOut,
     ),
     "one in which a person without credentials administers": (
         lambda it: it.apply(rules(("b", "person:bob", "administer"))), PolicyLocksOut,
@@ -197,3 +227,35 @@ def test_whoever_is_second_is_told(office: Office) -> None:
     office.apply(GOOD, expected=1)
     with pytest.raises(PolicyChanged):
         office.apply(APPLIED["a person may, who has a valid token"], expected=1)
+
+
+def test_what_can_do_nothing_is_told_and_applied(office: Office) -> None:
+    text = rules(
+        ("boss", "api-token:boss", "administer"),
+        ("gone", "api-token:left", "administer"),
+        ("crew", "group:crew", "administer"),
+        ("old", "mtls:old:ada", "administer"),
+        ("new", "mtls:corp:whoever", "administer"),
+    )
+    told = office.services.policies.preview(text).futile
+    nobody = Futility.UNKNOWN_PRINCIPAL
+    assert [(each.rule, each.why, each.about) for each in told] == [
+        ("gone", nobody, "api-token:left"),
+        ("crew", nobody, "group:crew"),
+        ("old", nobody, "mtls:old:ada"),
+    ]
+    assert office.apply(text) == 2
+    assert office.services.policies.futile() == told
+
+
+def test_a_ca_of_devices_proves_nobody(open_database: Opener, clock: ManualClock, tmp_path: Path) -> None:
+    database = open_database()
+    settings = load(tmp_path, TOKEN + client_ca(name='"corp"') + client_ca(name='"fleet"', use='"device"', field=""))
+    services = configured_administration(settings, database, clock)
+    services.people.create("ada", display=None, email=None, actor=ACTOR)
+    for ca in ("corp", "fleet"):
+        services.people.assign(f"mtls:{ca}:ada", "ada", actor=ACTOR)
+    refused, taken = (rules(("m", f"mtls:{ca}:ada", "administer")) for ca in ("fleet", "corp"))
+    with pytest.raises(PolicyLocksOut):
+        services.policies.apply(PolicyProposal(text=refused, reason="x"), actor=ACTOR)
+    assert services.policies.apply(PolicyProposal(text=taken, reason="x"), actor=ACTOR).revision == 2

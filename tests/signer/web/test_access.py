@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,12 @@ import pytest
 
 from signer.bootstrap import Parts
 from signer.domain.access.actions import KEY_ACTIONS, Action
+from signer.domain.credentials import Credentials
+from signer.domain.identity import CertificateIdentity, CiIdentity, Identity, UserIdentity
 from signer.domain.policy_events import applied_event
 from signer.services.access import Extent
 from signer.services.access_ports import NewPolicy
+from signer.services.ports import Authenticator
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.database import Database
 from signer.storage.policy_store import SqlPolicyStore, text_digest
@@ -25,6 +30,7 @@ from tests.docs.application import KEY, Application, application
 from tests.signer.domain.access.cases import rule
 from tests.support.api_tokens import issue_api_token
 from tests.support.asking import Reply
+from tests.support.in_process import KnownIdentities
 
 # What each caller may, by the rules below and by nothing else. The first two keys exist.
 KEYS = (KEY, "nothing")
@@ -39,17 +45,37 @@ MAY: dict[str, set[tuple[Action, str | None]]] = {
     "stranger": set(),
 }
 CONTENT = 'checked = "head", artifact_name = ["release-*"], device_types = ["corpus-device"], scripts = false'
+# How each caller may come, beside an API token; a token of a test says which.
+KINDS: dict[str, Callable[[str], Identity]] = {
+    "mtls": lambda who: CertificateIdentity(
+        name=f"mtls:corp:{who}", ca="corp", field="cn", value=who, serial="a3", sha256="0" * 64, not_after=LATER
+    ),
+    "ci": lambda who: CiIdentity(name=f"ci:forge/{who}", issuer="forge", id=who, claims={}, session_id="0" * 16),
+    "user": lambda who: UserIdentity(name=f"user:{who}@example.org", user_id=NOBODY, jti=NOBODY, token_name=None),
+}
+NOBODY, LATER = "b8a7d3a0-0000-4000-8000-000000000001", datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def _by_any_kind(*callers: str) -> str:
+    """The principals of a rule: these, whichever way they come."""
+    return json.dumps(
+        [f"api-token:{who}" for who in callers] + [KINDS[kind](who).name for kind in KINDS for who in callers]
+    )
+
+
 RULES = "version = 1\n" + "".join(
     [
-        rule(CONTENT, name="fw-release", principals='["api-token:build"]', keys=FW),
-        rule(name="operators", principals='["api-token:keeper", "api-token:denied"]',
-             actions='["manage", "read"]', keys='["**"]'),
-        rule(name="audit", principals='["api-token:watcher"]', actions='["read-log"]', keys=""),
-        rule(name="boss", principals='["api-token:boss"]', actions='["administer"]', keys=""),
-        rule(name="reader", principals='["api-token:looker"]', actions='["read"]', keys=FW),
-        rule(name="not-this", effect="deny", principals='["api-token:denied"]', actions='["manage", "read"]', keys=FW),
+        rule(CONTENT, name="fw-release", principals=_by_any_kind("build"), keys=FW),
+        rule(
+            name="operators", principals=_by_any_kind("keeper", "denied"), actions='["manage", "read"]', keys='["**"]'
+        ),
+        rule(name="audit", principals=_by_any_kind("watcher"), actions='["read-log"]', keys=""),
+        rule(name="boss", principals=_by_any_kind("boss"), actions='["administer"]', keys=""),
+        rule(name="reader", principals=_by_any_kind("looker"), actions='["read"]', keys=FW),
+        rule(name="not-this", effect="deny", principals=_by_any_kind("denied"), actions='["manage", "read"]', keys=FW),
     ]
-)  # fmt: skip
+)
+PROVED = "Proved "
 RELEASE = ArtifactBuilder(name="release-1")
 PATHS = {
     "number": "1",
@@ -59,7 +85,7 @@ PATHS = {
     "approval": "0" * 32,
     "email": "a@example.com",
     "ca": "fleet",
-    **dict.fromkeys(("user", "device", "auth_set", "jti"), "b8a7d3a0-0000-4000-8000-000000000001"),
+    **dict.fromkeys(("user", "device", "auth_set", "jti"), NOBODY),
 }
 
 
@@ -82,6 +108,24 @@ class SpiedStore:
         return getattr(self._store, name)
 
 
+class ProvedAlready:
+    """Proves who comes another way by the word of the test; the credentials of each way have tests of their own."""
+
+    def __init__(self, others: Authenticator) -> None:
+        self._others = others
+
+    def remembered(self, credentials: Credentials) -> Identity | None:
+        """As the port."""
+        if credentials.authorization is None or not credentials.authorization.startswith(PROVED):
+            return self._others.remembered(credentials)
+        kind, who = credentials.authorization.removeprefix(PROVED).split()
+        return KINDS[kind](who)
+
+    def authenticate(self, credentials: Credentials) -> Identity:
+        """As the port."""
+        return self.remembered(credentials) or self._others.authenticate(credentials)
+
+
 @dataclass(slots=True)
 class Site:
     """The application under the rules, with an API token for each caller."""
@@ -92,6 +136,10 @@ class Site:
 
     def ask(self, who: str, method: str, target: str, body: bytes = b"") -> Reply:
         return self.application.ask(method, target, self.credentials[who], body)
+
+    def ask_as(self, kind: str, who: str, method: str, target: str) -> Reply:
+        """The same by a caller who comes another way."""
+        return self.application.ask(method, target, f"{PROVED}{kind} {who}")
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +155,8 @@ def _site(folder: Path) -> Site:
     def under_rules(parts: Parts, database: Database) -> Parts:
         store = SpiedStore(parts.store)
         kept.extend([database, store, parts.clock])
-        return replace(parts, store=store)
+        proved = ProvedAlready(parts.authenticator)
+        return replace(parts, store=store, authenticator=proved, identities=KnownIdentities())
 
     built = application(folder, changed=under_rules)
     database, store, clock = kept
@@ -165,6 +214,13 @@ def test_who_gets_in(site: Site, route: Route, who: str) -> None:
         told, wanted = outcome(answer), expected(route, who, key)
         # Who may manage a key that there is not may be told first what else is wrong with the request.
         assert told == wanted or (wanted == "gone" and told in ("in", "key-not-found")), (key, answer.data)
+
+
+@pytest.mark.parametrize("route", ASKING, ids=lambda route: f"{route.method} {route.path}")
+def test_it_is_the_same_for_callers_of_every_kind(site: Site, route: Route) -> None:
+    for kind, who in itertools.product(KINDS, ("build", "keeper", "boss", "stranger")):
+        answer = site.ask_as(kind, who, route.method, path_of(route, KEY))
+        assert outcome(answer) == expected(route, who, KEY), (kind, who, answer.data)
 
 
 @pytest.mark.parametrize("route", ASKING, ids=lambda route: f"{route.method} {route.path}")
