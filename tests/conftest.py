@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import itertools
 import logging
+import os
+import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -21,8 +23,28 @@ _names = itertools.count()
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
 # They run the same lines of the verifier many thousands of times, for what comes out of them. Counting the lines takes
-# twice as long as these tests, and finds none that tests/verifier does not count.
-UNCOUNTED = tuple(f"{Path(__file__).parent / folder}/" for folder in ("fuzz", "property", "verifier_judges"))
+# twice as long as these tests, and finds none that tests/verifier does not count. What tests/integration is about runs
+# in other processes.
+UNCOUNTED = tuple(
+    f"{Path(__file__).parent / folder}/" for folder in ("fuzz", "property", "verifier_judges", "integration")
+)
+# Files that are gone with their test need no disk, and nobody has to wait for one.
+IN_MEMORY = Path("/dev/shm")
+IN_MEMORY_BYTES = 8 << 30
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure() -> None:
+    """Temporary files lie in memory, where there is much of it and programs can be run from there.
+
+    ``TMPDIR`` says otherwise; test processes inherit it.
+    """
+    if "TMPDIR" in os.environ or not IN_MEMORY.is_dir():
+        return
+    place = os.statvfs(IN_MEMORY)
+    if place.f_bavail * place.f_frsize >= IN_MEMORY_BYTES and not place.f_flag & os.ST_NOEXEC:
+        os.environ["TMPDIR"] = str(IN_MEMORY)
+        tempfile.tempdir = None
 
 
 @pytest.hookimpl(wrapper=True)

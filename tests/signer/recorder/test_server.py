@@ -285,7 +285,7 @@ class TestTheEnd:
     def test_it_ends_when_the_service_has_ended_and_no_worker_is_connected(
         self, tmp_path: Path, records: HeldRecords
     ) -> None:
-        loop = LoopInThread(tmp_path / "other", records)
+        loop = LoopInThread(tmp_path / "o", records)
         worker = Worker(loop)
         worker.ping(1)
         loop.let_go()
@@ -298,7 +298,7 @@ class TestTheEnd:
         loop.close()
 
     def test_what_was_taken_is_recorded_before_it_ends(self, tmp_path: Path, records: HeldRecords) -> None:
-        loop = LoopInThread(tmp_path / "other", records)
+        loop = LoopInThread(tmp_path / "o", records)
         worker = Worker(loop)
         records.go_on.clear()
         worker.post(entry(1, "first"))
