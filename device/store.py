@@ -51,7 +51,10 @@ class Store(Protocol):
 
 
 class Directory:
-    """``Store`` in a directory of its own, made with mode 0700. Safe for threads and processes."""
+    """``Store`` in a directory of its own, made with mode 0700. Safe for threads and processes.
+
+    A process makes one for a directory: two of them wait for each other as two processes do.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path

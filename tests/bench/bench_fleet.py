@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import resource
 import shutil
-import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -28,12 +28,12 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt import PyJWS
 
+from device.bundle import Bundle
 from device.http import ServerAddress
 from tests.bench.bench_http import Processor, processor
 from tests.bench.fleet_devices import REASONS, Share, Wave, work
 from tests.bench.measure import machine
 from tests.bench.processor_time import microseconds
-from tests.device.certificates import self_signed
 from tests.hsm.shim import command as say
 from tests.hsm.shim import compiled
 from tests.integration.running import Installation, initialise, running, wait_until
@@ -109,10 +109,11 @@ class Fleet:
             pipe.send(None)
             generator.join(30)
 
-    def command(self, *words: str) -> None:
-        """A command of an operator."""
+    def command(self, *words: str) -> str:
+        """What a command of an operator prints."""
         done = self.installation.run(*words)
         assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def say(self, *commands: str) -> None:
         """To the token's module."""
@@ -211,21 +212,22 @@ def _away(fleet: Fleet) -> None:
 
 
 def _switched(fleet: Fleet) -> None:
-    """Another certificate: in the bundle first, then at the server while all ask, then alone in the bundle."""
-    place, old = fleet.installation.directory, fleet.bundle.read_bytes()
-    new = self_signed("127.0.0.1")
-    _put(fleet.bundle, old + new.pem)
+    """Another certificate: in the bundle first, then shown by the service while all ask, then alone in the bundle."""
+    old = Bundle.of_pem(fleet.bundle.read_bytes())
+    fleet.command("server-certificates", "create", "server")
+    both = fleet.command("server-certificates", "bundle", "server").encode("ascii")
+    _put(fleet.bundle, both)
 
     def switch() -> None:
         until = time.monotonic() + SWITCHED_WITHIN
         while fleet.done < fleet.options.devices // 4 and time.monotonic() < until:
             time.sleep(0.02)
-        _put(place / "private.key", new.key_pem)
-        _put(place / "cert.crt", new.pem)
-        fleet.process.send_signal(signal.SIGHUP)
+        fleet.command("server-certificates", "switch", "server", "--force", "--reason", "a benchmark")
 
     fleet.wave("renewal while the certificate is switched", "authenticate", meanwhile=switch)
-    _put(fleet.bundle, new.pem)
+    new = [each for each in Bundle.of_pem(both).certificates if each not in old.certificates]
+    assert new, "the bundle has nothing new"
+    _put(fleet.bundle, "".join(map(ssl.DER_cert_to_PEM_cert, new)).encode("ascii"))
     fleet.wave("renewal by the new certificate alone", "authenticate")
 
 
