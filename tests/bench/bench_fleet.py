@@ -45,6 +45,7 @@ PEOPLE = 4
 PROGRESS_SECONDS = 10.0
 # A quarter of the fleet has asked by then, or something is wrong that the table shows.
 SWITCHED_WITHIN = 600.0
+SHOWN_WITHIN, IN_A_ROW = 60.0, 100
 CALLS, CLAIMS_BYTES = 200, 500
 EVERYBODY = range(100)
 
@@ -227,8 +228,18 @@ def _switched(fleet: Fleet) -> None:
     fleet.wave("renewal while the certificate is switched", "authenticate", meanwhile=switch)
     new = [each for each in Bundle.of_pem(both).certificates if each not in old.certificates]
     assert new, "the bundle has nothing new"
+    _await_shown(fleet.installation, new)
     _put(fleet.bundle, "".join(map(ssl.DER_cert_to_PEM_cert, new)).encode("ascii"))
     fleet.wave("renewal by the new certificate alone", "authenticate")
+
+
+def _await_shown(installation: Installation, new: list[bytes]) -> None:
+    """Until so many connections in a row show a new certificate that every worker does: each follows by itself."""
+    until, row = time.monotonic() + SHOWN_WITHIN, 0
+    while row < IN_A_ROW:
+        assert time.monotonic() < until, "a worker does not show the new certificate"
+        shown = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", installation.port)))
+        row = row + 1 if shown in new else 0
 
 
 def _put(path: Path, content: bytes) -> None:
