@@ -73,7 +73,8 @@ def test_a_database_that_is_older_is_refused_with_the_command_that_brings_it_her
 
 def test_an_installation_goes_on(old: Installation) -> None:
     upgrade(old)
-    assert verified(old) == SIZE + 1
+    # The first policy, and the certificate that is shown.
+    assert verified(old) == SIZE + 2
     shown = command("policy", "show", "--config", old.config)
     assert (shown.returncode, shown.stdout) == (0, ROLES_TEXT)
     with running(old, SERVER_WORKERS="1"):
@@ -84,16 +85,17 @@ def test_an_installation_goes_on(old: Installation) -> None:
             other = http.post("/v1/keys", json={"name": "other", "algorithm": "ecdsa-p256"})
         assert (again.status_code, new.status_code, other.status_code) == (200, 200, 403), new.text
         assert again.json()["index"] < SIZE < new.json()["index"]
-    assert verified(old) >= SIZE + 3
+    assert verified(old) >= SIZE + 4
 
 
 def test_the_leaf_of_the_first_policy_is_the_next_one(old: Installation) -> None:
     upgrade(old)
     with closing(Database(settings(f"sqlite:///{old.directory}/artifact-signer.sqlite"))) as database:
-        leaf = parsed_leaf(SqlLogReader(database=database).leaves(SIZE, SIZE + 1)[0])
+        leaf, after = map(parsed_leaf, SqlLogReader(database=database).leaves(SIZE, SIZE + 2))
         assert SqlPolicyStore(database=database, clock=utc_now).current().revision == 1
     assert (leaf["type"], leaf["actor"]) == ("policy-applied", "artifact-signer database upgrade")
     assert leaf["access_before"] != leaf["access_sha256"]
+    assert (after["type"], after["after"]["server"]) == ("server-certificate-imported", "server")  # type: ignore[index,call-overload]
 
 
 def test_a_database_that_was_tampered_with_is_not_upgraded(old: Installation) -> None:
