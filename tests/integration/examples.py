@@ -30,6 +30,7 @@ from tests.artifacts import ArtifactBuilder
 from tests.hsm.children import wait_until
 from tests.integration.running import Installation
 from tests.signer.certificates.device_scene import request_of
+from tests.support.certificates import self_signed
 from tests.support.ci_issuer import CiIssuer
 from tests.support.ci_tokens import github_claims, token
 from tests.support.device_side import SomeDevice, id_data, new_key, pem_of, signed
@@ -255,6 +256,14 @@ def _preview(place: Place) -> None:
     place.write("policy.json", json.dumps({"text": shown["text"] + NOBODY}))
 
 
+def _imported(place: Place) -> None:
+    self_signed(place.folder, "console")
+
+
+def _next_server_certificate(place: Place) -> None:
+    place.ask("POST", "/v1/server-certificates/server/create", json={"days": 400})
+
+
 def _disabled(place: Place) -> None:
     place.ask("POST", "/v1/keys/firmware/versions/1/disable")
 
@@ -365,6 +374,8 @@ PREPARATIONS: dict[str, Preparation] = {
     "POST /v1/auth/ci": _ci_job,
     "PUT /v1/keys/{key}/versions/{n}/certificate": _chain,
     "POST /v1/keys/{key}/versions/{n}/destroy": _disabled,
+    "POST /v1/server-certificates/{name}/import": _imported,
+    "POST /v1/server-certificates/{name}/retire": _next_server_certificate,
     "POST /v1/policy/preview": _preview,
     "POST /v1/policy": _policy,
     "POST /v1/identities/assign": _assigned,
