@@ -5,42 +5,29 @@ Each preparation is for the route that it is named after, and runs just before i
 
 from __future__ import annotations
 
-import base64
 import json
 import signal
-import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import httpx
 import jwt
-from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
     load_pem_private_key,
 )
-from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from tests.artifacts import ArtifactBuilder
 from tests.hsm.children import wait_until
-from tests.integration.running import Installation
+from tests.integration.example_place import AUTH_SET, AUTHENTICATION, DEVAUTH, DEVICES, Place
 from tests.signer.certificates.device_scene import request_of
 from tests.support.certificates import self_signed
-from tests.support.ci_issuer import CiIssuer
 from tests.support.ci_tokens import github_claims, token
 from tests.support.device_side import SomeDevice, id_data, new_key, pem_of, signed
 from tests.support.user_site import EMAIL, PASSWORD, USERADM
 
-AUTHENTICATION = "/api/devices/v1/authentication"
-DEVAUTH = "/api/management/v2/devauth"
-DEVICES = f"{DEVAUTH}/devices"
-# Ids as they stand on the page.
-DEVICE, AUTH_SET = "4f1d0a2e", "9b7c33d1"
 APPROVAL, DIGEST = "3f0c9a1e5d7b42c68a90d1e2f3a4b5c6", "9b1d4a…"
 USER, PERSONAL = "0b8aa6fb-11ab-4a3d-9d9e-5f7a6f1f7a11", "5b0f9f0e-9d0a-4f57-8a52-3f1d6a1b7c22"
 NOBODY = """
@@ -73,75 +60,6 @@ principals = ["group:qa"]
 actions = ["approve"]
 keys = ["firmware"]
 """
-
-
-@dataclass(slots=True, kw_only=True)
-class Place:
-    """A running service. ``real``: what stands for what the page has; ``environment``: of the example's shell."""
-
-    installation: Installation
-    issuer: CiIssuer
-    process: subprocess.Popen[bytes]
-    real: dict[str, str] = field(default_factory=dict)
-    environment: dict[str, str] = field(default_factory=dict)
-    devices: int = 0
-    seed: str = ""
-
-    @property
-    def folder(self) -> Path:
-        """Where the examples run."""
-        return self.installation.directory
-
-    def ask(self, method: str, path: str, credential: str | None = None, **content: Any) -> httpx.Response:
-        """A request of the administrator, or of another."""
-        headers = {"Authorization": f"Bearer {credential or self.installation.api_token}", **content.pop("headers", {})}
-        with self.installation.http(headers=headers) as http:
-            answer = http.request(method, path, **content)
-        assert answer.status_code < 300, answer.text
-        return answer
-
-    def write(self, name: str, content: bytes | str) -> None:
-        """A file beside the example."""
-        (self.folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-
-    def shows(self, credential: str | None = None) -> None:
-        """The file ``authorization`` that examples show; without a credential the administrator's."""
-        self.write("authorization", f"Authorization: Bearer {credential or self.installation.api_token}\n")
-
-    def login(self) -> str:
-        """A token of the user."""
-        with self.installation.http(headers={}, auth=(EMAIL, PASSWORD)) as http:
-            answer = http.post(f"{USERADM}/auth/login")
-        assert answer.status_code == 200, answer.text
-        return answer.text
-
-    def device(self, status: str = "accepted") -> tuple[SomeDevice, str]:
-        """A new device about whose key that was decided; gives its token where it is accepted."""
-        self.devices += 1
-        device = SomeDevice(serial=f"SN-{self.devices}", key=new_key())
-        self._authenticate(device)
-        (found,) = (
-            each
-            for each in self.ask("GET", f"{DEVICES}?per_page=500").json()
-            if each["identity_data"].get("serial") == device.serial
-        )
-        self.real |= {DEVICE: found["id"], AUTH_SET: found["auth_sets"][0]["id"]}
-        if status == "pending":
-            return device, ""
-        path = f"{DEVICES}/{self.real[DEVICE]}/auth/{self.real[AUTH_SET]}/status"
-        self.ask("PUT", path, json={"status": status})
-        return device, self._authenticate(device).text
-
-    def _authenticate(self, device: SomeDevice) -> httpx.Response:
-        body = device.body()
-        headers = {"Content-Type": "application/json", "X-MEN-Signature": device.sign(body)}
-        with self.installation.http(headers=headers) as http:
-            return http.post(f"{AUTHENTICATION}/auth_requests", content=body)
-
-    def code(self, *, ahead: int = 0) -> str:
-        """What the user's app shows now, or some steps later."""
-        secret = base64.b32decode(self.seed + "=" * (-len(self.seed) % 8))
-        return TOTP(secret, 6, SHA1(), 30, enforce_key_length=False).generate(time.time() + 30 * ahead).decode()
 
 
 def _release(place: Place) -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import DOCS
-from tests.integration.examples import PREPARATIONS, Place
+from tests.integration.example_place import Place
+from tests.integration.examples import PREPARATIONS
 from tests.integration.running import initialise, running
 from tests.support.certificates import self_signed
 from tests.support.ci_issuer import running_issuer
