@@ -115,6 +115,9 @@ WHOLE = {
     "space without end": Refused(text=b" " * 100_000),
     "lists in lists": Refused(text=b'{"requests": [' + b"[" * 100_000),
     "objects in objects": Refused(text=b'{"requests": [' + b'{"a":' * 100_000),
+    "an item of too many parts, whole": Refused(
+        text=b'{"requests": [' + b"[" * MAX_ITEM_PARTS + b"]" * MAX_ITEM_PARTS + b"]}"
+    ),
     "an item of many members": Refused(text=b'{"requests": [{' + b'"a":1,' * MAX_ITEM_PARTS),
 }
 
