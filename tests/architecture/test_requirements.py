@@ -13,7 +13,13 @@ from packaging.utils import canonicalize_name
 
 from .sources import ROOT
 
-LOCKS = {"fast": ["fast"], "service": ["service", "postgres"], "dev": ["dev"], "fuzz": ["dev", "fuzz"]}
+LOCKS = {
+    "fast": ["fast"],
+    "client": ["client"],
+    "service": ["service", "postgres"],
+    "dev": ["dev"],
+    "fuzz": ["dev", "fuzz"],
+}
 """Which extras each file of requirements/ is made from."""
 PLACES = [
     {"python_version": python, "python_full_version": f"{python}.1", "platform_machine": machine}
