@@ -58,11 +58,11 @@ auth_sets = Table(
     # What the key has sent last of its own time, and the nonces that came with it.
     Column("fresh_ts", BigInteger),
     Column("fresh_nonces", JSON(none_as_null=True)),
-    # With whose certificate its key has come.
-    Column("client_ca", String(63)),
     # Whose request made it: an address, or the network of one.
     Column("source", String(64)),
     Column("revision", BigInteger, nullable=False, server_default="0"),
+    # With whose certificate its key has come.
+    Column("client_ca", String(63)),
 )
 
 for _name, _table, _columns, _condition, _unique in (
