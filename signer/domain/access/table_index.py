@@ -3,18 +3,19 @@
 1. What is found here decides nothing: it is which tables are certainly not met, so that nobody has to ask them. The
    others are judged as they always are. So a verdict, its rule and its sentence are those of the conditions.
 2. A table is refuted where one of its members certainly is, whatever too little was shown of: as ``Every`` judges.
-3. Of ``any`` every table has to be refuted, of ``all`` one. What ``not`` says is left to be judged.
+3. Of ``any`` every table has to be refuted, of ``all`` one. What ``not`` says is refuted where its table is certainly
+   met: so what is met is found too, and a condition that is not known here counts as not met.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate
 from operator import or_
 from typing import Any
 
-from signer.domain.access.combinations import All, Either, Every
+from signer.domain.access.combinations import All, Either, Every, Not
 from signer.domain.access.conditions import (
     MAX_VALUES,
     Attributes,
@@ -28,32 +29,41 @@ from signer.domain.access.conditions import (
 )
 from signer.domain.access.pattern_index import PatternIndex
 from signer.domain.requests import ArtifactSeen, Checked, SigningRequest
+from verifier import FindingCode
 
 Tables = Iterable[tuple[int, Every]]
 Numbered = list[tuple[int, Any]]
+JUDGED = frozenset({All, Attributes, Either, Hours, Listed, Not, Seen, Size, WithoutFindings})
 
 
 class TableIndex:
     """The tables of many rules, by the rules' numbers; see ``pattern_index`` for marks."""
 
-    __slots__ = ("_all", "_any", "_bounds", "_findings", "_hours", "_shown", "_sizes")
+    __slots__ = ("_all", "_any", "_bounds", "_findings", "_hours", "_not", "_shown", "_sizes", "_unjudged")
 
     def __init__(self, tables: Tables) -> None:
         found: dict[type, Numbered] = {}
         for number, table in tables:
             for condition in table.conditions:
                 found.setdefault(type(condition), []).append((number, condition))
-        self._bounds = _bounds(found)
+        gathered = _bounds(found)
+        self._bounds = [(values, PatternIndex(each)) for values, each in gathered.items()]
         self._shown = _Shown(found.get(Seen, []))
         self._sizes = _Sizes(found.get(Size, []))
         self._hours = _Times(found.get(Hours, []))
-        self._findings: dict[Any, int] = {}
-        for number, condition in found.get(WithoutFindings, []):
-            for code in condition.codes:
-                self._findings[code] = self._findings.get(code, 0) | 1 << number
+        self._findings = _Findings(found.get(WithoutFindings, []))
         self._all = _places(found.get(All, []))
-        # One of each table, as they are written; of a further one nothing is found, so that it is judged.
-        self._any = _places(list(dict(reversed(found.get(Either, []))).items()))
+        either, further = _one_each(found.get(Either, []))
+        self._any = _places(either)
+        opposites, others = _one_each(found.get(Not, []))
+        self._not = (
+            _marks(number for number, _ in opposites),
+            TableIndex((number, condition.table) for number, condition in opposites) if opposites else None,
+        )
+        # Of two bounds of one table on the same values the index tells only that one of them is kept.
+        twice = [again for each in gathered.values() for again in _one_each(each)[1]]
+        unknown = [each for kind, conditions in found.items() if kind not in JUDGED for each in conditions]
+        self._unjudged = _marks(number for number, _ in (*unknown, *twice, *further, *others))
 
     def refuted(self, seen: Circumstances) -> int:
         """Marks of the tables of which something is certainly not met."""
@@ -63,36 +73,58 @@ class TableIndex:
             refuted |= self._shown.refuted(request.checked) | self._by_content(request)
         for _, index in self._all:
             refuted |= index.refuted(seen)
-        return refuted | self._of_all_in_any(seen)
+        marks, opposite = self._not
+        if opposite is not None:
+            refuted |= marks & ~opposite.unmet(seen)
+        return refuted | self._of_all_in_any(lambda index: index.refuted(seen))
+
+    def unmet(self, seen: Circumstances) -> int:
+        """Marks of the tables that are not certainly met: what is refuted, and what too little was shown of."""
+        request = seen.request
+        unmet = self._unjudged | self._hours.refuted(seen) | self.not_shown(request)
+        unmet |= self._findings.unmet(request) | self._sizes.unmet(request)
+        for values, bounds in self._bounds:
+            shown = values.of(request) if request is not None else None
+            unmet |= bounds.bounded if shown is None else _outside(bounds, shown)
+        for _, index in self._all:
+            unmet |= index.unmet(seen)
+        marks, opposite = self._not
+        if opposite is not None:
+            unmet |= marks & ~opposite.refuted(seen)
+        return unmet | self._of_all_in_any(lambda index: index.unmet(seen))
 
     def not_shown(self, request: SigningRequest | None) -> int:
         """Marks of the tables that ask to be shown more: they are not met, whether or not that is certain."""
         return self._shown.beyond(None if request is None else request.checked)
 
     def _by_content(self, request: SigningRequest) -> int:
-        refuted = 0
+        refuted = self._findings.refuted(request)
         for values, index in self._bounds:
             different = values.of(request)
             if different is not None:
                 refuted |= _outside(index, different)
-        if request.header is not None:
-            for code in request.findings:
-                refuted |= self._findings.get(code, 0)
         if isinstance(request, ArtifactSeen):
             refuted |= self._sizes.below(sum(request.sizes.values()))
         return refuted
 
-    def _of_all_in_any(self, seen: Circumstances) -> int:
-        """Marks of those whose every table of ``any`` is refuted."""
+    def _of_all_in_any(self, of: Callable[[TableIndex], int]) -> int:
+        """Marks of those of which ``of`` marks every table of ``any``."""
         if not self._any:
             return 0
         # The first place has a table of each of them; a place that one does not have stands for nothing.
-        refuted = self._any[0][0]
+        found = self._any[0][0]
         for marks, index in self._any:
-            refuted &= index.refuted(seen) | ~marks
-            if not refuted:
+            found &= of(index) | ~marks
+            if not found:
                 break
-        return refuted
+        return found
+
+
+def _one_each(found: Numbered) -> tuple[Numbered, Numbered]:
+    """The first condition of each table, as they are written, and the further ones: of those nothing is found."""
+    first = dict(reversed(found))
+    ones = list(first.items())
+    return ones, [(number, condition) for number, condition in found if first[number] is not condition]
 
 
 def _outside(index: PatternIndex, values: Iterable[str | None]) -> int:
@@ -108,13 +140,13 @@ def _outside(index: PatternIndex, values: Iterable[str | None]) -> int:
     return index.bounded & ~inside
 
 
-def _bounds(found: Mapping[type, Numbered]) -> list[tuple[Values, PatternIndex]]:
+def _bounds(found: Mapping[type, Numbered]) -> dict[Values, Numbered]:
     gathered: dict[Values, Numbered] = {}
     for kind in (Listed, Attributes):
         for number, condition in found.get(kind, []):
             for values, patterns in condition.bounds:
                 gathered.setdefault(values, []).append((number, patterns))
-    return [(values, PatternIndex(each)) for values, each in gathered.items()]
+    return gathered
 
 
 def _places(found: Numbered) -> list[tuple[int, TableIndex]]:
@@ -165,6 +197,34 @@ def _beyond(least: Mapping[Checked, int], checked: Checked | None) -> int:
     return marks
 
 
+class _Findings:
+    """Rules by the findings that there may not be."""
+
+    __slots__ = ("_by_code", "_least")
+
+    def __init__(self, found: Numbered) -> None:
+        self._by_code: dict[FindingCode, int] = {}
+        self._least: dict[Checked, int] = {}
+        for number, condition in found:
+            self._least[condition.shown_by] = self._least.get(condition.shown_by, 0) | 1 << number
+            for code in condition.codes:
+                self._by_code[code] = self._by_code.get(code, 0) | 1 << number
+
+    def refuted(self, request: SigningRequest) -> int:
+        """Of those of which one was found."""
+        marks = 0
+        if request.header is not None:
+            for code in request.findings:
+                marks |= self._by_code.get(code, 0)
+        return marks
+
+    def unmet(self, request: SigningRequest | None) -> int:
+        """Those, and those of which too little was shown."""
+        if request is None or request.header is None:
+            return _beyond(self._least, None)
+        return self.refuted(request) | _beyond(self._least, request.checked)
+
+
 class _Sizes:
     """Rules by the most bytes that they allow."""
 
@@ -178,6 +238,10 @@ class _Sizes:
     def below(self, size: int) -> int:
         """Of those that allow fewer."""
         return self._marks[bisect_left(self._most, size)]
+
+    def unmet(self, request: SigningRequest | None) -> int:
+        """Those; all where sizes were not shown."""
+        return self.below(sum(request.sizes.values())) if isinstance(request, ArtifactSeen) else self._marks[-1]
 
 
 class _Times:

@@ -110,6 +110,11 @@ REFUSED_BY_ALL = {
         HEAD + 'all = [{{ artifact_name = ["*"] }}, {{ device_types = ["d{}"] }}]',
         "all.device_types",
     ),
+    "what must not be so": (HEAD + 'not = {{ artifact_name = ["release-*"], scripts = ["*", "**"] }}', "not"),
+    "what must not be so of one of two": (
+        HEAD + 'not = {{ any = [{{ artifact_name = ["r{}-*"] }}, {{ not = {{ device_types = ["d{}"] }} }}] }}',
+        "not",
+    ),
     "versions": (HEAD + 'version = {{ from = "artifact_name", prefix = "r{}-", order = "numeric" }}', "version"),
 }
 
