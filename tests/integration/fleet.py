@@ -111,14 +111,14 @@ def segment_of(token: str, number: int) -> dict[str, Any]:
 
 
 @contextmanager
-def fleet(directory: Path, **settings: str) -> Iterator[Fleet]:
-    """All of it runs until the end of the block."""
+def fleet(directory: Path, backend: Answering | None = None, **settings: str) -> Iterator[Fleet]:
+    """All of it runs until the end of the block. ``backend``: what the server behind answers."""
     installation = initialise(directory / "i")
     installation.apply(init_text("admin"))
     (directory / "password").write_text(PASSWORD + "\n")
     made = command("users", "create", EMAIL, "--password-file", directory / "password", "--config", installation.config)
     assert made.returncode == 0, made.stderr
-    backend, port = Answering(status=_status), free_port()
+    backend, port = backend or Answering(status=_status), free_port()
     with running(installation, **settings), answering_server(backend) as behind:
         written = command(
             "gateway", "config", "--nginx", "--config", installation.config, "--listen", f"127.0.0.1:{port}",

@@ -49,6 +49,11 @@ class Answering:
     seen: list[Seen] = field(default_factory=list)
     arrived: threading.Condition = field(default_factory=threading.Condition)
 
+    def answer(self, seen: Seen) -> tuple[int, bytes]:
+        """Status and body for a request that has come; a status of 204 has no body."""
+        status = self.status(seen.target)
+        return status, b"" if status == 204 else self.body
+
     def paths(self) -> list[str]:
         """Of what has come."""
         return [each.target for each in self.seen]
@@ -69,14 +74,13 @@ def _handler(answering: Answering) -> type[BaseHTTPRequestHandler]:
             with answering.arrived:
                 answering.seen.append(seen)
                 answering.arrived.notify_all()
-            status = answering.status(self.path)
+            status, body = answering.answer(seen)
             self.send_response(status)
             for name, value in answering.fields.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answering.body) if status != 204 else 0))
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            if status != 204:
-                self.wfile.write(answering.body)
+            self.wfile.write(body)
 
         do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815  (http.server's names)
 

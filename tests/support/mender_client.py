@@ -41,7 +41,8 @@ def require_mender_client() -> None:
 class MenderClient:
     """A device in ``directory``. ``security``: where its key is, as ``mender.conf`` says it; {}: it makes one.
 
-    ``https``: its certificate and the key of that, ``HttpsClient``.
+    ``https``: its certificate and the key of that, ``HttpsClient``. ``verify_key``: the public key that it installs
+    artifacts by, PEM; None: it installs any. ``poll_seconds``: between two questions for an update.
     """
 
     directory: Path
@@ -49,6 +50,8 @@ class MenderClient:
     certificate: Path
     security: Mapping[str, str] = field(default_factory=dict)
     https: Mapping[str, str] = field(default_factory=dict)
+    verify_key: Path | None = None
+    poll_seconds: int = INTERVAL
     serial: str = "SN-0042"
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -65,12 +68,14 @@ class MenderClient:
             "ServerCertificate": str(self.certificate),
             "DeviceTypeFile": str(self.directory / "device_type"),
             "DBus": {"Enabled": False},
-            "UpdatePollIntervalSeconds": INTERVAL,
+            "UpdatePollIntervalSeconds": self.poll_seconds,
             "InventoryPollIntervalSeconds": INTERVAL,
             "RetryPollIntervalSeconds": INTERVAL,
         }
         if self.security:
             settings["Security"] = dict(self.security)
+        if self.verify_key is not None:
+            settings["ArtifactVerifyKey"] = str(self.verify_key)
         if self.https:
             settings["HttpsClient"] = dict(self.https)
         (self.directory / "mender.conf").write_text(json.dumps(settings))
@@ -102,10 +107,11 @@ class MenderClient:
         return subprocess.Popen(self._command("daemon"), stdout=log, stderr=log, env=environment)
 
     def _command(self, what: str) -> list[str]:
-        # One pid from beginning to end, so that signals reach the client itself.
-        covered = "".join(f"mount --bind {self.directory / name} {place}; " for name, place in FIXED.items())
+        # One pid from beginning to end, so that signals reach the client itself. Where a mount fails it does not start:
+        # it would install onto the machine.
+        covered = "".join(f"mount --bind {self.directory / name} {place} && " for name, place in FIXED.items())
         options = f"--config {self.directory}/mender.conf --fallback-config /nonexistent --data {self.directory}/data"
-        shell = f"mount --make-rprivate /; {covered}exec mender {options} --no-syslog --log-level info {what}"
+        shell = f"mount --make-rprivate / && {covered}exec mender {options} --no-syslog --log-level info {what}"
         return ["unshare", "--mount", "sh", "-c", shell]
 
 
