@@ -44,17 +44,18 @@ SERVICE = "artifact-signer"
 WORKER_JOIN_SECONDS = 5.0
 
 
-def configured_fingerprint(settings: Settings) -> str | None:
-    """Of the first certificate of the configured file; None where there is no such file.
+def configured_fingerprint(settings: Settings) -> str:
+    """Of the first certificate of the configured file.
 
-    Raises ``ConfigurationInvalid`` where it is not one: who put it there did not mean to go on as before.
+    Raises ``ConfigurationInvalid`` where there is none: who named that file did not mean to go on as before.
     """
     path = settings.server.certificate
     try:
         with path.open("rb") as file:
             first = x509.load_pem_x509_certificates(file.read(MAX_PEM_BYTES))[0]
-    except FileNotFoundError:
-        return None
+    except FileNotFoundError as error:
+        problem = "certificate and private key cannot be used: there is no such file"
+        raise ConfigurationInvalid(path=str(path), problems=(problem,)) from error
     except (OSError, ValueError) as error:
         problem = "certificate and private key cannot be used: it holds no certificate that can be read"
         raise ConfigurationInvalid(path=str(path), problems=(problem,)) from error
@@ -92,8 +93,8 @@ def _believed(found: ServerCertificates) -> list[ServerCertificate]:
     return sorted(shown, key=lambda each: (each.state is State.ACTIVE, each.switched_at), reverse=True)
 
 
-def _put_there_by_hand(fingerprint: str | None, found: ServerCertificates) -> bool:
-    return fingerprint is not None and all(each.fingerprint != fingerprint for each in found.certificates)
+def _put_there_by_hand(fingerprint: str, found: ServerCertificates) -> bool:
+    return all(each.fingerprint != fingerprint for each in found.certificates)
 
 
 class CertificateWatch:

@@ -57,7 +57,7 @@ def _own(examination: Examination, own: ServerCertificates | None) -> Iterator[F
         shown = configured_fingerprint(settings)
     except ConfigurationInvalid:
         return  # told with the certificate itself
-    if shown is not None and all(each.fingerprint != shown for each in known):
+    if all(each.fingerprint != shown for each in known):
         yield warning(
             f"{settings.server.certificate} is shown, and is not on record",
             "artifact-signer database upgrade where the server has none, otherwise import it and switch to it",

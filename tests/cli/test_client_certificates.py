@@ -81,7 +81,7 @@ REFUSED = {
     "of another CA of the same name": (STRANGER.issue().pem, "no CA that the service knows has issued"),
     "that names nobody": (BUILDS.issue(Wanted(alternatives=None)).pem, "0 values of san-uri"),
     "for servers": (BUILDS.issue(Wanted(uses=None)).pem, "clientAuth"),
-    "that is a CA's": (BUILDS.pem, "clientAuth"),
+    "that is a CA's": (BUILDS.pem, "it is that of a CA, which is nobody"),
     "that is none": (b"hello", "cannot be read"),
     "that is a key": (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "cannot be read"),
     "that is empty": (b"", "cannot be read"),

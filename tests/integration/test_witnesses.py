@@ -149,7 +149,7 @@ def monitored(installation: Installation) -> None:
     assert (first.returncode, first.stderr) == (1, "")
     # What init made is told; the key is what the expectations are about, and its signature too.
     assert [each["why"] for each in told] == [
-        "api-token-created", "policy-applied", "policy-applied", "certificate-issued",
+        "api-token-created", "server-certificate-imported", "policy-applied", "policy-applied", "certificate-issued",
     ]  # fmt: skip
     again = installation.run(*look)
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")

@@ -71,6 +71,10 @@ def machine(sqlite_url: str, tmp_path: Path) -> Machine:
         kept.create("server", ServerCertificateRequest(unverified_names=("dns:a.example",)), actor="tests")
         kept.switch("server", force=True, reason=None, actor="tests")
         clock.advance(days=1)
+    # The configured file is one that the record has, as ``init`` leaves it.
+    known = SqlServerCertificates(database=database, clock=clock).of("server").certificates
+    (previous,) = (each for each in known if each.state.value == "previous")
+    (tmp_path / "cert.crt").write_text(previous.served_pem)
     return made
 
 
@@ -99,9 +103,16 @@ def test_what_is_shown(machine: Machine, sentence: str) -> None:
     assert machine.shown() == expected
 
 
-def test_a_file_that_is_no_certificate_is_refused(machine: Machine) -> None:
-    (machine.directory / "cert.crt").write_text("-----BEGIN CERTIFICATE-----\n")
-    with pytest.raises(ConfigurationInvalid):
+UNUSABLE: dict[str, Callable[[Path], object]] = {
+    "no certificate": lambda file: file.write_text("-----BEGIN CERTIFICATE-----\n"),
+    "not there": lambda file: file.unlink(),
+}
+
+
+@pytest.mark.parametrize("sentence", UNUSABLE)
+def test_a_configured_file_is_refused_that_is(machine: Machine, sentence: str) -> None:
+    UNUSABLE[sentence](machine.directory / "cert.crt")
+    with pytest.raises(ConfigurationInvalid, match="certificate and private key cannot be used"):
         machine.shown()
 
 

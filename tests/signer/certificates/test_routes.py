@@ -46,6 +46,7 @@ def client(shop: Workshop, tmp_path: Path) -> Iterator[FlaskClient]:
     limits = RequestLimits(
         artifact=BodyLimit(octets=1024, setting="limits.artifact_bytes"),
         json=BodyLimit(octets=JSON_BYTES, setting="limits.json_bytes"),
+        batch=BodyLimit(octets=1024, setting="limits.batch_bytes"),
         device=BodyLimit(octets=JSON_BYTES, setting="devices.request_bytes"),
         head_bytes=1024,
         read_timeout=TIMEOUT,
