@@ -5,7 +5,6 @@ Both take and give the JSON documents of the API.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from signer.cli.connection import connected
-from signer.config import load_settings
+from signer.cli.local_database import local_database
 
 if TYPE_CHECKING:
     from signer.client import Client
@@ -114,15 +113,9 @@ def opened(config: Path | None, command: str) -> Iterator[ApiTokens]:
     from signer.approval_bootstrap import approval_parts
     from signer.bootstrap import utc_now
     from signer.storage.api_token_store import SqlApiTokenStore
-    from signer.storage.database import Database
 
-    settings = load_settings(config, os.environ)
-    database = Database(settings.database)
-    try:
-        database.check_revision()
+    with local_database(config) as (settings, database):
         store = SqlApiTokenStore(database=database, clock=utc_now)
         actor = f"artifact-signer api-tokens {command}"
         guard = approval_parts(database, utc_now, settings.approvals).guard
         yield OnTheDatabase(api_token_service(store, utc_now, guard), actor=actor)
-    finally:
-        database.close()

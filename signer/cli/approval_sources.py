@@ -6,7 +6,6 @@ credential to the service.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from signer.cli.connection import connected
-from signer.config import load_settings
+from signer.cli.local_database import local_database
 
 if TYPE_CHECKING:
     from signer.approval_bootstrap import ApprovalServices
@@ -83,11 +82,6 @@ def opened(config: Path | None) -> Iterator[ApprovalSource]:
         return
     from signer.approval_bootstrap import local_approvals
     from signer.bootstrap import utc_now
-    from signer.storage.database import Database
 
-    database = Database(load_settings(config, os.environ).database)
-    try:
-        database.check_revision()
+    with local_database(config) as (_, database):
         yield OnTheDatabase(local_approvals(database, utc_now))
-    finally:
-        database.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from signer.cli.connection import connected
-from signer.config import load_settings
+from signer.cli.local_database import local_database
 
 if TYPE_CHECKING:
     from signer.client import Client
@@ -115,13 +114,7 @@ def opened(config: Path | None, command: str) -> Iterator[CertificateSource]:
         return
     from signer.administration import configured_administration
     from signer.bootstrap import utc_now
-    from signer.storage.database import Database
 
-    settings = load_settings(config, os.environ)
-    database = Database(settings.database)
-    try:
-        database.check_revision()
+    with local_database(config) as (settings, database):
         services = configured_administration(settings, database, utc_now)
         yield OnTheDatabase(services.device_certificates, actor=f"artifact-signer {command}")
-    finally:
-        database.close()

@@ -6,7 +6,6 @@ Both take and give the JSON documents of the API.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from signer.cli.connection import connected
-from signer.config import load_settings
+from signer.cli.local_database import local_database
 
 if TYPE_CHECKING:
     from signer.client import Client
@@ -169,16 +168,10 @@ def opened(config: Path | None, command: str) -> Iterator[DeviceSource]:
         return
     from signer.administration import configured_administration
     from signer.bootstrap import utc_now
-    from signer.storage.database import Database
 
-    settings = load_settings(config, os.environ)
-    database = Database(settings.database)
-    try:
-        database.check_revision()
+    with local_database(config) as (settings, database):
         services = configured_administration(settings, database, utc_now)
         yield OnTheDatabase(services.devices, actor=f"artifact-signer {command}")
-    finally:
-        database.close()
 
 
 def _path(device: str, *parts: str) -> str:

@@ -5,7 +5,6 @@ Both take and give the JSON documents of the API.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from signer.cli.connection import connected
-from signer.config import load_settings
+from signer.cli.local_database import local_database
 
 if TYPE_CHECKING:
     from signer.client import Client
@@ -134,16 +133,10 @@ def opened(config: Path | None, command: str) -> Iterator[ServerCertificateSourc
         return
     from signer.bootstrap import utc_now
     from signer.server_certificate_bootstrap import configured_server_certificates
-    from signer.storage.database import Database
 
-    settings = load_settings(config, os.environ)
-    database = Database(settings.database)
-    try:
-        database.check_revision()
+    with local_database(config) as (settings, database):
         kept = configured_server_certificates(settings, database, utc_now)
         yield OnTheDatabase(kept, actor=f"artifact-signer {command}")
-    finally:
-        database.close()
 
 
 def _request(wanted: Document) -> ServerCertificateRequest:
