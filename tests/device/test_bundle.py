@@ -44,7 +44,8 @@ def test_old_and_new_in_one_file_with_words_between_them() -> None:
     assert len(bundle.certificates) == 2
 
 
-@pytest.mark.parametrize("cut", [30, 200, len(NEW) - 30, len(NEW) - 20, len(NEW) - 2])
+# Negative ones count from the end: certificates differ in length, and every process has to name the tests alike.
+@pytest.mark.parametrize("cut", [30, 200, -30, -20, -2])
 def test_one_that_is_cut_is_refused_wherever_it_is(cut: int) -> None:
     with pytest.raises(BundleRefused):
         Bundle.of_pem(OLD + NEW[:cut])

@@ -28,21 +28,6 @@ from tests.device.scene import BEGUN, LOST_ANSWER, LOST_REQUEST, MemoryService, 
 
 
 @pytest.fixture
-def time() -> Time:
-    return Time()
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-@pytest.fixture
-def service(time: Time) -> MemoryService:
-    return MemoryService(time=time)
-
-
-@pytest.fixture
 def device(store: MemoryStore, service: MemoryService, time: Time) -> DeviceClient:
     return a_device(store, service, time)
 

@@ -27,7 +27,7 @@ def write_config(place: Path, **more: str) -> Path:
         "server": '"https://127.0.0.1:9"',
         "server_certificates": f'"{place}/server.crt"',
         "state_directory": f'"{place}/state"',
-        "deadline": "1",
+        "deadline": "4",
         **more,
     }
     text = "".join(f"{name} = {value}\n" for name, value in members.items() if value)

@@ -27,21 +27,6 @@ from tests.device.scene import MemoryService, MemoryStore, Time, a_device
 
 
 @pytest.fixture
-def time() -> Time:
-    return Time()
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-@pytest.fixture
-def service(time: Time) -> MemoryService:
-    return MemoryService(time=time)
-
-
-@pytest.fixture
 def device(store: MemoryStore, service: MemoryService, time: Time) -> DeviceClient:
     made = a_device(store, service, time)
     made.token()
