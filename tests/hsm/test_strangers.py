@@ -38,7 +38,7 @@ def started_as(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
 STRANGERS = {
     "a process that ends at once": "import sys; sys.exit(7)",
     "a process that ends after it was set up": BEGIN + "sys.exit(0)",
-    "a process that talks nonsense": BEGIN + "life.send(os.urandom(100)); life.recv(1)",
+    "a process that talks nonsense": BEGIN + r"life.send(b'\xff' * 100); life.recv(1)",
     "a process that says it leaves, in nonsense": BEGIN + r"life.send(b'\x05\0\0\0\0nonsense'); life.recv(1)",
     "a process that is ready, in nonsense": BEGIN + r"life.send(b'\x04\0\0\0\0nonsense'); life.recv(1)",
     "a process that says nothing": BEGIN + "life.recv(1)",
@@ -101,7 +101,7 @@ def test_a_missing_library_is_one_clear_sentence(
 
 
 def test_who_looks_at_a_stranger_is_told(softhsm: SoftHsm, monkeypatch: pytest.MonkeyPatch) -> None:
-    started_as(monkeypatch, BEGIN + "life.send(os.urandom(100)); life.recv(1)")
+    started_as(monkeypatch, BEGIN + r"life.send(b'\xff' * 100); life.recv(1)")
     started = time.monotonic()
     with pytest.raises(TokenUnavailable):
         inspect(softhsm.config)

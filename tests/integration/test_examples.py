@@ -87,12 +87,14 @@ def test_every_section_of_a_route_has_an_example_that_runs_here() -> None:
     assert sorted(ORDER) == sorted(EXAMPLES)
 
 
-@pytest.mark.parametrize("route", ORDER)
-def test_an_example_does_what_it_says(place: Place, route: str) -> None:
-    place.shows()
-    PREPARATIONS.get(route, lambda _: None)(place)
-    done = _bash(place, EXAMPLES[route])
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_each_example_does_what_it_says(place: Place, subtests: pytest.Subtests) -> None:
+    """One test: an example has nothing to do without those before it."""
+    for route in ORDER:
+        with subtests.test(route):
+            place.shows()
+            PREPARATIONS.get(route, lambda _: None)(place)
+            done = _bash(place, EXAMPLES[route])
+            assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_an_example_that_is_refused_fails(place: Place) -> None:
