@@ -64,7 +64,7 @@ def test_a_log_that_has_grown_is_gone_on_with(tmp_path: Path) -> None:
     assert export(LOG, tmp_path).written == 0
 
 
-@pytest.mark.parametrize("content", [b"", b"\0", LOG.entries(0, 255)])
+@pytest.mark.parametrize("content", [b"", b"\0", LOG.entries(0, 255)], ids=["nothing", "a byte", "too few entries"])
 def test_what_is_not_whole_is_written_again(tmp_path: Path, content: bytes) -> None:
     export(LOG, tmp_path)
     for name in ("tile/entries/000", "tile/0/001"):
