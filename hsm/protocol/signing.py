@@ -1,8 +1,9 @@
 """Signing requests: many items to a message, in a fixed layout, because every signature pays for it.
 
 A request is ``number of keys, number of items``, the keys, and the items, each ``key, kind, length, payload``. Answers
-come in groups of a few items, as they are made and in any order: each names the item that it answers, with a signature
-or an error of the item's own. ``DONE`` comes with the last group. One signature is a batch of one.
+come in groups of a few items, slow ones one by one, as they are made and in any order: each names the item that it
+answers, with a signature or an error of the item's own. ``DONE`` comes with the last group. One signature is a batch
+of one.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ MAX_KEYS = 255
 MAX_GROUP = 4  # answers to a message: few, so that they are verified while others are made
 DIGEST_SIZE = 32
 ALGORITHMS = tuple(Algorithm)
+_SLOW = frozenset(number for number, algorithm in enumerate(ALGORITHMS) if algorithm.modulus_bits is not None)
 _KEY = struct.Struct("!B32sB")
 _COUNTS = struct.Struct("!BH")
 _ITEM = struct.Struct("!BBI")
@@ -109,6 +111,11 @@ def unpack_batch(body: bytes) -> Batch:
     if offset != len(body) or not 1 <= item_count <= MAX_ITEMS:
         raise WireError("batch of a wrong length")
     return Batch(tuple(keys), tuple(items))
+
+
+def answers_at_once(batch: Batch) -> int:
+    """The most answers to a message: one for RSA, whose signatures take longer than messages do."""
+    return 1 if any(packed[0] in _SLOW for packed in batch.keys) else MAX_GROUP
 
 
 def pack_answers(answers: Iterable[tuple[int, Outcome]]) -> bytes:

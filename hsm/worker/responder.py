@@ -3,8 +3,10 @@
 1. A channel that callers borrow carries one request at a time and is read by one thread. The channel of an event loop
    carries many and is read by as many threads as there are signatures at once: the kernel gives each message to one.
 2. The items of a batch are signed in groups: the first by the thread that read the batch, all others by whichever
-   thread is free, that one or a helper. So a batch of a few items is never handed from thread to thread.
-3. Groups are sent as they are made. Who sends the last one says so, in the same hold of the batch's lock in which it
+   thread is free, that one or a helper. So a batch of a few items is never handed from thread to thread, slow
+   signatures too: side by side on few processors all of them would be done late.
+3. Groups are sent as they are made. A slow signature is a group of its own: it goes on its way while the next is made.
+   Who sends the last one says so, in the same hold of the batch's lock in which it
    found that it is the last: else ``DONE`` could overtake an answer.
 """
 
@@ -20,7 +22,7 @@ from contextlib import suppress
 from hsm.errors import TokenError, TokenUnavailable
 from hsm.protocol.messages import MAX_FRAME, Op, RequestMessage, Status, parse_request, reply
 from hsm.protocol.refusals import pack_error
-from hsm.protocol.signing import MAX_GROUP, Batch, Outcome, pack_answers, unpack_batch
+from hsm.protocol.signing import MAX_GROUP, Batch, Outcome, answers_at_once, pack_answers, unpack_batch
 from hsm.protocol.values import WireError
 from hsm.worker.batches import BatchSigner
 from hsm.worker.handlers import Handlers
@@ -67,7 +69,7 @@ class Responder:
             self._answer_one(channel, request)
             return
         work = _Work(self._signer, unpack_batch(request.body), channel, request.id)
-        for _ in range(min(self._helpers, work.groups - 1)):
+        for _ in range(min(self._helpers, work.worthwhile - 1)):
             self._wanted.put(work.join)
         work.join()
 
@@ -93,12 +95,12 @@ class _Work:
         self._batch = batch
         self._channel = channel
         self._id = request_id
-        count = len(batch.items)
+        count, size = len(batch.items), answers_at_once(batch)
         # Taken from by any thread: the operations of a deque are atomic.
-        self._waiting = deque(range(start, min(start + MAX_GROUP, count)) for start in range(0, count, MAX_GROUP))
-        self.groups = len(self._waiting)
+        self._waiting = deque(range(start, min(start + size, count)) for start in range(0, count, size))
+        self.worthwhile = -(-count // MAX_GROUP)  # threads
         self._sending = threading.Lock()  # guards the one below, and the order of the last two answers
-        self._unanswered = self.groups
+        self._unanswered = len(self._waiting)
 
     def join(self) -> None:
         """Sign groups until none is left; raises ``TokenLost`` after the answers were sent."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import queue
 import signal
 import socket
 import threading
@@ -24,9 +25,19 @@ from hsm.errors import (
 )
 from hsm.parent.client import Exchange, TokenClient
 from hsm.parent.jobs import Job
-from hsm.protocol.messages import MAX_FRAME, Status, parse_reply
-from hsm.protocol.signing import MAX_GROUP, MAX_MESSAGE, Batch, PayloadKind, unpack_answers
-from hsm.worker.responder import _Work
+from hsm.protocol.messages import MAX_FRAME, Op, Status, parse_reply
+from hsm.protocol.messages import request as packed_request
+from hsm.protocol.signing import (
+    MAX_GROUP,
+    MAX_MESSAGE,
+    Batch,
+    KeyReference,
+    PayloadKind,
+    pack_batch,
+    pack_key,
+    unpack_answers,
+)
+from hsm.worker.responder import Responder, _Work
 from tests.hsm.children import ended, pid_of, wait_until
 from tests.hsm.conftest import OpenPool, make_key
 from tests.hsm.judging import verify
@@ -257,18 +268,30 @@ def test_two_callers_with_all_channels_in_use_end(twins: Twins) -> None:
     assert wrong == []
 
 
-class SlowSigner:
-    """Signs by hashing; ``turn`` lets one group after the other go on."""
+class HashingSigner:
+    """Signs by hashing."""
 
     def sign(self, batch: Batch, numbers: range) -> tuple[list[tuple[int, bytes]], None]:
         return [(number, hashlib.sha256(batch.items[number][2]).digest()) for number in numbers], None
 
 
-def test_answers_come_in_small_groups_and_the_last_one_says_so() -> None:
-    batch = Batch((b"key",), tuple((0, PayloadKind.DIGEST, bytes([number])) for number in range(250)))
+@pytest.mark.parametrize(
+    ("algorithm", "most", "messages"),
+    [
+        (Algorithm.ECDSA_P256, MAX_GROUP, 63),
+        (Algorithm.ED25519, MAX_GROUP, 63),
+        (Algorithm.RSA_2048, 1, 250),
+        (Algorithm.RSA_4096, 1, 250),
+    ],
+)
+def test_answers_come_in_small_groups_slow_ones_one_by_one_and_the_last_one_says_so(
+    algorithm: Algorithm, most: int, messages: int
+) -> None:
+    key = pack_key(KeyReference(algorithm, bytes(32), b"key"))
+    batch = Batch((key,), tuple((0, PayloadKind.DIGEST, bytes([number])) for number in range(250)))
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
-        work = _Work(SlowSigner(), batch, theirs, 7)  # type: ignore[arg-type]
+        work = _Work(HashingSigner(), batch, theirs, 7)  # type: ignore[arg-type]
         threads = [threading.Thread(target=work.join) for _ in range(8)]
         for thread in threads:
             thread.start()
@@ -278,10 +301,24 @@ def test_answers_come_in_small_groups_and_the_last_one_says_so() -> None:
             reply = parse_reply(ours.recv(MAX_FRAME))
             group = unpack_answers(reply.body)
             assert reply.id == 7
-            assert 1 <= len(group) <= MAX_GROUP
+            assert 1 <= len(group) <= most
             seen += [number for number, _ in group]
             statuses.append(reply.status)
         for thread in threads:
             thread.join(10)
     assert sorted(seen) == list(range(250))
-    assert statuses == [Status.ITEM] * 62 + [Status.DONE]
+    assert statuses == [Status.ITEM] * (messages - 1) + [Status.DONE]
+
+
+@pytest.mark.parametrize("algorithm", [Algorithm.ECDSA_P256, Algorithm.RSA_3072])
+def test_a_few_items_are_signed_by_the_thread_that_read_them(algorithm: Algorithm) -> None:
+    responder = Responder(None, HashingSigner(), helpers=3, leave=lambda _: None)  # type: ignore[arg-type]
+    responder._wanted = queue.SimpleQueue()  # where no helper looks
+    key = pack_key(KeyReference(algorithm, bytes(32), b"key"))
+    items = [(0, PayloadKind.DIGEST, bytes(32))] * MAX_GROUP
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        ours.send(packed_request(Op.SIGN, 1, pack_batch((key,), items)))
+        ours.shutdown(socket.SHUT_WR)
+        responder.serve(theirs)
+    assert responder._wanted.empty()
