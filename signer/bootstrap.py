@@ -38,6 +38,7 @@ from signer.services.clock import RecordedClock, SteadyClock
 from signer.services.device_ports import DeviceRecords
 from signer.services.key_pairs import KeyPairMaker
 from signer.services.known_records import KnownRecords
+from signer.services.last_fault import LastFault
 from signer.services.lifecycle import LifecycleService
 from signer.services.log_checkpoints import CheckpointSource, NewestCheckpoint
 from signer.services.log_proofs import LogProofService
@@ -117,6 +118,7 @@ class Parts:
     issued_tokens: IssuedTokens
     stages: Stages = field(default_factory=Stages)
     probes: Mapping[str, Callable[[], None]] = field(default_factory=dict)
+    last_fault: LastFault = field(default_factory=LastFault)
 
 
 def boot_seconds() -> float:
@@ -386,7 +388,7 @@ def _readiness(
         clock=clock,
         monotonic=parts.monotonic,
         quarantine=quarantine,
-        plan=readiness_plan(settings, parts.probes),
+        plan=readiness_plan(settings, parts.probes, parts.last_fault),
     )
 
 

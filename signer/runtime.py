@@ -14,6 +14,7 @@ from signer.domain.client_certificates import ClientCa
 from signer.processes import ProcessorTimes
 from signer.recorder.addresses import socket_path
 from signer.recorder.probe import figures, prove
+from signer.services.last_fault import LastFault
 from signer.services.stages import Stages
 from signer.shown_certificate import CertificateWatch
 from signer.storage.database import Database
@@ -33,8 +34,11 @@ class Runtime:
         *,
         client_cas: tuple[ClientCa, ...] = (),
         certificate_changed: Callable[[], object] = lambda: None,
+        last_fault: LastFault,
     ) -> None:
-        """``certificate_changed``: called where the service shall show another certificate, on a thread of its own."""
+        """``certificate_changed``: called where the service shall show another certificate, on a thread of its own;
+        ``last_fault``: of all workers.
+        """
         self._database = Database(settings.database)
         self._pool: TokenPool = open_tokens(settings)
         self._token_times = ProcessorTimes()
@@ -62,7 +66,9 @@ class Runtime:
         recorder = socket_path(settings.spool.directory)
         answers = partial(prove, recorder, timeout=settings.signing.timeout)
         self.recorder_figures = partial(figures, recorder, timeout=FIGURES_SECONDS)
-        self.application = build_application(settings, replace(parts, probes={"recorder": answers}))
+        self.application = build_application(
+            settings, replace(parts, probes={"recorder": answers}, last_fault=last_fault)
+        )
 
     def start(self) -> None:
         """Start the token processes and the readiness proof."""

@@ -26,6 +26,7 @@ from signer.recorder.setup import Setup
 from signer.recorder.supervision import RecorderSupervisor
 from signer.runtime import Runtime
 from signer.server_settings import MAX_SOCKET_PATH_BYTES, ServerSettings, Tls
+from signer.services.last_fault import LastFault
 from signer.shown_certificate import shown_certificate
 from signer.storage.checkpoint_file import CheckpointFile
 from signer.storage.database import Database
@@ -110,6 +111,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
         self.tls = self._tls_context(self.client_cas)
         self.limits = connection_limits(settings.server, descriptors=descriptors)
         self.shares = Shares(settings.server.workers + SPARE_SEATS)
+        self.last_fault = LastFault()
         self.recorder = recorder_supervisor(settings, hidden=hidden)
         self.runtime: Runtime | None = None
         super().__init__()
@@ -198,7 +200,12 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
         """Called in each worker after the fork: the application, with its tokens starting."""
         from signer.asgi import web_application
 
-        self.runtime = Runtime(self.settings, client_cas=self.client_cas, certificate_changed=self.renew_certificate)
+        self.runtime = Runtime(
+            self.settings,
+            client_cas=self.client_cas,
+            certificate_changed=self.renew_certificate,
+            last_fault=self.last_fault,
+        )
         self.runtime.start()
         return web_application(self.runtime, self.settings.server)
 

@@ -1,7 +1,7 @@
 """What each worker says of itself, and what the service is, judged from all of them.
 
 1. A worker is ready when nothing vital was broken in its last round, which ended in a durable write.
-2. The service is ready when all of its workers are, and each has begun its round after the last failure of any.
+2. The service is ready when all of its workers are, and each has begun its round after the last fault that any found.
 3. Times that are compared are those of the machine's monotonic clock, which its processes share.
 """
 
@@ -56,7 +56,7 @@ class WorkerReport:
 
     Attributes:
         proved: when its last round without a fault began, monotonic seconds; None before the first.
-        failed: when a signature last failed for a reason of the service, monotonic seconds; None: never.
+        failed: when a signature or a round last failed for a reason of the service, monotonic seconds; None: never.
         seen: when this was written, monotonic seconds.
         checked_at: when its last round ended, aware UTC; None before the first.
     """
@@ -85,18 +85,28 @@ class Readiness:
     conditions: tuple[Condition, ...]
 
 
-def judge(reports: Sequence[WorkerReport], *, expected: int, now: float, max_age: float, at: datetime) -> Readiness:
+def judge(
+    reports: Sequence[WorkerReport],
+    *,
+    expected: int,
+    now: float,
+    max_age: float,
+    at: datetime,
+    fault: float | None = None,
+) -> Readiness:
     """The service, from the newest reports of its living workers.
 
     Args:
         expected: how many workers it has when all are there.
         now, max_age: monotonic seconds; a report that is older is no proof.
         at: the wall clock, for what is found by this very look.
+        fault: when any worker last found a fault, where that is known before its report; monotonic seconds.
     """
     conditions = _merged(reports)
     if any(now - report.seen > max_age for report in reports):
         conditions.append(Condition(name="proof", code=OVERDUE, since=at))
-    failed = max((report.failed for report in reports if report.failed is not None), default=None)
+    failures = (fault, *(report.failed for report in reports))
+    failed = max((failure for failure in failures if failure is not None), default=None)
     ready = [report for report in reports if report.ready and _after(report.proved, failed)]
     if len(reports) < expected:
         conditions.append(Condition(name="workers", code=WORKERS_MISSING, since=at))

@@ -5,6 +5,7 @@
 2. The listening socket outlives each recorder: what workers send while there is none waits in it for the next.
 3. A recorder that ends is started again, with growing delays; one that leaves a ping unanswered is killed first.
    Nothing here waits: ``look`` is called again and again by a loop that has other things to do.
+4. One that does not answer at the end is killed too: it would keep the lock, and the next service would be refused.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ LONGEST_DELAY = 5.0
 SETTLED_SECONDS = 5.0
 LOCK_WAIT_SECONDS = 10.0
 LOCK_LOOK_SECONDS = 0.05
+# While its end is waited for.
+LOOK_SECONDS = 0.01
 
 
 class RecorderSupervisor:
@@ -104,9 +107,10 @@ class RecorderSupervisor:
             self._ping = None
 
     def close(self, *, wait: float = 0.0) -> None:
-        """Let the recorder end as soon as no worker is connected to it, and wait for that for ``wait`` seconds.
+        """Let the recorder end as soon as no worker is connected to it.
 
-        It may outlive this process.
+        Wait for that for ``wait`` seconds, and kill it where it leaves a ping unanswered for so long. Without a wait
+        it may outlive this process.
         """
         self._cut_lifeline()
         if self._ping is not None:
@@ -117,8 +121,20 @@ class RecorderSupervisor:
             os.close(self._lock)
         self._listener = self._lock = self._ping = None
         if self._process is not None and wait:
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(wait)
+            self._see_out(self._process, wait)
+
+    def _see_out(self, process: subprocess.Popen[bytes], wait: float) -> None:
+        ping = _Pinger(self._path, self._monotonic, patience=wait)
+        while process.poll() is None and not ping.answered:
+            if not ping.answers():
+                logger.error("the recorder does not answer and is killed")
+                process.kill()
+                break
+            time.sleep(LOOK_SECONDS)
+        # A connection that stays open would keep it.
+        ping.close()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(wait)
 
     def _spawn(self) -> None:
         if self._listener is None or self._lock is None:
@@ -170,7 +186,7 @@ class RecorderSupervisor:
 class _Pinger:
     """Asks the recorder now and then whether it answers, without ever waiting for it."""
 
-    def __init__(self, path: Path, monotonic: Callable[[], float]) -> None:
+    def __init__(self, path: Path, monotonic: Callable[[], float], *, patience: float = START_SECONDS) -> None:
         self._path = path
         self._monotonic = monotonic
         self._socket: socket.socket | None = None
@@ -178,7 +194,7 @@ class _Pinger:
         self._asked: float | None = None
         self._next = monotonic()
         self._number = 0
-        self._patience = START_SECONDS
+        self._patience = patience
 
     def answers(self) -> bool:
         """Whether there is hope: False where a ping has waited for too long. Sends the next one when it is due."""
@@ -189,6 +205,11 @@ class _Pinger:
             self._number += 1
             self._send()
         return self._asked is None or now - self._asked <= self._patience
+
+    @property
+    def answered(self) -> bool:
+        """Whether the newest ping was answered."""
+        return self._number > 0 and self._asked is None
 
     def close(self) -> None:
         """Forget the connection."""

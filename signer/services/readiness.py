@@ -5,8 +5,9 @@
    one of theirs; these signatures are not counted as the keys' own.
 2. A key that may not sign for reasons of its own (expired, used up, quarantined) is named. The service is not ready
    because of it only where the configuration calls the key vital.
-3. A signature that fails for a reason of the service makes it not ready at once, and ready again only when each worker
-   has begun and ended a round since. Workers tell each other through the database.
+3. A signature that fails for a reason of the service, or a round that finds one, makes it not ready at once, whichever
+   worker is asked, and ready again only when each worker has begun and ended a round since. When that was, they tell
+   each other through memory, so that no answer of one is older than what another found; the rest through the database.
 4. Whoever asks makes the worker write its row anew, once in ``PULSE_SECONDS``: a database that takes no writes is
    found out between two rounds too, and by a worker that nobody asks for signatures.
 """
@@ -40,6 +41,7 @@ from signer.errors import (
     SignerError,
 )
 from signer.services.clock import RecordedClock
+from signer.services.last_fault import LastFault
 from signer.services.own_reasons import own_reasons
 from signer.services.ports import KeyStore, TokenAccess, WorkerReports
 from signer.services.signing import MessageSigner, signing_key
@@ -76,6 +78,7 @@ class ReadinessPlan:
     Attributes:
         interval, timeout: seconds between rounds, and of one signature.
         workers: how many the service has.
+        last_fault: one for all of them.
         probes: what else a signature needs, by name; each raises a ``SignerError`` where it is not there.
     """
 
@@ -83,6 +86,7 @@ class ReadinessPlan:
     timeout: float
     workers: int
     vital_keys: frozenset[str]
+    last_fault: LastFault
     probes: Mapping[str, Callable[[], None]] = field(default_factory=dict)
 
 
@@ -109,6 +113,7 @@ class ReadinessService:
         self._monotonic = monotonic
         self._quarantine = quarantine
         self._plan = plan
+        self._last_fault = plan.last_fault
         self._retry = min(plan.interval, RETRY_SECONDS)
         self._max_age = PATIENCE_INTERVALS * (plan.interval + plan.timeout)
         self._conditions: dict[str, Condition] = {}
@@ -142,6 +147,7 @@ class ReadinessService:
         return judge(
             (self._report(), *self._others),
             expected=self._plan.workers,
+            fault=self._last_fault.moment,
             now=self._monotonic(),
             max_age=self._max_age,
             at=self._clock.unchecked(),
@@ -151,7 +157,7 @@ class ReadinessService:
         """A signature failed with ``error``. Never waits for anything."""
         if not isinstance(error, FAULTS) or isinstance(error, TokenBusy):
             return
-        self._failed = self._monotonic()
+        self._fault_found()
         if not self._failure_untold:
             self._failure_untold = True
             self._wake.set()
@@ -188,6 +194,10 @@ class ReadinessService:
     @property
     def _broken(self) -> bool:
         return any(condition.broken for condition in self._conditions.values())
+
+    def _fault_found(self) -> None:
+        self._failed = now = self._monotonic()
+        self._last_fault.note(now)
 
     def _proofs(self, keys: Iterable[Key], own: Container[str]) -> Iterable[tuple[str, str | None]]:
         for key in keys:
@@ -229,6 +239,8 @@ class ReadinessService:
             elif before is not None:
                 logger.info("%s is ready again", name)
         self._conditions = conditions
+        if self._broken:
+            self._fault_found()
 
     # --- what the workers tell each other ----------------------------------------------------------------------
 
@@ -294,9 +306,8 @@ class ReadinessService:
         since = self._monotonic() - self._begun
         if since >= self._plan.interval:
             return True
-        failures = [report.failed for report in self._others if report.failed is not None]
-        failures += [] if self._failed is None else [self._failed]
-        unproved = self._proved is None or any(failed >= self._proved for failed in failures)
+        failures = (self._failed, self._last_fault.moment, *(report.failed for report in self._others))
+        unproved = self._proved is None or any(moment is not None and moment >= self._proved for moment in failures)
         # A failure is answered with a round at once, but not each of many with a round of its own.
         return since >= self._retry and (unproved or self._broken)
 

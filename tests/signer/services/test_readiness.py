@@ -17,6 +17,7 @@ from signer.domain.messages import SelfCheck
 from signer.domain.workers import OVERDUE, PENDING, Readiness
 from signer.errors import CreationUnfinished
 from signer.services.clock import RecordedClock, SteadyClock
+from signer.services.last_fault import LastFault
 from signer.services.readiness import ReadinessPlan, ReadinessService
 from signer.services.signing import MessageSigner
 from tests.support.clock import ManualClock
@@ -133,13 +134,14 @@ class TestBreaking:
         assert broken(found) == {"key lost": "token-key-not-found"}
 
     def test_another_key_in_the_token_is_quarantined_and_named(
-        self, house: House, tokens: MemoryTokens, readiness: ReadinessService
+        self, house: House, tokens: MemoryTokens, readiness: ReadinessService, clock: ManualClock
     ) -> None:
         key = house.create()
         (pair,) = tokens.pairs()
         tokens.substitute(key.version(1).cka_id)
         assert broken(readiness.prove()) == {"key firmware": "token-key-mismatch"}
         assert house.states() == [S.QUARANTINED]
+        clock.advance(seconds=1)
         assert broken(readiness.prove()) == {"key firmware": "version-quarantined"}
         tokens.remove(pair.key_id)
         tokens.put(pair)
@@ -147,11 +149,14 @@ class TestBreaking:
         house.lifecycle.enable(ADMIN, KEY, 1)
         assert broken(readiness.prove()) == {}
 
-    def test_it_breaks_with_the_database_and_recovers_with_it(self, house: House, readiness: ReadinessService) -> None:
+    def test_it_breaks_with_the_database_and_recovers_with_it(
+        self, house: House, readiness: ReadinessService, clock: ManualClock
+    ) -> None:
         house.create()
         _rename(house, "key_versions", "elsewhere")
         assert broken(readiness.prove()) == {"database": "database-unavailable"}
         _rename(house, "elsewhere", "key_versions")
+        clock.advance(seconds=1)
         assert readiness.prove().ready
 
     def test_a_database_of_another_release_is_named(self, house: House, readiness: ReadinessService) -> None:
@@ -207,7 +212,7 @@ def running(house: House, clock: ManualClock) -> Iterator[Running]:
         ),
         monotonic=time.monotonic,
         quarantine=house.application.quarantine,
-        plan=ReadinessPlan(interval=0.005, timeout=TIMEOUT, workers=1, vital_keys=frozenset()),
+        plan=ReadinessPlan(interval=0.005, timeout=TIMEOUT, workers=1, vital_keys=frozenset(), last_fault=LastFault()),
     )
     yield Running(service)
     service.close()

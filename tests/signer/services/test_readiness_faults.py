@@ -17,6 +17,7 @@ from signer.domain.keys import Purpose, Validity
 from signer.domain.workers import PENDING, WORKERS_MISSING, Worker
 from signer.errors import DatabaseFull, SignerError
 from signer.services.clock import RecordedClock, SteadyClock
+from signer.services.last_fault import LastFault
 from signer.services.readiness import ReadinessPlan, ReadinessService
 from signer.services.signing import MessageSigner
 from signer.storage.worker_store import SqlWorkerStore
@@ -102,11 +103,12 @@ class TestTheWayOfASignature:
         clock.advance(seconds=6)
         assert readiness.prove().ready
 
-    def test_a_database_that_is_full(self, house: House, readiness: ReadinessService) -> None:
+    def test_a_database_that_is_full(self, house: House, readiness: ReadinessService, clock: ManualClock) -> None:
         house.create()
         with full(house):
             found = readiness.prove()
         assert (found.ready, broken(found)) == (False, {"database": "database-full"})
+        clock.advance(seconds=1)
         assert readiness.prove().ready
 
     def test_a_disk_that_is_really_full(self, small_disk: Path, tokens: MemoryTokens, clock: ManualClock) -> None:
@@ -119,6 +121,7 @@ class TestTheWayOfASignature:
                 assert (found.ready, broken(found)) == (False, {"database": "database-full"})
                 with pytest.raises(DatabaseFull):
                     house.create("another")
+            clock.advance(seconds=1)
             assert house.application.readiness.prove().ready
 
     def test_a_server_that_a_failover_made_read_only(
@@ -146,7 +149,7 @@ class TestTheWayOfASignature:
         assert (found.ready, broken(found)) == (False, {"database": "database-file-lost"})
 
     def test_a_database_that_another_program_keeps_locked(
-        self, open_worker: OpenHouse, tokens: MemoryTokens, monkeypatch: pytest.MonkeyPatch
+        self, open_worker: OpenHouse, tokens: MemoryTokens, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(databases, "TIMEOUT", 0.2)
         house = open_worker(tokens)
@@ -155,6 +158,7 @@ class TestTheWayOfASignature:
             other.execute("BEGIN IMMEDIATE")
             found = house.application.readiness.prove()
             assert (found.ready, broken(found)) == (False, {"database": "database-unavailable"})
+        clock.advance(seconds=1)
         assert house.application.readiness.prove().ready
 
 
@@ -202,7 +206,8 @@ class TestTwoWorkers:
     @pytest.fixture
     def pair(self, house: House, clock: ManualClock) -> tuple[ReadinessService, ReadinessService]:
         house.create()
-        one, other = (worker_of(house, clock, pid=pid) for pid in (1, 2))
+        shared = LastFault()
+        one, other = (worker_of(house, clock, pid=pid, last_fault=shared) for pid in (1, 2))
         return one, other
 
     @staticmethod
@@ -220,6 +225,45 @@ class TestTwoWorkers:
         found = one.current()
         assert (found.ready, broken(found)) == (False, {"workers": WORKERS_MISSING})
         assert self.turn(one, other) == [True, True]
+
+    def test_what_a_round_of_one_finds_is_told_by_the_other_at_once_and_until_both_have_made_a_good_one(
+        self,
+        house: House,
+        tokens: MemoryTokens,
+        pair: tuple[ReadinessService, ReadinessService],
+        clock: ManualClock,
+    ) -> None:
+        one, other = pair
+        assert self.turn(one, other) == [True, True]
+        clock.advance(seconds=INTERVAL)
+        with tokens.failing("sign", TokenUnavailable(token="one")):
+            one._turn()
+        found = other.current()
+        assert (found.ready, broken(found)) == (False, {"proof": PENDING}), "before it has looked at any row"
+        clock.advance(seconds=1)
+        one._turn()
+        other._look()
+        assert [one.current().ready, other.current().ready] == [False, False]
+        assert self.turn(one, other) == [True, True]
+
+    def test_a_round_that_began_before_the_fault_was_found_proves_nothing(
+        self,
+        house: House,
+        tokens: MemoryTokens,
+        pair: tuple[ReadinessService, ReadinessService],
+        clock: ManualClock,
+    ) -> None:
+        one, other = pair
+        assert self.turn(one, other) == [True, True]
+        clock.advance(seconds=INTERVAL)
+
+        def meanwhile() -> None:
+            clock.advance(seconds=1)
+            one.observe(TokenUnavailable(token="one"))
+
+        with tokens.at("sign", meanwhile):
+            other._turn()
+        assert not other.current().ready
 
     def test_a_signature_that_fails_in_one_is_told_by_both_until_both_have_signed_again(
         self, pair: tuple[ReadinessService, ReadinessService], clock: ManualClock
@@ -250,7 +294,7 @@ class TestTwoWorkers:
         assert self.turn(one, other) == [True, True]
 
 
-def worker_of(house: House, clock: ManualClock, *, pid: int) -> ReadinessService:
+def worker_of(house: House, clock: ManualClock, *, pid: int, last_fault: LastFault) -> ReadinessService:
     """One of two workers, whose thread the test is."""
     worker = Worker(service="host/0/0", machine="host", pid=pid, started=pid)
     steady = SteadyClock(clock=clock, monotonic=lambda: clock().timestamp())
@@ -262,7 +306,9 @@ def worker_of(house: House, clock: ManualClock, *, pid: int) -> ReadinessService
         clock=RecordedClock(clock=steady, store=house.store, tolerance=TOLERANCE),
         monotonic=lambda: clock().timestamp(),
         quarantine=house.application.quarantine,
-        plan=ReadinessPlan(interval=INTERVAL, timeout=TIMEOUT, workers=2, vital_keys=frozenset()),
+        plan=ReadinessPlan(
+            interval=INTERVAL, timeout=TIMEOUT, workers=2, vital_keys=frozenset(), last_fault=last_fault
+        ),
     )
 
 
