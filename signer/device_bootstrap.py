@@ -10,11 +10,13 @@ from signer.domain.devices import MAX_KEYS
 from signer.services.access_ports import RevokedCertificates
 from signer.services.device_authentication import DeviceAuthentication
 from signer.services.device_certificates import DeviceCertificates
+from signer.services.device_import import DeviceImport
 from signer.services.device_ports import CertificateReader, DeviceLimits, DeviceRecords
 from signer.services.devices import DeviceAdministration
 from signer.services.ports import Clock
 from signer.services.token_state_ports import RevisionWatch
 from signer.storage.database import Database
+from signer.storage.device_import_store import SqlDeviceImport
 from signer.storage.device_store import SqlDeviceStore
 
 
@@ -38,6 +40,12 @@ def device_administration(settings: DeviceSettings, records: DeviceRecords, cloc
         max_devices=_bound(settings.max_devices),
         next_key_lifetime=timedelta(seconds=settings.next_key_lifetime),
     )
+
+
+def device_import(settings: DeviceSettings, database: Database, clock: Clock) -> DeviceImport:
+    """What takes over devices of another server."""
+    records = SqlDeviceImport(database=database, clock=clock, limit=_bound(settings.max_devices))
+    return DeviceImport(records=records, clock=clock)
 
 
 def device_authentication(

@@ -13,6 +13,7 @@ import click
 from signer.answers import ClientError
 from signer.cli.connection import either_option, json_option
 from signer.cli.device_certificates import certificates
+from signer.cli.device_import import import_devices
 from signer.cli.device_sources import DeviceSource, Document, opened
 from signer.cli.durations import Duration
 from signer.cli.output import note, show_json, table
@@ -155,6 +156,7 @@ def decommission(device: str, *, config: Path | None) -> None:
 
 
 devices.add_command(certificates)
+devices.add_command(import_devices)
 
 
 def _only(source: DeviceSource, device: str, fits: Callable[[Document], bool]) -> str:

@@ -71,6 +71,7 @@ class EventType(StrEnum):
     DEVICE_CERTIFIED = "device-certified"
     DEVICE_CERTIFICATE_ISSUED = "device-certificate-issued"
     DEVICE_REVOCATION_LIST_ISSUED = "device-revocation-list-issued"
+    DEVICE_IMPORTED = "device-imported"
     DEVICE_TOKEN_REVOKED = "device-token-revoked"  # noqa: S105  (the same)
 
 

@@ -1,7 +1,8 @@
 """The tables of devices and their keys. They give no power over ``/v1``; who writes them can accept a device.
 
 Rows of decommissioned devices and dismissed keys stay: their ids name nothing any more, and none of them comes back.
-``revision`` of a row says at which moment of ``device_state`` its status was changed; 0: never.
+``revision`` of a row says at which moment of ``device_state`` its status was changed; 0: never; ``FORMER``: never since
+it was imported, so that what the server which it comes from has issued still means it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ PRESENT = text("NOT decommissioning")
 CHANGED = text("revision > 0")
 SHOWN = text("status <> 'dismissed'")
 ACCEPTED = text("status = 'accepted'")
+FORMER = -1
 
 devices = Table(
     "devices",

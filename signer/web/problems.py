@@ -22,6 +22,7 @@ from signer.web.ci_wordings import CI_WORDINGS
 from signer.web.device_wordings import DEVICE_WORDINGS
 from signer.web.families import Family
 from signer.web.gateway_wordings import GATEWAY_WORDINGS
+from signer.web.import_wordings import IMPORT_WORDINGS
 from signer.web.issued_token_wordings import ISSUED_TOKEN_WORDINGS
 from signer.web.log_wordings import LOG_WORDINGS
 from signer.web.monitor_wordings import MONITOR_WORDINGS
@@ -83,6 +84,7 @@ WORDINGS: Mapping[type[Exception], Wording] = {
     **ISSUED_TOKEN_WORDINGS,
     **DEVICE_WORDINGS,
     **GATEWAY_WORDINGS,
+    **IMPORT_WORDINGS,
     **LOG_WORDINGS,
     **MONITOR_WORDINGS,
     **POLICY_WORDINGS,

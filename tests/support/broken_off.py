@@ -7,6 +7,7 @@ is ``before`` or ``after`` and what is called there, as ``module:name``; empty: 
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 import signal
 import sys
@@ -20,8 +21,8 @@ from signer.restore import Rollback, restore
 REASON = "the disk is lost"
 
 
-def end_at(place: str) -> None:
-    """From now on the process ends there."""
+def end_at(place: str, *, call: int = 1) -> None:
+    """From now on the process ends there, at that call."""
     moment, _, called = place.partition(" ")
     module_name, _, names = called.partition(":")
     owner: Any = importlib.import_module(module_name)
@@ -29,11 +30,15 @@ def end_at(place: str) -> None:
     for each in path:
         owner = getattr(owner, each)
     whole: Callable[..., Any] = getattr(owner, name)
+    calls = itertools.count(1)
 
-    def cut(*arguments: Any, **options: Any) -> None:
+    def cut(*arguments: Any, **options: Any) -> Any:
+        if next(calls) < call:
+            return whole(*arguments, **options)
         if moment == "after":
             whole(*arguments, **options)
         os.kill(os.getpid(), signal.SIGKILL)
+        return None
 
     setattr(owner, name, cut)
 
