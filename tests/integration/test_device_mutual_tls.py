@@ -38,6 +38,7 @@ certificate_days = 1
 renewal_days = 1
 """
 HEADER = {"SERVER_CERTIFICATE_HEADER": "nginx", "SERVER_WORKERS": "1"}
+pytestmark = pytest.mark.slow
 
 
 @dataclass

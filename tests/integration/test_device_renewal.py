@@ -50,6 +50,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         yield installation
 
 
+@pytest.mark.slow
 def test_a_device_of_the_ca_needs_no_hand_renews_and_changes_its_key(service: Installation, tmp_path: Path) -> None:
     place = Place(service, tmp_path, "mutual", client_certificate=str(tmp_path / "device.crt"))
     client = place.open().client

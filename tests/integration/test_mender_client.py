@@ -26,6 +26,7 @@ from tests.integration.fleet import (
 )
 from tests.support.mender_client import MenderClient, require_mender_client
 from tests.support.own_token import LABEL, PIN, own_token
+from tests.support.rows import slow_but
 
 KEYS = {
     "P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
@@ -51,7 +52,7 @@ def with_key(site: Fleet, directory: Path, serial: str, key: PrivateKeyTypes | N
     return site.client(directory / "client", serial, security={"AuthPrivateKey": str(file)})
 
 
-@pytest.mark.parametrize("kind", KEYS)
+@pytest.mark.parametrize("kind", slow_but({"P-256"}, KEYS))
 def test_a_key_is_pending_then_accepted(site: Fleet, tmp_path: Path, kind: str) -> None:
     client = with_key(site, tmp_path, kind, KEYS[kind]())
     pending = client.bootstrap()
@@ -64,6 +65,7 @@ def test_a_key_is_pending_then_accepted(site: Fleet, tmp_path: Path, kind: str) 
     assert client.bootstrap().returncode == 1
 
 
+@pytest.mark.slow
 def test_a_key_in_a_token_of_the_device(site: Fleet, tmp_path: Path) -> None:
     (tmp_path / "token").mkdir()
     token = own_token(tmp_path / "token")

@@ -85,6 +85,7 @@ def _copies(service: Installation, folder: Path) -> list[Path]:
     return [*(path for path in files if path.name != PASSWORD_FILE), service.log]
 
 
+@pytest.mark.slow
 def test_nothing_that_was_issued_or_received_is_found_again(service: Installation, tmp_path: Path) -> None:
     secrets = _device_secrets(service) | _user_secrets(service)
     contents = {path: path.read_bytes() for path in _copies(service, tmp_path)}

@@ -44,6 +44,7 @@ def count(installation: Installation) -> int:
         return figure
 
 
+@pytest.mark.slow
 def test_a_restart_loses_nothing(installation: Installation) -> None:
     with running(installation):
         assert installation.run("keys", "create", "firmware", "--algorithm", "rsa-2048").returncode == 0

@@ -157,6 +157,7 @@ class TestReplaced:
         assert recorder.pid != pid
         assert len(book.written()) == 2
 
+    @pytest.mark.slow
     def test_one_that_cannot_run_is_started_with_growing_delays(
         self, directory: Path, caplog: pytest.LogCaptureFixture
     ) -> None:

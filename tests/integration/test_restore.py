@@ -55,6 +55,7 @@ def installation(tmp_path: Path) -> Installation:
     return made
 
 
+@pytest.mark.slow
 def test_an_older_backup_is_refused_and_then_gone_on_from_knowingly(installation: Installation, tmp_path: Path) -> None:
     code, said = here(installation, "restore", tmp_path / "backup")
     assert (code, "has seen" in said) == (1, True), said

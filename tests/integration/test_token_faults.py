@@ -28,6 +28,7 @@ from tests.artifacts import ArtifactBuilder
 from tests.hsm.children import children_of, ended
 from tests.hsm.shim import command, compiled
 from tests.integration.running import Installation, initialise, running, start, stop, wait_until
+from tests.support.rows import slow_but
 
 SIGNING_TIMEOUT = 3.0
 GRACE = 1.5
@@ -164,7 +165,7 @@ TRANSIENT = {
 }
 
 
-@pytest.mark.parametrize("name", TRANSIENT)
+@pytest.mark.parametrize("name", slow_but({"a module that crashes"}, TRANSIENT))
 def test_a_module_that_fails_and_recovers(served: Faulty, name: str) -> None:
     with Clients(served.installation) as clients:
         served.say(TRANSIENT[name])
@@ -217,6 +218,7 @@ def test_killed_token_processes_cost_no_request(served: Faulty) -> None:
     assert clients.seen == {None}
 
 
+@pytest.mark.slow
 def test_token_processes_that_are_killed_again_and_again_are_replaced(served: Faulty) -> None:
     with Clients(served.installation) as clients:
         for _ in range(4):
@@ -227,6 +229,7 @@ def test_token_processes_that_are_killed_again_and_again_are_replaced(served: Fa
     assert clients.seen <= {None, *UNAVAILABLE}
 
 
+@pytest.mark.slow
 def test_no_token_process_survives_its_worker(served: Faulty) -> None:
     children = token_processes(served.installation)
     for pid in children:
@@ -236,6 +239,7 @@ def test_no_token_process_survives_its_worker(served: Faulty) -> None:
     awaited(served.installation, "key firmware", None)
 
 
+@pytest.mark.slow
 def test_a_store_that_is_moved_away_and_back(served: Faulty) -> None:
     away = served.store.with_name("away")
     with Clients(served.installation) as clients:
@@ -304,6 +308,7 @@ def test_a_token_that_lies_is_quarantined_until_a_person_enables_it(served: Faul
     assert events.count("version-quarantined") == 1
 
 
+@pytest.mark.slow
 def test_a_wrong_pin_is_tried_once_and_mended_without_a_restart(faulty: Faulty) -> None:
     installation = faulty.installation
     pin_file = installation.directory / "token.pin"

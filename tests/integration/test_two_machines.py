@@ -69,6 +69,7 @@ limits = {{ {period} = {count} }}
 """
 LIMITS = {"night-total": ("total", 9), "night-day": ("per_day", 7)}
 PATH, SESSIONS, SESSIONS_HELD = "/v1/keys/nightly/signatures", "/v1/auth/ci", "/v1/ci-sessions"
+pytestmark = pytest.mark.slow
 TOKENS, ASKERS, CONNECTIONS, ASKED = 12, 6, 4, 10
 _numbers = itertools.count()
 

@@ -34,6 +34,7 @@ from tests.integration.running import (
 from tests.integration.test_front import MANIFEST, connections_of, served_certificate
 from tests.integration.test_processes import workers_of
 from tests.support.certificates import self_signed
+from tests.support.rows import slow_but
 
 CLIENTS = 8
 RENEWALS = 3
@@ -114,6 +115,7 @@ def answered(installation: Installation) -> int:
     return sum(f"POST {PATH} 200" in line for line in installation.log_lines())
 
 
+@pytest.mark.slow
 def test_a_renewed_certificate_costs_no_request(installation: Installation) -> None:
     certificate, private_key = installation.directory / "cert.crt", installation.directory / "private.key"
     with running(installation, SERVER_WORKERS="2") as process:
@@ -197,7 +199,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installatio
         yield installation, process
 
 
-@pytest.mark.parametrize("sentence", PHASES)
+@pytest.mark.parametrize("sentence", slow_but({"within the body", "a millisecond later"}, PHASES))
 def test_clients_that_leave_cost_nobody_anything(
     pair: tuple[Installation, subprocess.Popen[bytes]], sentence: str
 ) -> None:

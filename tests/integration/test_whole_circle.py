@@ -31,7 +31,7 @@ SIGNATURE = "manifest.sig"
 # What the client says in its log.
 INVALID, UNSIGNED = "invalid signature: signer: verification failed", "expecting signed artifact, but no signature"
 
-pytestmark = [pytest.mark.judge, pytest.mark.xdist_group("whole-circle")]
+pytestmark = [pytest.mark.slow, pytest.mark.judge, pytest.mark.xdist_group("whole-circle")]
 
 
 @dataclass(frozen=True, kw_only=True)
