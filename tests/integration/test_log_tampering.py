@@ -24,7 +24,7 @@ from tests.support.shared_objects import shared_object
 from tests.support.tampering import TAMPERINGS, without_triggers
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=slow_but({"sqlite"}, ("sqlite", "postgresql")))
 def database_url(request: pytest.FixtureRequest) -> str:
     """Each kind of database: what can be changed in it, and what it says of the time, differ."""
     url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")

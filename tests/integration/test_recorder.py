@@ -28,6 +28,7 @@ from tests.support.clock import ManualClock
 from tests.support.databases import Opener
 from tests.support.postgres import Cluster
 from tests.support.recorders import WAIT_SECONDS, settings_of, setup_line, supervised, until
+from tests.support.rows import slow_but
 
 # The recorder has the real clock.
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -94,7 +95,7 @@ class TestAtWork:
     def test_its_folder_is_its_user_s_alone(self, recorder: RecorderSupervisor, directory: Path) -> None:
         assert socket_path(directory).parent.stat().st_mode & 0o777 == 0o700
 
-    @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"])
+    @pytest.mark.parametrize("name", slow_but({"SIGTERM"}, ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1")))
     def test_signals_that_end_services_do_not_end_it(
         self, recorder: RecorderSupervisor, directory: Path, book: SqlBook, name: str
     ) -> None:

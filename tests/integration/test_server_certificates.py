@@ -111,6 +111,7 @@ def accept(installation: Installation) -> None:
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_whole_switch(site: Installation, tmp_path: Path) -> None:
     require_mender_client()
     old, bundle = tmp_path / "old.crt", tmp_path / "bundle.crt"

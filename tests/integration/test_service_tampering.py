@@ -15,6 +15,7 @@ from signer.auth.api_tokens import made_api_token
 from signer.bootstrap import utc_now
 from signer.storage.tables import api_tokens
 from tests.support.recorders import until
+from tests.support.rows import slow_but
 from tests.support.tampering import TAMPERINGS, without_triggers
 
 from .on_server import move_to_server
@@ -73,7 +74,7 @@ class Served:
         return done.returncode, done.stdout + done.stderr
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=slow_but({"sqlite"}, ("sqlite", "postgresql")))
 def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
     installation = initialise(tmp_path / "installation")
     url = f"sqlite:///{installation.directory}/artifact-signer.sqlite"

@@ -17,12 +17,14 @@ from tests.hsm.children import children_of, ended, wait_until
 from tests.integration import running
 from tests.integration.running import Installation
 from tests.integration.test_processes import workers_of
+from tests.support.rows import slow_but
 
 ROWS = {
     name: row["effect"]
     for row in section("operations/running.md", "Run").table("signal").records()
     for name in quoted(row["signal"])
 }
+BUSY = "a service that waits for the rest of a request"
 NOTHING = [name for name, effect in ROWS.items() if effect == "nothing"]
 REFUSED = "the certificate stays as it was"
 
@@ -77,7 +79,7 @@ def test_a_signal_that_does_nothing_does_nothing(
     assert descendants(service.pid) == before
 
 
-@pytest.mark.parametrize("victim", ["a service that is idle", "a service that waits for the rest of a request"])
+@pytest.mark.parametrize("victim", slow_but({BUSY}, ("a service that is idle", BUSY)))
 def test_nothing_outlives_its_arbiter_and_the_port_is_free(tmp_path: Path, victim: str) -> None:
     installation = running.initialise(tmp_path / "installation")
     process = running.start(installation, SERVER_WORKERS="2")

@@ -27,6 +27,7 @@ from tests.integration.running import Installation, command, running
 from tests.support.books import TOLERANCE, entry
 from tests.support.databases import settings
 from tests.support.releases import unpacked
+from tests.support.rows import slow_but
 from verifier.log import parsed_leaf
 
 SIZE = 12  # leaves of the old release
@@ -58,7 +59,7 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("sentence", COMMANDS)
+@pytest.mark.parametrize("sentence", slow_but({"serving"}, COMMANDS))
 def test_a_database_that_is_older_is_refused_with_the_command_that_brings_it_here(
     old: Installation, tmp_path: Path, sentence: str
 ) -> None:

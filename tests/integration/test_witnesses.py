@@ -79,6 +79,7 @@ def site(tmp_path: Path) -> Iterator[tuple[Installation, RunningWitness]]:
         yield made
 
 
+@pytest.mark.slow
 def test_a_proof_has_the_signature_of_a_witness_and_a_rollback_stops_the_service(
     site: tuple[Installation, RunningWitness], tmp_path: Path
 ) -> None:
@@ -188,7 +189,7 @@ class Moving:
         return done.stderr
 
 
-@pytest.fixture(params=slow_but({"sqlite"}, ("sqlite", "postgresql")))
+@pytest.fixture(params=slow_but(set(), ("sqlite", "postgresql")))
 def moving(request: pytest.FixtureRequest, site: tuple[Installation, RunningWitness], tmp_path: Path) -> Moving:
     """The installation's records in a database of each kind."""
     cluster = request.getfixturevalue("postgres_cluster") if request.param == "postgresql" else None
