@@ -11,6 +11,9 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from hsm.errors import ConfigurationError, TokenError, TokenUnavailable
+from hsm.parent.calls import Call
+from hsm.parent.client import TokenClient
+from hsm.parent.jobs import Job, unfinished
 from hsm.parent.loop_link import LoopLink
 from hsm.parent.routing import Ask, Wait
 from hsm.parent.signature_check import SignatureCheck
@@ -38,12 +41,14 @@ class AsyncSigner:
         self._pool = pool
         self._watches = exchanging, verifying
         self._check = SignatureCheck()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._links: dict[str, LoopLink] | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Join ``loop``; the pool was started before. Call it on the loop's thread."""
         if self._links is not None:
             raise ConfigurationError(setting="loop", reason="was given before")
+        self._loop = loop
         self._links = {
             client.config.name: LoopLink(client, self._check, loop, clock=self._pool.clock, watches=self._watches)
             for client in self._pool.clients
@@ -60,25 +65,71 @@ class AsyncSigner:
     ) -> bytes:
         """A verified signature, as ``TokenPool.sign`` gives it; raises as it does. ``timeout``: seconds in all."""
         request = SignRequest(key, message, None if tokens is None else tuple(tokens))
-        with self._watches[0]:
-            job = self._pool.job(request, self._pool.clock() + timeout)
-        if isinstance(job, TokenError):
-            raise job
-        while job.outcome is None:
-            match job.route.step():
-                case Ask(client, until):
-                    with self._watches[0]:
-                        done = self._link(client.config.name).submit(job, until)
-                    await done
-                case Wait(client, until):
-                    job.route.waited(ready=await self._link(client.config.name).wait_ready(until))
-                case TokenError() as error:
-                    job.outcome = error
-        if isinstance(job.outcome, TokenError):
-            raise job.outcome
-        return job.outcome
+        (outcome,) = await self.sign_each([request], timeout=timeout)
+        if isinstance(outcome, TokenError):
+            raise outcome
+        return outcome
 
-    def _link(self, token: str) -> LoopLink:
-        if self._links is None:
-            raise TokenUnavailable(token=token, reason="closed")
-        return self._links[token]
+    async def sign_each(self, requests: Sequence[SignRequest], *, timeout: float) -> list[bytes | TokenError]:
+        """An outcome for each request, in order, as ``TokenPool.sign_many`` gives it. ``timeout``: seconds in all.
+
+        They reach a token together, share one timer and wake their caller once.
+        """
+        deadline = self._pool.clock() + timeout
+        with self._watches[0]:
+            asked = [self._pool.job(request, deadline) for request in requests]
+        jobs = [job for job in asked if isinstance(job, Job)]
+        while waiting := unfinished(jobs):
+            await self._tried(waiting)
+        return [_outcome(job) for job in asked]
+
+    async def _tried(self, jobs: Sequence[Job]) -> None:
+        """Ask a token for each of them, and wait for what comes of it; or for a token that is about to be back."""
+        if self._loop is None:
+            raise TokenUnavailable(token="", reason="closed")
+        call, waits, until = Call(self._loop), list[tuple[Job, Wait]](), 0.0
+        with self._watches[0]:
+            for job in jobs:
+                match job.route.step():
+                    case Ask(client, last):
+                        self._submit(job, client, last, call)
+                        until = max(until, last)
+                    case Wait() as wait:
+                        waits.append((job, wait))
+                    case TokenError() as error:
+                        job.outcome = error
+        try:
+            if call.waits:
+                call.until(self._loop.call_later(until - self._pool.clock(), call.late))
+                await call.done
+            elif waits:
+                await self._waited(waits)
+        finally:
+            call.close()
+
+    async def _waited(self, waits: Sequence[tuple[Job, Wait]]) -> None:
+        """All that is left waits for tokens to come back: for one of them now, and all go on that waited for it."""
+        _, first = min(waits, key=lambda item: item[1].until)
+        link = self._link(first.client)
+        ready = link is not None and await link.wait_ready(first.until)
+        for job, wait in waits:
+            if wait.client is first.client:
+                job.route.waited(ready=ready)
+
+    def _submit(self, job: Job, client: TokenClient, until: float, call: Call) -> None:
+        link = self._link(client)
+        if link is None:
+            job.outcome = TokenUnavailable(token=client.config.name, reason="closed")
+        else:
+            link.submit(job, until, call)
+
+    def _link(self, client: TokenClient) -> LoopLink | None:
+        """The way to the token; None where this signer was closed."""
+        return None if self._links is None else self._links[client.config.name]
+
+
+def _outcome(asked: Job | TokenError) -> bytes | TokenError:
+    if isinstance(asked, TokenError):
+        return asked
+    assert asked.outcome is not None  # noqa: S101  (nobody goes on before there is one)
+    return asked.outcome

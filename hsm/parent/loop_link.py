@@ -14,8 +14,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
-from hsm.errors import DeadlineExceeded, TokenError, TokenUnavailable
+from hsm.errors import TokenError, TokenUnavailable
 from hsm.parent.batches import Parcel
+from hsm.parent.calls import Call, Message, Pending, wake
 from hsm.parent.child import Channel, ChannelClosed, Child
 from hsm.parent.client import TokenClient
 from hsm.parent.jobs import Job
@@ -28,33 +29,6 @@ if TYPE_CHECKING:  # it takes longer to import than all the rest, and most who i
     import asyncio
 
 GROUPS_PER_TURN = 4  # verified before the loop turns to others: about a millisecond
-
-
-class Pending:
-    """A job that was given to this token. ``done`` is set when the job was settled, or has failed here."""
-
-    __slots__ = ("done", "job", "timer", "until")
-
-    def __init__(self, job: Job, until: float, done: asyncio.Future[None], timer: asyncio.TimerHandle) -> None:
-        self.job = job
-        self.until = until
-        self.done = done
-        self.timer = timer
-
-    def finish(self) -> None:
-        """Wake who waits, if he still does."""
-        self.timer.cancel()
-        _finish(self.done)
-
-
-class Message:
-    """A batch that was sent. ``hung_at``: when the process counts as hung if it has not answered again by then."""
-
-    __slots__ = ("hung_at", "pending")
-
-    def __init__(self, pending: dict[int, Pending], hung_at: float) -> None:
-        self.pending = pending
-        self.hung_at = hung_at
 
 
 class LoopLink:
@@ -88,23 +62,20 @@ class LoopLink:
         self._channels.watch(self._told)
         self._look()
 
-    def submit(self, job: Job, until: float) -> asyncio.Future[None]:
-        """Give ``job`` to this token. The future is done when the job was settled here, or failed here."""
-        done = self._loop.create_future()
+    def submit(self, job: Job, until: float, call: Call) -> None:
+        """Give ``job`` to this token, for ``call``: it waits until the job was settled here, or failed here."""
         if self._channel is None:
             self._look()  # it may have been published in this very moment
         if self._channel is None:
             job.failed(self._client, self._client.status.unavailable())
-            done.set_result(None)
-            return done
-        allowed = until - self._clock()
-        pending = Pending(job, until, done, self._loop.call_later(allowed, self._late, job, done, allowed))
+            return
+        pending = Pending(job, self._client, call, until=until, allowed=until - self._clock())
+        call.add(pending)
         self._queue.append(pending)
         self._client.loop_load += 1
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
-        return done
 
     async def wait_ready(self, until: float) -> bool:
         """Wait for a process; False at ``until``, or at once where none will come by itself."""
@@ -115,7 +86,7 @@ class LoopLink:
                 return False
             changed = self._loop.create_future()
             self._waiters.append(changed)
-            timer = self._loop.call_later(left, _finish, changed)
+            timer = self._loop.call_later(left, wake, changed)
             await changed
             timer.cancel()
         return True
@@ -136,7 +107,7 @@ class LoopLink:
         self._look()
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
-            _finish(waiter)
+            wake(waiter)
 
     def _look(self) -> None:
         """Find out who serves now."""
@@ -169,7 +140,7 @@ class LoopLink:
         self._under_way = 0
         self._client.loop_load = 0
         for pending in failed:
-            if not pending.done.done():
+            if pending.awaited:
                 pending.job.failed(self._client, error)
             pending.finish()
 
@@ -196,7 +167,7 @@ class LoopLink:
             parcel, taken = Parcel(self._client), list[Pending]()
             while self._queue and self._under_way + len(taken) < MAX_ITEMS:
                 pending = self._queue[0]
-                if not pending.done.done():
+                if pending.awaited:
                     before = len(parcel.jobs)
                     if not parcel.add(pending.job, pending.until):
                         break
@@ -253,7 +224,7 @@ class LoopLink:
                     raise WireError("an answer to what was not asked")
                 self._under_way -= 1
                 self._client.loop_load -= 1
-                if not pending.done.done():
+                if pending.awaited:
                     pending.job.settle(self._client, outcome, self._check)
                 pending.finish()
         if (reply.status is Status.DONE) is bool(message.pending):
@@ -262,11 +233,6 @@ class LoopLink:
             del self._messages[reply.id]
 
     # --- deadlines -------------------------------------------------------------------------------------------------
-
-    def _late(self, job: Job, done: asyncio.Future[None], allowed: float) -> None:
-        if not done.done():
-            job.failed(self._client, DeadlineExceeded(token=self._name, timeout=allowed))
-            done.set_result(None)
 
     def _look_for_hang(self) -> None:
         self._look_out = None
@@ -277,8 +243,3 @@ class LoopLink:
             self._look_out = self._loop.call_later(left, self._look_for_hang)
         else:
             self._let_go(TokenUnavailable(token=self._name, reason="hung", retry_after=1.0), hung=True)
-
-
-def _finish(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)

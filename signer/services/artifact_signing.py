@@ -24,7 +24,7 @@ from signer.domain.access.actions import Action
 from signer.domain.access.deciding import decide, may_ask, purpose_denial
 from signer.domain.access.decisions import Allow, Deny, KeyFacts, NeedsApproval
 from signer.domain.access.emergencies import Emergency
-from signer.domain.access.limits import LimitDemand, LimitReached
+from signer.domain.access.limits import LimitDemand
 from signer.domain.floors import VersionClaim, claim_of
 from signer.domain.identity import Identity
 from signer.domain.keys import Key, KeyVersion, is_name
@@ -290,17 +290,20 @@ class ArtifactSigning:
     async def _sign(self, jobs: Sequence[_Job], made: dict[Place, bytes], deadline: float) -> None:
         """Have signed what is not on record, each manifest once; what fails ends the jobs that need it."""
         places: dict[Place, list[_Job]] = {}
+        now = self._clock()
         for job in jobs:
             if at_its_limit(job.version):
-                job.result = reason_of(job.key, Refusal.LIMIT_REACHED, now=self._clock())
-            elif (reached := self._reached_by(job)) is not None:
-                job.result = limit_error(job.call.key, reached, self._clock())
+                job.result = reason_of(job.key, Refusal.LIMIT_REACHED, now=now)
+            elif (reached := self._reached.among(job.call.identity.name, job.call.key, job.limits, now)) is not None:
+                job.result = limit_error(job.call.key, reached, now)
             else:
                 places.setdefault(job.place, []).append(job)
         if not places:
             return
         firsts = [each[0] for each in places.values()]
-        asked = [(signing_key(job.key, job.version), ArtifactManifest(job.call.request.manifest)) for job in firsts]
+        versions = {job.version.id: (job.key, job.version) for job in firsts}
+        keys = {number: signing_key(*each) for number, each in versions.items()}
+        asked = [(keys[job.version.id], ArtifactManifest(job.call.request.manifest)) for job in firsts]
         outcomes = await self._signer.sign_each(asked, timeout=deadline - asyncio.get_running_loop().time())
         for (place, waiting), outcome in zip(places.items(), outcomes, strict=True):
             if isinstance(outcome, bytes):
@@ -309,9 +312,6 @@ class ArtifactSigning:
             error = await after_failure(self._quarantine, waiting[0].key, waiting[0].version, outcome)
             for job in waiting:
                 job.result = error
-
-    def _reached_by(self, job: _Job) -> LimitReached | None:
-        return self._reached.among(job.call.identity.name, job.call.key, job.limits, self._clock())
 
     async def _record(self, jobs: Sequence[_Job], made: dict[Place, bytes], deadline: float) -> None:
         entries = [_entry(job, made[job.place]) for job in jobs]

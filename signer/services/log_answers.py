@@ -7,6 +7,7 @@ once, however many they are.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from signer.errors import LogBeyondCheckpoint, LogNotCertified
 from signer.services.log_proofs import InclusionProof, LogProofService
@@ -22,13 +23,23 @@ class LogAnswers:
 
     async def proof(self, index: int) -> InclusionProof:
         """The proof of a leaf that was recorded for an answer; raises ``LogNotCertified``, or what the log raises."""
+        (proof,) = await self.proofs([index])
+        if isinstance(proof, Exception):
+            raise proof
+        return proof
+
+    async def proofs(self, indexes: Sequence[int]) -> list[InclusionProof | Exception]:
+        """The proofs of many, in order, or for each what ``proof`` would raise."""
+        futures = [self._asked(index) for index in indexes]
+        if self._waiting and self._working is None:
+            self._working = asyncio.create_task(self._work())
+        return [await _outcome(future) for future in futures]
+
+    def _asked(self, index: int) -> asyncio.Future[InclusionProof]:
         future = self._waiting.get(index)
         if future is None:
             future = self._waiting[index] = asyncio.get_running_loop().create_future()
-        if self._working is None:
-            self._working = asyncio.create_task(self._work())
-        # Whoever stops waiting does not stop it for the others.
-        return await asyncio.shield(future)
+        return future
 
     async def _work(self) -> None:
         try:
@@ -55,6 +66,14 @@ class LogAnswers:
             for future, proof in zip(waiting.values(), proofs, strict=True):
                 if not future.done():
                     future.set_result(proof)
+
+
+async def _outcome(future: asyncio.Future[InclusionProof]) -> InclusionProof | Exception:
+    try:
+        # Whoever stops waiting does not stop it for the others.
+        return await asyncio.shield(future)
+    except Exception as error:  # noqa: BLE001  (an outcome: a cancellation is none, and passes)
+        return error
 
 
 def _fail(future: asyncio.Future[InclusionProof], error: Exception) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from hsm import PinnedKey, TokenDescription, TokenHealth, TokenKey
+from hsm import PinnedKey, SignRequest, TokenDescription, TokenError, TokenHealth, TokenKey
 from hsm.algorithms import Algorithm
 from signer.domain.ci import IssuerKeys
 from signer.domain.credentials import Credentials
@@ -304,10 +304,8 @@ class WorkerReports(Protocol):
 class AsyncTokenSigner(Protocol):
     """Signatures for an event loop, as ``hsm.AsyncSigner`` makes them."""
 
-    async def sign(
-        self, key: PinnedKey, message: bytes, *, tokens: Sequence[str] | None = None, timeout: float
-    ) -> bytes:
-        """A verified signature over ``message``; raises a ``hsm.errors.TokenError``."""
+    async def sign_each(self, requests: Sequence[SignRequest], *, timeout: float) -> list[bytes | TokenError]:
+        """A verified signature for each request, or why there is none; ``timeout``: seconds in all."""
 
 
 class TokenAccess(Protocol):

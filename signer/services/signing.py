@@ -7,14 +7,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hsm import PinnedKey
+from hsm import PinnedKey, SignRequest, TokenError
 from signer.domain.keys import Key, KeyVersion, Purpose
 from signer.domain.messages import Message, signable
-from signer.errors import VersionHasNoPair
+from signer.errors import MessageNotAllowed, VersionHasNoPair
 from signer.services.ports import AsyncTokenSigner, TokenAccess
 
 
@@ -70,31 +69,22 @@ class AsyncMessageSigner:
 
         What is asked together reaches the token together. ``timeout``: seconds in all.
         """
-        if len(asked) == 1:
-            ((key, message),) = asked
-            try:
-                return [await self._sign(key, message, timeout)]
-            except Exception as error:  # noqa: BLE001  (an outcome, as below)
-                return [error]
-        outcomes = await asyncio.gather(
-            *(self._sign(key, message, timeout) for key, message in asked), return_exceptions=True
-        )
-        return [_no_interruption(outcome) for outcome in outcomes]
-
-    async def _sign(self, key: SigningKey, message: Message, timeout: float) -> bytes:
-        content = signable(message, key.purpose)
-        return await self._tokens.sign(key.pin, content, tokens=key.tokens, timeout=timeout)
+        allowed = [_allowed(key, message) for key, message in asked]
+        requests = [each for each in allowed if isinstance(each, SignRequest)]
+        signed = iter(await self._tokens.sign_each(requests, timeout=timeout))
+        return [next(signed) if isinstance(each, SignRequest) else each for each in allowed]
 
 
 class NoSigner:
     """Of a command, which has no event loop."""
 
-    async def sign(self, *_: object, **__: object) -> bytes:
+    async def sign_each(self, *_: object, **__: object) -> list[bytes | TokenError]:
         """Never called."""
         raise RuntimeError("this process signs nothing on a loop")
 
 
-def _no_interruption(outcome: bytes | BaseException) -> bytes | Exception:
-    if isinstance(outcome, bytes | Exception):
-        return outcome
-    raise outcome
+def _allowed(key: SigningKey, message: Message) -> SignRequest | MessageNotAllowed:
+    try:
+        return SignRequest(key.pin, signable(message, key.purpose), key.tokens)
+    except MessageNotAllowed as refused:
+        return refused

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from hsm import PinnedKey
+from hsm import SignRequest, TokenError
 from signer.bootstrap import Parts
 from signer.domain.identity import Identity
 from signer.domain.records import Outcome
@@ -52,11 +52,15 @@ class ThreadedSigner:
     def __init__(self, tokens: TokenAccess) -> None:
         self._tokens = tokens
 
-    async def sign(
-        self, key: PinnedKey, message: bytes, *, tokens: Sequence[str] | None = None, timeout: float
-    ) -> bytes:
+    async def sign_each(self, requests: Sequence[SignRequest], *, timeout: float) -> list[bytes | TokenError]:
         """As the port."""
-        return await asyncio.to_thread(self._tokens.sign, key, message, tokens=tokens, timeout=timeout)
+        return await asyncio.gather(*(asyncio.to_thread(self._sign, request, timeout) for request in requests))
+
+    def _sign(self, request: SignRequest, timeout: float) -> bytes | TokenError:
+        try:
+            return self._tokens.sign(request.key, request.message, tokens=request.tokens, timeout=timeout)
+        except TokenError as error:
+            return error
 
 
 class KnownIdentities:

@@ -139,8 +139,7 @@ class BatchHandlers:
     ) -> None:
         """The answers of one slice, with the proofs of what was signed."""
         signed = [outcome for outcome in outcomes if isinstance(outcome, Signature)]
-        proofs = await asyncio.gather(*(self._log.proof(each.index) for each in signed), return_exceptions=True)
-        proved = iter(proofs)
+        proved = iter(await self._log.proofs([each.index for each in signed]))
         for number, request, outcome in zip(numbers, seen, outcomes, strict=True):
             if not isinstance(outcome, Signature):
                 order.answers[number] = _refusal(order, outcome)
@@ -149,10 +148,8 @@ class BatchHandlers:
             if isinstance(proof, InclusionProof):
                 order.answers[number] = encoded(signed_item(outcome, request, proof.text)).rstrip()
                 self._metrics.signed(order.key, request, emergency=outcome.emergency)
-            elif isinstance(proof, Exception):
-                order.answers[number] = _refusal(order, proof)
             else:
-                raise proof
+                order.answers[number] = _refusal(order, proof)
 
     def _tell(self, order: _Order) -> None:
         """One line for what the line of the request does not show."""

@@ -355,6 +355,14 @@ class TestOnALoop:
         assert isinstance(refused, LogNotCertified)
         assert refused.index == 280
 
+    def test_many_have_an_outcome_each_in_order(self, made: Readers) -> None:
+        async def ask() -> list[object]:
+            return [*await LogAnswers(made.proofs).proofs([279, 280, 3, 279])]
+
+        last, refused, first, again = asyncio.run(ask())
+        assert (last.index, first.index, again.index) == (279, 3, 279)  # type: ignore[attr-defined]
+        assert isinstance(refused, LogNotCertified)
+
     def test_damage_ends_all_who_wait_for_it(self, made: Readers) -> None:
         flip(made.log.levels[0], 6)
 

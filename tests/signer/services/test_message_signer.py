@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from hsm.errors import SignatureMismatch, TokenUnavailable
 from signer.domain.keys import Purpose, VersionState
 from signer.domain.messages import ArtifactManifest, SelfCheck
 from signer.errors import MessageNotAllowed, VersionHasNoPair
-from signer.services.signing import MessageSigner, signing_key
+from signer.services.signing import AsyncMessageSigner, MessageSigner, signing_key
 from tests.support.house import MANIFEST, House
+from tests.support.in_process import ThreadedSigner
 from tests.support.memory_tokens import MemoryTokens, verify
 
 from .steps import assert_nobody_asks_the_token
@@ -53,3 +56,17 @@ def test_what_the_token_refuses_is_told_as_it_is_and_changes_nothing(
     with tokens.failing("sign", error), pytest.raises(type(error)):  # type: ignore[arg-type]
         signer(tokens).sign_bytes(signing_key(key, key.version(1)), SelfCheck.READINESS)
     assert house.states() == [VersionState.ACTIVE]
+
+
+def test_of_many_at_once_each_is_refused_alone(house: House, tokens: MemoryTokens) -> None:
+    artifact, log = house.create(), house.create("log", purpose=Purpose.LOG)
+    allowed, other = (signing_key(key, key.version(1)) for key in (artifact, log))
+    asked = [(allowed, ArtifactManifest(MANIFEST)), (other, ArtifactManifest(MANIFEST)), (allowed, SelfCheck.READINESS)]
+    many = AsyncMessageSigner(tokens=ThreadedSigner(tokens))
+    first, refused, last = asyncio.run(many.sign_each(asked, timeout=5.0))
+    verify(allowed.pin.spki, first, MANIFEST.raw)  # type: ignore[arg-type]
+    verify(allowed.pin.spki, last, SelfCheck.READINESS.content)  # type: ignore[arg-type]
+    assert isinstance(refused, MessageNotAllowed)
+    with assert_nobody_asks_the_token(tokens):
+        (alone,) = asyncio.run(many.sign_each([(other, ArtifactManifest(MANIFEST))], timeout=5.0))
+    assert isinstance(alone, MessageNotAllowed)
