@@ -23,7 +23,7 @@ from signer.config import Settings
 from signer.domain.identity import Identity, Role
 from signer.domain.keys import Key, Purpose
 from signer.domain.leaves import LogEvent
-from signer.domain.log_keys import ALGORITHMS, log_key_name, log_verifier_keys
+from signer.domain.log_keys import ALGORITHMS, checkpoint_keys, log_key_name, log_verifier_keys
 from signer.domain.verified_log import VerifiedLog
 from signer.errors import (
     CheckpointFileInUse,
@@ -280,9 +280,9 @@ def _signer(settings: Settings, store: KeyStore, pool: TokenPool, origin: str) -
 
 
 def write_verifier_key(directory: Path, store: KeyStore, origin: str) -> Path:
-    """Write ``log.vkey``; gives its path."""
+    """Write ``log.vkey``: the key that checkpoints are signed with now; gives its path."""
     path = directory / VERIFIER_KEY_FILE
-    first = log_verifier_keys(store.all_keys(), origin)[0]
+    first = checkpoint_keys(store.all_keys(), origin)[0][0]
     with NewFile(path) as file:
-        file.write(f"{first}\n".encode())
+        file.write(f"{first.verifier}\n".encode())
     return path

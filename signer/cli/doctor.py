@@ -30,22 +30,37 @@ MAX_AGE_SECONDS = 366 * 86400
     metavar="SECONDS",
     help="age from which on a version that is being made counts as interrupted",
 )
+@click.option(
+    "--moving",
+    nargs=2,
+    metavar="FROM TO",
+    help="only say what is left to do until the token FROM is not needed any more, and its keys are in TO",
+)
 @click.option("--json", "as_json", is_flag=True, help="write a JSON document")
 def doctor(
-    config: Path, *, repair: bool, mend: bool, clock_is_right: str | None, pending_age: int | None, as_json: bool
+    config: Path,
+    *,
+    repair: bool,
+    mend: bool,
+    clock_is_right: str | None,
+    pending_age: int | None,
+    moving: tuple[str, str] | None,
+    as_json: bool,
 ) -> int:
     """Look at every part of an installation; exit status 1 if anything failed, 2 if it has no usable configuration."""
-    from signer.doctor import Request, examine
+    from signer.doctor import CHECKS, Request, checks_of_move, examine
     from signer.services.reconciliation import DEFAULT_PENDING_AGE
 
     age = DEFAULT_PENDING_AGE if pending_age is None else timedelta(seconds=pending_age)
     repair = repair or mend
     if clock_is_right is not None and not (repair and clock_is_right.strip()):
         raise click.UsageError("--clock-is-right needs --repair and a reason")
+    if moving is not None and (repair or moving[0] == moving[1]):
+        raise click.UsageError("--moving needs two tokens, and repairs nothing")
     request = Request(
         config=config, environment=os.environ, repair=repair, clock_is_right=clock_is_right, pending_age=age
     )
-    report = examine(request)
+    report = examine(request, checks=CHECKS if moving is None else checks_of_move(*moving))
     if as_json:
         show_json(report.document())
         return report.exit_status

@@ -155,12 +155,14 @@ def public_key(name: str, *, number: int | None) -> None:
 
 @keys.command()
 @click.argument("name")
+@click.option("--token", "tokens", multiple=True, help="token to live in (repeat; where the key lives now)")
 @pair_options
 @validity_options
 @json_option
 def prepare(
     name: str,
     *,
+    tokens: tuple[str, ...],
     cka_id: str | None,
     label: str | None,
     public_key: IO[bytes] | None,
@@ -168,7 +170,7 @@ def prepare(
     **bounds: Any,
 ) -> None:
     """Prepare the next version of NAME: published, so that devices learn it, but not signing yet."""
-    document: dict[str, Any] = _validity(bounds)
+    document: dict[str, Any] = {**({"tokens": tokens} if tokens else {}), **_validity(bounds)}
     if cka_id or label or public_key:
         document["adopt"] = _selector(cka_id, label, public_key)
     with connected() as client:

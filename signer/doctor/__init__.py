@@ -3,7 +3,7 @@
 One module per subject; ``checks.CHECKS`` is the table of them, docs/operations/doctor.md their description.
 """
 
-from signer.doctor.checks import CHECKS, Check, examine, real_surroundings
+from signer.doctor.checks import CHECKS, Check, checks_of_move, examine, real_surroundings
 from signer.doctor.examination import Request, Surroundings
 from signer.doctor.report import Finding, Line, Report, Severity, Verdict
 
@@ -17,6 +17,7 @@ __all__ = [
     "Severity",
     "Surroundings",
     "Verdict",
+    "checks_of_move",
     "examine",
     "real_surroundings",
 ]

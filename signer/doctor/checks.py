@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 from signer.bootstrap import utc_now
@@ -20,6 +21,7 @@ from signer.doctor.examination import Examination, Request, Surroundings, config
 from signer.doctor.files import disks, free_bytes, secret_files, spool
 from signer.doctor.keys import extractable, key_certificates, keys, validity
 from signer.doctor.log import log
+from signer.doctor.moving import moving
 from signer.doctor.policy import policy
 from signer.doctor.report import Finding, Line, Report, Unchecked, failed, warning
 from signer.doctor.server_certificates import server_certificates
@@ -85,6 +87,13 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "device-certificates": Check(look=device_certificates),
     }
 )
+
+
+def checks_of_move(source: str, target: str) -> Mapping[str, Check]:
+    """What is looked at where keys go from token ``source`` to ``target``: the tokens, and what is left to do."""
+    chosen = ("configuration", "database", "module", "token", "pin", "mechanisms")
+    look = partial(moving, source=source, target=target)
+    return {**{name: CHECKS[name] for name in chosen}, "moving": Check(look=look, asks_tokens=True)}
 
 
 def real_surroundings() -> Surroundings:

@@ -56,14 +56,15 @@ def _of_key(table: ClientCaSettings, keys: dict[str, Key], store: SqlKeyStore) -
             f"artifact-signer keys show {key.name}; enable a version, or prepare one and rotate",
         )
         return
-    if not _believed(table, key, key.active.number, store):
+    if not believes(table, key, key.active.number, store):
         yield failed(
             f"the file of the CA of devices {table.name} does not hold the certificate of version {key.active.number}",
             f"artifact-signer keys certificate {key.name} --version {key.active.number} >> {table.file}, and send HUP",
         )
 
 
-def _believed(table: ClientCaSettings, key: Key, number: int, store: SqlKeyStore) -> bool:
+def believes(table: ClientCaSettings, key: Key, number: int, store: SqlKeyStore) -> bool:
+    """Whether the file of the CA holds the certificate of this version of its key."""
     try:
         own = x509.load_pem_x509_certificate(store.certificate(key, number).pem.encode("ascii"))
         return any(issuer.public_key() == own.public_key() for issuer in read_table(table).issuers)

@@ -9,7 +9,7 @@ from hsm import TokenKey
 from hsm.errors import KeyMismatch, SignatureMismatch, TokenError
 from signer.doctor.examination import Examination
 from signer.doctor.report import Finding, failed, ok, or_ok, timestamp, warning
-from signer.domain.consistency import UNMADE_OR_GONE, Discrepancy, DiscrepancyKind
+from signer.domain.consistency import UNMADE_OR_GONE, Discrepancy, DiscrepancyKind, tokens_of
 from signer.domain.keys import Key, KeyVersion, Origin, VersionState
 from signer.errors import CertificateNotFound
 from signer.services.reconciliation import Ending, Survey
@@ -35,10 +35,16 @@ def keys(examination: Examination) -> Iterator[Finding]:
         for discrepancy in survey.discrepancies
         if discrepancy.version
     }
+    configured = frozenset(token.name for token in examination.settings.tokens)
     for key in survey.keys:
         for version in key.versions:
-            if version.state not in UNMADE_OR_GONE:
-                for token in version.tokens:
+            if version.state in UNMADE_OR_GONE:
+                continue
+            if not configured.intersection(tokens_of(version)):
+                yield _left_behind(key, version)
+                continue
+            for token in version.tokens:
+                if token in configured:
                     discrepancy = wrong.get((key.name, version.number, token))
                     yield _version(examination, survey, key, version, token, discrepancy)
 
@@ -56,6 +62,19 @@ def unread(examination: Examination) -> Iterator[Finding]:
         name = token.settings.name
         if name not in survey.key_pairs:
             yield warning(f"token {name} was not looked into: {_silence(survey, name)}", "repair the token first")
+
+
+def _left_behind(key: Key, version: KeyVersion) -> Finding:
+    """Of a token that has left the configuration: what is verified only needs none."""
+    name = f"key {key.name} version {version.number} ({version.state})"
+    tokens = ", ".join(version.tokens)
+    if version.state in NEEDED:
+        return failed(
+            f"{name} is in no configured token: it was in {tokens}",
+            f"put the token back into the configuration; artifact-signer doctor --moving {tokens} TOKEN "
+            "says when it can leave",
+        )
+    return ok(f"{name} does not sign, and was left in {tokens}, which is not configured any more")
 
 
 def _version(

@@ -22,6 +22,7 @@ from hsm.mechanisms import can_generate, can_sign
 from signer.doctor.examination import Examination
 from signer.doctor.report import Finding, Unchecked, failed, ok, warning
 from signer.doctor.tokens import TokenCondition, configured
+from signer.domain.keys import Key, VersionState
 from signer.errors import SignerError
 
 LOCKED = "the security officer of the token has to set the PIN anew"
@@ -87,7 +88,7 @@ def mechanisms(examination: Examination) -> Iterator[Finding]:
         if token.description is None:
             continue
         name, offered = token.settings.name, frozenset(token.description.mechanisms)
-        used = {key.algorithm for key in keys if name in key.tokens}
+        used = {key.algorithm for key in keys if name in _homes(key)}
         lacking = sorted(algorithm for algorithm in used if not can_sign(algorithm, offered))
         unmakeable = sorted(algorithm for algorithm in used if not can_generate(algorithm, offered))
         if lacking:
@@ -103,6 +104,12 @@ def mechanisms(examination: Examination) -> Iterator[Finding]:
         else:
             able = ", ".join(algorithm for algorithm in Algorithm if can_sign(algorithm, offered))
             yield ok(f"token {name} signs with {able or 'no algorithm of this service'}")
+
+
+def _homes(key: Key) -> tuple[str, ...]:
+    """Where its versions sign now and where the next one will."""
+    following = key.in_state(VersionState.NEXT)
+    return (*key.tokens, *(following.home if following else ()))
 
 
 def _absence(error: TokenError | None) -> str:

@@ -88,8 +88,8 @@ def pending(
     key: Key, version: KeyVersion, pairs: HeldKeyPairs, *, now: datetime, pending_age: timedelta
 ) -> Discrepancy:
     """What became of a pending version."""
-    unreachable = tuple(token for token in tokens_of(key, version) if token not in pairs)
-    holder, key_objects = _holder(key, version, pairs)
+    unreachable = tuple(token for token in tokens_of(version) if token not in pairs)
+    holder, key_objects = _holder(version, pairs)
     if now - version.created_at < pending_age:
         kind = DiscrepancyKind.PENDING_FRESH
     elif holder is not None:
@@ -99,14 +99,14 @@ def pending(
     return _discrepancy(kind, key, version, now=now, token=holder, unreachable=unreachable)
 
 
-def tokens_of(key: Key, version: KeyVersion) -> tuple[str, ...]:
+def tokens_of(version: KeyVersion) -> tuple[str, ...]:
     """Every token in which the version may be, by name."""
-    return tuple(dict.fromkeys([*version.tokens, *key.tokens]))
+    return tuple(dict.fromkeys([*version.tokens, *version.home]))
 
 
-def _holder(key: Key, version: KeyVersion, pairs: HeldKeyPairs) -> tuple[str | None, tuple[TokenKey, ...]]:
+def _holder(version: KeyVersion, pairs: HeldKeyPairs) -> tuple[str | None, tuple[TokenKey, ...]]:
     """The first token that holds anything under the version's CKA_ID, and what."""
-    for token in tokens_of(key, version):
+    for token in tokens_of(version):
         key_objects = _under(version.cka_id, pairs.get(token, ()))
         if key_objects:
             return token, key_objects

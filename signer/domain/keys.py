@@ -7,7 +7,7 @@ makes another version. At most one version of a key is active and at most one is
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -96,6 +96,8 @@ class KeyVersion:
         spki: DER SubjectPublicKeyInfo, pinned when the pair was made.
         fingerprint: lowercase hex SHA-256 of ``spki``.
         tokens: names of the configured tokens that hold it.
+        home: names of the tokens in which it has to live before it may become active by rotation, and which it is
+            asked of.
         disabled_from: the state that ``enable`` returns to, while disabled or quarantined.
         last_signed_at: when a signature was last reserved, aware UTC.
     """
@@ -108,6 +110,7 @@ class KeyVersion:
     spki: bytes | None = field(repr=False)
     fingerprint: str | None
     tokens: tuple[str, ...]
+    home: tuple[str, ...]
     created_at: datetime
     validity: Validity
     signature_count: int
@@ -120,7 +123,8 @@ class Key:
     """A named key with all its versions, oldest first.
 
     Attributes:
-        tokens: names of the tokens in which each version has to live before it may become active by rotation.
+        tokens: names of the tokens in which it lives, ``current_home`` of its versions: the next one is made there
+            where no others are named.
     """
 
     id: int
@@ -161,6 +165,17 @@ class Key:
     def trusted(self) -> tuple[KeyVersion, ...]:
         """The versions that a device should trust now, oldest first."""
         return tuple(version for version in self.versions if version.state in TRUSTED_STATES)
+
+
+def current_home(versions: Sequence[KeyVersion], *, first: tuple[str, ...]) -> tuple[str, ...]:
+    """Where a key lives: the home of what signs, else of its newest pair; ``first`` where it has none yet.
+
+    So a key moves with a rotation, and one that was only prepared to move has not moved.
+    """
+    made = [version for version in versions if version.spki is not None and version.state is not VersionState.DESTROYED]
+    signing = [version for version in made if version.state is VersionState.ACTIVE]
+    newest = (signing or made)[-1:]
+    return newest[0].home if newest else first
 
 
 def is_name(text: str) -> bool:

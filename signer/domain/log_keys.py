@@ -2,7 +2,7 @@
 
 1. Each token holds a key of its own for the log, and any one of them signs: losing a token stops nothing.
 2. While a key has a next version, that one signs beside the active one, so that readers may change over in their own
-   time.
+   time; where its token does not answer, the active one signs alone.
 3. Readers know a key as name and bytes (C2SP signed-note): the name is the log's origin for all of them.
 """
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from hsm import PinnedKey, TokenKey
 from hsm.errors import KeyHalvesDiffer, KeyMismatch, SignatureMismatch, TokenError
-from signer.domain.keys import Key
+from signer.domain.keys import Key, KeyVersion
 from signer.domain.messages import SelfCheck
 from signer.domain.public_keys import algorithm_of, kind_of, public_key_in, public_keys_in
 from signer.errors import PairNotSuitable
@@ -32,15 +32,17 @@ class Adoption:
         self._strict = strict
         self._timeout = timeout
 
-    def examined(self, key: Key, found: TokenKey, unverified_public_key: bytes | None) -> tuple[bytes, tuple[str, ...]]:
+    def examined(
+        self, key: Key, version: KeyVersion, found: TokenKey, unverified_public_key: bytes | None
+    ) -> tuple[bytes, tuple[str, ...]]:
         """The pair's public key, DER SubjectPublicKeyInfo, and warnings as sentences.
 
-        ``unverified_public_key``: PEM, of a public key or a certificate. Raises ``PairNotSuitable`` or a
-        ``hsm.errors.TokenError``.
+        ``version``: the pending one that it is to become; ``unverified_public_key``: PEM, of a public key or a
+        certificate. Raises ``PairNotSuitable`` or a ``hsm.errors.TokenError``.
         """
         if not found.has_private:
             raise PairNotSuitable(reason="the token holds no private half of it")
-        candidates = self._candidates(key, found, unverified_public_key)
+        candidates = self._candidates(version, found, unverified_public_key)
         fitting = [spki for spki in candidates if algorithm_of(spki) is key.algorithm]
         if not fitting:
             raise PairNotSuitable(reason=f"the pair is {kind_of(candidates[0])}, the key is {key.algorithm.value}")
@@ -49,33 +51,36 @@ class Adoption:
         warnings = tuple(_warnings(found))
         if warnings and self._strict:
             raise PairNotSuitable(reason="; ".join(warnings))
-        return self._proved(key, found, fitting), warnings
+        return self._proved(key, version, found, fitting), warnings
 
-    def _candidates(self, key: Key, found: TokenKey, unverified_public_key: bytes | None) -> tuple[bytes, ...]:
+    def _candidates(
+        self, version: KeyVersion, found: TokenKey, unverified_public_key: bytes | None
+    ) -> tuple[bytes, ...]:
         given = None if unverified_public_key is None else _given(unverified_public_key)
         if found.spki is not None:
             if given not in (None, found.spki):
                 raise PairNotSuitable(reason="the token shows another public key than the given one")
             return (found.spki,)
-        candidates = (given,) if given is not None else self._certified(key, found)
+        candidates = (given,) if given is not None else self._certified(version, found)
         if not candidates:
             raise PairNotSuitable(reason=HIDDEN)
         return candidates
 
-    def _certified(self, key: Key, found: TokenKey) -> tuple[bytes, ...]:
+    def _certified(self, version: KeyVersion, found: TokenKey) -> tuple[bytes, ...]:
         certificates: list[bytes] = []
-        for token in key.tokens:
+        for token in version.home:
             with suppress(TokenError):  # the pair was found, so one that does not answer is another token
                 certificates += self._tokens.certificates(token, found.key_id, timeout=self._timeout)
         return public_keys_in(certificates)
 
-    def _proved(self, key: Key, found: TokenKey, candidates: Iterable[bytes]) -> bytes:
+    def _proved(self, key: Key, version: KeyVersion, found: TokenKey, candidates: Iterable[bytes]) -> bytes:
         """The one that verifies what the private half signs."""
         mismatch: TokenError | None = None
         for spki in candidates:
             pin = PinnedKey(key_id=found.key_id, algorithm=key.algorithm, spki=spki)
+            candidate = SigningKey(pin=pin, purpose=key.purpose, tokens=version.home)
             try:
-                self._signer.sign_bytes(SigningKey(pin=pin, purpose=key.purpose, tokens=key.tokens), SelfCheck.ADOPTION)
+                self._signer.sign_bytes(candidate, SelfCheck.ADOPTION)
             except (KeyHalvesDiffer, KeyMismatch, SignatureMismatch) as error:
                 mismatch = error
             else:

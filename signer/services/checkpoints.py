@@ -6,6 +6,7 @@ Not safe for threads: one checkpoint is under way at a time.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from hsm.errors import TokenError
 from signer.domain.keys import Key
@@ -63,8 +64,13 @@ class CheckpointSigner:
     def _signed(self, head: CheckpointText, group: Sequence[LogKey], timeout: float) -> bytes:
         signer = MessageSigner(tokens=self._tokens, timeout=timeout)
         message = Checkpoint(head)
-        signatures = [(each, signer.sign_bytes(signing_key(each.key, each.version), message)) for each in group]
+        active, *following = group
+        signatures = [(active, signer.sign_bytes(signing_key(active.key, active.version), message))]
+        for each in following:
+            # The next version may be in another token, which stops nothing that worked without it.
+            with suppress(TokenError):
+                signatures.append((each, signer.sign_bytes(signing_key(each.key, each.version), message)))
         note = signed_note(str(head), signatures)
         # Read as any reader will: what would not open is not given out.
-        open_checkpoint(note, [each.verifier for each in group])
+        open_checkpoint(note, [each.verifier for each, _ in signatures])
         return note

@@ -50,10 +50,14 @@ class GuardedSteps:
         )
 
 
-def told(version: NewVersion) -> dict[str, object]:
-    """What approvals of a new version are bound to. Which pair will be generated nobody knows yet."""
+def told(version: NewVersion, *, moving: bool = False) -> dict[str, object]:
+    """What approvals of a new version are bound to. Which pair will be generated nobody knows yet.
+
+    ``moving``: somebody said in which tokens it is to live, and those who approve it approve of these.
+    """
     validity = version.validity
     return {
+        **({"tokens": list(version.home or ())} if moving else {}),
         "origin": version.origin.value,
         "cka_id": version.cka_id.hex() if version.origin is Origin.ADOPTED else None,
         "not_before": rfc3339(validity.not_before),

@@ -129,8 +129,8 @@ class KeyPairMaker:
             return ()
         try:
             # By the recorded CKA_ID, however it was selected: a label may stand at another pair by now.
-            found = self.find(key.tokens, KeyPairSelector(cka_id=version.cka_id))
-            spki, warnings = self._adoption.examined(key, found, selector.unverified_public_key)
+            found = self.find(version.home, KeyPairSelector(cka_id=version.cka_id))
+            spki, warnings = self._adoption.examined(key, version, found, selector.unverified_public_key)
             self.pin(key, version, spki, actor, done, activate=activate)
         except (SignerError, TokenError) as error:
             # Where the database cannot take even this, the record stays pending.
@@ -145,7 +145,7 @@ class KeyPairMaker:
         if activate:
             state = follow(state, Step.ROTATE, key=key.name, version=version.number)
         fingerprint = hashlib.sha256(spki).hexdigest()
-        holders = self._holders(key, PinnedKey(key_id=version.cka_id, algorithm=key.algorithm, spki=spki))
+        holders = self._holders(version, PinnedKey(key_id=version.cka_id, algorithm=key.algorithm, spki=spki))
         # The public key and the state change together: no version that signs or is published is without its pin, and of
         # two that complete the same version the store lets one.
         change = VersionChange(
@@ -184,10 +184,10 @@ class KeyPairMaker:
         )
         return self._store.change(key, [change], [event])
 
-    def _holders(self, key: Key, pin: PinnedKey) -> tuple[str, ...]:
-        """The key's tokens that hold the pair; one that does not answer is left out until it does."""
+    def _holders(self, version: KeyVersion, pin: PinnedKey) -> tuple[str, ...]:
+        """The tokens of its home that hold the pair; one that does not answer is left out until it does."""
         holders = []
-        for token in key.tokens:
+        for token in version.home:
             try:
                 if self._tokens.has_key(token, pin, timeout=self._timeout):
                     holders.append(token)

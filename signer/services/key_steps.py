@@ -44,6 +44,7 @@ def started(identity: Identity, name: str, number: int | None, version: NewVersi
             "origin": version.origin.value,
             "cka_id": version.cka_id.hex(),
             "tokens": list(version.tokens),
+            **({} if version.home in (None, version.tokens) else {"home": list(version.home)}),
         },
     )
 

@@ -111,15 +111,24 @@ class LifecycleService:
         return self._first_version(identity, request, selector=selector)
 
     def prepare(
-        self, identity: Identity, name: str, *, validity: Validity, selector: KeyPairSelector | None = None
+        self,
+        identity: Identity,
+        name: str,
+        *,
+        validity: Validity,
+        selector: KeyPairSelector | None = None,
+        tokens: tuple[str, ...] = (),
     ) -> StepResult:
-        """The next version, generated or adopted: published so that devices learn it, not signing yet."""
+        """The next version, generated or adopted: published so that devices learn it, not signing yet.
+
+        ``tokens``: where it is to live, and with it the key from the rotation on; empty: where the key lives now.
+        """
         self._access.require(identity, Action.MANAGE, name)
         self._clock.now()
         key = self._store.key(name)
-        version = self._new_version(key.tokens, validity, selector)
+        version = self._new_version(self._configured(tokens or key.tokens), validity, selector)
         beginning = started(identity, name, None, version)
-        facts = {"version": key.versions[-1].number + 1, **told(version)}
+        facts = {"version": key.versions[-1].number + 1, **told(version, moving=bool(tokens))}
         key = self._guarded.permitted(
             identity,
             (name, key.purpose),
@@ -175,6 +184,7 @@ class LifecycleService:
             cka_id=cka_id,
             tokens=tokens[:1],
             validity=validity,
+            home=tokens,
         )
 
     # --- steps of a version ------------------------------------------------------------------------------------
@@ -284,7 +294,7 @@ class LifecycleService:
         """The second half of ``destroy``: the tokens forget, then the record says so."""
         version = key.version(number)
         warnings = []
-        for token in dict.fromkeys([*version.tokens, *key.tokens]):
+        for token in dict.fromkeys([*version.tokens, *version.home]):
             if token in self._token_names:
                 self._forget_pair(token, key, version)
             else:
@@ -341,7 +351,7 @@ class LifecycleService:
     def _require_in_every_token(self, key: Key, version: KeyVersion) -> tuple[str, ...]:
         missing: list[str] = []
         unreachable: list[str] = []
-        for token in key.tokens:
+        for token in version.home:
             try:
                 held = self._tokens.has_key(token, pinned(key, version), timeout=self._timeout)
             except KeyMismatch:
@@ -359,4 +369,4 @@ class LifecycleService:
                 missing=tuple(missing),
                 unreachable=tuple(unreachable),
             )
-        return key.tokens
+        return version.home

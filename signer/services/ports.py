@@ -39,12 +39,16 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewVersion:
-    """A version to be recorded as pending, before its pair exists or is looked at."""
+    """A version to be recorded as pending, before its pair exists or is looked at.
+
+    ``home``: the tokens that it has to live in; None: those that the key was made for.
+    """
 
     origin: Origin
     cka_id: bytes
     tokens: tuple[str, ...]
     validity: Validity
+    home: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -149,7 +149,7 @@ class ReconciliationService:
     def _end_pending(self, key: Key, version: KeyVersion, pending_age: timedelta) -> Ending | None:
         held = {
             token: self._tokens.find_keys(token, timeout=self._timeout)
-            for token in tokens_of(key, version)
+            for token in tokens_of(version)
             if token in self._token_names
         }
         now = pending(key, version, held, now=self._clock(), pending_age=pending_age)
@@ -196,7 +196,7 @@ class ReconciliationService:
         return Ending.COMPLETED_ACTIVE if first else Ending.COMPLETED_NEXT
 
     def _end_destruction(self, key: Key, version: KeyVersion) -> Ending:
-        for token in tokens_of(key, version):
+        for token in tokens_of(version):
             if token in self._token_names:
                 self._destroy_public_half(token, version)
         self._steps.finish_destruction(ACTOR, key, version.number)

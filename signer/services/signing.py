@@ -35,7 +35,7 @@ def pinned(key: Key, version: KeyVersion) -> PinnedKey:
 
 def signing_key(key: Key, version: KeyVersion) -> SigningKey:
     """The version as something that signs; raises ``VersionHasNoPair``."""
-    return SigningKey(pin=pinned(key, version), purpose=key.purpose, tokens=key.tokens)
+    return SigningKey(pin=pinned(key, version), purpose=key.purpose, tokens=version.home)
 
 
 class MessageSigner:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from hsm.algorithms import Algorithm
 from signer.domain.events import Event, EventType, RecordedEvent
-from signer.domain.keys import Key, KeyVersion, Origin, Purpose, Validity, VersionState, is_name
+from signer.domain.keys import Key, KeyVersion, Origin, Purpose, Validity, VersionState, current_home, is_name
 from signer.domain.timestamps import rfc3339
 from signer.errors import (
     ActiveVersionExists,
@@ -44,10 +44,10 @@ class SqlKeyStore:
         """All keys by name."""
         with self._database.reading() as connection:
             rows = connection.execute(select(keys).order_by(keys.c.name)).all()
-            by_key: dict[int, list[KeyVersion]] = {row.id: [] for row in rows}
+            by_key: dict[int, list[Row[Any]]] = {row.id: [] for row in rows}
             for row in connection.execute(select(versions).order_by(versions.c.number)):
                 if row.key_id in by_key:  # a key that was added between the two queries is left for next time
-                    by_key[row.key_id].append(_version(row))
+                    by_key[row.key_id].append(row)
         return tuple(_key(row, by_key[row.id]) for row in rows)
 
     def key(self, name: str) -> Key:
@@ -224,6 +224,7 @@ class SqlKeyStore:
                 origin=version.origin.value,
                 cka_id=version.cka_id,
                 tokens=list(version.tokens),
+                home=None if version.home is None else list(version.home),
                 created_at=self._clock(),
                 not_before=version.validity.not_before,
                 not_after=version.validity.not_after,
@@ -298,23 +299,25 @@ def _load(connection: Connection, name: str) -> Key:
     if row is None:
         raise KeyNotFound(key=name)
     query = select(versions).where(versions.c.key_id == row.id).order_by(versions.c.number)
-    return _key(row, [_version(version) for version in connection.execute(query)])
+    return _key(row, connection.execute(query).all())
 
 
-def _key(row: Row[Any], key_versions: Sequence[KeyVersion]) -> Key:
+def _key(row: Row[Any], version_rows: Sequence[Row[Any]]) -> Key:
+    first = tuple(row.tokens)
+    key_versions = tuple(_version(version, first) for version in version_rows)
     return Key(
         id=row.id,
         name=row.name,
         purpose=Purpose(row.purpose),
         algorithm=Algorithm(row.algorithm),
-        tokens=tuple(row.tokens),
+        tokens=current_home(key_versions, first=first),
         created_at=row.created_at,
         created_by=row.created_by,
-        versions=tuple(key_versions),
+        versions=key_versions,
     )
 
 
-def _version(row: Row[Any]) -> KeyVersion:
+def _version(row: Row[Any], home: tuple[str, ...]) -> KeyVersion:
     return KeyVersion(
         id=row.id,
         number=row.number,
@@ -324,6 +327,7 @@ def _version(row: Row[Any]) -> KeyVersion:
         spki=row.spki,
         fingerprint=row.fingerprint,
         tokens=tuple(row.tokens),
+        home=home if row.home is None else tuple(row.home),
         created_at=row.created_at,
         validity=Validity(not_before=row.not_before, not_after=row.not_after, signature_limit=row.signature_limit),
         signature_count=row.signature_count,

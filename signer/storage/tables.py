@@ -61,6 +61,8 @@ versions = Table(
     Column("signature_limit", BigInteger),
     Column("signature_count", BigInteger, nullable=False, server_default="0"),
     Column("last_signed_at", UtcDateTime),
+    # The tokens that it has to live in; null: those of its key.
+    Column("home", JSON(none_as_null=True)),
     UniqueConstraint("key_id", "number"),
     CheckConstraint("signature_limit IS NULL OR signature_count <= signature_limit", name="signature_limit"),
     # Nothing signs or is published whose public key is not pinned.

@@ -91,8 +91,9 @@ class NewKeyBody(ValidityBody):
 
 
 class PrepareBody(ValidityBody):
-    """``POST /v1/keys/{key}/versions``: the next version."""
+    """``POST /v1/keys/{key}/versions``: the next version. ``tokens``: where it is to live, and the key after it."""
 
+    tokens: tuple[str, ...] = ()
     adopt: AdoptBody | None = None
 
 

@@ -64,7 +64,7 @@ def prepare_version(key: str) -> Response:
     identity = authorised(Action.MANAGE, key)
     body = parsed(PrepareBody, json_body())
     selector = body.adopt.selector if body.adopt else None
-    outcome = service().lifecycle.prepare(identity, key, validity=body.validity, selector=selector)
+    outcome = service().lifecycle.prepare(identity, key, validity=body.validity, selector=selector, tokens=body.tokens)
     return _outcome(outcome, CREATED)
 
 

@@ -181,6 +181,7 @@ def _key(algorithm: Algorithm, spki: bytes) -> Key:
         spki=spki,
         fingerprint=hashlib.sha256(spki).hexdigest(),
         tokens=("one",),
+        home=("one",),
         created_at=now,
         validity=UNBOUNDED,
         signature_count=0,

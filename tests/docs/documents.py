@@ -23,6 +23,7 @@ _VERSION = KeyVersion(
     spki=b"",
     fingerprint="",
     tokens=(),
+    home=(),
     created_at=_NOW,
     validity=UNBOUNDED,
     signature_count=0,

@@ -56,6 +56,7 @@ class Load:
 
     installation: Installation
     kept_alive: bool
+    pause: float = 0.0
     received: Counter[str] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -76,6 +77,7 @@ class Load:
             while not self.stopped.is_set():
                 answer = http.post(PATH, content=new_manifest())
                 self.received[SIGNED if answer.status_code == 200 else answer.json()["code"]] += 1
+                self.stopped.wait(self.pause)
         except httpx.ConnectError:
             raise
         except httpx.TransportError as error:
@@ -95,10 +97,10 @@ def new_manifest() -> bytes:
 
 
 @contextmanager
-def load(installation: Installation) -> Iterator[tuple[Load, Load]]:
-    """Half of the clients of either kind."""
-    loads = Load(installation, kept_alive=True), Load(installation, kept_alive=False)
-    threads = [threading.Thread(target=each.client) for each in loads for _ in range(CLIENTS // 2)]
+def load(installation: Installation, *, clients: int = CLIENTS, pause: float = 0.0) -> Iterator[tuple[Load, Load]]:
+    """Half of the clients of either kind, each with a ``pause`` in seconds after every answer."""
+    loads = Load(installation, kept_alive=True, pause=pause), Load(installation, kept_alive=False, pause=pause)
+    threads = [threading.Thread(target=each.client) for each in loads for _ in range(clients // 2)]
     for thread in threads:
         thread.start()
     try:

@@ -48,6 +48,7 @@ def pair(name: str, purpose: Purpose, algorithm: Algorithm = Algorithm.ECDSA_P25
         "spki": spki,
         "fingerprint": hashlib.sha256(spki).hexdigest(),
         "tokens": ("one",),
+        "home": ("one",),
         "created_at": NOW,
         "validity": UNBOUNDED,
         "signature_count": 0,

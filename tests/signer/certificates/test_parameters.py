@@ -162,6 +162,7 @@ def key_valid(validity: Validity) -> Key:
         spki=b"",
         fingerprint="",
         tokens=(),
+        home=(),
         created_at=NOW,
         validity=validity,
         signature_count=0,

@@ -50,6 +50,17 @@ ORDINARY = (
 class TestDoctor:
     """Commands, what they print, and their exit status."""
 
+    @pytest.mark.parametrize("arguments", [("one", "one"), ("one", "two", "--repair")], ids=" ".join)
+    def test_a_move_is_between_two_tokens_and_repairs_nothing(
+        self, patient: Patient, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+    ) -> None:
+        assert run(["doctor", "--config", str(patient.config), "--moving", *arguments]) == 2
+        assert "--moving needs two tokens, and repairs nothing" in capsys.readouterr().err
+
+    def test_a_move_to_nowhere_has_not_begun(self, patient: Patient, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run(["doctor", "--config", str(patient.config), "--moving", TOKEN, "hsm"]) == 1
+        assert "failed  moving: no token named hsm is configured\nhint: add it to " in capsys.readouterr().out
+
     def test_a_healthy_installation_has_no_failed_line(
         self, patient: Patient, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -37,6 +37,7 @@ VERSION = KeyVersion(
     spki=SPKI,
     fingerprint="00",
     tokens=("one",),
+    home=("one", "two"),
     created_at=NOW - timedelta(hours=1),
     validity=UNBOUNDED,
     signature_count=0,

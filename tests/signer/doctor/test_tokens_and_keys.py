@@ -19,7 +19,7 @@ from signer.domain.keys import Validity, VersionState
 from signer.installation import SOFTHSM_MODULES
 from signer.services.key_pairs import KeyPairSelector
 from signer.services.lifecycle import NewKeyRequest
-from tests.signer.doctor.patient import ADMIN, KEY, LABEL, Patient, findings
+from tests.signer.doctor.patient import ADMIN, KEY, LABEL, TOKEN, Patient, findings
 from tests.signer.doctor.rows import Row, check_row
 from tests.support.house import new_request
 
@@ -36,6 +36,15 @@ def rotate(patient: Patient) -> None:
     with patient.service() as service:
         service.lifecycle.prepare(ADMIN, KEY, validity=Validity())
         service.lifecycle.rotate(ADMIN, KEY)
+
+
+def leave_the_token(patient: Patient) -> None:
+    patient.edit(f'name = "{TOKEN}"', 'name = "another"')
+
+
+def rotate_and_leave_the_token(patient: Patient) -> None:
+    rotate(patient)
+    leave_the_token(patient)
 
 
 def lose_a_previous_pair(patient: Patient) -> None:
@@ -193,6 +202,19 @@ KEYS = {
         check="keys",
         severity=WARNING,
         says="key firmware version 1 (previous) is not in token softhsm",
+    ),
+    "a token that left the configuration, and signs": Row(
+        breaks=leave_the_token,
+        check="keys",
+        severity=FAILED,
+        says="key firmware version 1 (active) is in no configured token: it was in softhsm",
+        hint="doctor --moving softhsm TOKEN",
+    ),
+    "a token that left the configuration, and signs no more": Row(
+        breaks=rotate_and_leave_the_token,
+        check="keys",
+        severity=Severity.OK,
+        says="key firmware version 1 (previous) does not sign, and was left in softhsm",
     ),
     "a pair that no record names": Row(
         breaks=lambda patient: patient.tamper("make", "ab12", "stranger"),

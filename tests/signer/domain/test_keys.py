@@ -128,6 +128,7 @@ def version(number: int, state: VersionState) -> KeyVersion:
         spki=b"spki",
         fingerprint="00",
         tokens=("one",),
+        home=("one",),
         created_at=MOMENT,
         validity=UNBOUNDED,
         signature_count=0,

@@ -13,7 +13,7 @@ from signer.domain.verified_log import VerifiedLog
 from signer.errors import CheckpointFileDamaged, LogKeyMissing
 from signer.services.checkpoints import CheckpointSigner
 from signer.services.lifecycle import NewKeyRequest
-from tests.support.house import ADMIN, House
+from tests.support.house import ADMIN, UNLIMITED, House
 from tests.support.memory_tokens import MemoryTokens
 from verifier.log import Frontier, NoteSignature, SignedNote, leaf_hash, open_checkpoint
 
@@ -99,6 +99,17 @@ def test_while_there_is_a_next_version_both_sign(house: House) -> None:
     signer.forget()
     assert [line.id for line in _lines(signer.sign(LOG))] == [following.id]
     assert log_verifier_keys(house.store.all_keys(), ORIGIN) == (active, following)
+
+
+def test_a_next_version_in_another_token_stops_no_checkpoint(pair_house: House, two_tokens: MemoryTokens) -> None:
+    _create(pair_house)
+    pair_house.lifecycle.prepare(ADMIN, "log", validity=UNLIMITED, tokens=("two",))
+    signer, (active, following) = _signer(pair_house), log_verifier_keys(pair_house.store.all_keys(), ORIGIN)
+    with two_tokens.failing("sign", TokenUnavailable(token="two")):
+        assert [line.id for line in _lines(signer.sign(LOG))] == [active.id]
+    assert [line.id for line in _lines(signer.sign(LOG))] == [active.id, following.id]
+    with two_tokens.failing("sign", TokenUnavailable(token="one")), pytest.raises(TokenUnavailable):
+        signer.sign(LOG)
 
 
 def test_the_first_key_is_named_log_and_is_asked_first(pair_house: House) -> None:
