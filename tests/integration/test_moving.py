@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
+import shlex
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from hsm import TokenConfig
+from signer.cli.main import run
+from signer.doctor import Finding, Request, Severity, checks_of_move, examine
 from tests.hsm import tpm
 from tests.hsm.softhsm import make_softhsm
-from tests.integration.running import Installation, command, initialise, running
+from tests.integration.running import Installation, initialise, running
 from tests.integration.test_under_load import SIGNED, load
 from tests.support.client_cas import new_ca
 from tests.support.rows import slow_but
@@ -28,7 +28,6 @@ OLD = "softhsm"
 PURPOSES = {"p256": "artifact", "server-ca": "server-ca", "device-ca": "device-ca"}
 KEYS = {"log", "user-token", "device-token", *PURPOSES}
 MOST_STEPS = 4 * len(KEYS)
-COMMAND_SECONDS = 120
 # Requests at every moment of the move, and time for its commands.
 PAUSE = 0.05
 CLIENT_CA = """
@@ -75,59 +74,65 @@ def take_out(installation: Installation) -> None:
     shutil.rmtree(installation.directory / "tokens")
 
 
-def told(installation: Installation, new: str) -> tuple[int, list[dict[str, Any]]]:
+def told(installation: Installation, new: str) -> tuple[int, list[Finding]]:
     """Exit status and lines of ``doctor --moving``."""
-    done = command("doctor", "--moving", OLD, new, "--json", "--config", installation.config)
-    assert done.stdout, done.stderr
-    lines = json.loads(done.stdout)["findings"]
-    assert [line for line in lines if line["check"] != "moving" and line["status"] == "failed"] == []
-    return done.returncode, [line for line in lines if line["check"] == "moving"]
+    report = examine(Request(config=installation.config, environment={}), checks=checks_of_move(OLD, new))
+    assert [line for line in report.lines if line.check != "moving" and line.finding.severity is Severity.FAILED] == []
+    return report.exit_status, [line.finding for line in report.lines if line.check == "moving"]
 
 
-def type_in(installation: Installation, line: str) -> None:
-    environment = {
-        **os.environ,
-        **installation.client_environment,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
-    done = subprocess.run(
-        ["bash", "-ec", line], env=environment, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
-    )
-    assert done.returncode == 0, f"{line}: {done.stderr}"
+def type_in(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command, in this process; a shell would do the same with what it writes."""
+    command_line, _, file = line.partition(" >> ")
+    program, *arguments = shlex.split(command_line)
+    assert program == "artifact-signer"
+    capsys.readouterr()
+    status, written = run(arguments), capsys.readouterr()
+    assert status == 0, f"{line}: {written.err}"
+    if file:
+        with Path(file).open("a") as appended:
+            appended.write(written.out)
 
 
-def move(installation: Installation, new: str, process: subprocess.Popen[bytes]) -> list[str]:
-    """Type the first command that is told, until there is none; all of them, in order."""
+def move(
+    installation: Installation, new: str, process: subprocess.Popen[bytes], capsys: pytest.CaptureFixture[str]
+) -> list[str]:
+    """Type what is told until there is nothing left; all commands, in order."""
     typed: list[str] = []
     while len(typed) < MOST_STEPS:
         status, lines = told(installation, new)
-        left = [line["hint"].partition("; ")[0] for line in lines if line["status"] == "failed"]
+        left = [str(line.hint).partition("; ")[0] for line in lines if line.severity is Severity.FAILED]
         assert status == (1 if left else 0)
         if not left:
-            assert lines[-1]["sentence"].startswith(f"nothing needs token {OLD}: take it out of ")
+            assert lines[-1].sentence.startswith(f"nothing needs token {OLD}: take it out of ")
             return typed
-        # All keys one step on: nobody waits for the other keys between two steps of one.
+        # All keys one step on: no key waits for another one.
         for each in left:
-            type_in(installation, each)
+            type_in(each, capsys)
         if any(">>" in each for each in left):
             process.send_signal(signal.SIGHUP)
         typed += left
     raise AssertionError(typed)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", slow_but({"softhsm"}, ("softhsm", "tpm")))
-def test_all_keys_go_to_another_token_under_load(tmp_path: Path, kind: str) -> None:
+def test_all_keys_go_to_another_token_under_load(
+    tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     installation = initialise(tmp_path / "installation")
+    for name, value in installation.client_environment.items():
+        monkeypatch.setenv(name, value)
     with new_token(kind, tmp_path / "new") as token:
         (installation.directory / "fleet.pem").write_bytes(new_ca("nobody").pem)
         with installation.config.open("a") as config:
             config.write(table(token) + CLIENT_CA)
         with running(installation, SERVER_WORKERS="1") as process:
             for name, purpose in PURPOSES.items():
-                new_key = ("keys", "create", name, "--algorithm", "ecdsa-p256", "--purpose", purpose, "--token", OLD)
-                assert installation.run(*new_key).returncode == 0
+                algorithm = "--algorithm ecdsa-p256"
+                type_in(f"artifact-signer keys create {name} {algorithm} --purpose {purpose} --token {OLD}", capsys)
             with load(installation, clients=4, pause=PAUSE) as loads:
-                typed = move(installation, token.name, process)
+                typed = move(installation, token.name, process, capsys)
                 loads[0].more()
         assert [each.broken for each in loads] == [[], []]
         assert {outcome for each in loads for outcome in each.received} == {SIGNED}
@@ -144,12 +149,12 @@ def test_all_keys_go_to_another_token_under_load(tmp_path: Path, kind: str) -> N
         with running(installation, SERVER_WORKERS="1") as process, load(installation, clients=4, pause=PAUSE) as loads:
             loads[0].more()
             status, lines = told(installation, token.name)
-            assert (status, {line["status"] for line in lines}) == (0, {"ok"})
-            assert lines[-1]["sentence"] == f"nothing needs token {OLD}, which is not in the configuration"
-            shown = json.loads(installation.run("keys", "list", "--json").stdout)["keys"]
-            assert {key["name"]: key["tokens"] for key in shown if key["active_version"]}.keys() >= KEYS - {"log"}
-            assert {tuple(key["tokens"]) for key in shown if key["active_version"]} == {(token.name,)}
+            assert (status, {line.severity for line in lines}) == (0, {Severity.OK})
+            assert lines[-1].sentence == f"nothing needs token {OLD}, which is not in the configuration"
+            with installation.http() as http:
+                shown = [key for key in http.get("/v1/keys").json()["keys"] if key["active_version"]]
+            assert {key["name"] for key in shown} >= KEYS - {"log"}
+            assert {tuple(key["tokens"]) for key in shown} == {(token.name,)}
         assert {outcome for each in loads for outcome in each.received} == {SIGNED}
-        assert command("log", "create", "--config", installation.config).returncode == 0
-        verified = command("log", "verify", "--config", installation.config)
-        assert verified.returncode == 0, verified.stderr
+        for last in ("log create", "log verify"):
+            type_in(f"artifact-signer {last} --config {installation.config}", capsys)
