@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from signer.domain.auth_requests import Freshness, fresh_after
+from signer.domain.auth_requests import Freshness
 from signer.domain.device_changes import Around, Change, new_device, pending_set, with_pending
 from signer.domain.device_identity import DeviceIdentity
 from signer.domain.device_keys import DevicePublicKey
@@ -33,6 +33,7 @@ from signer.errors import (
 from signer.services.device_ports import DeviceLimits, DevicePage, DeviceQuery, Newcomer, Step
 from signer.services.ports import Clock
 from signer.storage.database import Database, retried
+from signer.storage.device_notes import DeviceNotes, Note
 from signer.storage.device_rows import (
     PRESENT,
     add_device,
@@ -88,6 +89,7 @@ class SqlDeviceStore:
         self._database = database
         self._clock = clock
         self._limits = limits
+        self._notes = DeviceNotes(database=database, clock=clock, pending_lifetime=limits.pending_lifetime)
 
     def known(self, identity: DeviceIdentity) -> Device | None:
         """As the port."""
@@ -169,23 +171,9 @@ class SqlDeviceStore:
             # Somebody met the same identity or key at the same moment, and it is known now.
             return self._add_pending(newcomer)
 
-    @retried
     def note(self, device: Device, auth_set: str, freshness: Freshness | None) -> None:
         """As the port."""
-        now = self._clock()
-        with self._database.writing() as connection:
-            current = locked(connection, devices.c.id == device.id, now=now)
-            found = None if current is None else next((each for each in current.sets if each.id == auth_set), None)
-            if found is None:  # taken away since it was looked at
-                raise DeviceRefused(reason=DeviceRefusal.REJECTED)
-            values: dict[str, Any] = {}
-            if found.status is AuthStatus.PENDING and found.valid_until is not None:
-                values["valid_until"] = now + self._limits.pending_lifetime
-            elif (following := fresh_after(found.last_fresh, freshness, now=now)) is not None:
-                values |= {"fresh_ts": following.ts, "fresh_nonces": list(following.nonces)}
-            if values:
-                connection.execute(update(auth_sets).where(auth_sets.c.id == auth_set).values(values))
-            connection.execute(update(devices).where(devices.c.id == device.id).values(checked_in_at=now))
+        self._notes.write(Note(device_id=device.id, auth_set=auth_set, freshness=freshness))
 
     @retried
     def revoke_token(self, jti: str, *, actor: str) -> None:
