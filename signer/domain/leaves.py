@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from signer.domain.events import Event, EventType
@@ -26,6 +27,8 @@ LEAF_ID_BYTES = 16
 # As they stand in JSON. Five such members and the fixed ones fit into the 16 KiB of a leaf.
 MAX_MEMBER_BYTES = 2048
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+# Whose texts are kept: all that is recorded together has one time.
+TIMES = 16
 
 
 class LogEvent(StrEnum):
@@ -112,6 +115,7 @@ class LeafDraft:
         return Leaf(content=canonical_leaf(members), columns=_columns(members))
 
 
+@lru_cache(maxsize=TIMES)
 def leaf_time(at: datetime) -> str:
     """A moment as leaves have it: RFC 3339 in UTC with six digits, whatever they are."""
     return at.astimezone(UTC).strftime(_TIME)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -193,10 +193,7 @@ class Database:
 def _revisions(connection: Connection) -> tuple[str | None, str]:
     from alembic.runtime.migration import MigrationContext
 
-    expected = _scripts().get_current_head()
-    if expected is None:
-        raise LookupError("the release carries no migrations")
-    return MigrationContext.configure(connection).get_current_revision(), expected
+    return MigrationContext.configure(connection).get_current_revision(), _expected_revision()
 
 
 def _known_revision(connection: Connection) -> tuple[str | None, str]:
@@ -205,6 +202,15 @@ def _known_revision(connection: Connection) -> tuple[str | None, str]:
     if found is not None and found not in known:
         raise DatabaseRevisionMismatch(found=found, expected=expected)
     return found, expected
+
+
+@cache
+def _expected_revision() -> str:
+    """Of this release; found once: reading all migrations takes some 20 ms, and readiness asks again and again."""
+    expected = _scripts().get_current_head()
+    if expected is None:
+        raise LookupError("the release carries no migrations")
+    return expected
 
 
 def _scripts() -> ScriptDirectory:

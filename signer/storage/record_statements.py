@@ -10,13 +10,15 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
 _NAMED = re.compile(r":(\w+)")
 _SQLITE_TIME = "%Y-%m-%d %H:%M:%S.%f"
+# Whose texts are kept: a batch has one time, which each of its rows holds.
+TIMES = 16
 
 VERSIONS = """
     SELECT id, state, not_before, not_after, signature_limit, signature_count, last_signed_at
@@ -144,11 +146,16 @@ class SqliteStatements:
 
     def time(self, value: datetime) -> str:
         """As ``tables.UtcDateTime`` keeps it."""
-        return value.astimezone(UTC).strftime(_SQLITE_TIME)
+        return _sqlite_time(value)
 
     def read_time(self, value: str) -> datetime:
         """As ``tables.UtcDateTime`` reads it."""
         return datetime.fromisoformat(value).replace(tzinfo=UTC)
+
+
+@lru_cache(maxsize=TIMES)
+def _sqlite_time(value: datetime) -> str:
+    return value.astimezone(UTC).strftime(_SQLITE_TIME)
 
 
 class PostgresStatements:

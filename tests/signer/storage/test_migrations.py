@@ -113,6 +113,13 @@ def test_an_upgrade_may_be_repeated(database: Database) -> None:
     database.check_revision()
 
 
+def test_migrations_are_not_read_again_for_each_look(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    database.upgrade()
+    database.check_revision()
+    monkeypatch.setattr("signer.storage.database._scripts", lambda: pytest.fail("read again"))
+    database.check_revision()
+
+
 def test_an_empty_database_is_refused(database: Database) -> None:
     with pytest.raises(DatabaseRevisionMismatch) as refusal:
         database.check_revision()
