@@ -25,6 +25,7 @@ REDIRECTS = range(300, 400)
 # RSA of 4096 bits has 684 characters; nothing that signs artifacts has more.
 SIGNATURE = re.compile(r"[A-Za-z0-9+/]{64,1024}={0,2}")
 SECONDS = re.compile(r"[0-9]{1,6}")
+MAX_RETRY_AFTER = 999_999
 VERSION = re.compile(r"[1-9][0-9]{0,8}")
 # Of a log of 2^63 leaves.
 MAX_PATH_HASHES = 63
@@ -56,6 +57,18 @@ class ServiceRefusal(ClientError):
     retry_after: int | None = None
 
 
+@dataclass(eq=False, kw_only=True)
+class ConnectionFailed(ClientError):
+    """The service was not reached, or its answer did not come: another time it may."""
+
+
+@dataclass(eq=False, kw_only=True)
+class UnexplainedStatus(ClientError):
+    """An HTTP status that came without a problem document of the service, such as a proxy sends."""
+
+    status: int
+
+
 class Document(dict[str, Any]):
     """A JSON object of an answer; to ask for a member that it lacks is a ``ClientError``."""
 
@@ -73,12 +86,20 @@ class SignedBy:
 
 def collected(chunks: Iterable[bytes]) -> bytes:
     """A small body; raises ``ClientError`` where it is none."""
-    content = bytearray()
+    content = SmallBody()
     for chunk in chunks:
-        content += chunk
-        if len(content) > MAX_DOCUMENT_BYTES:
-            raise ClientError(sentence="the answer is larger than any document of the service", hint=HINT)
+        content.take(chunk)
     return bytes(content)
+
+
+class SmallBody(bytearray):
+    """A body while it comes."""
+
+    def take(self, chunk: bytes) -> None:
+        """The next bytes; raises ``ClientError`` where it is no small one."""
+        self.extend(chunk)
+        if len(self) > MAX_DOCUMENT_BYTES:
+            raise ClientError(sentence="the answer is larger than any document of the service", hint=HINT)
 
 
 def refusal(status: int, content_type: str, content: bytes, retry_after: str = "") -> ClientError:
@@ -87,18 +108,38 @@ def refusal(status: int, content_type: str, content: bytes, retry_after: str = "
     ``retry_after``: the header field of this name, as it came.
     """
     document = _object(content) if media_type(content_type) in (PROBLEM_MEDIA_TYPE, JSON_MEDIA_TYPE) else None
-    if document is not None:
-        code, detail, hint = (document.get(name) for name in ("code", "detail", "hint"))
-        if isinstance(code, str) and isinstance(detail, str) and isinstance(hint, str | None):
-            seconds = int(retry_after) if SECONDS.fullmatch(retry_after) else None
-            return ServiceRefusal(
-                sentence=detail, hint=hint, code=code, status=status, document=document, retry_after=seconds
-            )
+    seconds = int(retry_after) if SECONDS.fullmatch(retry_after) else None
+    found = None if document is None else _refusal(status, document, seconds)
+    if found is not None:
+        return found
     if status in REDIRECTS:
         return ClientError(
             sentence=f"HTTP status {status} redirects to elsewhere, which the service never does", hint=HINT
         )
-    return ClientError(sentence=f"HTTP status {status} came without a problem document of the service", hint=HINT)
+    return UnexplainedStatus(
+        sentence=f"HTTP status {status} came without a problem document of the service", hint=HINT, status=status
+    )
+
+
+def refused_item(item: Document) -> ServiceRefusal:
+    """What an item of a batch was refused with; raises ``ClientError`` where that is no refusal of the service."""
+    status, problem, seconds = item["status"], item["problem"], item.get("retry_after")
+    if type(status) is int and isinstance(problem, Document) and status not in SUCCESSES:
+        after = seconds if type(seconds) is int and 0 <= seconds <= MAX_RETRY_AFTER else None
+        found = _refusal(status, problem, after)
+        if found is not None:
+            return found
+    raise not_the_service("an answer to an item that is neither a signature nor a problem")
+
+
+def _refusal(status: int, document: Document, retry_after: int | None) -> ServiceRefusal | None:
+    """The refusal that a sound problem document tells of."""
+    code, detail, hint = (document.get(name) for name in ("code", "detail", "hint"))
+    if not isinstance(code, str) or not isinstance(detail, str) or not isinstance(hint, str | None):
+        return None
+    return ServiceRefusal(
+        sentence=detail, hint=hint, code=code, status=status, document=document, retry_after=retry_after
+    )
 
 
 def json_object(content: bytes) -> Document:

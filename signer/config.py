@@ -44,6 +44,7 @@ CLIENT_VARIABLES = frozenset(
         "CONFIG",
         "LOG_KEY_FILE",
         "TIMEOUT",
+        "RETRY_SECONDS",
         "CI_TOKEN",
         "CI_AUDIENCE",
     )

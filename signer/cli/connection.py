@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from signer.answers import ClientError
-from signer.ci_job import is_ci_job
-from signer.ci_session import ci_session
-from signer.client import Client, ClientSettings
-from signer.client_credentials import CERTIFICATE_VARIABLE, ClientCertificate
+from signer.cli.output import note
+from signer.client import Client, settings_from_environment
+from signer.client_credentials import ClientCertificate
 
 # Without it the command asks the service.
 either_option = click.option(
@@ -28,19 +25,8 @@ def connected(certificate: ClientCertificate | None = None) -> Client:
     """The client, as the environment says: with the API token or the certificate that it gives, or with the session of
     a CI job. ``certificate``: with this one, whatever the environment says.
     """
-    settings = ClientSettings.from_environment(os.environ)
-    if certificate is not None:
-        return Client(settings.with_certificate(certificate))
-    if settings.api_token is not None and settings.certificate is not None:
-        raise ClientError(
-            sentence=f"both an API token and {CERTIFICATE_VARIABLE} are given, and a request is made by one caller",
-            hint="unset one of them",
-        )
-    if settings.api_token is not None or settings.certificate is not None:
-        return Client(settings)
-    if not is_ci_job(os.environ):
-        raise ClientError(
-            sentence="neither ARTIFACT_SIGNER_API_TOKEN nor ARTIFACT_SIGNER_API_TOKEN_FILE gives an API token",
-            hint=f"source the client.env of the installation, or set {CERTIFICATE_VARIABLE}",
-        )
-    return Client(replace(settings, api_token=ci_session(settings, os.environ)))
+    return Client(settings_from_environment(certificate=certificate), told=_asking_again)
+
+
+def _asking_again(error: ClientError, seconds: float) -> None:
+    note(f"{error.sentence}: asking again in {seconds:.1f} s")

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 
 import click
 
-from signer.answers import ServiceRefusal, encoded_signature, proof_text, signing_key_of
+from signer.answers import ServiceRefusal, proof_text
 from signer.artifacts import Form, UploadReader
 from signer.cli.approval_wait import ApprovalWait
 from signer.cli.connection import connected, json_option
@@ -213,22 +213,22 @@ def _sign_whole(source: BinaryIO, order: _Order) -> dict[str, object]:
                 for chunk in signed.chunks:
                     returned.feed(chunk)
                     target.write(chunk)
-        encoded = returned.finish(trust_in(client.public_key(order.key, signed.key.version), signed.key))
+        encoded = returned.finish(trust_in(client.public_key(order.key, signed.by.version), signed.by))
         recorded: dict[str, object] = {}
         if order.proof or order.trust:
-            made = MadeSignature(manifest=upload.manifest, encoded=encoded, key=signed.key)
+            made = MadeSignature(manifest=upload.manifest, encoded=encoded, key=signed.by)
             proof = _proof(client, order, made)
             recorded["index"] = _require_proof(client, order, made, proof)
             keep_proof(proof)
-    key = {"key": order.key, "version": signed.key.version, "fingerprint": signed.key.fingerprint}
+    key = {"key": order.key, "version": signed.by.version, "fingerprint": signed.by.fingerprint}
     return {**key, **recorded, **target.facts}
 
 
 def _sign_by_head(source: BinaryIO, order: _Order) -> dict[str, object]:
     upload, head = _head(source, replace=order.replace)
     with connected(order.certificate) as client, _files(order) as (target, keep_proof):
-        document = client.sign_head(order.key, head, order.asked)
-        encoded, signing = encoded_signature(document), signing_key_of(document)
+        signature = client.sign(order.key, head, order.asked)
+        encoded, signing, document = signature.encoded, signature.by, signature.document
         require_signature(upload.manifest, encoded, trust_in(client.public_key(order.key, signing.version), signing))
         if order.proof or order.trust:
             made = MadeSignature(manifest=upload.manifest, encoded=encoded, key=signing)
@@ -243,11 +243,11 @@ def _sign_by_head(source: BinaryIO, order: _Order) -> dict[str, object]:
 
 def _proof(client: Client, order: _Order, made: MadeSignature) -> bytes:
     """As the service has it now, or where witnesses are demanded as soon as they have signed."""
-    record = partial(client.record, order.key, made.key.version, made.manifest.sha256)
+    record = partial(client.proof, order.key, made.key.version, made.manifest.sha256)
     if order.trust is None or not order.awaits_witnesses:
-        return proof_text(record())
+        return record()
     try:
-        return witnessed_proof(lambda: proof_text(record(witnessed=True)), order.trust, patience=order.witness_wait)
+        return witnessed_proof(lambda: record(witnessed=True), order.trust, patience=order.witness_wait)
     except LogError as error:
         raise unproved(error) from error
 
@@ -325,3 +325,6 @@ class _Watched:
         chunk = self._file.read(size)
         self._tell(len(chunk))
         return chunk
+
+    def seek(self, offset: int) -> int:
+        return self._file.seek(offset)

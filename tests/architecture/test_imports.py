@@ -71,10 +71,10 @@ LIBRARIES_WITH_ONE_ROOM = {
     "gunicorn is known to the server and its workers alone": Room(
         targets=("gunicorn",), rooms=("signer.server", "signer.web.worker", "signer.web.connections"), exceptions={}
     ),
-    "the HTTP client is known to the command line's client alone": Room(
+    "the HTTP client is known to the client alone": Room(
         targets=("httpx",),
         rooms=("signer.client",),
-        exceptions={"signer.ci_job": "asks the job's own system for its token"},
+        exceptions={},
     ),
     "click is known to the command line alone": Room(targets=("click",), rooms=("signer.cli",), exceptions={}),
     "artifact-verify sits on top of the verifier": Room(
@@ -262,6 +262,16 @@ LAYERS = {
             "signer.domain.log_rows",
             "signer.services.ports",
             "verifier",
+        ),
+    ),
+    "the client's library knows what an answer is, and nothing of the service": Layer(
+        name="signer.client",
+        allowed=(
+            "signer.client",
+            "signer.answers",
+            "signer.addresses",
+            "signer.client_credentials",
+            "signer.__version__",
         ),
     ),
     "a monitor knows where a log can be read, and what is expected of it": Layer(

@@ -28,6 +28,8 @@ from verifier import Limits, TrustStore, VerificationKey, verify
 KEY, OTHER = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
 RELEASE = ArtifactBuilder().build()
 ANOTHER = ArtifactBuilder(name="another").build()
+# What a service tells beside what it signed with.
+TOLD = {"key": "firmware", "version": 7, "index": 1, "checked": "head", "manifest_sha256": "0" * 64}
 MODES = {"whole": ("--whole",), "by its head": (), "by its head, said twice": ("--head-only",)}
 
 
@@ -67,7 +69,7 @@ class Service:
             artifact = self.returns(signed(self.signs, encoded))
             about = ("X-Signing-Key-Version: 7", f"X-Signing-Key-Fingerprint: {fingerprint}")
             return http(200, artifact, "application/vnd.mender-artifact", *about)
-        document = {"signature": encoded.decode(), "key": "firmware", "version": 7, "fingerprint": fingerprint}
+        document = {**TOLD, "signature": encoded.decode(), "fingerprint": fingerprint}
         return http(200, json.dumps(document).encode(), "application/json")
 
 
@@ -90,6 +92,7 @@ def sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ARTIFACT_SIGNER_API_TOKEN", API_TOKEN)
     monkeypatch.setenv("ARTIFACT_SIGNER_TIMEOUT", "20")
+    monkeypatch.setenv("ARTIFACT_SIGNER_RETRY_SECONDS", "0")
     monkeypatch.setenv("XDG_STATE_HOME", f"{tmp_path}-state")
     for name in ("ARTIFACT_SIGNER_CA_FILE", "ARTIFACT_SIGNER_LOG_KEY_FILE"):
         monkeypatch.delenv(name, raising=False)

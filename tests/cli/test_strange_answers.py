@@ -113,6 +113,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ARTIFACT_SIGNER_API_TOKEN", API_TOKEN)
     monkeypatch.setenv("ARTIFACT_SIGNER_TIMEOUT", "20")
+    monkeypatch.setenv("ARTIFACT_SIGNER_RETRY_SECONDS", "0")
     monkeypatch.delenv("ARTIFACT_SIGNER_CA_FILE", raising=False)
 
     def ask(answer: bytes, *arguments: str) -> Done:
@@ -240,6 +241,9 @@ VARIABLES = {
     "a timeout of nothing": ({"ARTIFACT_SIGNER_TIMEOUT": "0"}, "not a number of seconds"),
     "a timeout that is negative": ({"ARTIFACT_SIGNER_TIMEOUT": "-1"}, "not a number of seconds"),
     "a timeout that is no number": ({"ARTIFACT_SIGNER_TIMEOUT": "nan"}, "not a number of seconds"),
+    "a time of asking again that is negative": ({"ARTIFACT_SIGNER_RETRY_SECONDS": "-1"}, "not a number of seconds"),
+    "a time of asking again without end": ({"ARTIFACT_SIGNER_RETRY_SECONDS": "inf"}, "not a number of seconds"),
+    "a time of asking again that is no number": ({"ARTIFACT_SIGNER_RETRY_SECONDS": "x"}, "not a number of seconds"),
     "a timeout without end": ({"ARTIFACT_SIGNER_TIMEOUT": "inf"}, "not a number of seconds"),
     "a URL with a port that is none": ({"ARTIFACT_SIGNER_URL": "https://localhost:https"}, "is not a URL"),
     "a URL with half an address": ({"ARTIFACT_SIGNER_URL": "https://[::1"}, "is not a URL"),

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from signer.ci_settings import CiIdentitySettings, CiIssuerSettings
 from signer.cli.local import config_option
-from signer.client import DEFAULT_TIMEOUT_SECONDS, VARIABLES
+from signer.client.settings import DEFAULT_RETRY_SECONDS, DEFAULT_TIMEOUT_SECONDS, RETRY_VARIABLE, VARIABLES
 from signer.client_ca_settings import ClientCaSettings
 from signer.config import CLIENT_VARIABLES, ENVIRONMENT_PREFIX, PinSettings, Settings, TokenSettings
 from signer.log_settings import WitnessSettings
@@ -103,6 +103,7 @@ def test_the_variables_of_the_client_are_listed() -> None:
     listed = {quoted(row[0])[0]: row[1] for row in table.rows}
     assert set(listed) == CLIENT_VARIABLES == {*VARIABLES, *_variables_of_options()}
     assert listed["ARTIFACT_SIGNER_TIMEOUT"] == f"`{DEFAULT_TIMEOUT_SECONDS}`"
+    assert listed[RETRY_VARIABLE] == f"`{DEFAULT_RETRY_SECONDS}`"
 
 
 def _variables_of_options() -> set[str]:

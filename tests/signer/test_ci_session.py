@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from signer.answers import ClientError, ServiceRefusal
-from signer.ci_session import PAUSES, ci_session
 from signer.client import ClientSettings
+from signer.client.ci_session import PAUSES, ci_session
 from tests.cli.test_strange_answers import http
 from tests.support.canned import answering
 from tests.support.crowd import in_threads
@@ -105,7 +105,7 @@ class TestKept:
         return ci_session(settings, environment, wait=lambda _: None)
 
     def keep(self, tmp_path: Path, content: str) -> None:
-        from signer.ci_session import _path
+        from signer.client.ci_session import _path
 
         path = _path({"XDG_STATE_HOME": str(tmp_path)}, self.URL, TOKEN)
         assert path is not None

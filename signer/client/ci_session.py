@@ -21,8 +21,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from signer.answers import ClientError, Document, ServiceRefusal
-from signer.ci_job import TOKEN_VARIABLE, job_token
-from signer.client import Client, ClientSettings
+from signer.client.ci_job import TOKEN_VARIABLE, job_token
+from signer.client.settings import ClientSettings
+from signer.client.sync import Client
 
 ROUTE = "/v1/auth/ci"
 NONCE_BYTES = 32
