@@ -71,11 +71,7 @@ LIBRARIES_WITH_ONE_ROOM = {
     "gunicorn is known to the server and its workers alone": Room(
         targets=("gunicorn",), rooms=("signer.server", "signer.web.worker", "signer.web.connections"), exceptions={}
     ),
-    "the HTTP client is known to the client alone": Room(
-        targets=("httpx",),
-        rooms=("signer.client",),
-        exceptions={},
-    ),
+    "the HTTP client is known to the client alone": Room(targets=("httpx",), rooms=("signer.client",), exceptions={}),
     "click is known to the command line alone": Room(targets=("click",), rooms=("signer.cli",), exceptions={}),
     "artifact-verify sits on top of the verifier": Room(
         targets=("verifier.command",), rooms=("verifier.command", "verifier.__main__"), exceptions={}
