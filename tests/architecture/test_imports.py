@@ -260,16 +260,6 @@ LAYERS = {
             "verifier",
         ),
     ),
-    "the client's library knows what an answer is, and nothing of the service": Layer(
-        name="signer.client",
-        allowed=(
-            "signer.client",
-            "signer.answers",
-            "signer.addresses",
-            "signer.client_credentials",
-            "signer.__version__",
-        ),
-    ),
     "a monitor knows where a log can be read, and what is expected of it": Layer(
         name="signer.monitor",
         allowed=(
