@@ -27,9 +27,10 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalWait:
-    """``patience``: seconds; 0: nobody waits."""
+    """``patience``: seconds; 0: nobody waits. ``shows``: what waits is told to people."""
 
     patience: float
+    shows: bool = True
     wait: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
 
@@ -43,9 +44,9 @@ class ApprovalWait:
             except ServiceRefusal as refusal:
                 if not is_waiting(refusal):
                     raise
-                if (told := _told(refusal)) != shown:
-                    note(told)
-                    shown = told
+                if self.shows and (now_told := told(refusal)) != shown:
+                    note(now_told)
+                    shown = now_told
                 left = latest - self.monotonic()
                 if left <= 0:
                     raise
@@ -62,15 +63,17 @@ def _pause(refusal: ServiceRefusal) -> float:
     return DEFAULT_PAUSE_SECONDS if seconds is None else min(max(seconds, LEAST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
 
 
-def _told(refusal: ServiceRefusal) -> str:
+def told(refusal: ServiceRefusal) -> str:
     """The id, what an approval has to name, and whose approvals are missing, as far as the service says so."""
     facts = refusal.document.get("facts")
-    told = facts if isinstance(facts, dict) else {}
-    lacking = told.get("lacking")
+    known = facts if isinstance(facts, dict) else {}
+    lacking = known.get("lacking")
     asked = ", ".join(str(each) for each in lacking) if isinstance(lacking, list) else ""
     parts = [
-        f"approval {told['approval']}" if isinstance(told.get("approval"), str) and told["approval"] else "an approval",
-        f"of sha256 {told['sha256']}" if isinstance(told.get("sha256"), str) and told["sha256"] else "",
+        f"approval {known['approval']}"
+        if isinstance(known.get("approval"), str) and known["approval"]
+        else "an approval",
+        f"of sha256 {known['sha256']}" if isinstance(known.get("sha256"), str) and known["sha256"] else "",
         "waits for",
         asked or "people",
     ]

@@ -13,6 +13,7 @@ from types import MappingProxyType
 import click
 
 from signer import __version__
+from signer.cli.exit_codes import INTERNAL, INTERRUPTED, REFUSED, USAGE
 from signer.cli.lazy import Entry, LazyGroup
 from signer.cli.output import complain
 
@@ -56,11 +57,6 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "tokens": Entry(target="signer.cli.tokens:tokens", summary="list PKCS#11 modules, slots and tokens"),
     }
 )
-REFUSED = 1
-UNREACHABLE = 3
-WAITING = 4
-INTERNAL = 70  # EX_SOFTWARE of sysexits.h
-INTERRUPTED = 130
 
 
 @click.group(cls=LazyGroup, entries=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
@@ -89,42 +85,18 @@ def run(arguments: list[str]) -> int:
 
 def explained(error: Exception) -> int:
     """Tell why a command failed; returns the exit code that says so."""
-    from hsm.errors import TokenError
-    from signer.errors import ConfigurationInvalid, SignerError
-    from verifier.errors import VerificationError
+    from signer.cli.error_wording import worded
+    from signer.errors import ConfigurationInvalid
 
     if isinstance(error, ConfigurationInvalid):
         for sentence in error.problems:
             complain(f"{error.path}: {sentence}")
-        return 2
-    if isinstance(error, TokenError):
-        from signer.cli.token_wording import told
-
-        sentence, hint = told(error)
-        complain(sentence, hint=hint)
-        return REFUSED
-    if isinstance(error, SignerError | VerificationError):
-        from signer.web.problems import problem_of
-
-        problem = problem_of(error)
-        complain(problem.detail, hint=problem.hint)
-        return _code_of(problem.code)
-    from signer.answers import ClientError, ServiceRefusal
-
-    if isinstance(error, ClientError):
-        complain(error.sentence, hint=error.hint)
-        return _code_of(error.code) if isinstance(error, ServiceRefusal) else UNREACHABLE
-    if isinstance(error, OSError):
-        complain(f"{error.filename or 'the system'}: {(error.strerror or type(error).__name__).lower()}")
-        return REFUSED
+        return USAGE
+    told = worded(error)
+    if told is not None:
+        complain(told.sentence, hint=told.hint)
+        return told.code
     from signer.logs import origin
 
     complain(f"failed in a way it does not know: {origin(error)}", hint="this is a defect, please report that line")
     return INTERNAL
-
-
-def _code_of(code: str) -> int:
-    """The exit code for an error's code."""
-    from signer.errors import ApprovalRequired
-
-    return WAITING if code == ApprovalRequired.code else REFUSED

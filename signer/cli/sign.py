@@ -1,84 +1,38 @@
-"""``artifact-signer sign``: get an artifact signed, by its head or whole, and have it shown that that is on record."""
+"""``artifact-signer sign``: get artifacts signed, by their heads or whole, and have it shown that that is on record."""
 
 from __future__ import annotations
 
 import os
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import click
 
-from signer.answers import ServiceRefusal, proof_text
-from signer.artifacts import Form, UploadReader
 from signer.cli.approval_wait import ApprovalWait
 from signer.cli.connection import connected, json_option
 from signer.cli.durations import Duration
-from signer.cli.output import note, show_json, terminal
-from signer.client import Asked, Client
+from signer.cli.error_wording import worded
+from signer.cli.exit_codes import REFUSED, WAITING
+from signer.cli.output import complain, note, show_json
+from signer.cli.signing.evidence import Evidence
+from signer.cli.signing.interruption import ended_like_ctrl_c
+from signer.cli.signing.many import Outcome, Signing
+from signer.cli.signing.one import signed_alone
+from signer.cli.signing.order import Job, Order
+from signer.cli.signing.places import STANDARD, Place, beside, in_place, require_distinct
 from signer.client_credentials import ClientCertificate
 from signer.domain.reasons import checked_reason
-from signer.errors import SignedAlready
-from signer.kept_checkpoints import KeptCheckpoints, kept_below, patient
 from signer.log_trust import NamedLog, log_trust
-from signer.new_file import NewFile
-from signer.proof_check import MadeSignature, require_recorded, unproved
-from signer.signature_check import ReturnedArtifact, require_signature, trust_in
-from signer.witnessed_proof import witnessed_proof
-from verifier import Limits
-from verifier.errors import LogError
-from verifier.interruptible import interruptible
-from verifier.log import LogProof, LogTrust
 
-READ_BYTES = 1 << 16
-HEAD_BYTES = 4 << 20
 WITNESS_SECONDS = 60.0
 LONGEST_WAIT_SECONDS = 3600.0
 DEFAULT_PATIENCE = "1h"
 LONGEST_PATIENCE = timedelta(days=7)
-STANDARD_INPUT = Path("-")
 PROOF_SUFFIX = ".tlog-proof"
-PEM_FILE = click.Path(path_type=Path, dir_okay=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Order:
-    """What is wanted.
-
-    Attributes:
-        proof: where to write the proof.
-        trust: the log that has to have signed it, and how many of which witnesses.
-        witness_wait: seconds to wait for those.
-        certificate: who asks, in the place of whom the environment says.
-        emergency: why approvals shall be passed; None where they shall not.
-        patience: seconds to wait for approvals; 0: not at all.
-    """
-
-    key: str
-    output: Path
-    replace: bool
-    proof: Path | None
-    trust: LogTrust | None
-    witness_wait: float
-    certificate: ClientCertificate | None
-    emergency: str | None
-    patience: float
-
-    @property
-    def awaits_witnesses(self) -> bool:
-        """Whether a proof is wanted that witnesses signed too."""
-        return self.trust is not None and self.trust.demanded > 0
-
-    @property
-    def asked(self) -> Asked:
-        """How the service is asked."""
-        return Asked(replace=self.replace, emergency=self.emergency)
+FILE = click.Path(path_type=Path, dir_okay=False)
+DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
 class _Command(click.Command):
@@ -92,17 +46,25 @@ class _Command(click.Command):
 
 
 @click.command(cls=_Command)
-@click.argument("artifact", type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True))
+@click.argument(
+    "artifacts",
+    metavar="ARTIFACT...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True),
+)
 @click.option("--key", required=True, help="name of the key")
-@click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), required=True, help="signed artifact")
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path, allow_dash=True), help="signed artifact; - for standard output"
+)
+@click.option("--in-place", is_flag=True, help="replace each artifact by the signed one")
+@click.option("--output-dir", type=DIRECTORY, help="write the signed artifacts into this directory, under their names")
 @click.option("--whole", is_flag=True, help="send the payload too, not the head alone")
 @click.option("--head-only", is_flag=True, hidden=True)
 @click.option("--replace", is_flag=True, help="drop the signature that the artifact carries")
-@click.option("--proof", type=click.Path(path_type=Path, dir_okay=False), help="write the proof that it is on record")
+@click.option("--proof", type=FILE, help="write the proof that it is on record")
 @click.option(
-    "--proof-dir",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="write it into this directory, under the output's name and .tlog-proof",
+    "--proof-dir", type=DIRECTORY, help="write proofs into this directory, under the outputs' names and .tlog-proof"
 )
 @click.option("--log-key", metavar="VKEY|FILE", help="key of the log that has to show the signature on record")
 @click.option("--log-origin", metavar="NAME", help="name of the log, for a log key in PEM")
@@ -118,15 +80,8 @@ class _Command(click.Command):
     metavar="SECONDS",
     help="how long to wait for them",
 )
-@click.option(
-    "--client-certificate",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="ask with this certificate",
-)
-@click.option(
-    "--client-key", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="its key, if not there too"
-)
+@click.option("--client-certificate", type=FILE, metavar="FILE", help="ask with this certificate")
+@click.option("--client-key", type=FILE, metavar="FILE", help="its key, if not there too")
 @click.option(
     "--wait",
     type=Duration(LONGEST_PATIENCE),
@@ -136,195 +91,158 @@ class _Command(click.Command):
 @click.option("--emergency", metavar="REASON", help="past the approvals, for this reason; on record, loudly")
 @json_option
 def sign(
-    artifact: Path,
+    artifacts: tuple[Path, ...],
     *,
-    whole: bool,
+    output: Path | None,
+    in_place: bool,
+    output_dir: Path | None,
     head_only: bool,
-    log_key: str | None,
-    log_origin: str | None,
-    witnesses: tuple[str, ...],
-    demanded: int | None,
-    as_json: bool,
+    proof: Path | None,
+    proof_dir: Path | None,
     **wanted: Any,
-) -> None:
-    """Sign ARTIFACT (- for standard input) with a key of the service."""
-    if whole and head_only:
+) -> int:
+    """Sign artifacts (- for standard input) with a key of the service. Many are one batch."""
+    if wanted["whole"] and head_only:
         raise click.UsageError("--whole and --head-only exclude each other")
-    named = NamedLog(key=log_key, origin=log_origin, witnesses=witnesses, demanded=demanded)
-    order = _order(trust=log_trust(named, os.environ), **wanted)
-    with _opened(artifact, beside=order.output) as source:
-        try:
-            document = ApprovalWait(patience=order.patience)(lambda: _signed(source, order, whole=whole))
-        except SignedAlready as error:
-            raise ServiceRefusal(
-                sentence="the artifact is signed already",
-                hint="--replace drops that signature for the new one",
-                code=SignedAlready.code,
-                status=409,
-                document={},
-            ) from error
-    if as_json:
-        show_json(document)
-    note(f"signed {order.output}")
-    if order.emergency is not None:
-        note("it was signed in an emergency: verifiers and monitors refuse its proof until it was approved, too")
-    if order.proof is not None and order.trust is None:
-        note("the proof's checkpoint was not verified: --log-key names the key of the log")
+    if sum((output is not None, in_place, output_dir is not None)) != 1:
+        raise click.UsageError("one of --output, --in-place and --output-dir is needed")
+    if output is not None and len(artifacts) > 1:
+        raise click.UsageError("--output is for one artifact: --output-dir or --in-place is for many")
+    if proof is not None and proof_dir is not None:
+        raise click.UsageError("--proof and --proof-dir exclude each other")
+    if proof is not None and output is None:
+        raise click.UsageError("--proof is for one artifact and --output: --proof-dir is for many")
+    named = NamedLog(
+        key=wanted.pop("log_key"),
+        origin=wanted.pop("log_origin"),
+        witnesses=wanted.pop("witnesses"),
+        demanded=wanted.pop("demanded"),
+    )
+    order = _order(proves=proof is not None or proof_dir is not None, named=named, **wanted)
+    jobs = [
+        Job(artifact=artifact, place=place, proof=_proof(artifact, place, proof, proof_dir))
+        for artifact, place in zip(artifacts, _places(artifacts, output, in_place, output_dir), strict=True)
+    ]
+    _require_proofs_apart(jobs)
+    with ended_like_ctrl_c():
+        return _one(order, jobs[0]) if output is not None else _many(order, jobs)
 
 
 def _order(
     *,
-    output: Path,
-    proof: Path | None,
-    proof_dir: Path | None,
     client_certificate: Path | None,
     client_key: Path | None,
     emergency: str | None,
     wait: timedelta | None,
+    as_json: bool,
+    named: NamedLog,
     **wanted: Any,
-) -> _Order:
+) -> Order:
     if client_key is not None and client_certificate is None:
         raise click.UsageError("--client-key needs --client-certificate")
-    if proof is not None and proof_dir is not None:
-        raise click.UsageError("--proof and --proof-dir exclude each other")
-    place = proof_dir / f"{output.name}{PROOF_SUFFIX}" if proof_dir is not None else proof
-    if place is not None and place.absolute() == output.absolute():
-        raise click.UsageError("--output and --proof name the same file")
     shown = None if client_certificate is None else ClientCertificate(certificate=client_certificate, key=client_key)
-    reason = None if emergency is None else checked_reason(emergency)
-    patience = 0.0 if wait is None else wait.total_seconds()
-    return _Order(output=output, proof=place, certificate=shown, emergency=reason, patience=patience, **wanted)
+    return Order(
+        certificate=shown,
+        emergency=None if emergency is None else checked_reason(emergency),
+        patience=0.0 if wait is None else wait.total_seconds(),
+        trust=log_trust(named, os.environ),
+        describes=as_json,
+        **wanted,
+    )
 
 
-def _signed(source: BinaryIO, order: _Order, *, whole: bool) -> dict[str, object]:
-    source.seek(0)
-    return (_sign_whole if whole else _sign_by_head)(source, order)
+def _places(
+    artifacts: tuple[Path, ...], output: Path | None, replaced: bool, output_dir: Path | None
+) -> list[Place | None]:
+    if output == STANDARD:
+        if sys.stdout.isatty():
+            raise click.UsageError("an artifact is nothing for a terminal")
+        return [None]
+    if output is not None:
+        return [beside(output, artifacts[0])]
+    if STANDARD in artifacts:
+        raise click.UsageError("standard input has no name: --output says where to write it")
+    directory = output_dir or Path()
+    places = [in_place(each) if replaced else beside(directory / each.name, each) for each in artifacts]
+    require_distinct(places)
+    return [*places]
 
 
-def _sign_whole(source: BinaryIO, order: _Order) -> dict[str, object]:
-    upload, _ = _head(source, replace=order.replace)
-    size = source.seek(0, 2)
-    source.seek(0)
-    with connected(order.certificate) as client, _files(order) as (target, keep_proof):
-        returned = ReturnedArtifact(upload.manifest)
-        with click.progressbar(length=size, label="sending", file=sys.stderr, hidden=not terminal()) as bar:
-            sent = cast("BinaryIO", _Watched(source, bar.update))
-            with client.sign_artifact(order.key, sent, size, order.asked) as signed:
-                for chunk in signed.chunks:
-                    returned.feed(chunk)
-                    target.write(chunk)
-        encoded = returned.finish(trust_in(client.public_key(order.key, signed.by.version), signed.by))
-        recorded: dict[str, object] = {}
-        if order.proof or order.trust:
-            made = MadeSignature(manifest=upload.manifest, encoded=encoded, key=signed.by)
-            proof = _proof(client, order, made)
-            recorded["index"] = _require_proof(client, order, made, proof)
-            keep_proof(proof)
-    key = {"key": order.key, "version": signed.by.version, "fingerprint": signed.by.fingerprint}
-    return {**key, **recorded, **target.facts}
+def _proof(artifact: Path, place: Place | None, proof: Path | None, proof_dir: Path | None) -> Path | None:
+    if proof_dir is None:
+        return proof
+    name = artifact.name if place is None else place.shown.name
+    return proof_dir / f"{name}{PROOF_SUFFIX}"
 
 
-def _sign_by_head(source: BinaryIO, order: _Order) -> dict[str, object]:
-    upload, head = _head(source, replace=order.replace)
-    with connected(order.certificate) as client, _files(order) as (target, keep_proof):
-        signature = client.sign(order.key, head, order.asked)
-        encoded, signing, document = signature.encoded, signature.by, signature.document
-        require_signature(upload.manifest, encoded, trust_in(client.public_key(order.key, signing.version), signing))
-        if order.proof or order.trust:
-            made = MadeSignature(manifest=upload.manifest, encoded=encoded, key=signing)
-            proof = _proof(client, order, made) if order.awaits_witnesses else proof_text(document)
-            _require_proof(client, order, made, proof)
-            document["proof"] = proof.decode("utf-8")
-            keep_proof(proof)
-        for part in upload.splice.join(source, encoded):
-            target.write(part)
-    return {**document, **target.facts}
+def _require_proofs_apart(jobs: list[Job]) -> None:
+    """Raises ``click.UsageError`` where a proof would be written over an output, an artifact or another proof."""
+    taken = {job.place.path for job in jobs if job.place is not None}
+    taken |= {job.artifact.resolve() for job in jobs if job.artifact != STANDARD}
+    for job in jobs:
+        if job.proof is None:
+            continue
+        if job.proof.resolve() in taken:
+            raise click.UsageError(f"the proof {job.proof} names the same file as something else")
+        taken.add(job.proof.resolve())
 
 
-def _proof(client: Client, order: _Order, made: MadeSignature) -> bytes:
-    """As the service has it now, or where witnesses are demanded as soon as they have signed."""
-    record = partial(client.proof, order.key, made.key.version, made.manifest.sha256)
-    if order.trust is None or not order.awaits_witnesses:
-        return record()
-    try:
-        return witnessed_proof(lambda: record(witnessed=True), order.trust, patience=order.witness_wait)
-    except LogError as error:
-        raise unproved(error) from error
+def _one(order: Order, job: Job) -> int:
+    if order.describes and job.place is None:
+        raise click.UsageError("standard output takes one of them: the artifact or --json")
+    with connected(order.certificate) as client:
+        evidence = Evidence(client, order)
+        document = ApprovalWait(patience=order.patience)(lambda: signed_alone(client, order, job, evidence))
+    if order.describes:
+        show_json(document)
+    note("signed" if job.place is None else f"signed {job.output}")
+    _warn(order)
+    return 0
 
 
-def _require_proof(client: Client, order: _Order, made: MadeSignature, proof: bytes) -> int:
-    """The index of the leaf."""
-    index = require_recorded(proof, made, order.trust, allow_emergency=order.emergency is not None)
-    _require_history(client, proof, order)
-    return index
+def _many(order: Order, jobs: list[Job]) -> int:
+    outcomes: list[Outcome] = []
+
+    def report(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        if outcome.error is None:
+            note(f"signed {outcome.job.output}")
+        elif told := worded(outcome.error):
+            complain(f"{outcome.job.artifact}: {told.sentence}", hint=told.hint)
+
+    with connected(order.certificate) as client:
+        signing = Signing(
+            client=client,
+            order=order,
+            evidence=Evidence(client, order),
+            report=report,
+            retry_seconds=client.retry_seconds,
+        )
+        signing(jobs)
+    if order.describes:
+        show_json({"results": [_told(outcome) for outcome in outcomes]})
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    if len(outcomes) > len(failed):
+        _warn(order)
+    if not failed:
+        return 0
+    return WAITING if all(outcome.waits for outcome in failed) else REFUSED
 
 
-def _require_history(client: Client, proof: bytes, order: _Order) -> None:
-    """The log is the one that was seen before; only a checkpoint that its key signed says anything of that."""
-    if order.trust is None:
-        return
-    try:
-        kept = KeptCheckpoints(kept_below(os.environ))
-        kept.require(LogProof.parse(proof).checkpoint, patient(client.consistency))
-    except (OSError, RuntimeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "there is no home directory"
-        note(f"the log's checkpoint is not kept: {(reason or 'it cannot be written').lower()}")
+def _told(outcome: Outcome) -> dict[str, object]:
+    if outcome.error is None:
+        return {"artifact": str(outcome.job.artifact), **(outcome.document or {})}
+    told = worded(outcome.error)
+    problem = {
+        "code": getattr(outcome.error, "code", None),
+        "detail": told and told.sentence,
+        "hint": told and told.hint,
+    }
+    return {"artifact": str(outcome.job.artifact), "problem": problem}
 
 
-@contextmanager
-def _files(order: _Order) -> Iterator[tuple[NewFile, Callable[[bytes], None]]]:
-    """The output, and what keeps a proof: after a failure there is neither."""
-    with ExitStack() as undo:
-
-        def keep(proof: bytes) -> None:
-            if order.proof is not None:
-                with NewFile(order.proof) as file:
-                    file.write(proof)
-                undo.callback(order.proof.unlink, missing_ok=True)
-
-        with NewFile(order.output) as target:
-            yield target, keep
-        undo.pop_all()
-
-
-def _head(source: BinaryIO, *, replace: bool) -> tuple[UploadReader, bytes]:
-    """The beginning of the artifact, read and checked here, so that what cannot be signed is not sent."""
-    upload = UploadReader(form=Form.ARTIFACT, limits=Limits(), head_bytes=HEAD_BYTES, replace=replace)
-    head = bytearray()
-    while upload.header is None and (chunk := source.read(READ_BYTES)):
-        head += chunk
-        upload.feed(chunk)
-    if upload.header is None:
-        upload.finish()  # says what is wrong with it
-    return upload, bytes(head)
-
-
-@contextmanager
-def _opened(artifact: Path, *, beside: Path) -> Iterator[BinaryIO]:
-    """The artifact, seekable: what comes from standard input waits on the disk of the output."""
-    if artifact != STANDARD_INPUT:
-        with artifact.open("rb") as file:
-            yield file
-        return
-    with tempfile.TemporaryFile(dir=beside.parent) as copy:
-        with interruptible(sys.stdin.fileno()) as source:
-            while chunk := source.read(READ_BYTES):
-                copy.write(chunk)
-        copy.seek(0)
-        yield cast("BinaryIO", copy)
-
-
-class _Watched:
-    """A file that tells how much of it was read."""
-
-    def __init__(self, file: BinaryIO, tell: Callable[[int], None]) -> None:
-        self._file = file
-        self._tell = tell
-
-    def read(self, size: int) -> bytes:
-        chunk = self._file.read(size)
-        self._tell(len(chunk))
-        return chunk
-
-    def seek(self, offset: int) -> int:
-        return self._file.seek(offset)
+def _warn(order: Order) -> None:
+    if order.emergency is not None:
+        note("it was signed in an emergency: verifiers and monitors refuse its proof until it was approved, too")
+    if order.proves and order.trust is None:
+        note("the proof's checkpoint was not verified: --log-key names the key of the log")

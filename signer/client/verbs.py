@@ -59,6 +59,11 @@ class Verbs:
                 timeout=connection.timeout,
             )
 
+    @property
+    def retry_seconds(self) -> float:
+        """For how long calls are made again."""
+        return self._retry_seconds
+
     def __enter__(self) -> Self:
         return self
 

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from signer.artifacts import Form, UploadReader
-from signer.cli.main import REFUSED, UNREACHABLE, run
+from signer.cli.exit_codes import REFUSED, UNREACHABLE
+from signer.cli.main import run
 from signer.domain.publication import public_key_pem
 from tests.artifacts import ArtifactBuilder
 from tests.cli.test_strange_answers import API_TOKEN, http

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from signer.cli.main import REFUSED, UNREACHABLE
+from signer.cli.exit_codes import REFUSED, UNREACHABLE
 from tests.cli.test_artifact_verify_log import LOG_KEY, P256, proof_of
 from tests.cli.test_sign import RELEASE, Service, Sign, http, sign, signature, signed
 

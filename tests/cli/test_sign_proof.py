@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from signer import witnessed_proof
-from signer.cli.main import REFUSED, UNREACHABLE
+from signer.cli.exit_codes import REFUSED, UNREACHABLE
 from tests.cli.test_artifact_verify_log import (
     LOG,
     LOG_KEY,

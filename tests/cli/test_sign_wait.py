@@ -11,7 +11,7 @@ import pytest
 from signer.answers import ServiceRefusal
 from signer.cli import approval_wait
 from signer.cli.approval_wait import ApprovalWait
-from signer.cli.main import REFUSED, UNREACHABLE, WAITING
+from signer.cli.exit_codes import REFUSED, UNREACHABLE, WAITING
 from tests.cli.test_sign import Service, Sign, http, sign, verified
 
 __all__ = ["sign"]

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from signer.answers import HINT, MAX_DOCUMENT_BYTES, ClientError, collected, media_type
-from signer.cli.main import REFUSED, UNREACHABLE, run
+from signer.cli.exit_codes import REFUSED, UNREACHABLE
+from signer.cli.main import run
 from tests.artifacts import ArtifactBuilder
 from tests.support.canned import answering
 

@@ -17,6 +17,7 @@ from hsm.errors import (
 )
 from signer import installation
 from signer.cli import main
+from signer.cli.exit_codes import REFUSED
 from tests.hsm.shim import compiled
 from tests.hsm.softhsm import module_path
 
@@ -43,7 +44,7 @@ REASONS: dict[str, tuple[TokenError, str]] = {
 @pytest.mark.parametrize("sentence", REASONS)
 def test_the_reason_is_told(capsys: pytest.CaptureFixture[str], sentence: str) -> None:
     error, says = REASONS[sentence]
-    assert main.explained(error) == main.REFUSED
+    assert main.explained(error) == REFUSED
     out, err = capsys.readouterr()
     assert (out, err.startswith("artifact-signer: "), says in err) == ("", True, True), err
     assert "opened again" not in err
@@ -57,5 +58,5 @@ def test_init_tells_what_the_module_answered(
     monkeypatch.setenv("SHIM_CONTROL", str(control))
     monkeypatch.setenv("SHIM_MODULE", str(module_path()))
     monkeypatch.setattr(installation, "SOFTHSM_MODULES", (compiled(tmp_path),))
-    assert main.run(["init", str(tmp_path / "installation")]) == main.REFUSED
+    assert main.run(["init", str(tmp_path / "installation")]) == REFUSED
     assert "the token cannot be used: GeneralError\n" in capsys.readouterr().err

@@ -6,6 +6,7 @@ import click
 import pytest
 
 from signer.cli import main
+from signer.cli.exit_codes import INTERNAL
 
 
 def test_an_unforeseen_error_is_one_sentence_without_its_text(
@@ -16,7 +17,7 @@ def test_an_unforeseen_error_is_one_sentence_without_its_text(
         raise ZeroDivisionError("a secret might be here")
 
     monkeypatch.setattr(main, "cli", broken)
-    assert main.run([]) == main.INTERNAL
+    assert main.run([]) == INTERNAL
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("artifact-signer: failed in a way it does not know: ZeroDivisionError at ")

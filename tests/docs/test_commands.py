@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from signer.cli.main import INTERNAL, INTERRUPTED, REFUSED, UNREACHABLE, WAITING, cli
+from signer.cli.exit_codes import INTERNAL, INTERRUPTED, REFUSED, UNREACHABLE, WAITING
+from signer.cli.main import cli
 from tests.docs.pages import DOCS, ROOT, Section, quoted, section, sections
 from verifier.command import usage
 from verifier.command.outcome import ExitCode

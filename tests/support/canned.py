@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import socket
 import threading
@@ -23,14 +24,15 @@ class Canned:
     heads: list[str] = field(default_factory=list)
 
 
-Answer = bytes | Callable[[str], bytes]
+Answer = bytes | Callable[[str], bytes] | Callable[[str, bytes], bytes]
 
 
 @contextmanager
 def answering(answer: Answer) -> Iterator[Canned]:
     """The server, on a port of this machine; an answer is sent as it is and the connection ends.
 
-    ``answer``: the same for every request, or made from the request's line and headers.
+    ``answer``: the same for every request, or made from the request's line and headers, and from its body where it
+    takes two.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         served = Canned(url=f"http://127.0.0.1:{listener.getsockname()[1]}")
@@ -52,11 +54,20 @@ def _serve(listener: socket.socket, answer: Answer, served: Canned) -> None:
             with connection:
                 connection.settimeout(PATIENCE_SECONDS)
                 with suppress(OSError):
-                    served.heads.append(_read_request(connection))
-                    connection.sendall(answer if isinstance(answer, bytes) else answer(served.heads[-1]))
+                    head, body = _read_request(connection)
+                    served.heads.append(head)
+                    connection.sendall(_made(answer, head, body))
 
 
-def _read_request(connection: socket.socket) -> str:
+def _made(answer: Answer, head: str, body: bytes) -> bytes:
+    if isinstance(answer, bytes):
+        return answer
+    takes_body = len(inspect.signature(answer).parameters) > 1
+    made: bytes = answer(head, body) if takes_body else answer(head)  # type: ignore[call-arg]
+    return made
+
+
+def _read_request(connection: socket.socket) -> tuple[str, bytes]:
     received = b""
     while END_OF_HEAD not in received and (part := connection.recv(READ_BYTES)):
         received += part
@@ -68,4 +79,4 @@ def _read_request(connection: socket.socket) -> str:
         if not part:
             break
         body += part
-    return head.decode("latin-1")
+    return head.decode("latin-1"), body

@@ -1,0 +1,1 @@
+"""What ``artifact-signer sign`` does, from the artifacts that were named to the files that are left."""
