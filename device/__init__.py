@@ -1,4 +1,4 @@
-"""A device's own side: its key, its requests and tokens, and the certificates that it believes servers by.
+"""A device's own side: its key, requests and tokens, which servers it believes, and what was recalled.
 
 ``open_device(read_settings(path)).client`` has one verb for each thing that a device does: ``bootstrap``, ``token``,
 ``renew``, ``request``, ``rotate_key``. Each returns what came of it or raises a ``DeviceError``, within its deadline.
@@ -12,6 +12,7 @@ from device.client import Bootstrapped, DeviceClient, KeyStatus
 from device.errors import DeviceError
 from device.http import Response, ServerAddress
 from device.keys import DeviceKey, KeyKind
+from device.recalled import RecalledList, RecalledLists
 from device.renewal import Renewed
 from device.rotation import Rotated
 from device.settings import Settings, read_settings
@@ -29,6 +30,8 @@ __all__ = [
     "HttpsTransport",
     "KeyKind",
     "KeyStatus",
+    "RecalledList",
+    "RecalledLists",
     "Renewed",
     "Response",
     "Rotated",

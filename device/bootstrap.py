@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from device.bundle import TrustedServers
 from device.certificates import ClientCertificates
 from device.client import DeviceClient
+from device.recalled import RecalledLists
 from device.settings import Settings
 from device.store import Directory
 from device.transport import HttpsTransport
@@ -16,11 +17,12 @@ from device.transport import HttpsTransport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """A device on this machine, and what it believes servers by."""
+    """A device on this machine, what it believes servers by, and what it must not install."""
 
     client: DeviceClient
     servers: TrustedServers
     certificates: ClientCertificates | None
+    recalled: RecalledLists | None
 
 
 def open_device(settings: Settings) -> Device:
@@ -43,4 +45,6 @@ def open_device(settings: Settings) -> Device:
         kind=settings.key_type,
         deadline=settings.deadline,
     )
-    return Device(client=client, servers=servers, certificates=certificates)
+    keys = settings.recalled_keys
+    recalled = None if keys is None else RecalledLists(keys=keys, store=directory, lock=lock)
+    return Device(client=client, servers=servers, certificates=certificates, recalled=recalled)

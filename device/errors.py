@@ -135,6 +135,42 @@ class ClientCertificateRefused(DeviceError):
     problem: str
 
 
+# --- recalled manifests ----------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False, kw_only=True)
+class RecalledListRefused(DeviceError):
+    """A list of recalled manifests cannot be believed; the one that is kept stays. ``problem``: for people."""
+
+    code = "recalled-list-refused"
+    problem: str
+
+
+@dataclass(eq=False, kw_only=True)
+class RecalledListOlder(DeviceError):
+    """The list is older than the one that is kept."""
+
+    code = "recalled-list-older"
+    version: int
+    kept: int
+
+
+@dataclass(eq=False, kw_only=True)
+class RecalledListMissing(DeviceError):
+    """The device was never given a list."""
+
+    code = "recalled-list-missing"
+
+
+@dataclass(eq=False, kw_only=True)
+class ManifestRecalled(DeviceError):
+    """The list of ``version`` names the manifest: it must not be installed."""
+
+    code = "manifest-recalled"
+    manifest_sha256: str
+    version: int
+
+
 # --- the service -----------------------------------------------------------------------------------------------
 
 

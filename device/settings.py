@@ -24,6 +24,7 @@ NAMES = {
     "key_type",
     "deadline",
     "client_certificate",
+    "recalled_keys",
     "identity",
 }
 
@@ -40,6 +41,7 @@ class Settings:
         key_type: of the key that is made.
         deadline: seconds for each command.
         client_certificate: a file of a certificate for the key; None: none is shown.
+        recalled_keys: a file of keys of logs, whose lists of recalled artifacts hold; None: no list does.
         identity: what the device says of itself.
     """
 
@@ -50,6 +52,7 @@ class Settings:
     key_type: KeyKind
     deadline: float
     client_certificate: Path | None
+    recalled_keys: Path | None
     identity: Identity
 
 
@@ -74,7 +77,6 @@ def settings_of(members: Mapping[str, Any]) -> Settings:
     unknown = sorted(set(members) - NAMES)
     if unknown:
         raise SettingsInvalid(problem=f"{unknown[0]} is no setting")
-    given = members.get("client_certificate")
     return Settings(
         server=ServerAddress.of_url(_text(members, "server")),
         server_certificates=_path(members, "server_certificates"),
@@ -82,7 +84,8 @@ def settings_of(members: Mapping[str, Any]) -> Settings:
         state_directory=_path(members, "state_directory"),
         key_type=KeyKind(_choice(members, "key_type", [each.value for each in KeyKind])),
         deadline=_seconds(members.get("deadline", 60.0)),
-        client_certificate=None if given is None else _path(members, "client_certificate"),
+        client_certificate=_optional_path(members, "client_certificate"),
+        recalled_keys=_optional_path(members, "recalled_keys"),
         identity=_identity(members.get("identity")),
     )
 
@@ -99,6 +102,10 @@ def _path(members: Mapping[str, Any], name: str) -> Path:
     if not path.is_absolute():
         raise SettingsInvalid(problem=f"{name} is no absolute path")
     return path
+
+
+def _optional_path(members: Mapping[str, Any], name: str) -> Path | None:
+    return None if members.get(name) is None else _path(members, name)
 
 
 def _choice(members: Mapping[str, Any], name: str, values: list[str]) -> str:

@@ -23,6 +23,7 @@ from signer.services.floors import FloorAdministration
 from signer.services.people import PeopleAdministration
 from signer.services.policy_administration import PolicyAdministration
 from signer.services.ports import Clock
+from signer.services.recalls import RecallAdministration
 from signer.services.server_certificates import ServerCertificateAdministration
 from signer.storage.api_token_store import SqlApiTokenStore
 from signer.storage.ci_session_store import SqlCiSessionStore
@@ -33,6 +34,7 @@ from signer.storage.key_store import SqlKeyStore
 from signer.storage.known_identities import SqlKnownIdentities
 from signer.storage.people_store import SqlPeopleStore
 from signer.storage.policy_store import SqlPolicyStore
+from signer.storage.recall_store import SqlRecalls
 from signer.storage.revoked_certificate_store import SqlRevokedCertificates
 from signer.storage.user_store import SqlUserStore
 
@@ -92,6 +94,7 @@ def administration(
         ),
         people=PeopleAdministration(store=people, guard=asking.guard),
         floors=FloorAdministration(store=SqlFloorStore(database=database, clock=clock), guard=asking.guard),
+        recalls=RecallAdministration(store=SqlRecalls(database=database, clock=clock)),
         devices=device_administration(device_settings, known_devices, clock),
         device_certificates=DeviceCertificateAdministration(
             records=SqlDeviceCertificates(database=database, clock=clock),

@@ -21,12 +21,14 @@ from signer.device_bootstrap import device_authentication, device_certificates, 
 from signer.device_ca_bootstrap import DeviceCaParts, device_ca, device_ca_parts
 from signer.domain.client_certificates import ClientCa
 from signer.gateway_bootstrap import GatewayParts, gateway_door, gateway_parts
+from signer.log_bootstrap import checkpoint_source, log_services
 from signer.processes import is_alive, this_worker
 from signer.readiness_bootstrap import readiness_plan
 from signer.recorder.addresses import socket_path
 from signer.recorder.client import RecorderClient
 from signer.request_limits import request_limits
 from signer.services.access import Access
+from signer.services.access_ports import RecallStore
 from signer.services.administration import Administration
 from signer.services.admission import Admission
 from signer.services.adoption import Adoption
@@ -40,7 +42,7 @@ from signer.services.key_pairs import KeyPairMaker
 from signer.services.known_records import KnownRecords
 from signer.services.last_fault import LastFault
 from signer.services.lifecycle import LifecycleService
-from signer.services.log_checkpoints import CheckpointSource, NewestCheckpoint
+from signer.services.log_checkpoints import CheckpointSource
 from signer.services.log_proofs import LogProofService
 from signer.services.log_queries import LogQueryService
 from signer.services.policies import Policies, PolicySource, RolesAlone
@@ -68,18 +70,16 @@ from signer.services.stages import Stages
 from signer.services.token_endings import TokenEndings
 from signer.services.token_ports import CountingTokenIssuer, IssuedTokens, TokenVerifier
 from signer.spool import Spool
-from signer.storage.checkpoint_file import CheckpointFile
-from signer.storage.checkpoint_source import NewestNote
 from signer.storage.database import Database
 from signer.storage.issued_tokens import SqlIssuedTokens
 from signer.storage.key_store import SqlKeyStore
 from signer.storage.log_reader import SqlLogReader
 from signer.storage.on_record import signatures_on_record
 from signer.storage.policy_store import SqlPolicyStore
+from signer.storage.recall_store import SqlRecalls
 from signer.storage.worker_store import SqlWorkerStore
 from signer.token_bootstrap import token_issuer, token_verifier
 from signer.user_bootstrap import UserParts, user_parts, user_services
-from signer.witness.report import CosignedNotes, WitnessFile
 
 
 def utc_now() -> datetime:
@@ -94,6 +94,7 @@ class Parts:
     store: KeyStore
     policies: PolicySource
     on_record: SignaturesOnRecord
+    recalls: RecallStore
     recorder: Recorder
     tokens: TokenAccess
     token_signer: AsyncTokenSigner
@@ -156,6 +157,7 @@ def sql_parts(
         store=SqlKeyStore(database=database, clock=clock),
         policies=SqlPolicyStore(database=database, clock=clock),
         on_record=on_record,
+        recalls=SqlRecalls(database=database, clock=clock),
         recorder=RecorderClient(socket_path(settings.spool.directory), working=stages.record),
         tokens=tokens,
         token_signer=token_signer or NoSigner(),
@@ -171,7 +173,7 @@ def sql_parts(
         reports=SqlWorkerStore(database=database, worker=this_worker(), is_alive=is_alive, clock=clock),
         stages=stages,
         log_reader=log_reader,
-        checkpoints=_checkpoints(settings, log_reader),
+        checkpoints=checkpoint_source(settings, log_reader),
         administration=configured_administration(settings, database, clock),
         devices=device_records(settings.devices, database, clock),
         device_cas=device_ca_parts(database, clock, certificates.proved_by_ca),
@@ -187,13 +189,6 @@ def local_parts(settings: Settings, *, database: Database, tokens: TokenAccess) 
     return replace(sql_parts(settings, database=database, tokens=tokens, clock=utc_now), policies=RolesAlone())
 
 
-def _checkpoints(settings: Settings, reader: SqlLogReader) -> CheckpointSource:
-    newest = NewestNote(file=CheckpointFile(settings.log.checkpoint_file), reader=reader)
-    if not settings.log.witnesses:
-        return newest
-    return CosignedNotes(notes=newest, file=WitnessFile(settings.log.witness_file))
-
-
 def build_application(settings: Settings, parts: Parts) -> Application:
     """Wire the services. Nothing is started."""
     steady = SteadyClock(clock=parts.clock, monotonic=parts.monotonic)
@@ -207,7 +202,7 @@ def build_application(settings: Settings, parts: Parts) -> Application:
         store=parts.store, signer=signer, clock=clock, quarantine=quarantine, access=access
     )
     authority = CertificateAuthority(store=parts.store, signer=signer, clock=clock, quarantine=quarantine)
-    log, proofs = _log(parts, access)
+    log, proofs = _log(settings, parts, access)
     limits = request_limits(settings)
     approvals = approval_services(
         parts.approvals.store, policies=policies, clock=parts.clock, reader=parts.log_reader, limits=limits.verifier
@@ -306,6 +301,7 @@ def _known_records(parts: Parts, policies: Policies) -> KnownRecords:
         policies=policies,
         identities=parts.identities,
         on_record=parts.on_record,
+        recalls=parts.recalls,
         monotonic=parts.monotonic,
     )
 
@@ -352,11 +348,11 @@ def _token_issuer(
     )
 
 
-def _log(parts: Parts, access: Access) -> tuple[LogQueryService, LogProofService]:
-    newest = NewestCheckpoint(parts.checkpoints)
-    proofs = LogProofService(reader=parts.log_reader, newest=newest, store=parts.store, access=access)
-    queries = LogQueryService(reader=parts.log_reader, newest=newest, proofs=proofs, store=parts.store, access=access)
-    return queries, proofs
+def _log(settings: Settings, parts: Parts, access: Access) -> tuple[LogQueryService, LogProofService]:
+    timeout = settings.signing.timeout
+    return log_services(
+        parts.log_reader, parts.checkpoints, parts.store, parts.recalls, parts.tokens, access=access, timeout=timeout
+    )
 
 
 def _signer(settings: Settings, parts: Parts) -> MessageSigner:

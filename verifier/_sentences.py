@@ -12,6 +12,7 @@ _DAMAGED = "the file was changed or damaged after it was written; get it again f
 _REBUILD = "build the artifact again with mender-artifact"
 _WRITER = "this is a fault of the program that wrote the artifact; build it again with mender-artifact"
 _KEY_FORM = "openssl writes the right form with: openssl pkey -in PRIVATE.pem -pubout -out PUBLIC.pem"
+_LIST = "artifact-signer log recalled writes the newest one"
 _PROOF = "get the proof again from the service that signed the artifact"
 _LIMIT = "if you trust where it comes from, raise the field {limit} of Limits"
 
@@ -87,6 +88,13 @@ REFUSALS: dict[type[BaseException], tuple[str, str | None]] = {
     e.EmergencySignature: (
         "it was signed in an emergency, past its approvals, by {person}: {reason}",
         "have it approved and signed again; --allow-emergency accepts it as it is",
+    ),
+    e.RecalledListUnreadable: ("{source} cannot be read: {reason}", _LIST),
+    e.RecalledListMalformed: ("it is no list of recalled artifacts: {problem}", _LIST),
+    e.RecalledListOlder: ("the list of recalled artifacts is of version {version}, older than {demanded}", _LIST),
+    e.ArtifactRecalled: (
+        "it was recalled: its manifest {manifest_sha256} stands in version {version} of the list",
+        "do not install it; the log says who recalled it, and why",
     ),
     e.TilePathInvalid: ("{path} is not the path of a tile", None),
     e.BundleMalformed: ("a bundle of the log's records is malformed: {problem}", None),

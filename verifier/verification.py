@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from verifier._members import Gate
 from verifier.compression import Compression
-from verifier.errors import FindingsRefused, Unsigned
+from verifier.errors import ArtifactRecalled, FindingsRefused, Unsigned
 from verifier.events import (
     ArtifactFinished,
     Event,
@@ -27,7 +27,7 @@ from verifier.reader import ArtifactReader
 from verifier.signatures import SignatureEncoding, SignatureMatch, verify_manifest_signature
 
 if TYPE_CHECKING:
-    from verifier.log import LogDemand, LogEvidence
+    from verifier.log import LogDemand, LogEvidence, RecalledList
 
 _RSA_BITS_RECOMMENDED = 2048
 
@@ -69,8 +69,8 @@ class Verifier:
 
     The signature is decided before an event of the header or payload is handed out, and before the header is
     decompressed. Payload bytes are *tentative* until ``finish`` returns the evidence. ``strict``
-    refuses an artifact that has findings; ``log`` one whose signature is not shown to be on record in a log. The
-    other arguments are those of ``ArtifactReader``.
+    refuses an artifact that has findings; ``log`` one whose signature is not shown to be on record in a log;
+    ``recalled`` one that the list names. The other arguments are those of ``ArtifactReader``.
     """
 
     _match: SignatureMatch
@@ -86,8 +86,10 @@ class Verifier:
         hash_in_thread: bool = False,
         strict: bool = False,
         log: LogDemand | None = None,
+        recalled: RecalledList | None = None,
     ) -> None:
         self._trust = trust
+        self._recalled = recalled
         self._log = log
         self._strict = strict
         self._refusal: FindingsRefused | None = None
@@ -143,6 +145,8 @@ class Verifier:
             raise Unsigned
         self._match = verify_manifest_signature(manifest.raw, signature.encoded, self._trust)
         self._signature_findings = _signature_findings(self._match)
+        if self._recalled is not None and self._recalled.names(manifest.sha256):
+            raise ArtifactRecalled(manifest_sha256=manifest.sha256, version=self._recalled.version)
         if self._log is not None:
             from verifier.log import verify_proof
 
@@ -154,7 +158,7 @@ class Verifier:
             )
 
 
-def verify(
+def verify(  # noqa: PLR0913  (all that decides, by keyword)
     stream: Readable,
     *,
     trust: TrustStore,
@@ -164,12 +168,13 @@ def verify(
     hash_in_thread: bool = True,
     strict: bool = False,
     log: LogDemand | None = None,
+    recalled: RecalledList | None = None,
 ) -> Evidence:
     """Verify the artifact in ``stream``, reading it once from where it stands to its end, without seeking.
 
     ``on_payload`` gets payload bytes as they come, *tentative* until the evidence is returned; ``progress``
     gets the number of bytes read so far; ``strict`` refuses an artifact that has findings; ``log`` demands that a
-    proof shows the signature on record.
+    proof shows the signature on record; ``recalled`` (of ``verifier.log.open_recalled``) refuses what the list names.
     Raises a ``VerificationError``, or what ``stream.read`` raises.
     """
     limits = limits or Limits()
@@ -181,6 +186,7 @@ def verify(
         hash_in_thread=hash_in_thread,
         strict=strict,
         log=log,
+        recalled=recalled,
     )
     try:
         _pump(stream, verifier.feed, limits=limits, progress=progress)

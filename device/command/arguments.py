@@ -7,6 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+# What stands after a command, and what it is.
+ARGUMENTS = {
+    "take-recalled": ("list", "file of the list, or - for standard input"),
+    "check-recalled": ("manifest", "SHA-256 of the artifact's manifest, as artifact-verify shows it"),
+}
 PROGRAM = "artifact-device"
 CONFIG = Path("/etc/artifact-device.toml")
 COMMANDS = {
@@ -15,6 +20,8 @@ COMMANDS = {
     "token": "print the token, a new one where it has ended or is about to",
     "rotate-key": "change the device's key, or end a change that was broken off",
     "renew-certificate": "have the certificate renewed that the device shows, where it is due",
+    "take-recalled": "keep a list of recalled artifacts as the newest",
+    "check-recalled": "say whether an artifact may be installed, as far as the kept list tells",
     "status": "say what there is, without asking the service",
 }
 
@@ -26,6 +33,7 @@ class Arguments:
     command: str
     config: Path
     json: bool
+    about: str | None = None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,6 +43,9 @@ def parser() -> argparse.ArgumentParser:
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, meaning in COMMANDS.items():
         command = commands.add_parser(name, help=meaning, description=meaning.capitalize() + ".", allow_abbrev=False)
+        if name in ARGUMENTS:
+            shown, about = ARGUMENTS[name]
+            command.add_argument("about", metavar=shown.upper(), help=about)
         command.add_argument("--json", action="store_true", help="print one JSON document")
     return made
 

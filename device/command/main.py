@@ -12,12 +12,14 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from device.bootstrap import Device, open_device
 from device.command import report
 from device.command.arguments import PROGRAM, Arguments, parse
 from device.command.wording import hint, sentence
 from device.errors import DeviceError, SettingsInvalid
+from device.recalled import RecalledLists
 from device.settings import read_settings
 
 
@@ -32,13 +34,21 @@ class ExitCode(enum.IntEnum):
     NOBODY_READS = 128 + 13  # SIGPIPE
 
 
-VERBS: Mapping[str, Callable[[Device], report.Document]] = {
-    "bootstrap": lambda device: report.of_bootstrap(device.client.bootstrap()),
-    "authenticate": lambda device: report.of_authentication(device.client.authenticate()),
-    "token": lambda device: report.of_token(device.client.token()),
-    "rotate-key": lambda device: report.of_rotation(device.client.rotate_key()),
-    "renew-certificate": lambda device: report.of_renewal(device.client.renew_certificate()),
-    "status": report.of_status,
+def _recalled(device: Device) -> RecalledLists:
+    if device.recalled is None:
+        raise SettingsInvalid(problem="recalled_keys is missing: no list of recalled artifacts could be believed")
+    return device.recalled
+
+
+VERBS: Mapping[str, Callable[[Device, str], report.Document]] = {
+    "bootstrap": lambda device, _: report.of_bootstrap(device.client.bootstrap()),
+    "authenticate": lambda device, _: report.of_authentication(device.client.authenticate()),
+    "token": lambda device, _: report.of_token(device.client.token()),
+    "rotate-key": lambda device, _: report.of_rotation(device.client.rotate_key()),
+    "renew-certificate": lambda device, _: report.of_renewal(device.client.renew_certificate()),
+    "take-recalled": lambda device, path: report.of_recalled(_recalled(device).take_file(Path(path))),
+    "check-recalled": lambda device, manifest: report.of_check(_recalled(device).require(manifest)),
+    "status": lambda device, _: report.of_status(device),
 }
 # What is printed alone where no JSON is asked for, so that scripts can take it as it is.
 ALONE = {"bootstrap": "public_key", "token": "token"}
@@ -60,7 +70,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _run(arguments: Arguments) -> ExitCode:
     try:
         device = open_device(read_settings(arguments.config))
-        document = VERBS[arguments.command](device)
+        document = VERBS[arguments.command](device, arguments.about or "")
     except DeviceError as error:
         return _refused(error, arguments)
     _say(document, arguments)

@@ -11,6 +11,7 @@ from device.bootstrap import Device
 from device.bundle import Bundle
 from device.client import Bootstrapped
 from device.errors import BundleRefused, ClientCertificateRefused
+from device.recalled import RecalledList
 from device.renewal import Renewed
 from device.rotation import Rotated
 from device.tokens import Token
@@ -49,6 +50,16 @@ def of_renewal(done: Renewed) -> Document:
     return {"renewed": end is not None, "not_after": None if end is None else end.isoformat(timespec="seconds")}
 
 
+def of_recalled(kept: RecalledList) -> Document:
+    """The list that is kept now."""
+    return {"origin": kept.origin, "version": kept.version, "recalled": len(kept.manifests)}
+
+
+def of_check(lists: tuple[RecalledList, ...]) -> Document:
+    """That none of the lists names it."""
+    return {"recalled": False, "lists": [of_recalled(each) for each in lists]}
+
+
 def of_status(device: Device) -> Document:
     """Key, token and certificates."""
     status = device.client.status()
@@ -62,6 +73,7 @@ def of_status(device: Device) -> Document:
         "token": {"present": status.has_token, "expires_at": _moment(status.expires_at)},
         "server_certificates": _servers(device),
         "client_certificate": _shown(device, status.fingerprint),
+        "recalled": None if device.recalled is None else [of_recalled(each) for each in device.recalled.kept()],
     }
 
 

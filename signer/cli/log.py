@@ -18,6 +18,8 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "show": Entry(target="signer.cli.log_show:show", summary="show leaves of the log"),
         "search": Entry(target="signer.cli.log_show:search", summary="find leaves by what they say"),
         "monitor": Entry(target="signer.cli.log_monitor:monitor", summary="tell what nobody expects in a log"),
+        "recall": Entry(target="signer.cli.log_recall:recall", summary="take a bad release back, for ever"),
+        "recalled": Entry(target="signer.cli.log_recall:recalled", summary="write the list of recalls for devices"),
         "witness": Entry(target="signer.cli.log_witness:witness", summary="sign checkpoints that continue a log"),
     }
 )

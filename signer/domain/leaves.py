@@ -42,6 +42,7 @@ class LogEvent(StrEnum):
     SIGNATURE = "signature"
     SIGNATURE_REPEATED = "signature-repeated"
     SIGNATURE_REFUSED = "signature-refused"
+    RELEASE_RECALLED = "release-recalled"
     TOKEN_ISSUED = "token-issued"  # noqa: S105  (a name, no secret)
 
 

@@ -19,6 +19,7 @@ from signer.domain.token_claims import DeviceClaims, TokenHeader, UserClaims, si
 from signer.errors import MessageNotAllowed
 from verifier import Manifest
 from verifier.log import Checkpoint as CheckpointText
+from verifier.log import RecalledList
 
 SELF_SIGNED = b"\x00artifact-signer/self-signed\x00"
 
@@ -97,6 +98,18 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class RecalledManifests:
+    """The recalled manifests, for devices: the text of a signed note whose first line no checkpoint has."""
+
+    recalled: RecalledList
+
+    @property
+    def content(self) -> bytes:
+        """What is signed."""
+        return str(self.recalled).encode("utf-8")
+
+
+@dataclass(frozen=True, slots=True)
 class UserTokenClaims:
     """A user's token without its signature: the signing input of a JWS (RFC 7515 section 5.1)."""
 
@@ -125,6 +138,7 @@ class DeviceTokenClaims:
 Message = (
     ArtifactManifest
     | Checkpoint
+    | RecalledManifests
     | SelfCheck
     | CertificateContent
     | CertificateRequestContent
@@ -140,6 +154,7 @@ PURPOSES: Mapping[type[Message], frozenset[Purpose]] = MappingProxyType(
     {
         ArtifactManifest: frozenset({Purpose.ARTIFACT}),
         Checkpoint: frozenset({Purpose.LOG}),
+        RecalledManifests: frozenset({Purpose.LOG}),
         SelfCheck: ANY_PURPOSE,
         CertificateContent: ANY_PURPOSE,
         CertificateRequestContent: ANY_PURPOSE,

@@ -4,7 +4,8 @@ Whoever stores records reads the present state under the locks of one transactio
 entry, writes what it gathered, and commits.
 
 1. An entry that was decided under another ``access_revision`` goes back: nothing stale is enforced.
-2. Every answer, also one with a signature on record, passes the state of its version *now*.
+2. Every answer, also one with a signature on record, passes the state of its version *now*. A manifest that was
+   recalled is answered with nothing, whatever is on record of it.
 3. One manifest has one signature per version. The first bytes win, inside a batch too; who comes second is answered
    with them.
 4. Who saw no more than is on record is answered and writes nothing. Who saw more writes a record of its own over the
@@ -145,6 +146,7 @@ class Batch:
         versions: the versions of the entries by id; one that is missing does not exist.
         on_record: the signatures that the entries may meet, by version id and manifest digest.
         floors: at the places of the entries' versions.
+        recalled: those of the entries' manifests that were.
         counts: of what the entries' identities have signed, where a limit asks for it.
         new_leaves: everything to be appended, in order.
     """
@@ -158,6 +160,7 @@ class Batch:
     tolerance: timedelta
     new_signatures: list[NewSignature] = field(default_factory=list)
     floors: dict[FloorPlace, Floor] = field(default_factory=dict)
+    recalled: frozenset[str] = frozenset()
     counts: Counts = field(default_factory=lambda: Counts({}))
     new_records: list[NewRecord] = field(default_factory=list)
     new_leaves: list[Leaf] = field(default_factory=list)
@@ -202,6 +205,8 @@ class Batch:
         """What becomes of the entry. They are decided in their order: each meets what those before it added."""
         if entry.access_revision != self.revision:
             return Stale(access_revision=self.revision)
+        if entry.manifest_sha256 in self.recalled:
+            return Refused(reason=Refusal.RECALLED)
         reason = self.standing(entry.version_id)
         if reason is not None:
             return Refused(reason=reason)

@@ -43,6 +43,7 @@ class Refusal(StrEnum):
     SUBJECT_REFUSED = "subject-refused"  # who would get the token may not have one now
     TOKENS_LIMITED = "tokens-limited"  # or has had all that there are for now
     APPROVAL_ENDED = "approval-ended"
+    RECALLED = "recalled"  # its manifest was, under every key and for ever
     NOT_RECORDABLE = "not-recordable"  # what was sent has no form as a record; no caller builds such
 
 

@@ -20,6 +20,7 @@ SIGNATURES = frozenset({"signature", "signature-repeated"})
 # Refusals change nothing; who asks in vain often is a matter of the service's own log.
 SILENT = frozenset({"signature-refused"})
 CREATED, IMPORTED, CLOCK_CORRECTED = "log-created", "event-imported", "clock-corrected"
+RECALLED = "release-recalled"
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -29,6 +30,7 @@ class Kind(StrEnum):
     SIGNATURE = "unexpected-signature"
     EMERGENCY = "emergency"
     CHANGE = "change"
+    RECALL = "recall"
     TIME = "time-went-back"
     MALFORMED = "malformed-leaf"
 
@@ -81,6 +83,9 @@ def told(
         found += _signature(leaf, index, at, expectations, allow_emergency)
     elif is_emergency(leaf) or _broke_glass(leaf):
         found.append(Finding(kind=Kind.EMERGENCY, index=index, why=kind, leaf=leaf))
+    elif kind == RECALLED:
+        # Whatever is expected: somebody has to see to it that devices get the list.
+        found.append(Finding(kind=Kind.RECALL, index=index, why=kind, leaf=leaf))
     elif kind not in SILENT and not beginning and not (expectations and expectations.expects_change(leaf)):
         found.append(Finding(kind=Kind.CHANGE, index=index, why=kind, leaf=leaf))
     return tuple(found), Position(newest=leaf["time"], beginning=beginning)

@@ -1,4 +1,4 @@
-"""What the services need of whoever keeps policies, people, groups and floors; ``storage`` provides it."""
+"""What the services need of whoever keeps policies, people, groups, floors and recalls; ``storage`` provides it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from signer.domain.events import Event
 from signer.domain.floors import Floor, FloorPlace, FloorSetting
 from signer.domain.identity import Identity
 from signer.domain.people import Group, Membership, Person
+from signer.domain.recalls import NewRecall, Recall, SignedManifest
 from signer.services.approval_ports import Permit
 
 
@@ -250,3 +251,30 @@ class RevokedCertificates(Protocol):
 
     def revoke(self, ca: str, serial: str, *, reason: str, event: Event) -> bool:
         """Let it prove nothing any more, durable when the call returns; False where it did not before."""
+
+
+class KeysMovedError(Exception):
+    """Another key has signed the manifest since it was looked at who may recall it."""
+
+
+class RecalledManifests(Protocol):
+    """What every signature is compared with. Raises what databases raise."""
+
+    def manifests(self) -> frozenset[str]:
+        """All recalled manifests: SHA-256, lowercase hex."""
+
+
+class RecallStore(RecalledManifests, Protocol):
+    """Recalls, which only become more. Raises what databases raise."""
+
+    def recalls(self) -> tuple[Recall, ...]:
+        """All of them, oldest first."""
+
+    def signed(self, manifest_sha256: str) -> SignedManifest:
+        """What is on record of a manifest; no keys where nothing is."""
+
+    def recall(self, new: NewRecall) -> tuple[Recall, bool]:
+        """Recall it, durable when the call returns, and whether that changed anything.
+
+        Raises ``LogMissing``, ``ManifestNotSigned``, ``RecallsExhausted`` or ``KeysMovedError``.
+        """

@@ -11,6 +11,7 @@ from signer.services.devices import DeviceAdministration
 from signer.services.floors import FloorAdministration
 from signer.services.people import PeopleAdministration
 from signer.services.policy_administration import PolicyAdministration
+from signer.services.recalls import RecallAdministration
 from signer.services.server_certificates import ServerCertificateAdministration
 
 
@@ -21,6 +22,7 @@ class Administration:
     policies: PolicyAdministration
     people: PeopleAdministration
     floors: FloorAdministration
+    recalls: RecallAdministration
     ci_sessions: CiSessionAdministration
     devices: DeviceAdministration
     device_certificates: DeviceCertificateAdministration

@@ -42,6 +42,7 @@ from signer.domain.records import (
 from signer.domain.refusals import RefusedCall
 from signer.domain.requests import Signature, SigningRequest
 from signer.errors import ApprovalRequired, KeyNotFound, ServiceBusy, SignerError
+from signer.errors.recalls import ManifestRecalled
 from signer.services.access import refusal
 from signer.services.clock import SteadyClock
 from signer.services.emergencies import tell_emergency
@@ -49,6 +50,7 @@ from signer.services.known_records import KnownKey, KnownPolicy, KnownRecords
 from signer.services.ports import Recorder
 from signer.services.quarantine import after_failure
 from signer.services.reached_limits import ReachedLimits, limit_error
+from signer.services.released import released
 from signer.services.signature_approvals import SignatureApprovals
 from signer.services.signing import AsyncMessageSigner, signing_key
 from signer.services.signing_refusals import at_its_limit, below_floor, reason_of, signing_version
@@ -56,6 +58,7 @@ from signer.services.stages import Stages
 
 # The first time, and at most twice again where keys or access change meanwhile.
 ROUNDS = 3
+RECALLED = "the manifest was recalled"
 
 Result = Signature | Exception
 # Of the one signature that there is: its version's id, and the manifest's digest.
@@ -268,6 +271,9 @@ class ArtifactSigning:
             raise KeyNotFound(key=call.key)
         job.rule, job.claim = decision.rule, claim_of(call.key, decision.floors)
         job.limits = decision.limits
+        if await self._records.recalled(job.digest):
+            job.denied = RECALLED
+            raise ManifestRecalled(manifest_sha256=job.digest)
         passed = isinstance(decision, Allow) and decision.emergency
         job.emergency = _emergency(call) if passed else None
         job.version = signing_version(known.key, now=now, tolerance=self._tolerance)
@@ -319,7 +325,7 @@ class ArtifactSigning:
         for job, entry, outcome in zip(jobs, entries, outcomes, strict=True):
             match outcome:
                 case Recorded():
-                    job.result = _released(job, outcome)
+                    job.result = released(job.key, job.version, outcome, emergency=job.emergency is not None)
                     if job.emergency is not None:
                         tell_emergency(job.emergency, entry, outcome)
                 case Stale():
@@ -333,6 +339,10 @@ class ArtifactSigning:
 
     async def _refused(self, job: _Job, refused: Refused) -> Exception:
         reason = refused.reason
+        if reason is Refusal.RECALLED:
+            job.denied = RECALLED
+            self._tell(job)
+            return ManifestRecalled(manifest_sha256=job.digest)
         if reason is Refusal.NOT_RECORDABLE:
             return RuntimeError("what was signed has no form as a record")
         if refused.unmet is not None and job.claim is not None:
@@ -378,19 +388,6 @@ def _entry(job: _Job, signature: bytes) -> SignatureEntry:
         limits=job.limits,
         approval=job.approval,
         emergency=job.emergency,
-    )
-
-
-def _released(job: _Job, recorded: Recorded) -> Signature:
-    return Signature(
-        raw=base64.b64decode(recorded.signature),
-        encoded=recorded.signature,
-        key=job.key.name,
-        version=job.version.number,
-        algorithm=job.key.algorithm.value,
-        fingerprint=job.version.fingerprint or "",
-        index=recorded.index,
-        emergency=job.emergency is not None,
     )
 
 

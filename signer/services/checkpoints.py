@@ -1,6 +1,6 @@
-"""Has checkpoints signed by a key of the log, and believes none that it has not verified.
+"""Has checkpoints, and lists of recalls, signed by a key of the log, and believes none that it has not verified.
 
-Not safe for threads: one checkpoint is under way at a time.
+Not safe for threads: one note is under way at a time.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from contextlib import suppress
 from hsm.errors import TokenError
 from signer.domain.keys import Key
 from signer.domain.log_keys import LogKey, checkpoint_keys, signed_note
-from signer.domain.messages import Checkpoint
+from signer.domain.messages import Checkpoint, RecalledManifests
 from signer.domain.verified_log import VerifiedLog
 from signer.errors import LogKeyMissing
 from signer.services.ports import TokenAccess
 from signer.services.signing import MessageSigner, signing_key
 from verifier.log import Checkpoint as CheckpointText
-from verifier.log import open_checkpoint
+from verifier.log import RecalledList, VerifierKey, open_checkpoint, open_recalled
+
+_Message = Checkpoint | RecalledManifests
 
 
 class CheckpointSigner:
@@ -45,32 +47,37 @@ class CheckpointSigner:
         Raises ``LogKeyMissing``, or the ``hsm.errors.TokenError`` of the last token that was asked.
         """
         head = CheckpointText(origin=self._origin, size=log.size, root=log.frontier.root)
+        return self._note(Checkpoint(head), str(head), open_checkpoint)
+
+    def sign_recalled(self, recalled: RecalledList) -> bytes:
+        """A signed note of the list; raises as ``sign`` does."""
+        return self._note(RecalledManifests(recalled), str(recalled), open_recalled)
+
+    def _note(self, message: _Message, text: str, opened: Callable[[bytes, Sequence[VerifierKey]], object]) -> bytes:
         groups = self._groups or checkpoint_keys(self._keys(), self._origin)
         if not groups:
             raise LogKeyMissing(origin=self._origin)
         failure: TokenError | None = None
         for number, group in enumerate(groups):
             try:
-                note = self._signed(head, group, self._timeout / (len(groups) + 1))
+                note = self._signed(message, text, group, self._timeout / (len(groups) + 1))
             except TokenError as error:
                 failure = failure or error
                 continue
             # Who answered is asked first from now on: a token that hangs is not waited for at each checkpoint.
             self._groups = (*groups[number:], *groups[:number])
+            # Read as any reader will: what would not open is not given out.
+            opened(note, [each.verifier for each in group])
             return note
         self._groups = ()
         raise failure or LogKeyMissing(origin=self._origin)
 
-    def _signed(self, head: CheckpointText, group: Sequence[LogKey], timeout: float) -> bytes:
+    def _signed(self, message: _Message, text: str, group: Sequence[LogKey], timeout: float) -> bytes:
         signer = MessageSigner(tokens=self._tokens, timeout=timeout)
-        message = Checkpoint(head)
         active, *following = group
         signatures = [(active, signer.sign_bytes(signing_key(active.key, active.version), message))]
         for each in following:
             # The next version may be in another token, which stops nothing that worked without it.
             with suppress(TokenError):
                 signatures.append((each, signer.sign_bytes(signing_key(each.key, each.version), message)))
-        note = signed_note(str(head), signatures)
-        # Read as any reader will: what would not open is not given out.
-        open_checkpoint(note, [each.verifier for each, _ in signatures])
-        return note
+        return signed_note(text, signatures)

@@ -1,4 +1,4 @@
-"""The policy, keys, identities and signatures on record, as a worker last read them, all under one revision of access.
+"""What a worker last read of policy, keys, identities, recalls and signatures, all under one revision of access.
 
 A key, and the policy, are remembered until the revision moves. Whoever decides by them says under which revision, and
 the recorder refuses what was decided under another one: so a record that is stale here can cost a turn, and nothing
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from signer.domain.access.policy import Policy
 from signer.domain.identity import Identity
 from signer.domain.keys import Key
+from signer.services.access_ports import RecalledManifests
 from signer.services.policies import Policies
 from signer.services.ports import Identities, KeyStore, SignaturesOnRecord
 
@@ -47,15 +48,18 @@ class KnownRecords:
         policies: Policies,
         identities: Identities,
         on_record: SignaturesOnRecord,
+        recalls: RecalledManifests,
         monotonic: Callable[[], float],
     ) -> None:
         self._store = store
         self._policies = policies
         self._identities = identities
         self._on_record = on_record
+        self._recalls = recalls
         self._monotonic = monotonic
         self._known: dict[str, KnownKey] = {}
         self._policy: KnownPolicy | None = None
+        self._recalled: frozenset[str] | None = None
         self._revision: int | None = None
         self._told_at = 0.0
 
@@ -97,6 +101,16 @@ class KnownRecords:
             self._policy = known
         return known
 
+    async def recalled(self, manifest_sha256: str) -> bool:
+        """Whether the manifest was recalled, as far as is known: recalls move the revision."""
+        if self._recalled is None:
+            revision = self._revision
+            found = await asyncio.to_thread(self._recalls.manifests)
+            if revision != self._revision:  # it may have been read before what moved the revision
+                return manifest_sha256 in found
+            self._recalled = found
+        return manifest_sha256 in self._recalled
+
     async def confirm(self, identity: Identity) -> None:
         """Raises ``CredentialsRejected`` where the identity's credential is no longer what it was."""
         await asyncio.to_thread(self._identities.confirm, identity)
@@ -123,4 +137,5 @@ class KnownRecords:
             self._revision = revision
             self._known.clear()
             self._policy = None
+            self._recalled = None
             self._identities.forget()

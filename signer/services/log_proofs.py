@@ -17,7 +17,9 @@ from signer.domain.identity import Identity
 from signer.domain.leaves import LogEvent, search_columns
 from signer.domain.requests import Checked
 from signer.errors import LogBeyondCheckpoint, LogDamaged, LogEntryNotFound, LogNotWitnessed
+from signer.errors.recalls import ManifestRecalled
 from signer.services.access import Access
+from signer.services.access_ports import RecalledManifests
 from signer.services.log_checkpoints import NewestCheckpoint, PublishedCheckpoint
 from signer.services.log_leaves import RecentLeaves
 from signer.services.log_tree import LogTree, Path
@@ -68,8 +70,17 @@ class ConsistencyProof:
 class LogProofService:
     """Makes proofs for one process. Safe for threads."""
 
-    def __init__(self, *, reader: LogReader, newest: NewestCheckpoint, store: KeyStore, access: Access) -> None:
+    def __init__(
+        self,
+        *,
+        reader: LogReader,
+        newest: NewestCheckpoint,
+        store: KeyStore,
+        recalls: RecalledManifests,
+        access: Access,
+    ) -> None:
         self._reader = reader
+        self._recalls = recalls
         self._newest = newest
         self._store = store
         self._access = access
@@ -110,10 +121,13 @@ class LogProofService:
         """The proof of a signature of this manifest: by the newest version, in no emergency, after most was seen.
 
         ``witnessed``: under the newest checkpoint that witnesses signed. Raises ``AccessDenied``, ``KeyNotFound``,
-        ``LogEntryNotFound`` or ``LogNotWitnessed``.
+        ``ManifestRecalled``, ``LogEntryNotFound`` or ``LogNotWitnessed``.
         """
         self._access.require(identity, Action.READ, key)
         self._store.key(key)
+        if manifest_sha256 in self._recalls.manifests():
+            # The leaf holds the signature.
+            raise ManifestRecalled(manifest_sha256=manifest_sha256)
         newest = self._newest()
         query = LeafQuery(
             first=0, limit=MOST_LEAVES, types=(LogEvent.SIGNATURE.value,), key=key, manifest_sha256=manifest_sha256

@@ -1,6 +1,6 @@
 """What may be read of the log, and by whom. Nothing that no checkpoint covers is ever told.
 
-1. Hashes are for everybody who has proved who they are: checkpoint, keys, tiles, and proofs without a leaf.
+1. Hashes are for everybody who has proved who they are: checkpoint, keys, tiles, recalls, and proofs without a leaf.
 2. What leaves say is for those who may read the log. What was looked for is shown only where it stands under the
    newest checkpoint, and where its own bytes say that it was wanted.
 """
@@ -19,6 +19,7 @@ from signer.services.access import Access
 from signer.services.log_checkpoints import NewestCheckpoint
 from signer.services.log_proofs import LogProofService
 from signer.services.ports import KeyStore, LeafQuery, LogEntry, LogReader
+from signer.services.recalled_lists import RecalledLists
 from verifier.log import Tile, packed_bundle
 from verifier.log.tiles import TILE_WIDTH
 
@@ -41,9 +42,11 @@ class LogQueryService:
         reader: LogReader,
         newest: NewestCheckpoint,
         proofs: LogProofService,
+        recalled: RecalledLists,
         store: KeyStore,
         access: Access,
     ) -> None:
+        self._recalled = recalled
         self._reader = reader
         self._newest = newest
         self._proofs = proofs
@@ -58,6 +61,10 @@ class LogQueryService:
         """The keys that the log's checkpoints are verified with (C2SP signed-note)."""
         origin = self._newest().checkpoint.origin
         return tuple(str(key) for key in log_verifier_keys(self._store.all_keys(), origin))
+
+    def recalled(self) -> bytes:
+        """All recalled manifests, a signed note; raises as ``RecalledLists.signed``."""
+        return self._recalled.signed()
 
     def hashes(self, tile: Tile) -> bytes:
         """A tile of hashes, full or partial; raises ``LogBeyondCheckpoint``."""

@@ -22,6 +22,7 @@ from signer.storage.access_tables import group_members, groups, identity_people,
 from signer.storage.approval_tables import proposals, votes
 from signer.storage.certificate_tables import revoked_certificates
 from signer.storage.ci_tables import ci_sessions
+from signer.storage.recall_tables import recalled_manifests
 from signer.storage.server_certificate_tables import server_certificates
 from signer.storage.tables import access_state, api_tokens, certificates, keys, versions
 from signer.storage.user_tables import users
@@ -50,6 +51,7 @@ LATER_POWER: tuple[tuple[Table, frozenset[str]], ...] = (
     (votes, frozenset()),
     (users, frozenset({"last_login_at", "totp_last_step", "revision"})),
     (server_certificates, frozenset({"told_days"})),
+    (recalled_manifests, frozenset()),
 )
 
 

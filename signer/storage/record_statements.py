@@ -47,6 +47,7 @@ FOUND_ONE = """
 FLOORS = """
     SELECT key, device_type, payload_type, "order", version, set_by_leaf FROM version_floors
     WHERE (key, device_type, payload_type) IN {places}"""
+RECALLED = "SELECT manifest_sha256 FROM recalled_manifests WHERE manifest_sha256 IN {digests}"
 SET_FLOOR = """
     INSERT INTO version_floors (key, device_type, payload_type, "order", version, set_by_leaf)
     VALUES (:key, :device_type, :payload_type, :order, :version, :leaf)

@@ -98,6 +98,7 @@ class _Transaction:
             revision=self._value(sql.REVISION),
             on_record=self._on_record(entries) if entries else {},
             floors=self._floors(entries),
+            recalled=self._recalled(entries),
             counts=Counts(self._counts(entries)),
             now=now,
             tolerance=tolerance,
@@ -222,6 +223,13 @@ class _Transaction:
         ]
         if rows:
             self.sql.write(self.connection, sql.ADD_SIGNATURE, rows)
+
+    def _recalled(self, entries: Iterable[SignatureEntry]) -> frozenset[str]:
+        digests = {entry.manifest_sha256 for entry in entries}
+        if not digests:
+            return frozenset()
+        rows = self.sql.rows(self.connection, sql.RECALLED, {"digests": self.sql.listed(digests)})
+        return frozenset(digest for (digest,) in rows)
 
     def _value(self, statement: str) -> int:
         return int(self.sql.rows(self.connection, statement, {})[0][0])

@@ -24,6 +24,7 @@ from sqlalchemy import (
 import signer.storage.access_tables
 import signer.storage.device_certificate_tables
 import signer.storage.device_tables
+import signer.storage.recall_tables
 import signer.storage.token_tables
 import signer.storage.user_tables  # noqa: F401  (the same)
 from signer.storage.schema import RowId, UtcDateTime, metadata

@@ -19,6 +19,7 @@ from signer.web import (
     native_client_certificates,
     native_device_certificates,
     native_keys,
+    native_recalls,
     native_server_certificates,
     native_users,
 )
@@ -32,6 +33,7 @@ from signer.web.routes import NUMBER_PATTERN, ROUTES, Route
 MODULES = (
     mender_devices,
     native_keys,
+    native_recalls,
     native_certificates,
     native_access,
     native_api_tokens,

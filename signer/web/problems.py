@@ -27,6 +27,7 @@ from signer.web.issued_token_wordings import ISSUED_TOKEN_WORDINGS
 from signer.web.log_wordings import LOG_WORDINGS
 from signer.web.monitor_wordings import MONITOR_WORDINGS
 from signer.web.policy_wordings import POLICY_WORDINGS
+from signer.web.recall_wordings import RECALL_WORDINGS
 from signer.web.server_certificate_wordings import SERVER_CERTIFICATE_WORDINGS
 from signer.web.token_wordings import TOKEN_WORDINGS
 from signer.web.user_wordings import USER_WORDINGS
@@ -88,6 +89,7 @@ WORDINGS: Mapping[type[Exception], Wording] = {
     **LOG_WORDINGS,
     **MONITOR_WORDINGS,
     **POLICY_WORDINGS,
+    **RECALL_WORDINGS,
     **SERVER_CERTIFICATE_WORDINGS,
     **TOKEN_WORDINGS,
     **USER_WORDINGS,

@@ -243,6 +243,8 @@ ROUTES: tuple[Route, ...] = (
     Route(method="GET", path="/v1/openapi.json", name="show_openapi", action=None, in_front=True, for_all_proved=True),
     _hashes(f"{LOG}/checkpoint", "log_checkpoint"),
     _hashes(f"{LOG}/keys", "log_keys"),
+    _hashes(f"{LOG}/recalled", "log_recalled"),
+    _flask("POST", f"{LOG}/recall", "recall_release", Action.MANAGE, Extent.SOME),
     _hashes(f"{LOG}/proof", "log_proof"),
     _hashes(f"{LOG}/tile/{{tile}}", "log_tile"),
     _front("GET", f"{LOG}/tile/entries/{{tile}}", "log_bundle", Action.READ_LOG),

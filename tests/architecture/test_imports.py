@@ -320,6 +320,7 @@ class TestComposition:
 
     POINTS: ClassVar[dict[str, str]] = {
         "signer.bootstrap": "puts the service together",
+        "signer.log_bootstrap": "puts together what reads the log and tells of recalls",
         "signer.runtime": "opens what the service needs and closes it",
         "signer.approval_bootstrap": "puts together what approvals need",
         "signer.api_token_bootstrap": "puts together what API tokens need",

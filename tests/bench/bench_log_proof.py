@@ -16,11 +16,13 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from signer.bootstrap import utc_now
 from signer.services.log_checkpoints import NewestCheckpoint
 from signer.services.log_proofs import LogProofService
 from signer.storage.database import Database
 from signer.storage.log_append import append, lock_head
 from signer.storage.log_reader import SqlLogReader
+from signer.storage.recall_store import SqlRecalls
 from tests.support.databases import migrate, settings
 from tests.support.memory_log import MemoryCheckpoints, signature_leaf
 from tests.support.roles import access_by_roles
@@ -74,6 +76,7 @@ def measure(size: int) -> str:
             reader=reader,
             newest=NewestCheckpoint(checkpoints),
             store=None,  # type: ignore[arg-type]
+            recalls=SqlRecalls(database=database, clock=utc_now),
             access=access_by_roles(),
         )
         texts(proofs, range(size - max(BATCHES), size))

@@ -66,6 +66,23 @@ def _release(place: Place) -> None:
     place.write("release.mender", ArtifactBuilder().build())
 
 
+def _bad_release(place: Place) -> None:
+    place.write("bad.mender", ArtifactBuilder(name="bad-release").build())
+    content = (place.folder / "bad.mender").read_bytes()
+    made = place.ask("POST", "/v1/keys/firmware/signatures", content=content, headers={"Accept": "application/json"})
+    place.environment["BAD_MANIFEST_SHA256"] = made.json()["manifest_sha256"]
+
+
+def _certified_recalls(place: Place) -> None:
+    """A checkpoint covers what was recalled a moment ago."""
+
+    def certified() -> bool:
+        with place.installation.http() as http:
+            return http.get("/v1/log/recalled").status_code == 200
+
+    wait_until(certified)
+
+
 def _ci_job(place: Place) -> None:
     place.environment["CI_TOKEN"] = token(github_claims(place.issuer.url, aud=place.installation.url))
 
@@ -276,6 +293,8 @@ Preparation = Callable[[Place], None]
 PREPARATIONS: dict[str, Preparation] = {
     "POST /v1/keys/{key}/signatures": _release,
     "POST /v1/keys/{key}/artifacts": _release,
+    "POST /v1/log/recall": _bad_release,
+    "GET /v1/log/recalled": _certified_recalls,
     f"POST {AUTHENTICATION}/auth_requests": _auth_request,
     f"PUT {AUTHENTICATION}/key": _key_change,
     "POST /api/devices/v1/certificates": _certified,

@@ -42,6 +42,10 @@ class Arguments(Record):
     witness: tuple[str, ...] = ()
     witnesses: int | None = None
     allow_emergency: bool = False
+    recalled: str | None = None
+    """The file of a list of recalled manifests; of at least this version; believed by these keys."""
+    recalled_version: int | None = None
+    recalled_key: tuple[str, ...] = ()
 
 
 def plain(words: Sequence[str]) -> dict[str, Any] | None:

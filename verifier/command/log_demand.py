@@ -1,4 +1,4 @@
-"""What the command line says of a log: its keys, its witnesses, and where the proof of each artifact lies."""
+"""What the command line says of a log: its keys and witnesses, where proofs lie, and what was recalled."""
 
 # ruff: noqa: PTH113 - importing pathlib costs start-up time
 
@@ -8,9 +8,16 @@ import os
 from typing import TYPE_CHECKING
 
 from verifier._small_file import LONGEST_SECONDS, read_bounded
-from verifier.errors import KeyUnreadable, ProofUnreadable, VerifierKeyInvalid
-from verifier.log import LogDemand, LogTrust, VerifierKey
+from verifier.errors import (
+    KeyUnreadable,
+    ProofUnreadable,
+    RecalledListOlder,
+    RecalledListUnreadable,
+    VerifierKeyInvalid,
+)
+from verifier.log import LogDemand, LogTrust, RecalledList, VerifierKey, open_recalled
 from verifier.log.proofs import MAX_PROOF_BYTES
+from verifier.log.recalled import MAX_LIST_BYTES
 
 if TYPE_CHECKING:
     from verifier.command.arguments import Arguments
@@ -43,6 +50,20 @@ def demand(path: str, trust: LogTrust, arguments: Arguments) -> LogDemand:
     except OSError as error:
         raise ProofUnreadable(source=source, reason=error.strerror or str(error)) from None
     return LogDemand(trust=trust, unverified_proof=proof, allow_emergency=arguments.allow_emergency)
+
+
+def recalled_list(source: str, arguments: Arguments) -> RecalledList:
+    """The list in the file ``source``. Raises a ``KeyLoadError`` or a ``LogError``."""
+    texts = arguments.recalled_key or arguments.log_key
+    keys = [key for text in texts for key in _keys(text, arguments.log_origin)]
+    try:
+        note = read_bounded(source, most_bytes=MAX_LIST_BYTES + 1, most_seconds=LONGEST_SECONDS, regular=False)
+    except OSError as error:
+        raise RecalledListUnreadable(source=source, reason=error.strerror or str(error)) from None
+    found, demanded = open_recalled(note, keys), arguments.recalled_version or 0
+    if found.version < demanded:
+        raise RecalledListOlder(version=found.version, demanded=demanded)
+    return found
 
 
 def _keys(text: str, origin: str | None) -> list[VerifierKey]:

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from verifier.command.arguments import STANDARD_INPUT, Arguments, plain
 from verifier.command.outcome import PROGRAM, ExitCode, Outcome, worst
-from verifier.errors import FindingsRefused, KeyLoadError, NoKeys, VerificationError
+from verifier.errors import FindingsRefused, KeyLoadError, LogError, NoKeys, VerificationError
 
 if TYPE_CHECKING:
     from verifier.evidence import Evidence, Inspection
     from verifier.interruptible import InterruptibleReader
     from verifier.keys import TrustStore
-    from verifier.log import LogDemand, LogTrust
+    from verifier.log import LogDemand, LogTrust, RecalledList
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,13 +65,13 @@ def _run(argv: Sequence[str] | None) -> ExitCode:
     arguments = parse(sys.argv[1:] if argv is None else argv)
     try:
         trust = None if arguments.inspect else _trusted(arguments)
-        log = _log_trust(arguments)
-    except KeyLoadError as error:
+        log, recalled = _log_trust(arguments), _recalled(arguments)
+    except (KeyLoadError, LogError) as error:
         _report_usage(error, arguments)
         return ExitCode.USAGE
     outcomes = []
     for path, problem in _paths(arguments):
-        outcome = Outcome(path=path, result=problem or _result(path, trust, log, arguments))
+        outcome = Outcome(path=path, result=problem or _result(path, trust, log, recalled, arguments))
         outcomes.append(outcome)
         if not arguments.json:
             from verifier.command import report_text
@@ -112,6 +112,14 @@ def _log_trust(arguments: Arguments) -> LogTrust | None:
     return log_demand.log_trust(arguments)
 
 
+def _recalled(arguments: Arguments) -> RecalledList | None:
+    if arguments.recalled is None:
+        return None
+    from verifier.command import log_demand
+
+    return log_demand.recalled_list(arguments.recalled, arguments)
+
+
 def _demand(path: str, log: LogTrust | None, arguments: Arguments) -> LogDemand | None:
     if log is None:
         return None
@@ -121,7 +129,7 @@ def _demand(path: str, log: LogTrust | None, arguments: Arguments) -> LogDemand 
 
 
 def _result(
-    path: str, trust: TrustStore | None, log: LogTrust | None, arguments: Arguments
+    path: str, trust: TrustStore | None, log: LogTrust | None, recalled: RecalledList | None, arguments: Arguments
 ) -> Evidence | Inspection | VerificationError | OSError:
     from verifier import verification
     from verifier.command.progress import progress_bar
@@ -130,7 +138,14 @@ def _result(
         with _opened(path) as stream, progress_bar(path, stream, wanted=not arguments.no_progress) as progress:
             if trust is not None:
                 demand = _demand(path, log, arguments)
-                return verification.verify(stream, trust=trust, strict=arguments.strict, progress=progress, log=demand)
+                return verification.verify(
+                    stream,
+                    trust=trust,
+                    strict=arguments.strict,
+                    progress=progress,
+                    log=demand,
+                    recalled=recalled,
+                )
             inspection = verification.inspect(stream, progress=progress)
     except (VerificationError, OSError) as error:
         return error
@@ -154,7 +169,7 @@ def _opened(path: str) -> Iterator[BinaryIO | InterruptibleReader]:
             yield source
 
 
-def _report_usage(error: KeyLoadError, arguments: Arguments) -> None:
+def _report_usage(error: KeyLoadError | LogError, arguments: Arguments) -> None:
     if arguments.json:
         from verifier.command import report_json
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from verifier.command.outcome import Outcome
-from verifier.errors import KeyLoadError, VerificationError
+from verifier.errors import KeyLoadError, LogError, VerificationError
 from verifier.evidence import Evidence, Inspection
 from verifier.findings import Finding
 from verifier.keys import TrustStore, VerificationKey
@@ -32,7 +32,7 @@ def report(outcomes: Sequence[Outcome], *, trust: TrustStore | None, exit_code: 
     )
 
 
-def report_usage(error: KeyLoadError, *, exit_code: int) -> None:
+def report_usage(error: KeyLoadError | LogError, *, exit_code: int) -> None:
     """Write the document for a command that could not begin."""
     _write(
         {"schema": SCHEMA, "exit_code": int(exit_code), "keys": [], "artifacts": [], "error": _error(error)},

@@ -66,6 +66,7 @@ def parse(words: Sequence[str]) -> dict[str, Any]:
         help="a public key in PEM, or a directory of them; may be given several times",
     )
     _add_log(parser)
+    _add_recalled(parser)
     for option, meaning in FLAGS.items():
         parser.add_argument(option, action="store_true", help=meaning)
     parser.add_argument(
@@ -81,6 +82,7 @@ def _check(parser: argparse.ArgumentParser, arguments: Arguments) -> None:
     if arguments.inspect and arguments.key:
         parser.error("--inspect does not check signatures, so it takes no --key")
     _check_log(parser, arguments)
+    _check_recalled(parser, arguments)
     if arguments.artifact.count(STANDARD_INPUT) > 1:
         parser.error("standard input can be read only once")
 
@@ -117,3 +119,27 @@ def _check_log(parser: argparse.ArgumentParser, arguments: Arguments) -> None:
         parser.error("--proof is the proof of one artifact; name a directory of them with --proof-dir")
     if arguments.log_key and STANDARD_INPUT in arguments.artifact and arguments.proof is None:
         parser.error("no proof lies beside standard input: name it with --proof")
+
+
+def _add_recalled(parser: argparse.ArgumentParser) -> None:
+    recalled = parser.add_argument_group("artifacts that were recalled")
+    recalled.add_argument("--recalled", metavar="FILE", help="refuse what this signed list names")
+    recalled.add_argument(
+        "--recalled-key",
+        action="append",
+        default=[],
+        metavar="VKEY|FILE",
+        help="a key of the log that signs the list; without it those of --log-key",
+    )
+    recalled.add_argument("--recalled-version", type=int, metavar="N", help="refuse a list that is older")
+
+
+def _check_recalled(parser: argparse.ArgumentParser, arguments: Arguments) -> None:
+    if arguments.recalled is None:
+        if arguments.recalled_key or arguments.recalled_version is not None:
+            parser.error("--recalled names the list that is meant")
+        return
+    if arguments.inspect:
+        parser.error("--inspect checks no list, so it takes no --recalled")
+    if not arguments.recalled_key and not arguments.log_key:
+        parser.error("a list is believed by the key of its log: add --recalled-key")

@@ -63,6 +63,7 @@ from verifier.errors.keys import (
     SeveralKeysInFile,
 )
 from verifier.errors.log import (
+    ArtifactRecalled,
     BundleMalformed,
     CheckpointMalformed,
     ConsistencyRefused,
@@ -78,6 +79,9 @@ from verifier.errors.log import (
     OriginMismatch,
     ProofMalformed,
     ProofUnreadable,
+    RecalledListMalformed,
+    RecalledListOlder,
+    RecalledListUnreadable,
     TilePathInvalid,
     VerifierKeyInvalid,
     WitnessesMissing,
@@ -114,6 +118,7 @@ from verifier.errors.structure import (
 
 __all__ = [
     "ArtifactNameInvalid",
+    "ArtifactRecalled",
     "AugmentedArtifact",
     "BundleMalformed",
     "CheckpointMalformed",
@@ -183,6 +188,9 @@ __all__ = [
     "PayloadUnexpected",
     "ProofMalformed",
     "ProofUnreadable",
+    "RecalledListMalformed",
+    "RecalledListOlder",
+    "RecalledListUnreadable",
     "ReservedKey",
     "ScriptNameInvalid",
     "ScriptRepeated",

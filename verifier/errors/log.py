@@ -128,6 +128,37 @@ class EmergencySignature(LogError):
     reason: str
 
 
+class RecalledListUnreadable(LogError):
+    """The list of recalled manifests that has to be there is not, or cannot be read; ``reason`` is the system's."""
+
+    code: ClassVar[str] = "recalled-list-unreadable"
+    source: str
+    reason: str
+
+
+class RecalledListMalformed(LogError):
+    """The text of the note is no list of recalled manifests; ``problem`` says what is wrong."""
+
+    code: ClassVar[str] = "recalled-list-malformed"
+    problem: str
+
+
+class RecalledListOlder(LogError):
+    """The list is of an older version than the one that is demanded."""
+
+    code: ClassVar[str] = "recalled-list-older"
+    version: int
+    demanded: int
+
+
+class ArtifactRecalled(LogError):
+    """The signature holds, and the artifact was recalled: the list of ``version`` names its manifest."""
+
+    code: ClassVar[str] = "artifact-recalled"
+    manifest_sha256: str
+    version: int
+
+
 class TilePathInvalid(LogError):
     """Not the canonical path of a tile or bundle (C2SP tlog-tiles)."""
 

@@ -20,6 +20,7 @@ from verifier.log.hashing import (
 from verifier.log.leaves import SignatureLeaf, canonical_leaf, parsed_leaf
 from verifier.log.notes import KeyType, NoteSignature, SignedNote, VerifierKey
 from verifier.log.proofs import LogProof
+from verifier.log.recalled import RecalledList, open_recalled
 from verifier.log.tiles import Tile, bundle_entries, packed_bundle
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "LogProof",
     "LogTrust",
     "NoteSignature",
+    "RecalledList",
     "SignatureLeaf",
     "SignedNote",
     "Tile",
@@ -45,6 +47,7 @@ __all__ = [
     "leaf_hash",
     "node_hash",
     "open_checkpoint",
+    "open_recalled",
     "packed_bundle",
     "parsed_leaf",
     "recorded_leaf",

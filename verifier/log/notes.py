@@ -148,10 +148,10 @@ class SignedNote:
     unverified_signatures: tuple[NoteSignature, ...]
 
     @classmethod
-    def parse(cls, raw: bytes) -> SignedNote:
+    def parse(cls, raw: bytes, *, most_bytes: int = MAX_NOTE_BYTES) -> SignedNote:
         """Read a signed note; raises ``NoteMalformed``."""
-        if len(raw) > MAX_NOTE_BYTES:
-            raise NoteMalformed(problem=f"it has more than {MAX_NOTE_BYTES} bytes")
+        if len(raw) > most_bytes:
+            raise NoteMalformed(problem=f"it has more than {most_bytes} bytes")
         try:
             content = raw.decode("utf-8")
         except UnicodeDecodeError:

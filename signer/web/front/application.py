@@ -96,6 +96,7 @@ class Front:
             "renew_device_certificate": devices.renew_certificate,
             "log_checkpoint": log.checkpoint,
             "log_keys": log.keys,
+            "log_recalled": log.recalled,
             "log_tile": log.tile,
             "log_bundle": log.bundle,
             "log_entries": log.entries,

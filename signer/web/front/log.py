@@ -54,6 +54,12 @@ class LogHandlers:
         parsed_query(NoQuery, request.query)
         return json_answer({"keys": list(await self._rooms.run(self._log.verifier_keys))})
 
+    async def recalled(self, request: Request) -> Answer:
+        """All recalled manifests, a signed note."""
+        parsed_query(NoQuery, request.query)
+        note = await self._rooms.run(self._log.recalled)
+        return Answer(content_type=NOTE_MEDIA_TYPE, body=note, headers=FOR_SECONDS)
+
     async def tile(self, request: Request, path: str) -> Answer:
         """A tile of hashes."""
         tile = _tile(request, path)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from typing_extensions import TypedDict
 
+from signer.services.recall_documents import RecallDocument
 from signer.web.log_documents import (
     ConsistencyDocument,
     EntriesQuery,
@@ -17,8 +18,9 @@ from signer.web.log_documents import (
     NoQuery,
     SignatureProofQuery,
 )
+from signer.web.native_recalls import RecallBody
 from signer.web.openapi.operation import BYTES, BYTES_MEDIA_TYPE, TEXT_MEDIA_TYPE, Operation, Told, text, told
-from signer.web.openapi.refusals import LOG
+from signer.web.openapi.refusals import LOG, of_tokens
 
 _READ = (*LOG, "invalid-request")
 _TILE = (*_READ, "log-path-invalid", "log-beyond-checkpoint")
@@ -48,6 +50,18 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
             answers=told(VerifierKeys),
             refusals=_READ,
         ),
+        "log_recalled": Operation(
+            summary="All recalled manifests, as a signed list for devices.",
+            query=(NoQuery,),
+            answers=text(TEXT_MEDIA_TYPE, "A signed note of the log's key."),
+            refusals=(*_READ, *of_tokens()),
+        ),
+        "recall_release": Operation(
+            summary="Recall a release: no key signs its manifest again, and no signature of it is given out.",
+            body=RecallBody,
+            answers=told(RecallDocument),
+            refusals=("manifest-not-signed", "recalls-exhausted", "reason-invalid"),
+        ),
         "log_tile": Operation(
             summary="A tile of hashes.",
             query=(NoQuery,),
@@ -70,7 +84,14 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
             summary="That a leaf or a signature is on record, or that the log only grew.",
             query=(LeafProofQuery, SignatureProofQuery, GrowthProofQuery),
             answers=told(InclusionDocument | ConsistencyDocument),
-            refusals=(*_READ, "log-beyond-checkpoint", "log-entry-not-found", "log-not-witnessed", "key-not-found"),
+            refusals=(
+                *_READ,
+                "log-beyond-checkpoint",
+                "log-entry-not-found",
+                "log-not-witnessed",
+                "key-not-found",
+                "manifest-recalled",
+            ),
         ),
     }
 )

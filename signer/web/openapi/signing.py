@@ -35,7 +35,7 @@ _REFUSALS = (
     "empty-body", "artifact-incomplete", "signed-already", "message-not-allowed", "no-active-version",
     "version-not-yet-valid", "version-expired", "version-has-no-pair", "version-quarantined", "signature-limit-reached",
     "rate-limited", "signature-count-reached", "reason-invalid", "version-too-old", "version-step-too-large",
-    "version-places-too-long", "step-not-allowed", "state-changed",
+    "version-places-too-long", "step-not-allowed", "state-changed", "manifest-recalled",
 )  # fmt: skip
 # Items also have the others, in their answers.
 _OF_BATCHES = ("batch-empty", "batch-too-long", "batches-exhausted", "batch-item-invalid", "batch-item-too-large")

@@ -52,6 +52,13 @@ def one(raw: bytes, expectations: Expectations | None, *, index: int = 5, positi
     return list(told(raw, index, position, expectations)[0])
 
 
+def test_a_recall_is_told_whatever_is_expected(tmp_path: Path) -> None:
+    text = RULES + '[[changes]]\nname = "all"\n'
+    for expectations in (None, rules(tmp_path, text)):
+        (finding,) = one(leaf("release-recalled", manifest_sha256="a" * 64), expectations)
+        assert (finding.kind, finding.why) == ("recall", "release-recalled")
+
+
 def at(text: str) -> dict[str, str]:
     """Monday is the 5th of January 2026; in Berlin it is an hour later."""
     return {"time": f"2026-01-{text}:00.000000Z"}

@@ -29,6 +29,13 @@ from verifier.log import EMPTY_ROOT, LogDemand, LogTrust, leaf_hash, verify_cons
 READER = Identity(name="api-token:console", role=Role.READER)
 
 
+class NothingRecalled:
+    """Of recalls: there are none."""
+
+    def manifests(self) -> frozenset[str]:
+        return frozenset()
+
+
 class Keys:
     """Of a key store: which keys there are."""
 
@@ -51,6 +58,7 @@ class Readers:
             reader=self.log,
             newest=NewestCheckpoint(self.checkpoints),
             store=Keys(),  # type: ignore[arg-type]
+            recalls=NothingRecalled(),
             access=access_by_roles(),
         )
 
@@ -264,6 +272,7 @@ def test_a_log_without_a_checkpoint_proves_nothing() -> None:
         reader=log_of(3),
         newest=NewestCheckpoint(MemoryCheckpoints()),
         store=Keys(),  # type: ignore[arg-type]
+        recalls=NothingRecalled(),
         access=access_by_roles(),
     )
     with pytest.raises(LogMissing):

@@ -15,6 +15,7 @@ from signer.services.log_checkpoints import NewestCheckpoint
 from signer.services.log_proofs import LogProofService
 from signer.services.log_queries import LogQueryService, Page
 from signer.services.ports import LeafQuery, LogEntry
+from tests.signer.services.test_log_proofs import NothingRecalled
 from tests.support.memory_log import MemoryCheckpoints, MemoryLog, log_of, moment, signature_leaf
 from tests.support.roles import access_by_roles
 from verifier.log import Tile, bundle_entries, open_checkpoint
@@ -30,11 +31,18 @@ SIZE = 300
 def queries(log: MemoryLog, checkpoints: MemoryCheckpoints) -> LogQueryService:
     newest = NewestCheckpoint(checkpoints)
     access = access_by_roles()
-    proofs = LogProofService(reader=log, newest=newest, store=None, access=access)  # type: ignore[arg-type]
+    proofs = LogProofService(
+        reader=log,
+        newest=newest,
+        store=None,  # type: ignore[arg-type]
+        recalls=NothingRecalled(),
+        access=access,
+    )
     return LogQueryService(
         reader=log,
         newest=newest,
         proofs=proofs,
+        recalled=None,  # type: ignore[arg-type]
         store=None,  # type: ignore[arg-type]
         access=access,
     )

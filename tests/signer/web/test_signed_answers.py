@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from signer.application import Application
 from signer.bootstrap import build_application, sql_parts
 from signer.domain.identity import Role
 from signer.domain.records import Outcome, SignatureEntry
@@ -53,9 +54,13 @@ class CertifyingRecorder:
     async def record_many(self, entries: list[SignatureEntry], *, deadline: float) -> list[Outcome | SignerError]:
         outcomes = await self.recorder.record_many(entries, deadline=deadline)
         if not self.silent:
-            head = self.reader.head()
-            self.checkpoints.note = self.checkpoints.key.signed(head.size, head.root)
+            self.certify()
         return outcomes
+
+    def certify(self) -> None:
+        """All that is on record."""
+        head = self.reader.head()
+        self.checkpoints.note = self.checkpoints.key.signed(head.size, head.root)
 
     def refuse(self, call: RefusedCall) -> None:
         self.recorder.refuse(call)
@@ -69,6 +74,7 @@ class Site:
     """A service that signs."""
 
     front: Front
+    application: Application
     recorder: CertifyingRecorder
     credentials: dict[Role, str]
     database: Database
@@ -113,7 +119,7 @@ def opened(url: str, directory: Path, clock: ManualClock) -> Iterator[Site]:
     credentials = {role: f"Bearer {issue_api_token(store, name=role.value, role=role, actor='test')}" for role in Role}
     app, metrics = create_app(application), Metrics(parts.stages)
     front = Front(application, timeout=TIMEOUT, rooms=rooms, bridge=Bridge(app), metrics=metrics)
-    yield Site(front=front, recorder=recorder, credentials=credentials, database=database)
+    yield Site(front=front, application=application, recorder=recorder, credentials=credentials, database=database)
     rooms.close()
     parts.on_record.close()
     database.close()

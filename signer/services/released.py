@@ -1,0 +1,23 @@
+"""The signature on record, as it leaves."""
+
+from __future__ import annotations
+
+import base64
+
+from signer.domain.keys import Key, KeyVersion
+from signer.domain.records import Recorded
+from signer.domain.requests import Signature
+
+
+def released(key: Key, version: KeyVersion, recorded: Recorded, *, emergency: bool) -> Signature:
+    """What the caller gets of what was recorded."""
+    return Signature(
+        raw=base64.b64decode(recorded.signature),
+        encoded=recorded.signature,
+        key=key.name,
+        version=version.number,
+        algorithm=key.algorithm.value,
+        fingerprint=version.fingerprint or "",
+        index=recorded.index,
+        emergency=emergency,
+    )
