@@ -7,6 +7,8 @@ is a real one over SoftHSM and SQLite. Run by ``make bench-fleet``; ``make bench
 from __future__ import annotations
 
 import argparse
+import csv
+import json
 import multiprocessing
 import os
 import resource
@@ -43,8 +45,9 @@ KEY = "device-token"
 PAGE = 500
 PEOPLE = 4
 PROGRESS_SECONDS = 10.0
-# A quarter of the fleet has asked by then, or something is wrong that the table shows.
-SWITCHED_WITHIN = 600.0
+# A part of the fleet has done its task by then, or something is wrong that the table shows.
+AWAITED_SECONDS = 3600.0
+IMPORTED_WITHIN = 3600.0
 SHOWN_WITHIN, IN_A_ROW = 60.0, 100
 CALLS, CLAIMS_BYTES = 200, 500
 EVERYBODY = range(100)
@@ -52,15 +55,14 @@ EVERYBODY = range(100)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What is simulated. ``known``: of a hundred devices, so many are preauthorised; ``changing``: change their key."""
+    """What is simulated. ``some``: of a hundred devices, so many do what not all have to do."""
 
     devices: int
     connections: int
     processes: int
     workers: int
     away: float
-    known: int
-    changing: int
+    some: int
 
 
 class Fleet:
@@ -85,7 +87,7 @@ class Fleet:
             pipe.send((task, of))
         if meanwhile is not None:
             meanwhile()
-        waves = self._awaited(label)
+        waves = self._awaited(label, begun)
         seconds = time.perf_counter() - begun
         whole = Wave(
             devices=sum(each.devices for each in waves),
@@ -103,6 +105,12 @@ class Fleet:
     def done(self) -> int:
         """How many devices have done the task that is under way."""
         return int(self._done.value)
+
+    def await_done(self, part: float) -> None:
+        """Until this part of the fleet has done the task that is under way."""
+        until = time.monotonic() + AWAITED_SECONDS
+        while self.done < self.options.devices * part and time.monotonic() < until:
+            time.sleep(0.02)
 
     def end(self) -> None:
         """Let the generators go."""
@@ -140,14 +148,15 @@ class Fleet:
         theirs.close()
         return ours, generator
 
-    def _awaited(self, label: str) -> list[Wave]:
+    def _awaited(self, label: str, begun: float) -> list[Wave]:
         waves: list[Wave] = []
         pipes = [pipe for pipe, _ in self._generators]
         while pipes:
             for ready in connection.wait(pipes, PROGRESS_SECONDS):
                 waves.append(ready.recv())  # type: ignore[union-attr]  # these are pipes
                 pipes.remove(ready)  # type: ignore[arg-type]  # these are pipes
-            sys.stderr.write(f"\r{label}: {self._done.value} done \033[K")
+            rate = self.done / (time.perf_counter() - begun)
+            sys.stderr.write(f"\r{label}: {self.done} done, {rate:.0f} a second \033[K")
         sys.stderr.write("\r\033[K")
         return waves
 
@@ -180,57 +189,57 @@ def main() -> int:
 
 def _life(fleet: Fleet) -> None:
     options = fleet.options
+    some = range(options.some)
+    strangers = range(options.some, 2 * options.some)
     made = fleet.wave("keys made on devices", "bootstrap")
-    _preauthorise(fleet.installation, [each for each in made.told if _number(each[0]) % 100 < options.known])
-    fleet.wave("first contact, preauthorised", "authenticate", range(options.known))
-    strangers = range(options.known, EVERYBODY.stop)
+    _import(fleet, made.told)
+    fleet.wave("first contact, accepted before", "authenticate", range(strangers.stop, EVERYBODY.stop))
+    fleet.wave("first contact, preauthorised", "authenticate", some)
     fleet.wave("first contact, pending", "introduce", strangers)
     _accept_all(fleet.installation)
     fleet.wave("first token after that", "authenticate", strangers)
-    fleet.wave("verifications", "verify")
-    fleet.wave("renewal", "authenticate")
-    fleet.command("keys", "prepare", KEY)
-    fleet.command("keys", "rotate", KEY)
-    wave = fleet.wave("verifications after a rotation with overlap", "verify")
+    fleet.wave("renewal", "authenticate", some)
+    wave = fleet.wave("verifications, a rotation with overlap meanwhile", "verify", meanwhile=lambda: _rotated(fleet))
     assert wave.renewed == 0, "an overlap that renews is none"
     fleet.command("keys", "disable", KEY, "--version", "1")
-    wave = fleet.wave("verifications after a rotation without", "verify")
+    new = _next_certificate(fleet)
+    label = f"verifications after a rotation without; the token away for {options.away:.0f} s, the certificate switched"
+    wave = fleet.wave(label, "verify", meanwhile=lambda: _troubled(fleet))
     assert wave.renewed == wave.devices, "a disabled version verifies nothing"
-    fleet.wave(
-        f"renewal while the token is away for {options.away:.0f} s", "authenticate", meanwhile=lambda: _away(fleet)
-    )
-    _switched(fleet)
-    fleet.wave("change of the device's key", "rotate", range(options.changing))
+    _await_shown(fleet.installation, new)
+    _put(fleet.bundle, "".join(map(ssl.DER_cert_to_PEM_cert, new)).encode("ascii"))
+    fleet.wave("renewal by the new certificate alone", "authenticate", some)
+    fleet.wave("change of the device's key", "rotate", some)
     wave = fleet.wave("verifications at the end", "verify")
     assert wave.renewed == 0, "everybody has a token that holds"
 
 
-def _away(fleet: Fleet) -> None:
-    """The token is taken out for a while."""
+def _rotated(fleet: Fleet) -> None:
+    """Another key signs tokens while the fleet calls: those from before hold."""
+    fleet.command("keys", "prepare", KEY)
+    fleet.await_done(1 / 4)
+    fleet.command("keys", "rotate", KEY)
+
+
+def _troubled(fleet: Fleet) -> None:
+    """While all renew, the token is taken out for a while, and later another certificate is shown."""
+    fleet.await_done(1 / 4)
     fleet.say("C_Sign return 0xE0")
     time.sleep(fleet.options.away)
     fleet.say()
+    fleet.await_done(1 / 2)
+    fleet.command("server-certificates", "switch", "server", "--force", "--reason", "a benchmark")
 
 
-def _switched(fleet: Fleet) -> None:
-    """Another certificate: in the bundle first, then shown by the service while all ask, then alone in the bundle."""
+def _next_certificate(fleet: Fleet) -> list[bytes]:
+    """What will be shown, made and in the devices' bundle beside what is."""
     old = Bundle.of_pem(fleet.bundle.read_bytes())
     fleet.command("server-certificates", "create", "server")
     both = fleet.command("server-certificates", "bundle", "server").encode("ascii")
     _put(fleet.bundle, both)
-
-    def switch() -> None:
-        until = time.monotonic() + SWITCHED_WITHIN
-        while fleet.done < fleet.options.devices // 4 and time.monotonic() < until:
-            time.sleep(0.02)
-        fleet.command("server-certificates", "switch", "server", "--force", "--reason", "a benchmark")
-
-    fleet.wave("renewal while the certificate is switched", "authenticate", meanwhile=switch)
     new = [each for each in Bundle.of_pem(both).certificates if each not in old.certificates]
     assert new, "the bundle has nothing new"
-    _await_shown(fleet.installation, new)
-    _put(fleet.bundle, "".join(map(ssl.DER_cert_to_PEM_cert, new)).encode("ascii"))
-    fleet.wave("renewal by the new certificate alone", "authenticate")
+    return new
 
 
 def _await_shown(installation: Installation, new: list[bytes]) -> None:
@@ -253,13 +262,23 @@ def _number(identity: dict[str, str]) -> int:
     return int(identity["serial"].rpartition("-")[2])
 
 
-def _preauthorise(installation: Installation, known: list[tuple[dict[str, str], str]]) -> None:
-    def one(device: tuple[dict[str, str], str]) -> None:
-        answer = http.post(LISTED, json={"identity_data": device[0], "pubkey": device[1]})
-        assert answer.status_code == 201, answer.text
-
-    with installation.http() as http:
-        _by_people("preauthorised", one, known)
+def _import(fleet: Fleet, made: tuple[tuple[dict[str, str], str], ...]) -> None:
+    """One list, as from another server: some are preauthorised there, most accepted; strangers are not in it."""
+    file, some = fleet.installation.directory / "devices.csv", fleet.options.some
+    with file.open("w", newline="") as target:
+        rows = csv.writer(target)
+        rows.writerow(["identity", "public_key", "status"])
+        for identity, public_pem in made:
+            place = _number(identity) % EVERYBODY.stop
+            if place < some or place >= 2 * some:
+                rows.writerow([json.dumps(identity), public_pem, "preauthorized" if place < some else "accepted"])
+    begun = time.perf_counter()
+    words = ("devices", "import", str(file), "--config", str(fleet.installation.config))
+    done = subprocess.run(
+        [sys.executable, "-m", "signer", *words], capture_output=True, text=True, timeout=IMPORTED_WITHIN, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    print(f"imported in {time.perf_counter() - begun:.0f} s: {done.stdout.strip()}", file=sys.stderr)
 
 
 def _accept_all(installation: Installation) -> None:
@@ -326,8 +345,14 @@ def _options() -> Options:
     parser.add_argument("--processes", type=int, default=4, help="that simulate devices")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="of the service")
     parser.add_argument("--away", type=float, default=60.0, help="for how long the token is away, seconds")
-    parser.add_argument("--known", type=int, default=50, help="of a hundred devices, how many are preauthorised")
-    parser.add_argument("--changing", type=int, default=10, help="of a hundred devices, how many change their key")
+    parser.add_argument(
+        "--some",
+        type=int,
+        default=10,
+        choices=range(1, 50),
+        metavar="PERCENT",
+        help="of the devices, how many are preauthorised, as many are met as strangers; and renew and change their key",
+    )
     return Options(**vars(parser.parse_args()))
 
 
