@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, insert, select, update
 
 from signer.domain.auth_requests import LastFresh
 from signer.domain.device_changes import Change
@@ -20,6 +20,24 @@ from signer.storage.token_tables import issued_tokens
 
 PRESENT = devices.c.decommissioning.is_(False)
 _SHOWN = auth_sets.c.status != AuthStatus.DISMISSED.value
+# Built once: each auth request of a device asks this, and to build it costs more than the answer.
+_WITH_SETS = (
+    select(devices, auth_sets)
+    .join_from(devices, auth_sets, and_(auth_sets.c.device_id == devices.c.id, _SHOWN), isouter=True)
+    .where(PRESENT)
+    .order_by(auth_sets.c.created_at, auth_sets.c.id)
+)
+OF_IDENTITY = _WITH_SETS.where(devices.c.identity_sha256 == bindparam("wanted"))
+OF_ID = _WITH_SETS.where(devices.c.id == bindparam("wanted"))
+
+
+def found(connection: Connection, query: Select[Any], wanted: str, now: datetime) -> Device | None:
+    """The device that ``OF_IDENTITY`` or ``OF_ID`` finds, with its keys: one statement, so of one moment."""
+    rows = connection.execute(query, {"wanted": wanted}).all()
+    if not rows:
+        return None
+    sets = [_auth_set(row, now) for row in rows if row._mapping[auth_sets.c.id] is not None]
+    return _device(rows[0], sets)
 
 
 def loaded(connection: Connection, query: Select[Any], now: datetime) -> tuple[Device, ...]:
@@ -127,30 +145,34 @@ def _decided(auth_set: AuthSet) -> dict[str, Any]:
 
 
 def _device(row: Row[Any], sets: list[AuthSet]) -> Device:
+    value = row._mapping
     return Device(
-        id=row.id,
-        identity=DeviceIdentity(text=row.identity, sha256=row.identity_sha256),
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        checked_in_at=row.checked_in_at,
+        id=value[devices.c.id],
+        identity=DeviceIdentity(text=value[devices.c.identity], sha256=value[devices.c.identity_sha256]),
+        created_at=value[devices.c.created_at],
+        updated_at=value[devices.c.updated_at],
+        checked_in_at=value[devices.c.checked_in_at],
         sets=tuple(sets),
     )
 
 
 def _auth_set(row: Row[Any], now: datetime) -> AuthSet:
-    status = AuthStatus(row.status)
-    if status is AuthStatus.PREAUTHORIZED and row.valid_until is not None and row.valid_until <= now:
+    # By columns: a row may hold a device's too, of the same names.
+    value, columns = row._mapping, auth_sets.c
+    status, valid_until = AuthStatus(value[columns.status]), value[columns.valid_until]
+    if status is AuthStatus.PREAUTHORIZED and valid_until is not None and valid_until <= now:
         status = AuthStatus.REJECTED
+    fresh_ts = value[columns.fresh_ts]
     return AuthSet(
-        id=row.id,
-        key=DevicePublicKey(spki=bytes(row.pubkey), sha256=row.pubkey_sha256),
+        id=value[columns.id],
+        key=DevicePublicKey(spki=bytes(value[columns.pubkey]), sha256=value[columns.pubkey_sha256]),
         status=status,
-        created_at=row.created_at,
-        valid_until=row.valid_until,
-        replaces=row.replaces,
-        overlap=row.overlap,
-        client_ca=row.client_ca,
-        last_fresh=None if row.fresh_ts is None else LastFresh(ts=row.fresh_ts, nonces=tuple(row.fresh_nonces)),
+        created_at=value[columns.created_at],
+        valid_until=valid_until,
+        replaces=value[columns.replaces],
+        overlap=value[columns.overlap],
+        client_ca=value[columns.client_ca],
+        last_fresh=None if fresh_ts is None else LastFresh(ts=fresh_ts, nonces=tuple(value[columns.fresh_nonces])),
     )
 
 

@@ -35,9 +35,12 @@ from signer.services.ports import Clock
 from signer.storage.database import Database, retried
 from signer.storage.device_notes import DeviceNotes, Note
 from signer.storage.device_rows import (
+    OF_ID,
+    OF_IDENTITY,
     PRESENT,
     add_device,
     add_set,
+    found,
     loaded,
     locked,
     status_now,
@@ -93,15 +96,17 @@ class SqlDeviceStore:
 
     def known(self, identity: DeviceIdentity) -> Device | None:
         """As the port."""
-        found = self._read(devices.c.identity_sha256 == identity.sha256)
-        return found[0] if found else None
+        with self._database.reading() as connection:
+            return found(connection, OF_IDENTITY, identity.sha256, self._clock())
 
     def device(self, device_id: str) -> Device:
         """As the port."""
-        found = self._read(devices.c.id == device_id) if _is_id(device_id) else ()
-        if not found:
-            raise DeviceNotFound(device=device_id)
-        return found[0]
+        if _is_id(device_id):
+            with self._database.reading() as connection:
+                device = found(connection, OF_ID, device_id, self._clock())
+            if device is not None:
+                return device
+        raise DeviceNotFound(device=device_id)
 
     def devices(self, query: DeviceQuery) -> DevicePage:
         """As the port."""
@@ -112,8 +117,8 @@ class SqlDeviceStore:
             statement = statement.where(devices.c.id.in_([each for each in query.ids if _is_id(each)]))
         page = statement.order_by(devices.c.status, devices.c.id).offset((query.page - 1) * query.per_page)
         with self._database.snapshot() as connection:
-            found = loaded(connection, page.limit(query.per_page + 1), self._clock())
-        return DevicePage(devices=found[: query.per_page], more=len(found) > query.per_page)
+            listed = loaded(connection, page.limit(query.per_page + 1), self._clock())
+        return DevicePage(devices=listed[: query.per_page], more=len(listed) > query.per_page)
 
     def count(self, status: DeviceStatus | None) -> int:
         """As the port."""
@@ -206,10 +211,6 @@ class SqlDeviceStore:
         )
         with self._database.reading() as connection:
             return connection.execute(select(issued_tokens.c.jti).where(*chosen)).first() is not None
-
-    def _read(self, condition: Any) -> tuple[Device, ...]:
-        with self._database.snapshot() as connection:
-            return loaded(connection, select(devices).where(PRESENT, condition), self._clock())
 
     def _changed(
         self, connection: Connection, tell: Callable[[Event], None], device: Device, step: Step, now: datetime
