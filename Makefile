@@ -10,7 +10,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
 # How many devices make bench-fleet simulates.
 DEVICES ?= 100000
 
-.PHONY: demo serve test test-slow test-soak lint types fuzz bench-verify bench-head bench-hostile bench-token bench-http bench-record bench-log bench-access bench-tokens bench-fleet clean help
+.PHONY: demo serve test test-slow test-soak lint types fuzz bench-verify bench-head bench-hostile bench-token bench-sign bench-http bench-record bench-log bench-access bench-tokens bench-fleet clean help
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -55,6 +55,10 @@ bench-head: $(VENV)/dev ## reading a head, part by part
 
 bench-hostile: $(VENV)/dev ## what the dearest bytes that are known cost a reader, layer by layer
 	$(BIN)/python -m tests.bench.bench_hostile
+
+bench-sign: $(VENV)/dev ## signing 1 GiB beside mender-artifact with a key file and a bare copy
+	@scripts/install-system-packages test
+	$(BIN)/python -m tests.bench.bench_sign
 
 bench-http: $(VENV)/dev ## signatures over HTTP beside the module alone, with what each process costs
 	@scripts/install-system-packages test

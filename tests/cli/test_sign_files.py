@@ -19,6 +19,7 @@ from signer.cli.main import run
 from signer.cli.signing import one, output, source
 from signer.client import Client
 from signer.kernel_copy import WAYS, Way, copied
+from tests.artifacts import ArtifactBuilder, Compression, PayloadFile
 from tests.cli.test_sign import KEY, RELEASE, Service, signature, signed
 from tests.cli.test_strange_answers import API_TOKEN, http
 from tests.support.canned import answering
@@ -294,6 +295,19 @@ def test_a_fault_of_the_disk_is_no_reason_for_another_way(tmp_path: Path) -> Non
         pytest.raises(OSError, match="No space left"),
     ):
         list(copied(given.fileno(), target.fileno(), 0, ways=(no_space, *WAYS[1:])))
+
+
+def test_only_the_head_is_sent(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = ArtifactBuilder(files=(PayloadFile(name="payload", content=bytes(1 << 20)),)).compressed(Compression.NONE)
+    (folder / "release.mender").write_bytes(large.build())
+    sent: list[int] = []
+
+    def answer(_head: str, body: bytes) -> bytes:
+        sent.append(len(body))
+        return b""
+
+    assert session(monkeypatch, "release.mender", "-o", "out.mender", answer=answer) == UNREACHABLE
+    assert sent[0] < 12 << 10
 
 
 def test_what_was_verified_is_what_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,8 @@ from verifier import Limits, Manifest
 from verifier.interruptible import interruptible
 
 READ_BYTES = 1 << 16
+# What is read beyond the end of the header is sent with it.
+HEAD_READ_BYTES = 4 << 10
 HEAD_BYTES = 4 << 20
 
 
@@ -51,7 +53,7 @@ def head_of(source: BinaryIO, *, replace: bool) -> Head:
     upload = UploadReader(form=Form.ARTIFACT, limits=Limits(), head_bytes=HEAD_BYTES, replace=replace)
     content = bytearray()
     try:
-        while upload.header is None and (chunk := source.read(READ_BYTES)):
+        while upload.header is None and (chunk := source.read(HEAD_READ_BYTES)):
             content += chunk
             upload.feed(chunk)
         if upload.header is None:
