@@ -27,7 +27,7 @@ from signer.log_settings import LogSettings
 from signer.server_certificate_settings import ServerCertificateSettings
 from signer.server_settings import ServerSettings, Tls
 from signer.settings_section import MEBIBYTE, Section, holds_tables
-from signer.token_settings import DeviceTokenSettings, UserTokenSettings
+from signer.token_settings import DeviceTokenSettings, FormerServerSettings, UserTokenSettings
 from signer.user_settings import UserSettings
 
 ENVIRONMENT_PREFIX = "ARTIFACT_SIGNER_"
@@ -174,6 +174,7 @@ class Settings(Section):
     logging: LoggingSettings = LoggingSettings()  # type: ignore[call-arg]
     user_tokens: UserTokenSettings = UserTokenSettings()  # type: ignore[call-arg]
     device_tokens: DeviceTokenSettings = DeviceTokenSettings()  # type: ignore[call-arg]
+    former_server: FormerServerSettings = FormerServerSettings()  # type: ignore[call-arg]
     gateway: GatewaySettings = GatewaySettings()  # type: ignore[call-arg]
     devices: DeviceSettings = DeviceSettings()  # type: ignore[call-arg]
     tokens: tuple[TokenSettings, ...] = Field(min_length=1)

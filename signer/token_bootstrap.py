@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from signer.auth.issued_tokens import IssuedTokenVerifier
+from signer.auth.former_tokens import FormerTokens
+from signer.auth.issued_tokens import MAX_LEEWAY, IssuedTokenVerifier
 from signer.config import Settings
 from signer.domain.keys import Key
 from signer.domain.token_claims import TokenKind, TokenTerms
@@ -66,6 +67,8 @@ def token_verifier(
 ) -> TokenVerifier:
     """What verifies them."""
     store = SqlKeyStore(database=database, clock=clock)
+    leeway = timedelta(seconds=settings.signing.clock_tolerance)
+    terms = settings.former_server.terms
 
     def read() -> tuple[tuple[Key, ...], int]:
         revision = store.access_revision()
@@ -77,7 +80,8 @@ def token_verifier(
         revision_on_loop=on_record.access_revision,
         issuers={kind: terms.issuer for kind, terms in token_terms(settings).items()},
         clock=clock,
-        leeway=timedelta(seconds=settings.signing.clock_tolerance),
+        leeway=leeway,
         monotonic=monotonic,
         max_age=0.0 if database.sqlite_file is not None else SERVER_LOOK_SECONDS,
+        former=None if terms is None else FormerTokens(terms=terms, leeway=min(leeway, MAX_LEEWAY)),
     )

@@ -1,13 +1,16 @@
-"""``[user_tokens]`` and ``[device_tokens]``: what tokens of users and devices say, and how long they hold."""
+"""``[user_tokens]`` and ``[device_tokens]``: what tokens of users and devices say, and how long they hold.
+
+``[former_server]``: what is accepted of the server that was there before.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import AwareDatetime, Field, field_validator
 
-from signer.domain.token_claims import TokenTerms
+from signer.domain.token_claims import FormerTerms, TokenKind, TokenTerms
 from signer.settings_section import Section
 
 NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
@@ -28,6 +31,24 @@ class UserTokenSettings(Section):
     def terms(self) -> TokenTerms:
         """What tokens are made by."""
         return TokenTerms(key=self.key, issuer=self.issuer, lifetime=timedelta(seconds=self.lifetime))
+
+
+class FormerServerSettings(Section):
+    """``[former_server]``."""
+
+    tokens_until: AwareDatetime | None = Field(
+        None, description="until when tokens hold that a Mender server issued before; without it none does"
+    )
+    user_issuer: str = Field("mender.useradm", pattern=ISSUER, description="iss of its users' tokens")
+    device_issuer: str = Field("Mender", pattern=ISSUER, description="iss of its devices' tokens")
+
+    @property
+    def terms(self) -> FormerTerms | None:
+        """What is accepted of it; None: nothing."""
+        if self.tokens_until is None:
+            return None
+        issuers = {TokenKind.USER: self.user_issuer, TokenKind.DEVICE: self.device_issuer}
+        return FormerTerms(issuers=issuers, until=self.tokens_until)
 
 
 class DeviceTokenSettings(Section):

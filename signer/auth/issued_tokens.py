@@ -4,23 +4,23 @@
 2. The key is found by the whole header, among those of the kind's purpose. Every other header is refused, whatever it
    names: ``none``, another algorithm for the same key, a key of another purpose, a key of its own.
 3. Nothing of the claims is read before the signature is verified.
-4. ``exp`` counts to the second. ``iat`` and ``nbf`` may be ahead by the leeway: clocks of several machines differ.
+4. Tokens of the server that was there before have headers of their own; ``former_tokens`` has their rules.
+5. ``exp`` counts to the second. ``iat`` and ``nbf`` may be ahead by the leeway: clocks of several machines differ.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from signer.auth.ci.refusals import TokenRefused as SegmentRefused
-from signer.auth.ci.token import decoded_segment
+from signer.auth.former_tokens import FormerTokens
+from signer.auth.token_members import members, moment, name_of, octets, require_kind, text
 from signer.auth.token_public_keys import TokenPublicKey, TokenPublicKeys
 from signer.domain.keys import Key
-from signer.domain.strict_json import NotStrictJson, strict_object
-from signer.domain.token_claims import JWS_ALGORITHMS, SCOPE, TokenKind, VerifiedToken, is_token_id
+from signer.domain.token_claims import JWS_ALGORITHMS, TokenKind, VerifiedToken, is_token_id
 from signer.errors import TokenRefusal, TokenRefused
 from signer.services.ports import Clock
 
@@ -32,9 +32,6 @@ SEGMENTS = 3
 # Before anything was read.
 NEVER = -1
 MAX_LEEWAY = timedelta(seconds=30)
-MAX_SUBJECT_CHARACTERS = 64
-LATEST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
-KIND_CLAIMS = {kind: f"mender.{kind.value}" for kind in TokenKind}
 REFUSED_MEMBERS = frozenset({"crit", "b64", "jwk", "jku", "x5c", "x5u"})
 
 ReadKeys = Callable[[], tuple[tuple[Key, ...], int]]
@@ -43,7 +40,7 @@ ReadKeys = Callable[[], tuple[tuple[Key, ...], int]]
 class IssuedTokenVerifier:
     """``services.token_ports.TokenVerifier``. Safe for threads."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (all that it uses, by keyword)
         self,
         *,
         read: ReadKeys,
@@ -54,8 +51,11 @@ class IssuedTokenVerifier:
         leeway: timedelta,
         monotonic: Callable[[], float],
         max_age: float,
+        former: FormerTokens | None = None,
     ) -> None:
         """``read``: all keys, and a revision of access that they are no older than. ``revision``: the present one.
+
+        ``former``: reads tokens of the server that was there before; None: none of them verifies.
 
         ``max_age``: seconds for which a look at the revision stands; 0 where looking costs next to nothing.
         """
@@ -67,6 +67,7 @@ class IssuedTokenVerifier:
         self._leeway = min(leeway, MAX_LEEWAY)
         self._monotonic = monotonic
         self._max_age = max_age
+        self._former = former
         self._keys = TokenPublicKeys.of((), NEVER)
         self._looked_at: float | None = None
 
@@ -91,13 +92,13 @@ class IssuedTokenVerifier:
     def verify(self, unverified: str, kind: TokenKind) -> VerifiedToken:
         """As the port."""
         header, key = self._key(unverified, kind)
-        if key is None:
+        if key is not None:
+            return self._verified(members(_signed(unverified, key)), kind, key)
+        algorithm = None if self._former is None else self._former.algorithm(octets(header), kind)
+        if self._former is None or algorithm is None:
             raise _unknown_header(header)
-        try:
-            payload = _verifier().decode_complete(unverified, key.public, algorithms=[key.algorithm])["payload"]
-        except _jwt_error():
-            raise TokenRefused(TokenRefusal.SIGNATURE_INVALID) from None
-        return self._verified(_object(payload), kind, key)
+        payload, key = _signed_by_one(unverified, self._keys.with_algorithm(kind, algorithm))
+        return self._former.verified(members(payload), kind, now=self._clock(), key=(key.name, key.version))
 
     def key_set(self, kind: TokenKind) -> bytes:
         """As the port."""
@@ -116,22 +117,22 @@ class IssuedTokenVerifier:
         if len(segments) != SEGMENTS or not unverified.isascii():
             raise TokenRefused(TokenRefusal.MALFORMED)
         for segment in segments[1:]:
-            _octets(segment)
+            octets(segment)
         return segments[0], self._keys.by_header.get((kind, segments[0]))
 
     def _verified(self, claims: Mapping[str, Any], kind: TokenKind, key: TokenPublicKey) -> VerifiedToken:
-        _require_kind(claims, kind)
-        if _text(claims, "iss") != self._issuers[kind]:
+        require_kind(claims, kind)
+        if text(claims, "iss") != self._issuers[kind]:
             raise TokenRefused(TokenRefusal.ISSUER_REFUSED, "iss")
         issued_at, expires_at = self._times(claims)
-        jti = _text(claims, "jti")
+        jti = text(claims, "jti")
         if not is_token_id(jti):
             raise TokenRefused(TokenRefusal.CLAIM_TYPE, "jti")
         return VerifiedToken(
             kind=kind,
             jti=jti,
-            subject=_name(claims, "sub"),
-            auth_set=_name(claims, "mender.auth_set") if kind is TokenKind.DEVICE else None,
+            subject=name_of(claims, "sub"),
+            auth_set=name_of(claims, "mender.auth_set") if kind is TokenKind.DEVICE else None,
             issued_at=issued_at,
             expires_at=expires_at,
             key=key.name,
@@ -140,27 +141,42 @@ class IssuedTokenVerifier:
 
     def _times(self, claims: Mapping[str, Any]) -> tuple[datetime, datetime]:
         now = self._clock()
-        issued_at, not_before, expires_at = (_moment(claims, name) for name in ("iat", "nbf", "exp"))
-        for name, moment in (("iat", issued_at), ("nbf", not_before)):
-            if moment > now + self._leeway:
+        issued_at, not_before, expires_at = (moment(claims, name) for name in ("iat", "nbf", "exp"))
+        for name, begins in (("iat", issued_at), ("nbf", not_before)):
+            if begins > now + self._leeway:
                 raise TokenRefused(TokenRefusal.NOT_YET_VALID, name)
         if expires_at <= now:
             raise TokenRefused(TokenRefusal.EXPIRED, "exp")
         return issued_at, expires_at
 
 
-def _require_kind(claims: Mapping[str, Any], kind: TokenKind) -> None:
-    for each, name in KIND_CLAIMS.items():
-        # Exactly ``true``; and never both kinds.
-        if claims.get(name) is not (True if each is kind else None):
-            raise TokenRefused(TokenRefusal.KIND_REFUSED, name)
-    if kind is TokenKind.USER and _text(claims, "scp") != SCOPE:
-        raise TokenRefused(TokenRefusal.SCOPE_REFUSED, "scp")
+def _signed(unverified: str, key: TokenPublicKey) -> bytes:
+    """What the key has signed; raises ``TokenRefused``."""
+    try:
+        payload: bytes = _verifier().decode_complete(unverified, key.public, algorithms=[key.algorithm])["payload"]
+    except _jwt_error():
+        raise TokenRefused(TokenRefusal.SIGNATURE_INVALID) from None
+    return payload
+
+
+def _signed_by_one(unverified: str, keys: Iterable[TokenPublicKey]) -> tuple[bytes, TokenPublicKey]:
+    """What one of the keys has signed, and which one; raises ``TokenRefused``. The header is known to be right.
+
+    The library takes no token whose ``kid`` is a number, as these have it; so it is given the signature alone.
+    """
+    signed, _, signature = unverified.rpartition(".")
+    refused = TokenRefused(TokenRefusal.KEY_UNKNOWN, "kid")
+    for key in keys:
+        algorithm = _verifier().get_algorithm_by_name(key.algorithm)
+        if algorithm.verify(signed.encode("ascii"), algorithm.prepare_key(key.public), octets(signature)):
+            return octets(signed.partition(".")[2]), key
+        refused = TokenRefused(TokenRefusal.SIGNATURE_INVALID)
+    raise refused
 
 
 def _unknown_header(segment: str) -> TokenRefused:
     """Why this header is not that of a key: for the log, so it says what is wrong first."""
-    header = _object(_octets(segment))
+    header = members(octets(segment))
     for name in REFUSED_MEMBERS & header.keys():
         return TokenRefused(TokenRefusal.HEADER_REFUSED, name)
     for name in ("alg", "kid", "typ"):
@@ -171,46 +187,6 @@ def _unknown_header(segment: str) -> TokenRefused:
     if header["alg"] not in JWS_ALGORITHMS.values():
         return TokenRefused(TokenRefusal.ALGORITHM_REFUSED, "alg")
     return TokenRefused(TokenRefusal.KEY_UNKNOWN, "kid")
-
-
-def _octets(segment: str) -> bytes:
-    try:
-        return decoded_segment(segment)
-    except SegmentRefused:
-        raise TokenRefused(TokenRefusal.MALFORMED) from None
-
-
-def _object(raw: bytes) -> dict[str, Any]:
-    try:
-        return strict_object(raw)
-    except NotStrictJson:
-        raise TokenRefused(TokenRefusal.MALFORMED) from None
-
-
-def _moment(claims: Mapping[str, Any], name: str) -> datetime:
-    value = claims.get(name)
-    if value is None:
-        raise TokenRefused(TokenRefusal.CLAIM_MISSING, name)
-    # ``True`` is an int to Python, and 1.0 equals 1: neither is a NumericDate that all readers take alike.
-    if type(value) is not int or not 0 <= value <= LATEST_SECOND:
-        raise TokenRefused(TokenRefusal.CLAIM_TYPE, name)
-    return datetime.fromtimestamp(value, UTC)
-
-
-def _name(claims: Mapping[str, Any], name: str) -> str:
-    value = _text(claims, name)
-    if not 0 < len(value) <= MAX_SUBJECT_CHARACTERS or not (value.isascii() and value.isprintable()):
-        raise TokenRefused(TokenRefusal.CLAIM_TYPE, name)
-    return value
-
-
-def _text(claims: Mapping[str, Any], name: str) -> str:
-    value = claims.get(name)
-    if value is None:
-        raise TokenRefused(TokenRefusal.CLAIM_MISSING, name)
-    if not isinstance(value, str):
-        raise TokenRefused(TokenRefusal.CLAIM_TYPE, name)
-    return value
 
 
 @lru_cache(maxsize=1)

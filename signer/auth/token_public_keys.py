@@ -53,6 +53,10 @@ class TokenPublicKeys:
     sets: Mapping[TokenKind, bytes]
     revision: int
 
+    def with_algorithm(self, kind: TokenKind, algorithm: str) -> list[TokenPublicKey]:
+        """Those of a kind that sign so."""
+        return [key for (each, _), key in self.by_header.items() if each is kind and key.algorithm == algorithm]
+
     @classmethod
     def of(cls, keys: Collection[Key], revision: int) -> TokenPublicKeys:
         """What these keys are for."""

@@ -91,6 +91,14 @@ class TokenTerms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FormerTerms:
+    """What is accepted of the server that was there before. ``until``: aware UTC; nothing holds beyond it."""
+
+    issuers: Mapping[TokenKind, str]
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenHeader:
     """How a token is signed."""
 
@@ -212,6 +220,7 @@ class VerifiedToken:
         subject: id of the user or the device.
         auth_set: id of a device's auth set; None for users.
         key, version: what signed it.
+        former: the server that was there before has issued it; it is on record nowhere.
     """
 
     kind: TokenKind
@@ -222,6 +231,7 @@ class VerifiedToken:
     expires_at: datetime
     key: str
     version: int
+    former: bool = False
 
 
 def _segment(members: Mapping[str, Any]) -> bytes:

@@ -48,7 +48,7 @@ from signer.storage.device_rows import (
     write_change,
 )
 from signer.storage.device_state import move_device_revision
-from signer.storage.device_tables import auth_sets, devices
+from signer.storage.device_tables import FORMER, auth_sets, devices
 from signer.storage.log_transaction import logged
 from signer.storage.token_tables import issued_tokens
 
@@ -191,7 +191,8 @@ class SqlDeviceStore:
         with logged(self._database, self._clock) as log:
             row = log.connection.execute(select(issued_tokens).where(*chosen)).one_or_none()
             if row is None:
-                raise DeviceTokenNotFound(jti=jti)
+                log.tell(_former_tokens_revoked(log.connection, jti, actor))
+                return
             values = {"revoked_at": now, "revision": move_device_revision(log.connection)}
             log.connection.execute(update(issued_tokens).where(issued_tokens.c.jti == jti).values(values))
             log.tell(_token_revoked(row, actor))
@@ -281,6 +282,24 @@ def _forget(connection: Connection, now: datetime) -> None:
         else:
             status = status_now(connection, device_id)
             connection.execute(update(devices).where(devices.c.id == device_id).values(status=status))
+
+
+def _former_tokens_revoked(connection: Connection, jti: str, actor: str) -> Event:
+    """Let none of the tokens hold that another server issued to this set: all of them have its id."""
+    former = (auth_sets.c.id == jti, auth_sets.c.revision == FORMER)
+    row = connection.execute(select(auth_sets.c.device_id).where(*former).with_for_update()).one_or_none()
+    if row is None:
+        raise DeviceTokenNotFound(jti=jti)
+    revision = move_device_revision(connection)
+    connection.execute(update(auth_sets).where(*former).values(revision=revision))
+    return Event(
+        type=EventType.DEVICE_TOKEN_REVOKED,
+        actor=actor,
+        key=None,
+        version=None,
+        before={},
+        after={"jti": jti, "device": row.device_id, "auth_set": jti},
+    )
 
 
 def _token_revoked(row: Any, actor: str) -> Event:

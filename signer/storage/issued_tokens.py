@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, select, update
 from signer.domain.token_claims import TokenKind
 from signer.storage.database import Database
 from signer.storage.device_state import move_device_revision
-from signer.storage.device_tables import devices
+from signer.storage.device_tables import FORMER, devices
 from signer.storage.token_tables import issued_tokens, token_buckets
 from signer.storage.user_tables import users
 
@@ -59,3 +59,4 @@ def end_all_user_tokens(connection: Connection, at: datetime) -> None:
     revision = move_device_revision(connection)
     of_users = (issued_tokens.c.kind == TokenKind.USER.value, issued_tokens.c.revoked_at.is_(None))
     connection.execute(update(issued_tokens).where(*of_users).values(revoked_at=at, revision=revision))
+    connection.execute(update(users).where(users.c.revision == FORMER).values(revision=revision))

@@ -12,7 +12,7 @@ from signer.errors import TokenRefusal
 from signer.services.token_state_ports import StateChanges, TokenStanding
 from signer.storage.database import Database
 from signer.storage.device_state import device_revision
-from signer.storage.device_tables import auth_sets, devices
+from signer.storage.device_tables import FORMER, auth_sets, devices
 from signer.storage.token_tables import CHANGED, issued_tokens
 from signer.storage.user_rows import holds_user
 from signer.storage.user_tables import users
@@ -31,7 +31,7 @@ class SqlTokenStateStore:
     def standing(self, token: VerifiedToken) -> TokenStanding:
         """As the port."""
         with self._database.snapshot() as connection:
-            refusal = _refusal_of_token(connection, token)
+            refusal = _refusal_of_former(connection, token) if token.former else _refusal_of_token(connection, token)
             if refusal is not None:
                 return TokenStanding(refusal=refusal)
             return _of_user(connection, token) if token.kind is TokenKind.USER else _of_device(connection, token)
@@ -56,6 +56,16 @@ def _refusal_of_token(connection: Connection, token: VerifiedToken) -> TokenRefu
     if row is None:
         return TokenRefusal.NOT_ON_RECORD
     return None if row.revoked_at is None else TokenRefusal.REVOKED
+
+
+def _refusal_of_former(connection: Connection, token: VerifiedToken) -> TokenRefusal | None:
+    """It holds of whom came from the server that issued it, until anything is taken from them, for ever."""
+    table, row_id = (users, token.subject) if token.kind is TokenKind.USER else (auth_sets, token.auth_set)
+    revision = connection.execute(select(table.c.revision).where(table.c.id == row_id)).scalar_one_or_none()
+    if revision is None or revision == 0:
+        # As if it were unknown: nothing tells when somebody is imported.
+        return TokenRefusal.NOT_ON_RECORD
+    return None if revision == FORMER else TokenRefusal.REVOKED
 
 
 def _of_user(connection: Connection, token: VerifiedToken) -> TokenStanding:

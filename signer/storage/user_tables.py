@@ -6,7 +6,8 @@ from sqlalchemy import JSON, BigInteger, Column, Float, ForeignKey, LargeBinary,
 
 from signer.storage.schema import UtcDateTime, metadata
 
-# ``revision``: the moment of ``device_state`` at which power was taken from the user last, or given back.
+# ``revision``: the moment of ``device_state`` at which power was taken from the user last, or given back; 0: never;
+# ``device_tables.FORMER``: never since the user was imported.
 users = Table(
     "users",
     metadata,

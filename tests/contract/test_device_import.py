@@ -14,12 +14,11 @@ from signer.errors import DeviceLimitReached
 from signer.errors.imports import ListChanged, ListNotTaken, ListUnreadable
 from signer.services.device_import import DeviceImport
 from signer.storage.database import Database
-from signer.storage.device_import_store import SqlDeviceImport
 from tests.support.clock import ManualClock
 from tests.support.databases import Opener
 from tests.support.device_office import Office, told
 from tests.support.device_side import id_data, known_key, pem_of
-from tests.support.foreign_lists import device_of, foreign_id, imported, listed, listed_set, written
+from tests.support.foreign_lists import device_of, foreign_id, imported, importing_into, listed, listed_set, written
 
 SERIAL = "SN-0042"
 PEM, OTHER_PEM = pem_of(known_key("p-256")), pem_of(known_key("ed25519"))
@@ -35,14 +34,9 @@ def office(database: Database, clock: ManualClock) -> Office:
     return Office(database=database, clock=clock)
 
 
-def _importing(office: Office, *, limit: int | None = None, batch: int = 2) -> DeviceImport:
-    records = SqlDeviceImport(database=office.database, clock=office.clock, limit=limit)
-    return DeviceImport(records=records, clock=office.clock, batch=batch)
-
-
 @pytest.fixture
 def importing(office: Office) -> DeviceImport:
-    return _importing(office)
+    return importing_into(office)
 
 
 STATES = {
@@ -219,7 +213,7 @@ def test_a_list_that_is_cut_off_imports_nothing(office: Office, importing: Devic
 
 
 def test_no_more_devices_are_accepted_than_may_be(office: Office, tmp_path: Path) -> None:
-    few = _importing(office, limit=3)
+    few = importing_into(office, limit=3)
     with pytest.raises(DeviceLimitReached):
         imported(few, written(tmp_path / "l", [listed(str(n)) for n in range(4)]))
     assert told(office) == []
@@ -229,7 +223,7 @@ def test_no_more_devices_are_accepted_than_may_be(office: Office, tmp_path: Path
 
 
 def test_devices_that_were_accepted_meanwhile_count(office: Office, tmp_path: Path) -> None:
-    few = _importing(office, limit=1)
+    few = importing_into(office, limit=1)
     with DeviceListFile(written(tmp_path / "l", [listed()])) as devices:
         reviewed = few.review(devices, lambda _: None, skip_faulty=False)
         office.accepted("another")

@@ -12,6 +12,8 @@ from typing import Any
 from signer.device_lists import DeviceListFile
 from signer.domain.device_lists import ListProblem, Outcome
 from signer.services.device_import import DeviceImport, ImportCounts, Remark
+from signer.storage.device_import_store import SqlDeviceImport
+from tests.support.device_office import Office
 from tests.support.device_side import SomeDevice, id_data, known_key, pem_of
 
 FOREIGN = uuid.UUID("5e1f0000-0000-4000-8000-000000000000")
@@ -58,6 +60,12 @@ def written(path: Path, devices: Iterable[object]) -> Path:
     """A list in a file."""
     path.write_text(json.dumps(list(devices)))
     return path
+
+
+def importing_into(office: Office, *, limit: int | None = None, batch: int = 2) -> DeviceImport:
+    """The import where the office is."""
+    records = SqlDeviceImport(database=office.database, clock=office.clock, limit=limit)
+    return DeviceImport(records=records, clock=office.clock, batch=batch)
 
 
 def imported(
