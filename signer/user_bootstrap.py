@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -21,12 +23,14 @@ from signer.services.personal_tokens import PersonalTokens
 from signer.services.policies import Policies
 from signer.services.ports import Clock
 from signer.services.token_ports import TokenIssuer, TokenVerifier
+from signer.services.user_import import UserImport
 from signer.services.user_ports import LoginLimits, Passwords, UserStore, UserTokenStore
 from signer.services.user_services import UserServices
 from signer.services.users import Giving, UserAdministration
 from signer.storage.database import Database
 from signer.storage.login_store import SqlLoginLimits
 from signer.storage.people_store import SqlPeopleStore
+from signer.storage.user_import_store import SqlUserImport
 from signer.storage.user_store import SqlUserStore
 from signer.storage.user_token_store import SqlUserTokenStore
 from signer.user_settings import UserSettings
@@ -115,6 +119,16 @@ def user_administration(
         passwords=passwords,
         approvals=approval_parts(database, clock, approvals).guard,
     )
+
+
+@contextmanager
+def user_import(
+    settings: UserSettings, database: Database, clock: Clock, *, roles: tuple[str, ...]
+) -> Iterator[UserImport]:
+    """What takes over users of another server."""
+    with closing(argon2_passwords(settings)) as passwords:
+        records = SqlUserImport(database=database, clock=clock)
+        yield UserImport(records=records, passwords=passwords, roles=roles)
 
 
 def argon2_passwords(settings: UserSettings) -> Argon2Passwords:

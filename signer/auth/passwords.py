@@ -4,7 +4,8 @@
    do nothing else; who comes while enough others wait is told to come again.
 2. A look at nobody's password takes as long as one at somebody's: it is compared with a hash that no password has, of
    the same cost.
-3. A hash of another cost than the present one is made anew when its password is shown.
+3. A hash of another cost than the present one, or of bcrypt, is made anew when its password is shown. While there is
+   one of bcrypt, each look at a login takes as long as one at that.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from typing import Protocol
 import argon2
 from argon2.exceptions import Argon2Error, InvalidHashError
 
+from signer.auth import bcrypt_hashes
+from signer.domain.kept_passwords import hash_of, is_one_time, is_used, used_up
+from signer.domain.user_lists import bcrypt_cost
 from signer.domain.users import Password
 from signer.errors.users import LoginsBusy, PasswordRejected
 from signer.services.user_ports import CheckedPassword
@@ -81,23 +85,45 @@ class Argon2Passwords:
         """What is kept of it."""
         return self._pool.submit(self._hasher.hash, password.text)
 
-    def check(self, kept: str | None, password: Password) -> Future[CheckedPassword]:
-        """Ends in ``PasswordRejected`` unless it is the one that is kept. ``kept``: None where there is nobody."""
-        return self._pool.submit(self._checked, kept, password)
+    def check(
+        self, kept: str | None, password: Password, *, logging_in: bool = False, bcrypt_cost: int | None = None
+    ) -> Future[CheckedPassword]:
+        """As the port."""
+        return self._pool.submit(self._checked, kept, password, logging_in=logging_in, spent=bcrypt_cost)
 
     def close(self) -> None:
         """Begin nothing more."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _checked(self, kept: str | None, password: Password) -> CheckedPassword:
-        try:
-            self._hasher.verify(self._nobodys if kept is None else kept, password.text)
-        except (Argon2Error, InvalidHashError):
-            raise PasswordRejected from None
-        if kept is None:
+    def _checked(self, kept: str | None, password: Password, *, logging_in: bool, spent: int | None) -> CheckedPassword:
+        if kept is not None and bcrypt_cost(kept) is not None:
+            return self._of_bcrypt(kept, password)
+        if spent is not None:
+            bcrypt_hashes.spend(spent, password)
+        if not self._is_of(self._nobodys if kept is None else hash_of(kept), password) or kept is None:
             raise PasswordRejected
-        renewed = self._hasher.hash(password.text) if self._hasher.check_needs_rehash(kept) else None
-        return CheckedPassword(kept=kept, renewed=renewed)
+        if logging_in and is_used(kept):
+            raise PasswordRejected
+        return CheckedPassword(kept=kept, renewed=self._renewed(kept, password, logging_in=logging_in))
+
+    def _of_bcrypt(self, kept: str, password: Password) -> CheckedPassword:
+        if bcrypt_hashes.is_of(kept, password):
+            return CheckedPassword(kept=kept, renewed=self._hasher.hash(password.text))
+        self._is_of(self._nobodys, password)  # as long as the hash that is made where it is right
+        raise PasswordRejected
+
+    def _is_of(self, hashed: str, password: Password) -> bool:
+        try:
+            return self._hasher.verify(hashed, password.text)
+        except (Argon2Error, InvalidHashError):
+            return False
+
+    def _renewed(self, kept: str, password: Password, *, logging_in: bool) -> str | None:
+        if is_one_time(kept) and logging_in:
+            return used_up(kept)
+        if is_one_time(kept) or is_used(kept) or not self._hasher.check_needs_rehash(kept):
+            return None
+        return self._hasher.hash(password.text)
 
 
 def _nobodys_hash(cost: Argon2Cost) -> str:

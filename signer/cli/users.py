@@ -15,6 +15,7 @@ import click
 from signer.answers import ClientError
 from signer.cli.connection import connected, either_option, json_option
 from signer.cli.output import note, show_json, table
+from signer.cli.user_import import import_users
 from signer.cli.user_sources import opened
 from signer.domain.users import DEFAULT_ROLE, LONGEST_PASSWORD
 
@@ -194,6 +195,9 @@ def totp_disable(*, code: str, password_file: Path) -> None:
     with connected() as client:
         client.ask(f"{SECOND_FACTOR}/disable", {"current_password": current, "token2fa": code})
     note("logging in takes no code any more")
+
+
+users.add_command(import_users)
 
 
 def _password(path: Path) -> str:

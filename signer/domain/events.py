@@ -53,6 +53,7 @@ class EventType(StrEnum):
     APPROVAL_REQUESTED = "approval-requested"
     APPROVAL_VOTED = "approval-voted"
     USER_CREATED = "user-created"
+    USER_IMPORTED = "user-imported"
     USER_CHANGED = "user-changed"
     USER_DISABLED = "user-disabled"
     USER_ENABLED = "user-enabled"

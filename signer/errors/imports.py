@@ -30,6 +30,15 @@ class ListNotTaken(SignerError):
 
 
 @dataclass(eq=False, kw_only=True)
+class PasswordFileUnfit(SignerError):
+    """The file cannot hold passwords that log in once. ``problem``: what is wrong, for people."""
+
+    code = "password-file-unfit"
+    path: str
+    problem: str
+
+
+@dataclass(eq=False, kw_only=True)
 class ListChanged(SignerError):
     """The file was another one when it was read for the second time."""
 

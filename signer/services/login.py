@@ -88,10 +88,12 @@ class Login:
         return token
 
     async def _proved(self, attempt: LoginAttempt, email: str) -> tuple[UserSecrets, CheckedPassword]:
+        cost = await asyncio.to_thread(self._store.bcrypt_cost)
         secrets = await asyncio.to_thread(self._store.login_secrets, email)
         kept = None if secrets is None else secrets.password_hash
         try:
-            checked = await asyncio.wrap_future(self._passwords.check(kept, attempt.password))
+            look = self._passwords.check(kept, attempt.password, logging_in=True, bcrypt_cost=cost)
+            checked = await asyncio.wrap_future(look)
         except PasswordRejected:
             reason = LoginRefusal.NO_SUCH_USER if secrets is None else LoginRefusal.WRONG_PASSWORD
             raise LoginRefused(reason=reason) from None

@@ -22,7 +22,7 @@ class CheckedPassword:
 
     Attributes:
         kept: the hash that it was compared with.
-        renewed: one of the present cost, where that of ``kept`` is another.
+        renewed: one of the present cost, where that of ``kept`` is another; of a password that logs in once, used up.
     """
 
     kept: str = field(repr=False)
@@ -38,8 +38,14 @@ class Passwords(Protocol):
     def hash(self, password: Password) -> Future[str]:
         """What is kept of it."""
 
-    def check(self, kept: str | None, password: Password) -> Future[CheckedPassword]:
-        """Ends in ``PasswordRejected`` unless it is the one that is kept. ``kept``: None where there is nobody."""
+    def check(
+        self, kept: str | None, password: Password, *, logging_in: bool = False, bcrypt_cost: int | None = None
+    ) -> Future[CheckedPassword]:
+        """Ends in ``PasswordRejected`` unless it is the one that is kept. ``kept``: None where there is nobody.
+
+        ``logging_in``: a password that logs in once is used up by this, and rejected if it was. ``bcrypt_cost``: the
+        look takes at least as long as one at a hash of bcrypt of this cost.
+        """
 
 
 class SeedSeal(Protocol):
@@ -116,6 +122,9 @@ class UserStore(Protocol):
 
     def secrets(self, user_id: str) -> UserSecrets:
         """One, with what proves them; raises ``UserNotFound``."""
+
+    def bcrypt_cost(self) -> int | None:
+        """The highest cost of the hashes of bcrypt on record; None: there are none."""
 
     def login_secrets(self, email: str) -> UserSecrets | None:
         """Whoever has this address and may log in: neither the user nor the person is disabled; None for nobody."""

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from signer.domain.events import EventType
+from signer.domain.kept_passwords import is_used
 from signer.domain.login_limits import LoginPlace
 from signer.domain.token_claims import TokenKind
 from signer.domain.user_events import user_event
@@ -143,7 +144,8 @@ def _note_origin(connection: Connection, user_id: str, origin: bytes, now: datet
 def _renew(log: LogTransaction, user: User, password_hash: str) -> None:
     log.connection.execute(update(users).where(users.c.id == user.id).values(password_hash=password_hash))
     move_access_revision(log.connection)
-    log.tell(user_event(EventType.USER_PASSWORD_CHANGED, user, actor=user.identity_name, because="cost"))
+    because = "used-up" if is_used(password_hash) else "cost"
+    log.tell(user_event(EventType.USER_PASSWORD_CHANGED, user, actor=user.identity_name, because=because))
 
 
 def _end_oldest(log: LogTransaction, user: User, now: datetime, *, spared: str) -> None:

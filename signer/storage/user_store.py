@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from signer.domain.events import Event
@@ -70,6 +70,13 @@ class SqlUserStore(SqlLogins):
         """One, with what proves them; raises ``UserNotFound``."""
         with self._database.reading() as connection:
             return secrets_of(_required(connection, user_id))
+
+    def bcrypt_cost(self) -> int | None:
+        """The highest cost of the hashes of bcrypt on record; None: there are none."""
+        highest = func.max(func.substr(users.c.password_hash, 5, 2))
+        with self._database.reading() as connection:
+            cost: str | None = connection.execute(select(highest).where(users.c.password_hash.like("$2%"))).scalar()
+        return None if cost is None else int(cost)
 
     def login_secrets(self, email: str) -> UserSecrets | None:
         """Whoever has this address and may log in; None for nobody."""

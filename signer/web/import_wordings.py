@@ -21,6 +21,11 @@ IMPORT_WORDINGS: Mapping[type[Exception], Wording] = MappingProxyType(
             "{first}",
             hint="nothing was imported; --report FILE tells of each, --skip-faulty leaves them out",
         ),
+        imports.PasswordFileUnfit: Wording(
+            status=409,
+            detail="the file {path} cannot hold passwords that log in once: {problem}",
+            hint="name another file; nothing was imported",
+        ),
         imports.ListChanged: Wording(
             status=409,
             detail="the file was changed while it was read",
