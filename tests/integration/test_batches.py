@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from tests.artifacts import ArtifactBuilder
+from tests.hsm.children import wait_until
 from tests.integration.running import Installation
 from tests.support.house import new_request
+from verifier.log import Checkpoint, SignedNote
 
 PATH = "/v1/keys/rsa/signatures"
 ITEMS = 200
@@ -70,10 +75,24 @@ def test_what_a_client_that_went_had_signed_is_on_record(service: Installation) 
         f"POST {PATH}/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.api_token}\r\n"
         f"Content-Length: {len(batch)}\r\n\r\n"
     )
+    first = size(service)
     with service.connect() as connection:
         connection.sendall(head.encode() + batch)
-    again = post(service, f"{PATH}/batch", batch)
-    assert [each["status"] for each in again.json()["results"]] == [200] * ITEMS
+        # In the middle of it: a part is on record, and nobody is there for the answer.
+        wait_until(lambda: size(service) > first)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    for _ in range(2):
+        again = post(service, f"{PATH}/batch", batch)
+        assert [each["status"] for each in again.json()["results"]] == [200] * ITEMS
+    with service.http() as http:
+        page = http.get(f"/v1/log/entries?first={first}&limit=1000&type=signature,signature-repeated").json()
+    signed = Counter(entry["leaf"]["manifest_sha256"] for entry in page["entries"])
+    assert (len(signed), set(signed.values())) == (ITEMS, {1}), "something is on record twice"
+
+
+def size(service: Installation) -> int:
+    with service.http() as http:
+        return Checkpoint.parse(SignedNote.parse(http.get("/v1/log/checkpoint").content).text).size
 
 
 def test_a_body_is_not_asked_for_before_the_caller_is_known(service: Installation) -> None:

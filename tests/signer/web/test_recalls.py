@@ -149,7 +149,7 @@ def test_a_recall_is_refused(shop: Site, subtests: pytest.Subtests) -> None:
 
 
 @pytest.fixture
-def guarded(shop: Site, clock: ManualClock) -> Callable[[str], Reply]:
+def guarded(shop: Site, clock: ManualClock) -> Callable[..., Reply]:
     """Two keys that signed it; API tokens for either, and one for both, where a key is guarded by approvals."""
     shop.sign(BODIES["manifest"])
     shop.application.lifecycle.create(ADMIN, NewKeyRequest(unverified_name="other", unverified_algorithm="ecdsa-p256"))
@@ -172,22 +172,29 @@ def guarded(shop: Site, clock: ManualClock) -> Callable[[str], Reply]:
     )
     access.policies.apply(PolicyProposal(text="version = 1\n" + rules, reason="a test"), actor="test")
 
-    def asked(name: str) -> Reply:
-        body = json.dumps({"manifest_sha256": BAD, "reason": "bad"}).encode()
-        return ask(shop.front, "POST", ROUTE, headers={"Authorization": f"Bearer {tokens[name]}"}, body=body)
+    def asked(name: str, route: str = ROUTE) -> Reply:
+        body = json.dumps({"manifest_sha256": BAD, "reason": "bad"}).encode() if route == ROUTE else ARTIFACT
+        return ask(shop.front, "POST", route, headers={"Authorization": f"Bearer {tokens[name]}"}, body=body)
 
     return asked
 
 
-def test_who_may_manage_one_of_its_keys_may_not_and_is_told_no_other_key(guarded: Callable[[str], Reply]) -> None:
+def test_who_may_manage_one_of_its_keys_may_not_and_is_told_no_other_key(guarded: Callable[..., Reply]) -> None:
     answer = guarded("one")
     assert answer.json()["code"] == "access-denied"
     assert b"other" not in answer.data
 
 
-def test_who_may_manage_all_of_them_may_and_nobody_has_to_approve_it(guarded: Callable[[str], Reply]) -> None:
+def test_who_may_manage_all_of_them_may_and_nobody_has_to_approve_it(guarded: Callable[..., Reply]) -> None:
     answer = guarded("both")
     assert (answer.status_code, answer.json()["actor"], answer.json()["changed"]) == (200, "api-token:both", True)
+
+
+def test_nobody_is_asked_to_approve_what_was_recalled(guarded: Callable[..., Reply]) -> None:
+    signatures = f"/v1/keys/{KEY}/signatures"
+    assert guarded("one", signatures).json()["code"] == "approval-required"
+    guarded("both")
+    assert guarded("one", signatures).json()["code"] == RECALLED
 
 
 MINE = recalled_manifests.c.manifest_sha256 == BAD
