@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from hsm.parent.interpreter import isolated
     from hsm.parent.pin_source import sealed_pin_source
     from hsm.pool import TokenPool
-    from hsm.types import PinnedKey, SignRequest, TokenDescription, TokenHealth, TokenKey, TokenState
+    from hsm.types import KeyMaterial, PinnedKey, SignRequest, TokenDescription, TokenHealth, TokenKey, TokenState
 
 __all__ = [
     "Algorithm",
     "AsyncSigner",
+    "KeyMaterial",
     "PinSource",
     "PinnedKey",
     "RestartPolicy",
@@ -51,7 +52,7 @@ _HOMES = {
     "parent.interpreter": ("isolated",),
     "parent.pin_source": ("sealed_pin_source",),
     "pool": ("TokenPool",),
-    "types": ("PinnedKey", "SignRequest", "TokenDescription", "TokenHealth", "TokenKey", "TokenState"),
+    "types": ("KeyMaterial", "PinnedKey", "SignRequest", "TokenDescription", "TokenHealth", "TokenKey", "TokenState"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

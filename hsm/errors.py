@@ -184,6 +184,14 @@ class AlgorithmUnsupported(KeyProblem):
     algorithm: str = ""
 
 
+@dataclass(eq=False, kw_only=True)
+class ImportUnsupported(KeyProblem):
+    """The token takes no private key of this kind from outside. ``algorithm``: the kind."""
+
+    code = "token-import-unsupported"
+    algorithm: str = ""
+
+
 # --- configuration ---------------------------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from hsm.errors import (
     DeadlineExceeded,
     KeyAmbiguous,
     KeyHalvesDiffer,
+    KeyMismatch,
     KeyNotFound,
     SignatureMismatch,
     TokenBusy,
@@ -35,7 +36,7 @@ from hsm.parent.signature_check import SignatureCheck
 from hsm.protocol.messages import Op
 from hsm.protocol.records import unpack_record
 from hsm.protocol.values import pack_values, unpack_values
-from hsm.types import PinnedKey, SignRequest, TokenDescription, TokenHealth, TokenKey
+from hsm.types import KeyMaterial, PinnedKey, SignRequest, TokenDescription, TokenHealth, TokenKey
 
 PAIR_CHECK = b"artifact-signer: both halves of a pair belong together"
 GENERATE_TIMEOUT = 120.0
@@ -175,6 +176,25 @@ class TokenPool:
             self.destroy(token, key_id, timeout=deadline - self.clock())
             raise
         return spki
+
+    def import_pair(self, pair: KeyMaterial, *, key_id: bytes, label: str, token: str, timeout: float) -> None:
+        """Take a pair that was outside into ``token``.
+
+        The private key is sensitive there, cannot be extracted and may only sign. Raises ``KeyExists`` as ``generate``
+        does, ``ImportUnsupported`` where the token takes none from outside, and ``KeyHalvesDiffer`` where it made no
+        signature that the public key verifies: then it is removed again.
+        """
+        checked_names(key_id, label)
+        deadline = self.clock() + timeout
+        body = pack_values(pair.algorithm.value, key_id, label, pair.spki, pair.private)
+        hung_after = max(timeout, GENERATE_TIMEOUT)
+        self._awaited(token, deadline).call(Op.IMPORT, body, deadline=deadline, hung_after=hung_after)
+        self._forget_lacking()
+        try:
+            self._check_pair(PinnedKey(key_id=key_id, algorithm=pair.algorithm, spki=pair.spki), token, deadline)
+        except (KeyHalvesDiffer, KeyMismatch):
+            self.destroy(token, key_id, timeout=deadline - self.clock())
+            raise KeyHalvesDiffer(token=token, key_id=key_id.hex()) from None
 
     def find_keys(self, token: str, *, timeout: float | None = None) -> tuple[TokenKey, ...]:
         """All key pairs of ``token``, and key objects without the other one.

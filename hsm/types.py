@@ -34,6 +34,15 @@ class PinnedKey:
         return self.digest.hex()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyMaterial:
+    """A key pair outside of any token. ``spki``: DER SubjectPublicKeyInfo; ``private``: DER PKCS#8, unencrypted."""
+
+    algorithm: Algorithm
+    spki: bytes = field(repr=False)
+    private: bytes = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class SignRequest:
     """One signature that is asked for. ``tokens``: names of those that may be used; None: all."""

@@ -21,6 +21,7 @@ from signer.device_bootstrap import device_authentication, device_certificates, 
 from signer.device_ca_bootstrap import DeviceCaParts, device_ca, device_ca_parts
 from signer.domain.client_certificates import ClientCa
 from signer.gateway_bootstrap import GatewayParts, gateway_door, gateway_parts
+from signer.key_bootstrap import message_signer, pair_maker
 from signer.log_bootstrap import checkpoint_source, log_services
 from signer.processes import is_alive, this_worker
 from signer.readiness_bootstrap import readiness_plan
@@ -31,14 +32,13 @@ from signer.services.access import Access
 from signer.services.access_ports import RecallStore
 from signer.services.administration import Administration
 from signer.services.admission import Admission
-from signer.services.adoption import Adoption
 from signer.services.artifact_signing import ArtifactSigning
 from signer.services.batch_signing import BatchSigning
 from signer.services.certificate_authority import CertificateAuthority
 from signer.services.certificates import CertificateService
 from signer.services.clock import RecordedClock, SteadyClock
 from signer.services.device_ports import DeviceRecords
-from signer.services.key_pairs import KeyPairMaker
+from signer.services.key_imports import KeyImports
 from signer.services.known_records import KnownRecords
 from signer.services.last_fault import LastFault
 from signer.services.lifecycle import LifecycleService
@@ -192,7 +192,7 @@ def local_parts(settings: Settings, *, database: Database, tokens: TokenAccess) 
 def build_application(settings: Settings, parts: Parts) -> Application:
     """Wire the services. Nothing is started."""
     steady = SteadyClock(clock=parts.clock, monotonic=parts.monotonic)
-    signer, clock = _signer(settings, parts), _recorded_clock(settings, parts, steady)
+    signer, clock = message_signer(settings, parts.tokens), _recorded_clock(settings, parts, steady)
     quarantine = Quarantine(store=parts.store)
     readiness = _readiness(settings, parts, signer, clock, quarantine)
     policies = Policies(store=parts.policies)
@@ -260,14 +260,29 @@ def build_reconciliation(
         tokens=parts.tokens,
         token_names=token_names,
         steps=Steps(
-            pairs=_pair_maker(settings, parts),
-            signer=_signer(settings, parts),
+            pairs=pair_maker(settings, parts.store, parts.tokens),
+            signer=message_signer(settings, parts.tokens),
             finish_destruction=application.lifecycle.finish_destruction,
             quarantine=application.quarantine,
             certify=application.certificates.issue_first,
         ),
         clock=parts.clock,
         timeout=settings.signing.timeout,
+    )
+
+
+def build_key_imports(settings: Settings, parts: Parts, application: Application) -> KeyImports:
+    """What takes keys from outside; a service has none, since a private key travels to no service."""
+    steady = SteadyClock(clock=parts.clock, monotonic=parts.monotonic)
+    return KeyImports(
+        store=parts.store,
+        tokens=parts.tokens,
+        token_names=tuple(token.name for token in settings.tokens),
+        pairs=pair_maker(settings, parts.store, parts.tokens),
+        clock=_recorded_clock(settings, parts, steady),
+        certify=application.certificates.issue_first,
+        access=application.access,
+        guard=parts.approvals.guard,
     )
 
 
@@ -285,7 +300,7 @@ def _lifecycle(
         tokens=parts.tokens,
         token_names=tuple(token.name for token in settings.tokens),
         signer=signer,
-        pairs=_pair_maker(settings, parts),
+        pairs=pair_maker(settings, parts.store, parts.tokens),
         clock=clock,
         timeout=settings.signing.timeout,
         certify=certificates.issue_first,
@@ -352,24 +367,6 @@ def _log(settings: Settings, parts: Parts, access: Access) -> tuple[LogQueryServ
     timeout = settings.signing.timeout
     return log_services(
         parts.log_reader, parts.checkpoints, parts.store, parts.recalls, parts.tokens, access=access, timeout=timeout
-    )
-
-
-def _signer(settings: Settings, parts: Parts) -> MessageSigner:
-    return MessageSigner(tokens=parts.tokens, timeout=settings.signing.timeout)
-
-
-def _pair_maker(settings: Settings, parts: Parts) -> KeyPairMaker:
-    return KeyPairMaker(
-        store=parts.store,
-        tokens=parts.tokens,
-        adoption=Adoption(
-            tokens=parts.tokens,
-            signer=_signer(settings, parts),
-            strict=settings.signing.strict_adoption,
-            timeout=settings.signing.timeout,
-        ),
-        timeout=settings.signing.timeout,
     )
 
 

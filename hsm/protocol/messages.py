@@ -30,6 +30,7 @@ class Op(IntEnum):
     DESTROY = 6
     DESCRIBE = 7
     CERTIFICATES = 8
+    IMPORT = 9
 
 
 class Status(IntEnum):

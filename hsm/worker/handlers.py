@@ -16,8 +16,8 @@ from hsm.algorithms import Algorithm
 from hsm.protocol.messages import Op, RequestMessage, Status
 from hsm.protocol.records import Capabilities, Setup, pack_record
 from hsm.protocol.values import WireError, pack_values, unpack_values
-from hsm.types import TokenKey
-from hsm.worker import key_pairs, objects, signing
+from hsm.types import KeyMaterial, TokenKey
+from hsm.worker import imports, key_pairs, objects, signing
 from hsm.worker.batches import BatchSigner
 from hsm.worker.certificates import certificates
 from hsm.worker.module import Module
@@ -60,6 +60,9 @@ class Handlers:
                 send(Status.DONE, pack_values(*self._certificates(request.body)))
             case Op.GENERATE:
                 send(Status.DONE, self._generate(request.body))
+            case Op.IMPORT:
+                self._import(request.body)
+                send(Status.DONE, b"")
             case Op.DESTROY:
                 self._destroy(request.body)
                 send(Status.DONE, b"")
@@ -102,6 +105,17 @@ class Handlers:
                 with self._recovery.writing() as session:
                     return key_pairs.generate(session, Algorithm(name), key_id, label)
         raise WireError("malformed generation")
+
+    def _import(self, body: bytes) -> None:
+        match unpack_values(body):
+            case (str() as name, bytes() as key_id, str() as label, bytes() as spki, bytes() as private) if name in set(
+                Algorithm
+            ):
+                self._look(key_id)
+                key = KeyMaterial(algorithm=Algorithm(name), spki=spki, private=private)
+                with self._recovery.writing() as session:
+                    return imports.take(session, key, key_id, label, self._recovery.sessions.found.mechanisms)
+        raise WireError("malformed import")
 
     def _destroy(self, body: bytes) -> None:
         match unpack_values(body):

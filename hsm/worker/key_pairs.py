@@ -49,14 +49,14 @@ def generate(session: Any, algorithm: Algorithm, key_id: bytes, label: str) -> b
             public, private = _made(session, algorithm, key_id, label, templates)
         except p11.PKCS11Error as fault:
             refused = refused or fault
-            _destroy(key_objects(session, {Attribute.ID: key_id}))
+            remove(key_objects(session, {Attribute.ID: key_id}))
             continue
         made = True
         kind, spki = public_key(public)
         named = all(_is_named(each, key_id, label) for each in (private, public))
-        if kind is algorithm and spki is not None and named and _only_signs(private):
+        if kind is algorithm and spki is not None and named and only_signs(private):
             return spki
-        _destroy((private, public))
+        remove((private, public))
     if refused is not None and not made:
         raise refused
     raise AlgorithmUnsupported(algorithm=algorithm, reason="the token makes no key that stays inside and only signs")
@@ -67,7 +67,7 @@ def destroy(session: Any, key_id: bytes) -> None:
     found = key_objects(session, {Attribute.ID: key_id})
     if not found:
         raise KeyNotFound(key_id=key_id.hex())
-    _destroy(found)
+    remove(found)
 
 
 def _made(
@@ -103,12 +103,14 @@ def _is_named(key_object: Any, key_id: bytes, label: str) -> bool:
     return attributes(key_object, _NAMES) == {Attribute.ID: key_id, Attribute.LABEL: label}
 
 
-def _only_signs(private: Any) -> bool:
+def only_signs(private: Any) -> bool:
+    """Whether it shows that it stays inside and does nothing but sign."""
     shown = attributes(private, (*_REQUIRED, *_FORBIDDEN))
     required = all(shown.get(name) is value for name, value in _REQUIRED.items())
     return required and not any(shown.get(name) for name in _FORBIDDEN)
 
 
-def _destroy(found: Iterable[Any]) -> None:
+def remove(found: Iterable[Any]) -> None:
+    """Destroy these objects, in order."""
     for key_object in found:
         key_object.destroy()

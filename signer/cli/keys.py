@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import IO, Any, TypeVar
 
 import click
 
-from hsm.algorithms import Algorithm
-from signer.cli import certificates
+from signer.cli import certificates, key_imports, key_plan
 from signer.cli.connection import connected, json_option
-from signer.cli.output import complain, note, show_json, table
+from signer.cli.key_options import ALGORITHMS, PURPOSES, validity_of, validity_options
+from signer.cli.key_output import show_key
+from signer.cli.output import note, show_json, table
 from signer.client import key_path
-from signer.domain.keys import Purpose
 
-ALGORITHMS = tuple(algorithm.value for algorithm in Algorithm)
-PURPOSES = tuple(purpose.value for purpose in Purpose)
 SHORT_FINGERPRINT = 16
 MAX_PEM_BYTES = 32768
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def validity_options(command: Command) -> Command:
-    """The options that bound when and how often a version signs."""
-    for option in (
-        click.option("--not-before", type=click.DateTime(), help="signs from this moment on (UTC)"),
-        click.option("--not-after", type=click.DateTime(), help="signs until this moment (UTC)"),
-        click.option("--signature-limit", type=click.IntRange(min=1), help="signs at most so often"),
-    ):
-        command = option(command)
-    return command
 
 
 def pair_options(command: Command) -> Command:
@@ -69,11 +55,11 @@ def create(name: str, *, algorithm: str, purpose: str, tokens: tuple[str, ...], 
         "algorithm": algorithm,
         "purpose": purpose,
         "tokens": tokens,
-        **_validity(bounds),
+        **validity_of(bounds),
     }
     with connected() as client:
         key = client.ask("/v1/keys", document)
-    _show_key(key, as_json=as_json)
+    show_key(key, as_json=as_json)
 
 
 @keys.command()
@@ -103,11 +89,11 @@ def adopt(
         "purpose": purpose,
         "tokens": tokens,
         "adopt": _selector(cka_id, label, public_key),
-        **_validity(bounds),
+        **validity_of(bounds),
     }
     with connected() as client:
         key = client.ask("/v1/keys", document)
-    _show_key(key, as_json=as_json)
+    show_key(key, as_json=as_json)
 
 
 @keys.command("list")
@@ -137,7 +123,7 @@ def list_keys(*, as_json: bool) -> None:
 def show(name: str, *, as_json: bool) -> None:
     """Show the key NAME with all its versions."""
     with connected() as client:
-        _show_key(client.read(key_path(name)), as_json=as_json)
+        show_key(client.read(key_path(name)), as_json=as_json)
 
 
 @keys.command("public-key")
@@ -170,11 +156,11 @@ def prepare(
     **bounds: Any,
 ) -> None:
     """Prepare the next version of NAME: published, so that devices learn it, but not signing yet."""
-    document: dict[str, Any] = {**({"tokens": tokens} if tokens else {}), **_validity(bounds)}
+    document: dict[str, Any] = {**({"tokens": tokens} if tokens else {}), **validity_of(bounds)}
     if cka_id or label or public_key:
         document["adopt"] = _selector(cka_id, label, public_key)
     with connected() as client:
-        _show_key(client.ask(key_path(name, "versions"), document), as_json=as_json)
+        show_key(client.ask(key_path(name, "versions"), document), as_json=as_json)
 
 
 @keys.command()
@@ -183,7 +169,7 @@ def prepare(
 def rotate(name: str, *, as_json: bool) -> None:
     """Let the next version of NAME sign from now on; the old one verifies on."""
     with connected() as client:
-        _show_key(client.ask(key_path(name, "rotate")), as_json=as_json)
+        show_key(client.ask(key_path(name, "rotate")), as_json=as_json)
 
 
 def _version_command(step: str, help_text: str) -> click.Command:
@@ -195,7 +181,7 @@ def _version_command(step: str, help_text: str) -> click.Command:
     @json_option
     def command(name: str, *, number: int, as_json: bool) -> None:
         with connected() as client:
-            _show_key(client.ask(key_path(name, "versions", number, step)), as_json=as_json)
+            show_key(client.ask(key_path(name, "versions", number, step)), as_json=as_json)
 
     return command
 
@@ -211,12 +197,12 @@ FORCE = click.option("--force", metavar="REASON", help="end tokens that still ho
 def retire(name: str, *, number: int, force: str | None, as_json: bool) -> None:
     """Publish a version of NAME no longer: no device needs it any more."""
     with connected() as client:
-        _show_key(client.ask(key_path(name, "versions", number, "retire"), _forced(force)), as_json=as_json)
+        show_key(client.ask(key_path(name, "versions", number, "retire"), _forced(force)), as_json=as_json)
 
 
 keys.add_command(_version_command("disable", "Switch a version of NAME off: it neither signs nor is published."))
 keys.add_command(_version_command("enable", "Switch a version of NAME on again."))
-for _command in certificates.COMMANDS:
+for _command in (*certificates.COMMANDS, *key_imports.COMMANDS, *key_plan.COMMANDS):
     keys.add_command(_command)
 
 
@@ -234,7 +220,7 @@ def destroy(name: str, *, number: int, confirm: str | None, force: str | None, a
             note(f"version {number} of key {name} last signed: {version['last_signed_at'] or 'never'}")
         if confirm is None:
             confirm = click.prompt(f"type the name of the key to destroy its version {number}", err=True)
-        _show_key(
+        show_key(
             client.ask(key_path(name, "versions", number, "destroy"), {"confirmation": confirm, **_forced(force)}),
             as_json=as_json,
         )
@@ -252,32 +238,3 @@ def _selector(cka_id: str | None, label: str | None, public_key: IO[bytes] | Non
 
 def _forced(reason: str | None) -> dict[str, str]:
     return {} if reason is None else {"force": reason}
-
-
-def _validity(bounds: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value.replace(tzinfo=UTC).isoformat() if isinstance(value, datetime) else value
-        for name, value in bounds.items()
-        if value is not None
-    }
-
-
-def _show_key(key: dict[str, Any], *, as_json: bool) -> None:
-    for warning in key.get("warnings", ()):
-        complain(f"warning: {warning}")
-    if as_json:
-        show_json(key)
-        return
-    click.echo(f"key {key['name']}: {key['algorithm']}, purpose {key['purpose']}, tokens {', '.join(key['tokens'])}")
-    rows = [
-        (version["version"], version["state"], version["signature_count"], version["last_signed_at"],
-         version["not_after"], version["fingerprint"])
-        for version in key["versions"]
-    ]  # fmt: skip
-    headings = ("VERSION", "STATE", "SIGNATURES", "LAST SIGNED", "NOT AFTER", "FINGERPRINT")
-    ends = [version.get("tokens_valid_until", "") for version in key["versions"]]
-    if "" in ends:
-        click.echo(table(headings, rows))
-        return
-    wider = [(*row[:-1], end, row[-1]) for row, end in zip(rows, ends, strict=True)]
-    click.echo(table((*headings[:-1], "TOKENS UNTIL", headings[-1]), wider))

@@ -10,7 +10,7 @@ from hsm.errors import KeyMismatch, SignatureMismatch, TokenError
 from signer.doctor.examination import Examination
 from signer.doctor.report import Finding, failed, ok, or_ok, timestamp, warning
 from signer.domain.consistency import UNMADE_OR_GONE, Discrepancy, DiscrepancyKind, tokens_of
-from signer.domain.keys import Key, KeyVersion, Origin, VersionState
+from signer.domain.keys import Key, KeyVersion, VersionState
 from signer.errors import CertificateNotFound
 from signer.services.reconciliation import Ending, Survey
 from signer.services.signing import pinned
@@ -135,7 +135,7 @@ def _takeable(survey: Survey) -> Iterator[Finding]:
                 continue
             for token in version.tokens:
                 if any(_loose(version, pair) for pair in survey.key_pairs.get(token, ())):
-                    how = "adopted" if version.origin is Origin.ADOPTED else "generated"
+                    how = version.origin.value
                     yield warning(
                         f"key {key.name} version {version.number} ({how}) can be taken out of token {token} "
                         "by whoever has the PIN",

@@ -18,6 +18,8 @@ class EventType(StrEnum):
     CREATION_ABANDONED = "creation-abandoned"
     KEY_CREATED = "key-created"
     KEY_ADOPTED = "key-adopted"
+    KEY_IMPORTED = "key-imported"
+    PUBLIC_KEY_IMPORTED = "public-key-imported"
     VERSION_PREPARED = "version-prepared"
     KEY_ROTATED = "key-rotated"
     VERSION_RETIRED = "version-retired"

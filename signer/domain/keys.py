@@ -66,6 +66,8 @@ class Origin(StrEnum):
 
     GENERATED = "generated"
     ADOPTED = "adopted"
+    IMPORTED = "imported"  # its private half was once in a file: a copy may be anywhere
+    PUBLIC_KEY = "public-key"  # its private half is not here: it only verifies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -141,11 +141,29 @@ class KeyPairMaker:
 
     def pin(self, key: Key, version: KeyVersion, spki: bytes, actor: str, done: EventType, *, activate: bool) -> Key:
         """Record the pair's public key; the version is next, or active, from here on."""
-        state = follow(version.state, Step.COMPLETE, key=key.name, version=version.number)
-        if activate:
-            state = follow(state, Step.ROTATE, key=key.name, version=version.number)
-        fingerprint = hashlib.sha256(spki).hexdigest()
+        steps = (Step.COMPLETE, Step.ROTATE) if activate else (Step.COMPLETE,)
         holders = self._holders(version, PinnedKey(key_id=version.cka_id, algorithm=key.algorithm, spki=spki))
+        return self._pinned(key, version, spki, steps, holders, actor, done)
+
+    def pin_public(self, key: Key, version: KeyVersion, spki: bytes, actor: str) -> Key:
+        """Record a public key of which no token holds the private half; the version is previous from here on."""
+        steps = (Step.COMPLETE, Step.ROTATE, Step.SUPERSEDE)
+        return self._pinned(key, version, spki, steps, (), actor, EventType.PUBLIC_KEY_IMPORTED)
+
+    def _pinned(
+        self,
+        key: Key,
+        version: KeyVersion,
+        spki: bytes,
+        steps: tuple[Step, ...],
+        holders: tuple[str, ...],
+        actor: str,
+        done: EventType,
+    ) -> Key:
+        state = version.state
+        for step in steps:
+            state = follow(state, step, key=key.name, version=version.number)
+        fingerprint = hashlib.sha256(spki).hexdigest()
         # The public key and the state change together: no version that signs or is published is without its pin, and of
         # two that complete the same version the store lets one.
         change = VersionChange(

@@ -9,7 +9,16 @@ from signer.domain.events import Event, EventType
 from signer.domain.identity import Identity
 from signer.domain.keys import Key, KeyVersion, VersionState
 from signer.domain.lifecycle import Step, follow
+from signer.errors import TokenNotConfigured
 from signer.services.ports import NewVersion, VersionChange
+
+
+def configured(names: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+    """These tokens, each once, or all where none is named; raises ``TokenNotConfigured``."""
+    for name in names:
+        if name not in known:
+            raise TokenNotConfigured(token=name, configured=known)
+    return tuple(dict.fromkeys(names)) or known
 
 
 def occupied(key: Key, version: KeyVersion, target: VersionState) -> bool:

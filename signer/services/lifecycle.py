@@ -34,14 +34,13 @@ from signer.errors import (
     ConfirmationMismatch,
     NoNextVersion,
     NotInEveryToken,
-    TokenNotConfigured,
 )
 from signer.services.access import Access
 from signer.services.change_guard import ChangeGuard
 from signer.services.clock import RecordedClock
 from signer.services.guarded_steps import Guarded, GuardedSteps, told
 from signer.services.key_pairs import KeyPairMaker, KeyPairSelector
-from signer.services.key_steps import occupied, started, stepped, version_change
+from signer.services.key_steps import configured, occupied, started, stepped, version_change
 from signer.services.ports import KeyStore, NewKey, NewVersion, TokenAccess, VersionChange
 from signer.services.signing import MessageSigner, pinned, signing_key
 from signer.services.token_endings import TokenEndings
@@ -126,7 +125,7 @@ class LifecycleService:
         self._access.require(identity, Action.MANAGE, name)
         self._clock.now()
         key = self._store.key(name)
-        version = self._new_version(self._configured(tokens or key.tokens), validity, selector)
+        version = self._new_version(configured(tokens or key.tokens, self._token_names), validity, selector)
         beginning = started(identity, name, None, version)
         facts = {"version": key.versions[-1].number + 1, **told(version, moving=bool(tokens))}
         key = self._guarded.permitted(
@@ -148,7 +147,7 @@ class LifecycleService:
         name = checked_name(request.unverified_name)
         self._access.require_new(identity, name)
         algorithm = checked_algorithm(request.unverified_algorithm, request.purpose)
-        tokens = self._configured(request.tokens)
+        tokens = configured(request.tokens, self._token_names)
         self._clock.now()
         version = self._new_version(tokens, request.validity, selector)
         new = NewKey(
@@ -341,12 +340,6 @@ class LifecycleService:
                 self._tokens.destroy(token, version.cka_id, timeout=self._timeout)
 
     # --- checks ------------------------------------------------------------------------------------------------
-
-    def _configured(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if name not in self._token_names:
-                raise TokenNotConfigured(token=name, configured=self._token_names)
-        return tuple(dict.fromkeys(names)) or self._token_names
 
     def _require_in_every_token(self, key: Key, version: KeyVersion) -> tuple[str, ...]:
         missing: list[str] = []

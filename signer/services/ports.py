@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from hsm import PinnedKey, SignRequest, TokenDescription, TokenError, TokenHealth, TokenKey
+from hsm import KeyMaterial, PinnedKey, SignRequest, TokenDescription, TokenError, TokenHealth, TokenKey
 from hsm.algorithms import Algorithm
 from signer.domain.ci import IssuerKeys
 from signer.domain.credentials import Credentials
@@ -319,6 +319,9 @@ class TokenAccess(Protocol):
         self, algorithm: Algorithm, *, key_id: bytes, label: str, token: str, timeout: float | None = None
     ) -> bytes:
         """Make a pair; returns its DER SubjectPublicKeyInfo."""
+
+    def import_pair(self, pair: KeyMaterial, *, key_id: bytes, label: str, token: str, timeout: float) -> None:
+        """Take a pair that was outside into the token."""
 
     def sign(
         self,

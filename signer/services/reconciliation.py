@@ -1,7 +1,8 @@
 """Reconciliation: finds and ends what a crash between the token's step and the database's left.
 
 1. A pending version whose pair is in the token is completed: the pair makes a signature that its own public key
-   verifies, then it is pinned. One whose pair is nowhere is abandoned; its name or number is free again.
+   verifies, then it is pinned. One whose pair is nowhere is abandoned; its name or number is free again. Of an import
+   that came no further the public half is removed.
 2. A destruction that was begun is finished.
 3. A version in whose place the token holds another key is quarantined, so that nothing asks it for signatures.
 4. A pair that no record names is never touched, and a token that cannot be read decides nothing.
@@ -154,6 +155,8 @@ class ReconciliationService:
         }
         now = pending(key, version, held, now=self._clock(), pending_age=pending_age)
         if now.kind in (DiscrepancyKind.PENDING_ABSENT, DiscrepancyKind.PENDING_UNFIT):
+            if version.origin is Origin.IMPORTED:
+                self._remove_leftovers(version, held)
             reason = NEVER_MADE if now.kind is DiscrepancyKind.PENDING_ABSENT else UNFIT
             self._steps.pairs.abandon(key, version, ACTOR, reason=reason)
             return Ending.ABANDONED
@@ -181,7 +184,8 @@ class ReconciliationService:
         except (KeyHalvesDiffer, KeyMismatch, SignatureMismatch):
             self._steps.pairs.abandon(key, version, ACTOR, reason=UNFIT)
             return Ending.ABANDONED
-        done = EventType.KEY_CREATED if first else EventType.VERSION_PREPARED
+        made = EventType.KEY_IMPORTED if version.origin is Origin.IMPORTED else EventType.KEY_CREATED
+        done = made if first else EventType.VERSION_PREPARED
         self._steps.pairs.pin(key, version, found.spki, ACTOR, done, activate=first)
         return Ending.COMPLETED_ACTIVE if first else Ending.COMPLETED_NEXT
 
@@ -194,6 +198,13 @@ class ReconciliationService:
         except PairNotSuitable:
             return Ending.ABANDONED  # ``fulfil`` has closed the record
         return Ending.COMPLETED_ACTIVE if first else Ending.COMPLETED_NEXT
+
+    def _remove_leftovers(self, version: KeyVersion, held: HeldKeyPairs) -> None:
+        """An import puts the public half into a token first: alone it is all that was left of one."""
+        for token, key_objects in held.items():
+            mine = [key_object for key_object in key_objects if key_object.key_id == version.cka_id]
+            if mine and not any(key_object.has_private for key_object in mine):
+                self._tokens.destroy(token, version.cka_id, timeout=self._timeout)
 
     def _end_destruction(self, key: Key, version: KeyVersion) -> Ending:
         for token in tokens_of(version):

@@ -24,6 +24,11 @@ TOKEN_WORDINGS: Mapping[type[Exception], Wording] = MappingProxyType(
         ),
         hsm_errors.KeyHalvesDiffer: Wording(status=409, detail="the two halves of the pair do not belong together"),
         hsm_errors.AlgorithmUnsupported: Wording(status=409, detail="the token does not offer this algorithm"),
+        hsm_errors.ImportUnsupported: Wording(
+            status=409,
+            detail="the token takes no private key from outside",
+            hint="import it with the tools of the token's maker, then keys adopt; or into another token, with --token",
+        ),
         hsm_errors.TokenFull: Wording(status=507, detail="the token has no room for another key pair"),
         hsm_errors.TokenStoreFailed: Wording(
             status=507,

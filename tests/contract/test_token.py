@@ -16,6 +16,7 @@ from hsm import Algorithm, AsyncSigner, PinnedKey, SignRequest, TokenConfig, Tok
 from hsm.errors import (
     AlgorithmUnsupported,
     ConfigurationError,
+    ImportUnsupported,
     KeyAmbiguous,
     KeyExists,
     KeyMismatch,
@@ -24,6 +25,7 @@ from hsm.errors import (
 )
 from tests.hsm import tpm
 from tests.hsm.softhsm import make_softhsm
+from tests.support.key_files import key_material
 
 MESSAGE = b"a manifest, more or less"
 READY_SECONDS = 60.0
@@ -36,6 +38,7 @@ class Candidate:
     pool: TokenPool
     name: str
     generates: frozenset[Algorithm]
+    takes: bool  # private keys from outside
 
     def key(self, algorithm: Algorithm = Algorithm.ECDSA_P256, *, key_id: bytes, label: str = "") -> PinnedKey:
         """A new pair, pinned; skips where the token does not make its kind."""
@@ -56,20 +59,20 @@ def token(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """An open token of each kind."""
     directory = tmp_path_factory.mktemp(request.param)
     if request.param == "softhsm":
-        yield from _opened(make_softhsm(directory).config, frozenset(Algorithm))
+        yield from _opened(make_softhsm(directory).config, frozenset(Algorithm), takes=True)
         return
     if reason := tpm.missing():
         pytest.skip(reason)
     with tpm.running_tpm(directory) as running:
-        yield from _opened(running.config, frozenset({Algorithm.ECDSA_P256}))
+        yield from _opened(running.config, frozenset({Algorithm.ECDSA_P256}), takes=False)
 
 
-def _opened(config: TokenConfig, generates: frozenset[Algorithm]) -> Iterator[Candidate]:
+def _opened(config: TokenConfig, generates: frozenset[Algorithm], *, takes: bool) -> Iterator[Candidate]:
     pool = TokenPool([config], timeout=30)
     pool.start()
     try:
         pool.require_ready(config.name, timeout=READY_SECONDS)
-        yield Candidate(pool=pool, name=config.name, generates=generates)
+        yield Candidate(pool=pool, name=config.name, generates=generates, takes=takes)
     finally:
         pool.close()
 
@@ -105,6 +108,25 @@ def test_a_new_private_key_stays_inside_and_only_signs(token: Candidate, algorit
     assert found.algorithm is algorithm
     assert (found.extractable, found.sensitive, found.local, found.sign) == (False, True, True, True)
     assert (found.has_private, found.has_public) == (True, True)
+
+
+@pytest.mark.parametrize("algorithm", Algorithm)
+def test_a_pair_from_outside_stays_inside_and_only_signs_or_is_refused(token: Candidate, algorithm: Algorithm) -> None:
+    key_id = b"outside " + algorithm.encode()
+    given = key_material(algorithm)
+    if not token.takes:
+        with pytest.raises(ImportUnsupported):
+            token.pool.import_pair(given, key_id=key_id, label=f"outside {algorithm}", token=token.name, timeout=30)
+        with pytest.raises(KeyNotFound):
+            token.pool.find_key(token.name, key_id=key_id)
+        return
+    token.pool.import_pair(given, key_id=key_id, label=f"outside {algorithm}", token=token.name, timeout=30)
+    found = token.pool.find_key(token.name, label=f"outside {algorithm}")
+    assert (found.key_id, found.spki, found.algorithm) == (key_id, given.spki, algorithm)
+    assert (found.extractable, found.sensitive, found.local, found.sign) == (False, True, False, True)
+    assert (found.has_private, found.has_public) == (True, True)
+    key = PinnedKey(key_id=key_id, algorithm=algorithm, spki=given.spki)
+    verify(key, token.pool.sign(key, MESSAGE))
 
 
 @pytest.mark.parametrize("algorithm", [item for item in Algorithm if item is not Algorithm.ED25519])

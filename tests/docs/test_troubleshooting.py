@@ -30,7 +30,7 @@ ELLIPSIS = "…"
 # Errors of a token that concern one request or one step, and never a signature by a key that is on record.
 OF_ONE_STEP = {"token-error", "token-key-problem", TokenBusy.code, "token-full", "token-read-only", "token-key-exists",
                "token-store-failed", "token-key-ambiguous", "token-key-halves-differ",
-               "token-algorithm-unsupported"}  # fmt: skip
+               "token-algorithm-unsupported", "token-import-unsupported"}  # fmt: skip
 
 
 def _lines() -> Iterator[tuple[str, str]]:

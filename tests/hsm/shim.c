@@ -11,6 +11,7 @@
  *     C_Sign der               return an r||s signature as DER
  *     C_Sign broken 51         CKR_DEVICE_ERROR for data of this many bytes: 51 is what RSA signs, 32 P-256
  *     C_GenerateKeyPair loose  make private keys that are extractable and not sensitive
+ *     C_UnwrapKey loose        the same for private keys from outside
  *     C_OpenSession limit 3    CKR_SESSION_COUNT above so many sessions
  *     C_GetTokenInfo flags 0x40000   add these flags
  *     C_GetMechanismList hide 0x1    leave this mechanism out
@@ -34,7 +35,7 @@ typedef struct { unsigned char version[2]; void *entry[68]; } function_list;
 typedef struct { ulong_t type; void *value; ulong_t length; } attribute;
 
 enum { INITIALIZE = 0, TOKEN_INFO = 6, MECHANISM_LIST = 7, OPEN_SESSION = 12, CLOSE_SESSION = 13, LOGIN = 18,
-       FIND_INIT = 26, SIGN_INIT = 42, SIGN = 43, GENERATE_PAIR = 59 };
+       FIND_INIT = 26, SIGN_INIT = 42, SIGN = 43, GENERATE_PAIR = 59, UNWRAP = 61 };
 enum { SENSITIVE = 0x103, EXTRACTABLE = 0x162 };
 enum { OK = 0, GENERAL_ERROR = 5, DEVICE_ERROR = 0x30, SESSION_COUNT = 0xB1 };
 
@@ -174,19 +175,37 @@ static ulong_t FindObjectsInit(ulong_t session, void *template, ulong_t count)
     return ((ulong_t (*)(ulong_t, void *, ulong_t))real->entry[FIND_INIT])(session, template, count);
 }
 
+/* On command, ask for a private key that is extractable and not sensitive. */
+static void loosen(const char *name, attribute *attributes, ulong_t count)
+{
+    char verb[16];
+    ulong_t index;
+    if (command(name, verb, &index) && !strcmp(verb, "loose"))
+        for (index = 0; index < count; index++)
+            if (attributes[index].type == EXTRACTABLE || attributes[index].type == SENSITIVE)
+                *(unsigned char *)attributes[index].value = attributes[index].type == EXTRACTABLE;
+}
+
+static ulong_t UnwrapKey(ulong_t session, void *mechanism, ulong_t unwrapping, unsigned char *wrapped, ulong_t length,
+                         attribute *attributes, ulong_t count, ulong_t *key)
+{
+    ulong_t result;
+    if (before("C_UnwrapKey", &result))
+        return result;
+    loosen("C_UnwrapKey", attributes, count);
+    return ((ulong_t (*)(ulong_t, void *, ulong_t, unsigned char *, ulong_t, attribute *, ulong_t, ulong_t *))
+                real->entry[UNWRAP])(session, mechanism, unwrapping, wrapped, length, attributes, count, key);
+}
+
 static ulong_t GenerateKeyPair(ulong_t session, void *mechanism, void *public_attributes, ulong_t public_count,
                                attribute *private_attributes, ulong_t private_count, ulong_t *public_key,
                                ulong_t *private_key)
 {
-    char verb[16];
-    ulong_t result, index;
+    ulong_t result;
     note("SHIM_CALLS", "G");
     if (before("C_GenerateKeyPair", &result))
         return result;
-    if (command("C_GenerateKeyPair", verb, &index) && !strcmp(verb, "loose"))
-        for (index = 0; index < private_count; index++)
-            if (private_attributes[index].type == EXTRACTABLE || private_attributes[index].type == SENSITIVE)
-                *(unsigned char *)private_attributes[index].value = private_attributes[index].type == EXTRACTABLE;
+    loosen("C_GenerateKeyPair", private_attributes, private_count);
     return ((ulong_t (*)(ulong_t, void *, void *, ulong_t, void *, ulong_t, ulong_t *, ulong_t *))
                 real->entry[GENERATE_PAIR])(session, mechanism, public_attributes, public_count,
                                             private_attributes, private_count, public_key, private_key);
@@ -261,6 +280,7 @@ ulong_t C_GetFunctionList(function_list **list)
     ours.entry[SIGN_INIT] = SignInit;
     ours.entry[SIGN] = Sign;
     ours.entry[GENERATE_PAIR] = GenerateKeyPair;
+    ours.entry[UNWRAP] = UnwrapKey;
     *list = &ours;
     return OK;
 }

@@ -105,6 +105,24 @@ CRASHES = {
         event=EventType.CREATION_ABANDONED,
         in_token=True,
     ),
+    "an imported pair is completed and signs": Crash(
+        step="import",
+        when="after",
+        says=MADE,
+        ends="completed, it is active",
+        state=VersionState.ACTIVE,
+        event=EventType.KEY_IMPORTED,
+        in_token=True,
+    ),
+    "of an import that brought the public half alone nothing is left": Crash(
+        step="import",
+        when="after",
+        tampers=remove_half(NEW_KEY, "private"),
+        says=UNFIT,
+        ends="its record is closed",
+        state=VersionState.DESTROYED,
+        event=EventType.CREATION_ABANDONED,
+    ),
     "a prepared pair is completed and waits": Crash(
         step="prepare",
         when="after",
@@ -183,11 +201,8 @@ def interrupt(patient: Patient, crash: Crash) -> None:
     crash.prepares(patient)
     done = subprocess.run(
         [sys.executable, "-m", "tests.signer.doctor.interrupting", patient.directory, crash.step, crash.when],
-        cwd=ROOT,
-        capture_output=True,
-        timeout=CRASH_SECONDS,
-        check=False,
-    )
+        cwd=ROOT, capture_output=True, timeout=CRASH_SECONDS, check=False,
+    )  # fmt: skip
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     crash.tampers(patient)
 

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hsm.algorithms import Algorithm
 from hsm.errors import (
     AlgorithmUnsupported,
+    ImportUnsupported,
     KeyAmbiguous,
     KeyExists,
     KeyHalvesDiffer,
@@ -39,7 +40,7 @@ from hsm.errors import (
     TokenUnavailable,
 )
 from hsm.errors import DeadlineExceeded as Late
-from hsm.types import PinnedKey, TokenDescription, TokenHealth, TokenKey, TokenState
+from hsm.types import KeyMaterial, PinnedKey, TokenDescription, TokenHealth, TokenKey, TokenState
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 Snapshot = tuple[tuple[str, bytes, str, bytes], ...]
@@ -205,6 +206,17 @@ class MemoryTokens:
             pair = Pair(key_id=key_id, label=label, private=private, spki=spki_of(private))
             pairs.append(pair)
         return spki_of(private)
+
+    def import_pair(self, pair: KeyMaterial, *, key_id: bytes, label: str, token: str, timeout: float) -> None:
+        """A pair from outside."""
+        with self._asked("import_pair", token) as pairs:
+            if pair.algorithm in self._without:
+                raise ImportUnsupported(token=token, algorithm=pair.algorithm)
+            if any(each.key_id == key_id or each.label == label for each in pairs):
+                raise KeyExists(token=token, key_id=key_id.hex(), label=label)
+            private = load_der_private_key(pair.private, None)
+            assert isinstance(private, PrivateKey)
+            pairs.append(Pair(key_id=key_id, label=label, private=private, spki=pair.spki))
 
     def sign(
         self,

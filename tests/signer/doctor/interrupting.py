@@ -12,16 +12,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hsm import TokenPool
+from hsm import Algorithm, TokenPool
+from signer.bootstrap import build_key_imports
 from signer.domain.keys import UNBOUNDED
+from signer.services.key_imports import ImportRequest
 from signer.services.key_pairs import KeyPairSelector
 from signer.services.lifecycle import NewKeyRequest
 from tests.signer.doctor.patient import ADMIN, KEY, Patient
 from tests.support.house import House
+from tests.support.key_files import key_material
 
 NEW_KEY = "interrupted"
 # The verb of the token that the crash happens at, by step.
-VERBS = {"create": "generate", "prepare": "generate", "adopt": "sign", "destroy": "destroy"}
+VERBS = {"create": "generate", "prepare": "generate", "adopt": "sign", "destroy": "destroy", "import": "import_pair"}
 
 
 class Crashing:
@@ -43,7 +46,7 @@ class Crashing:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def take(service: House, step: str) -> None:
+def take(patient: Patient, service: House, step: str) -> None:
     """One step, as a person asks for it."""
     lifecycle = service.lifecycle
     request = NewKeyRequest(unverified_name=NEW_KEY, unverified_algorithm="ecdsa-p256")
@@ -54,6 +57,9 @@ def take(service: House, step: str) -> None:
             lifecycle.prepare(ADMIN, KEY, validity=UNBOUNDED)
         case "adopt":
             lifecycle.adopt(ADMIN, request, KeyPairSelector(label="stranger"))
+        case "import":
+            imports = build_key_imports(patient.settings, service.parts, service.application)
+            imports.pair(ADMIN, ImportRequest(unverified_name=NEW_KEY), key_material(Algorithm.ECDSA_P256))
         case "destroy":
             lifecycle.disable(ADMIN, KEY, 1)
             lifecycle.destroy(ADMIN, KEY, 1, confirmation=KEY)
@@ -63,7 +69,7 @@ def main(directory: str, step: str, when: str) -> None:
     """Take the step and do not survive it."""
     patient = Patient(directory=Path(directory))
     with patient.service(wrap=lambda pool: Crashing(pool, VERBS[step], when)) as service:
-        take(service, step)
+        take(patient, service, step)
 
 
 if __name__ == "__main__":
