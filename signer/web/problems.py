@@ -15,7 +15,6 @@ from typing import Any
 from hsm import errors as hsm_errors
 from signer import errors
 from signer.domain.timestamps import rfc3339
-from signer.errors import key_files
 from signer.web.approval_wordings import APPROVAL_WORDINGS
 from signer.web.batch_wordings import BATCH_WORDINGS
 from signer.web.certificate_wordings import CERTIFICATE_WORDINGS
@@ -25,6 +24,7 @@ from signer.web.families import Family
 from signer.web.gateway_wordings import GATEWAY_WORDINGS
 from signer.web.import_wordings import IMPORT_WORDINGS
 from signer.web.issued_token_wordings import ISSUED_TOKEN_WORDINGS
+from signer.web.key_file_wordings import KEY_FILE_WORDINGS
 from signer.web.log_wordings import LOG_WORDINGS
 from signer.web.monitor_wordings import MONITOR_WORDINGS
 from signer.web.policy_wordings import POLICY_WORDINGS
@@ -87,6 +87,7 @@ WORDINGS: Mapping[type[Exception], Wording] = {
     **DEVICE_WORDINGS,
     **GATEWAY_WORDINGS,
     **IMPORT_WORDINGS,
+    **KEY_FILE_WORDINGS,
     **LOG_WORDINGS,
     **MONITOR_WORDINGS,
     **POLICY_WORDINGS,
@@ -241,19 +242,6 @@ WORDINGS: Mapping[type[Exception], Wording] = {
         status=400, detail="no token named {token} is configured", hint="configured: {configured}"
     ),
     errors.PairNotSuitable: Wording(status=409, detail="the pair cannot be adopted: {reason}"),
-    key_files.KeyFileRejected: Wording(status=400, detail="the key cannot be taken: {reason}"),
-    key_files.KeyFileReadable: Wording(
-        status=400,
-        detail="others than its owner may read the private key in {path} (mode {mode})",
-        hint="who may have read it? If nobody has: chmod 600, then again",
-    ),
-    key_files.PassphraseMissing: Wording(
-        status=400, detail="the private key is encrypted", hint="give its passphrase with --passphrase-file FILE"
-    ),
-    key_files.PassphraseRejected: Wording(
-        status=400, detail="the passphrase does not open the private key, or the file is damaged"
-    ),
-    key_files.ImportNotAllowed: Wording(status=409, detail="nothing was imported as key {key}: {reason}"),
     errors.PairInUse: Wording(
         status=409, detail="the pair with fingerprint {fingerprint} belongs to another key version already"
     ),
