@@ -13,7 +13,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from device.errors import DeviceError, ManifestRecalled, RecalledListMissing, SettingsInvalid
+from device.errors import (
+    DeviceError,
+    ManifestRecalled,
+    RecalledListMissing,
+    RecalledListRefused,
+    SettingsInvalid,
+)
 from device.recalled import MOST_RECALLED, RecalledLists
 from device.store import MOST_BYTES
 from tests.device.scene import MemoryStore
@@ -116,7 +122,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "one that is cut": (KEPT[: len(KEPT) // 2], "recalled-list-refused"),
     "one without its last line end": (KEPT[:-1], "recalled-list-refused"),
     "one without a signature": (list_text(8, digest(1), digest(3)).encode(), "recalled-list-refused"),
-    "a huge one": (signed(list_text(8) + "x" * MOST_BYTES), "recalled-list-refused"),
+    "a huge one": (signed(list_text(8) + "x" * MOST_BYTES + "\n"), "recalled-list-refused"),
     "one of too many": (recalled_note(8, *map(digest, range(MOST_RECALLED + 1))), "recalled-list-refused"),
     "one of another form": (signed(list_text(8, digest(1), digest(3)).replace("v1", "v2")), "recalled-list-refused"),
     "one out of order": (signed(list_text(8, digest(3), digest(1))), "recalled-list-refused"),
@@ -133,6 +139,12 @@ def test_a_list_is_refused_and_the_kept_one_stays(place: Place, sentence: str) -
     assert place.refused(note) == code
     with pytest.raises(ManifestRecalled):
         place.lists.require(digest(3))
+
+
+def test_more_than_any_list_has_is_not_looked_at(place: Place) -> None:
+    with pytest.raises(RecalledListRefused) as refused:
+        place.lists.take(signed(list_text(8, digest(1), digest(3)) + "x" * MOST_BYTES + "\n"))
+    assert refused.value.problem == f"it has more than {MOST_BYTES} bytes"
 
 
 def test_a_list_of_each_known_log_is_kept(place: Place) -> None:

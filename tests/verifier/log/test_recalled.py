@@ -57,7 +57,7 @@ REFUSED = {
     "with a higher version": (signed(GOOD).replace(b"\n7\n", b"\n8\n"), "note-signature-invalid"),
     "cut before its signature": (signed(GOOD).split(b"\n\n")[0] + b"\n", "note-malformed"),
     "cut in its signature": (signed(GOOD)[:-8] + b"=\n", "note-malformed"),
-    "larger than any list": (signed(GOOD + "x" * MAX_LIST_BYTES), "note-malformed"),
+    "larger than any list": (signed(GOOD + "x" * MAX_LIST_BYTES + "\n"), "note-malformed"),
     "of more manifests than a list may have": (
         recalled_note(7, *map(digest, range(MOST_RECALLED + 1))),
         "recalled-list-malformed",
