@@ -16,7 +16,7 @@ from pkcs11 import exceptions as p11
 
 from hsm.errors import PinAtRisk, PinLocked, PinRejected
 from hsm.protocol.records import Setup
-from hsm.worker import pin_reader, return_values
+from hsm.worker import pin_reader, read_only, return_values
 from hsm.worker.exit_guard import ExitGuard
 from hsm.worker.module import Module
 from hsm.worker.slots import Found, find_token
@@ -55,7 +55,7 @@ class Login:
     def _logged_in(self, found: Found) -> Any:
         flags = found.flags
         if not flags.login_required:
-            return found.token.open()
+            return read_only.opened(found.token)
         pin, source = pin_reader.read(self.setup)
         if flags.user_pin_locked:
             raise PinLocked(reason="the token says so")
@@ -66,7 +66,7 @@ class Login:
             raise PinAtRisk(reason="one attempt is left")
         try:
             with self.guard.critical():
-                session = found.token.open(user_pin=pin)
+                session = read_only.opened(found.token, user_pin=pin)
         except (*return_values.PIN_REFUSED, p11.PinLocked):
             self.lock.refuse(name, source)
             raise

@@ -20,7 +20,7 @@ from typing import Any
 from pkcs11 import exceptions as p11
 
 from hsm.errors import TokenBusy, TokenUnavailable
-from hsm.worker import return_values
+from hsm.worker import read_only, return_values
 from hsm.worker.login import Login, OpenToken
 from hsm.worker.slots import Found
 
@@ -137,7 +137,7 @@ class Sessions:
                 return self._current(self._idle.pop())
             self._opened += 1
         try:
-            return Working(session=self.found.token.open(), edition=self._edition)
+            return Working(session=read_only.opened(self.found.token), edition=self._edition)
         except p11.SessionCount:
             return self._with_fewer_sessions()
         except BaseException:

@@ -98,7 +98,8 @@ def test_a_library_has_one_room(sentence: str) -> None:
     assert outside == []
 
 
-WHAT_BOTH_PROCESSES_KNOW = ("hsm.algorithms", "hsm.config", "hsm.encoding", "hsm.errors", "hsm.protocol", "hsm.types")
+_NEITHER = ("algorithms", "config", "encoding", "errors", "protocol", "quirks", "types")
+WHAT_BOTH_PROCESSES_KNOW = tuple(f"hsm.{name}" for name in _NEITHER)
 
 
 @pytest.mark.parametrize("room", ["hsm.worker", "hsm.parent"])

@@ -13,6 +13,7 @@
  *     C_GenerateKeyPair loose  make private keys that are extractable and not sensitive
  *     C_UnwrapKey loose        the same for private keys from outside
  *     C_OpenSession limit 3    CKR_SESSION_COUNT above so many sessions
+ *     C_OpenSession readonly 0x6  return this value for sessions that are not read-write
  *     C_GetTokenInfo flags 0x40000   add these flags
  *     C_GetMechanismList hide 0x1    leave this mechanism out
  *     C_Sign stuck 51          never return for data of this many bytes
@@ -36,7 +37,7 @@ typedef struct { ulong_t type; void *value; ulong_t length; } attribute;
 
 enum { INITIALIZE = 0, TOKEN_INFO = 6, MECHANISM_LIST = 7, OPEN_SESSION = 12, CLOSE_SESSION = 13, LOGIN = 18,
        FIND_INIT = 26, SIGN_INIT = 42, SIGN = 43, GENERATE_PAIR = 59, UNWRAP = 61 };
-enum { SENSITIVE = 0x103, EXTRACTABLE = 0x162 };
+enum { SENSITIVE = 0x103, EXTRACTABLE = 0x162, READ_WRITE = 2 };
 enum { OK = 0, GENERAL_ERROR = 5, DEVICE_ERROR = 0x30, SESSION_COUNT = 0xB1 };
 
 static function_list *real, ours;
@@ -137,6 +138,8 @@ static ulong_t OpenSession(ulong_t slot, ulong_t flags, void *application, void 
         return result;
     if (command("C_OpenSession", verb, &limit) && !strcmp(verb, "limit") && sessions >= (long)limit)
         return SESSION_COUNT;
+    if (command("C_OpenSession", verb, &limit) && !strcmp(verb, "readonly") && !(flags & READ_WRITE))
+        return limit;
     result = ((ulong_t (*)(ulong_t, ulong_t, void *, void *, ulong_t *))real->entry[OPEN_SESSION])(
         slot, flags, application, notify, session);
     if (!result) {
