@@ -10,6 +10,7 @@ from typing import Any
 import bcrypt
 import pytest
 
+from signer.auth import bcrypt_hashes
 from signer.domain.events import EventType
 from signer.errors.imports import ListNotTaken, ListUnreadable, PasswordFileUnfit
 from signer.one_time_passwords import OneTimePasswordFile
@@ -92,6 +93,23 @@ def test_who_has_a_hash_logs_in_as_before_and_it_is_made_anew(place: Place) -> N
     assert kinds == [EventType.USER_IMPORTED.value, EventType.USER_PASSWORD_CHANGED.value]
     assert HASH not in json.dumps([facts for _, facts in place.told()])
     assert not place.passwords.exists()
+
+
+def test_each_look_takes_as_long_as_one_at_bcrypt_while_there_is_one(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spent: list[int] = []
+    monkeypatch.setattr(bcrypt_hashes, "spend", lambda cost, _: spent.append(cost))
+    place.site.create("dev@example.com")
+    place.login("nobody's password", "nobody@example.com")
+    assert spent == []
+    place.take(listed_user(password=HASH))
+    place.login("nobody's password", "nobody@example.com")
+    place.login(PASSWORD, "dev@example.com")
+    assert spent == [10, 10]
+    place.login(PASSWORD)
+    place.login("nobody's password", "nobody@example.com")
+    assert spent == [10, 10]
 
 
 def test_who_has_none_logs_in_once_and_chooses_another(place: Place) -> None:

@@ -182,5 +182,7 @@ class TestCsv:
     @pytest.mark.parametrize("name", BROKEN)
     def test_what_is_no_list_is_refused(self, name: str, tmp_path: Path) -> None:
         (tmp_path / "l").write_bytes(self.BROKEN[name])
-        with pytest.raises(ListUnreadable):
+        with pytest.raises(ListUnreadable) as refused:
             list(problems(tmp_path / "l"))
+        if name in ("a quote that is never closed", "a row without an end"):
+            assert refused.value.problem == f"a row is longer than {MAX_ROW_BYTES} bytes"
