@@ -144,7 +144,10 @@ class TokenPool:
     def job(self, request: SignRequest, deadline: float) -> Job | TokenError:
         """A request on its way, for who drives it; an error where it cannot be one."""
         try:
-            return self._job(request.key, request.message, None, self._selected(request.tokens), deadline)
+            clients = self._selected(request.tokens)
+            if request.prehashed:
+                return self._job(request.key, None, request.message, clients, deadline)
+            return self._job(request.key, request.message, None, clients, deadline)
         except TokenError as error:
             return error
 

@@ -45,11 +45,17 @@ class KeyMaterial:
 
 @dataclass(frozen=True, slots=True)
 class SignRequest:
-    """One signature that is asked for. ``tokens``: names of those that may be used; None: all."""
+    """One signature that is asked for.
+
+    Attributes:
+        message: what is signed; its SHA-256 digest, 32 bytes, where it is ``prehashed``, which Ed25519 does not sign.
+        tokens: names of those that may be used; None: all.
+    """
 
     key: PinnedKey
     message: bytes = field(repr=False)
     tokens: tuple[str, ...] | None = None
+    prehashed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from signer.services.device_authentication import DeviceAuthentication
 from signer.services.device_ca import DeviceCa
 from signer.services.device_certificates import DeviceCertificates
 from signer.services.device_revocation_lists import DeviceRevocationLists
+from signer.services.digest_signing import DigestServices
 from signer.services.gateway_door import GatewayDoor
 from signer.services.lifecycle import LifecycleService
 from signer.services.log_proofs import LogProofService
@@ -80,6 +81,7 @@ class Application:
     api_tokens: ApiTokenService
     users: UserServices
     lifecycle: LifecycleService
+    digests: DigestServices
     certificates: CertificateService
     certificate_authority: CertificateAuthority
     queries: QueryService

@@ -13,20 +13,30 @@ from signer.services.asking import ApprovalDesk
 from signer.services.change_guard import ChangeGuard
 from signer.services.policies import Policies
 from signer.services.ports import Clock, LogReader
+from signer.services.registered_heads import RegisteredHeadStore
 from signer.storage.approval_store import SqlApprovalStore
 from signer.storage.database import Database
 from signer.storage.log_reader import SqlLogReader
 from signer.storage.policy_store import SqlPolicyStore
+from signer.storage.registered_heads import SqlRegisteredHeads
 from verifier import Limits
+
+# Of one identity at a time.
+MAX_REGISTERED_HEADS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalParts:
-    """What keeps proposals, what asks people, and what lets changes of guarded things wait for them."""
+    """What keeps proposals, what asks people, and what lets changes of guarded things wait for them.
+
+    ``registered_heads``: what was shown before a digest names it.
+    """
 
     store: ApprovalStore
     desk: ApprovalDesk
     guard: ChangeGuard
+    registered_heads: RegisteredHeadStore
+    clock: Clock
 
 
 def approval_parts(database: Database, clock: Clock, settings: ApprovalSettings | None = None) -> ApprovalParts:
@@ -38,7 +48,13 @@ def approval_parts(database: Database, clock: Clock, settings: ApprovalSettings 
     store = SqlApprovalStore(database=database, clock=clock, lifetime=lifetime)
     desk = ApprovalDesk(store=store, clock=clock)
     policies = Policies(store=SqlPolicyStore(database=database, clock=clock))
-    return ApprovalParts(store=store, desk=desk, guard=ChangeGuard(policies=policies, store=store, desk=desk))
+    return ApprovalParts(
+        store=store,
+        desk=desk,
+        guard=ChangeGuard(policies=policies, store=store, desk=desk),
+        registered_heads=SqlRegisteredHeads(database=database, most=MAX_REGISTERED_HEADS),
+        clock=clock,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

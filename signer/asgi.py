@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
+from signer.dialect_settings import DialectSettings
 from signer.runtime import Runtime
 from signer.server_settings import ServerSettings
 from signer.web.app import create_app
+from signer.web.dialect_paths import DialectPaths
 from signer.web.front.application import Front
 from signer.web.front.bridge import Bridge
 from signer.web.front.messages import Receive, Send
@@ -19,7 +21,7 @@ from signer.web.front.rooms import Rooms
 class WebApplication:
     """The front over a runtime's services, with its threads."""
 
-    def __init__(self, runtime: Runtime, server: ServerSettings) -> None:
+    def __init__(self, runtime: Runtime, server: ServerSettings, dialects: DialectSettings) -> None:
         self._runtime = runtime
         self._rooms = Rooms(threads=server.threads, timeout=server.request_timeout)
         bridge = Bridge(create_app(runtime.application))
@@ -37,6 +39,7 @@ class WebApplication:
             listed=server.metrics_networks,
             proxies=server.proxy_networks,
             tellers=server.certificate_header_networks,
+            dialects=DialectPaths(mounts=dialects.vault.mounts, signserver=dialects.signserver.enabled),
         )
 
     async def startup(self) -> None:
@@ -60,6 +63,6 @@ class WebApplication:
         await self._front(scope, receive, send)
 
 
-def web_application(runtime: Runtime, server: ServerSettings) -> WebApplication:
+def web_application(runtime: Runtime, server: ServerSettings, dialects: DialectSettings) -> WebApplication:
     """The routes over a runtime's services."""
-    return WebApplication(runtime, server)
+    return WebApplication(runtime, server, dialects)

@@ -15,10 +15,12 @@ from signer.approval_bootstrap import ApprovalParts, approval_parts, approval_se
 from signer.auth.attempts import Attempts, GuardedAuthenticator
 from signer.auth.client_certificates import ClientCertificateAuthenticator
 from signer.caller_bootstrap import CREDENTIAL_CACHE_SECONDS, all_methods, client_certificates
+from signer.certificate_bootstrap import certificate_services
 from signer.ci_bootstrap import ci_authenticator, ci_exchange
 from signer.config import Settings
 from signer.device_bootstrap import device_authentication, device_certificates, device_records
 from signer.device_ca_bootstrap import DeviceCaParts, device_ca, device_ca_parts
+from signer.dialect_bootstrap import digest_services
 from signer.domain.client_certificates import ClientCa
 from signer.gateway_bootstrap import GatewayParts, gateway_door, gateway_parts
 from signer.key_bootstrap import message_signer, pair_maker
@@ -34,7 +36,6 @@ from signer.services.administration import Administration
 from signer.services.admission import Admission
 from signer.services.artifact_signing import ArtifactSigning
 from signer.services.batch_signing import BatchSigning
-from signer.services.certificate_authority import CertificateAuthority
 from signer.services.certificates import CertificateService
 from signer.services.clock import RecordedClock, SteadyClock
 from signer.services.device_ports import DeviceRecords
@@ -198,10 +199,7 @@ def build_application(settings: Settings, parts: Parts) -> Application:
     policies = Policies(store=parts.policies)
     access = Access(policies=policies, clock=parts.clock)
     records = _known_records(parts, policies)
-    certificates = CertificateService(
-        store=parts.store, signer=signer, clock=clock, quarantine=quarantine, access=access
-    )
-    authority = CertificateAuthority(store=parts.store, signer=signer, clock=clock, quarantine=quarantine)
+    certificates, authority = certificate_services(parts.store, signer, clock, quarantine, access)
     log, proofs = _log(settings, parts, access)
     limits = request_limits(settings)
     approvals = approval_services(
@@ -231,6 +229,9 @@ def build_application(settings: Settings, parts: Parts) -> Application:
         users=user_services(settings, parts.users, issuer=issuer, access=access, policies=policies),
         api_tokens=parts.api_tokens.service,
         lifecycle=_lifecycle(settings, parts, signer, clock, certificates, access, endings),
+        digests=digest_services(
+            parts.approvals, records, signing, access, clock, store=parts.store, recorder=parts.recorder, limits=limits
+        ),
         certificates=certificates,
         certificate_authority=authority,
         queries=QueryService(store=parts.store, access=access, endings=endings),

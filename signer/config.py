@@ -20,6 +20,7 @@ from signer.approval_settings import ApprovalSettings
 from signer.ci_settings import CiIdentitySettings, CiIssuerSettings, check_ci
 from signer.client_ca_settings import ClientCaSettings
 from signer.device_settings import DeviceSettings
+from signer.dialect_settings import DialectSettings
 from signer.domain.client_choices import CaUse, CertificateHeader, Demand
 from signer.errors import ConfigurationInvalid
 from signer.gateway_settings import GatewaySettings
@@ -177,6 +178,7 @@ class Settings(Section):
     former_server: FormerServerSettings = FormerServerSettings()  # type: ignore[call-arg]
     gateway: GatewaySettings = GatewaySettings()  # type: ignore[call-arg]
     devices: DeviceSettings = DeviceSettings()  # type: ignore[call-arg]
+    dialects: DialectSettings = DialectSettings()
     tokens: tuple[TokenSettings, ...] = Field(min_length=1)
     ci_issuer: tuple[CiIssuerSettings, ...] = ()
     ci_identity: tuple[CiIdentitySettings, ...] = ()
@@ -251,8 +253,8 @@ def _apply_environment(document: dict[str, Any], environment: Mapping[str, str])
     """Put ``ARTIFACT_SIGNER_SECTION_FIELD`` values into ``document``; returns what is wrong with them."""
     problems = []
     targets = {
-        f"{ENVIRONMENT_PREFIX}{section}_{name}".upper(): (section, name)
-        for section, model in _sections().items()
+        f"{ENVIRONMENT_PREFIX}{'_'.join(section)}_{name}".upper(): (section, name)
+        for section, model in _sections(Settings).items()
         for name, field in model.model_fields.items()
         if not holds_tables(field)
     }
@@ -260,8 +262,11 @@ def _apply_environment(document: dict[str, Any], environment: Mapping[str, str])
     for variable, value in environment.items():
         if variable in targets:
             section, name = targets[variable]
-            table = document.setdefault(section, {})
-            if isinstance(table, dict):  # anything else is refused with the rest of the file
+            table: Any = document
+            for part in section:
+                # Anything but a table is refused with the rest of the file.
+                table = table.setdefault(part, {}) if isinstance(table, dict) else None
+            if isinstance(table, dict):
                 table[name] = value
         elif variable.startswith(ENVIRONMENT_PREFIX) and variable not in known:
             problems.append(f"the environment variable {variable} is {_former_variable(variable) or 'no setting'}")
@@ -283,12 +288,14 @@ def _pin_variables(document: Mapping[str, Any]) -> set[str]:
     return {name for name in names if isinstance(name, str)}
 
 
-def _sections() -> dict[str, type[Section]]:
-    return {
-        name: field.annotation
-        for name, field in Settings.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
-    }
+def _sections(model: type[Section], *above: str) -> dict[tuple[str, ...], type[Section]]:
+    """The tables of the file, those in tables too, by the names on the way to them."""
+    found: dict[tuple[str, ...], type[Section]] = {}
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            found[(*above, name)] = field.annotation
+            found |= _sections(field.annotation, *above, name)
+    return found
 
 
 def _sentences(error: ValidationError) -> tuple[str, ...]:

@@ -207,7 +207,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
             last_fault=self.last_fault,
         )
         self.runtime.start()
-        return web_application(self.runtime, self.settings.server)
+        return web_application(self.runtime, self.settings.server, self.settings.dialects)
 
     def run(self) -> None:
         """Serve until a signal ends it."""

@@ -25,5 +25,7 @@ class Section(BaseModel):
 
 
 def holds_tables(field: FieldInfo) -> bool:
-    """Whether a setting is a list of further tables, which no variable can hold."""
-    return any(isinstance(each, type) and issubclass(each, Section) for each in get_args(field.annotation))
+    """Whether a setting is a further table or a list of some, which no variable can hold."""
+    return any(
+        isinstance(each, type) and issubclass(each, Section) for each in (field.annotation, *get_args(field.annotation))
+    )

@@ -27,7 +27,9 @@ def show_key(key: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         show_json(key)
         return
-    click.echo(f"key {key['name']}: {key['algorithm']}, purpose {key['purpose']}, tokens {', '.join(key['tokens'])}")
+    blind = ", signs blind" if key["blind_sign"] else ""
+    tokens = ", ".join(key["tokens"])
+    click.echo(f"key {key['name']}: {key['algorithm']}, purpose {key['purpose']}, tokens {tokens}{blind}")
     rows = [
         (version["version"], version["state"], version["signature_count"], version["last_signed_at"],
          version["not_after"], version["fingerprint"])

@@ -36,6 +36,12 @@ def pair_options(command: Command) -> Command:
     return command
 
 
+# Among what else a new key is given.
+BLIND_SIGN = click.option(
+    "--blind-sign", is_flag=True, default=None, help="signs digests too, of which it sees nothing else"
+)
+
+
 @click.group()
 def keys() -> None:
     """Create, list and look after signing keys."""
@@ -46,6 +52,7 @@ def keys() -> None:
 @click.option("--algorithm", type=click.Choice(ALGORITHMS), required=True)
 @click.option("--purpose", type=click.Choice(PURPOSES), default="artifact", show_default=True)
 @click.option("--token", "tokens", multiple=True, help="token to live in (repeat; all configured ones)")
+@BLIND_SIGN
 @validity_options
 @json_option
 def create(name: str, *, algorithm: str, purpose: str, tokens: tuple[str, ...], as_json: bool, **bounds: Any) -> None:
@@ -67,6 +74,7 @@ def create(name: str, *, algorithm: str, purpose: str, tokens: tuple[str, ...], 
 @click.option("--algorithm", type=click.Choice(ALGORITHMS), required=True)
 @click.option("--purpose", type=click.Choice(PURPOSES), default="artifact", show_default=True)
 @click.option("--token", "tokens", multiple=True, help="token to live in (repeat; all configured ones)")
+@BLIND_SIGN
 @pair_options
 @validity_options
 @json_option
@@ -170,6 +178,16 @@ def rotate(name: str, *, as_json: bool) -> None:
     """Let the next version of NAME sign from now on; the old one verifies on."""
     with connected() as client:
         show_key(client.ask(key_path(name, "rotate")), as_json=as_json)
+
+
+@keys.command("blind-sign")
+@click.argument("name")
+@click.option("--on/--off", "allowed", required=True, help="sign digests from now on, or no longer")
+@json_option
+def blind_sign(name: str, *, allowed: bool, as_json: bool) -> None:
+    """Let NAME sign digests, of which nothing else is seen, or no longer."""
+    with connected() as client:
+        show_key(client.ask(key_path(name, "blind-sign"), {"allowed": allowed}), as_json=as_json)
 
 
 def _version_command(step: str, help_text: str) -> click.Command:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
 from signer.domain.certificate_extensions import CLIENTS_ONLY, SERVERS_ONLY
 from signer.domain.certificates import MAX_DAYS
-from signer.domain.messages import DeviceCertificateContent, Message, ServerCertificateContent
+from signer.domain.messages import ContentMessage, DeviceCertificateContent, ServerCertificateContent
 from signer.errors import CertificateRejected
 
 CertifiedKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | ed448.Ed448PublicKey
@@ -32,7 +32,7 @@ class CertificateUse(StrEnum):
     DEVICE = "device"
 
 
-USE_MESSAGES: Mapping[CertificateUse, Callable[[bytes], Message]] = MappingProxyType(
+USE_MESSAGES: Mapping[CertificateUse, Callable[[bytes], ContentMessage]] = MappingProxyType(
     {CertificateUse.SERVER: ServerCertificateContent, CertificateUse.DEVICE: DeviceCertificateContent}
 )
 USE_EXTENSIONS: Mapping[CertificateUse, x509.ExtendedKeyUsage] = MappingProxyType(

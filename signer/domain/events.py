@@ -22,6 +22,7 @@ class EventType(StrEnum):
     PUBLIC_KEY_IMPORTED = "public-key-imported"
     VERSION_PREPARED = "version-prepared"
     KEY_ROTATED = "key-rotated"
+    KEY_BLIND_SIGN_CHANGED = "key-blind-sign-changed"
     VERSION_RETIRED = "version-retired"
     VERSION_DISABLED = "version-disabled"
     VERSION_ENABLED = "version-enabled"

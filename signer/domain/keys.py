@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from hsm.algorithms import Algorithm
 from signer.errors import AlgorithmNotAllowed, InvalidName, VersionNotFound
+from signer.errors.blind import BlindSignNotForPurpose
 
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
@@ -127,6 +128,7 @@ class Key:
     Attributes:
         tokens: names of the tokens in which it lives, ``current_home`` of its versions: the next one is made there
             where no others are named.
+        blind_sign: it may sign digests too, where a rule lets somebody ask for that.
     """
 
     id: int
@@ -137,6 +139,7 @@ class Key:
     created_at: datetime
     created_by: str
     versions: tuple[KeyVersion, ...]
+    blind_sign: bool = False
 
     def version(self, number: int) -> KeyVersion:
         """The version with this number; raises ``VersionNotFound``."""
@@ -201,3 +204,10 @@ def checked_algorithm(unverified_algorithm: str, purpose: Purpose) -> Algorithm:
     if unverified_algorithm not in tuple(allowed):
         raise AlgorithmNotAllowed(algorithm=unverified_algorithm, purpose=purpose.value, allowed=tuple(sorted(allowed)))
     return Algorithm(unverified_algorithm)
+
+
+def checked_blind_sign(*, wanted: bool, key: str, purpose: Purpose) -> bool:
+    """Whether the key shall sign digests; raises ``BlindSignNotForPurpose``: of artifacts' manifests alone."""
+    if wanted and purpose is not Purpose.ARTIFACT:
+        raise BlindSignNotForPurpose(key=key, purpose=purpose.value)
+    return wanted

@@ -36,6 +36,13 @@ class ArtifactManifest:
         return self.manifest.raw
 
 
+@dataclass(frozen=True, slots=True)
+class BlindDigest:
+    """The SHA-256 digest of a manifest that was not seen, 32 bytes: with no content of which more could be said."""
+
+    digest: bytes
+
+
 class SelfCheck(StrEnum):
     """A key proves itself to the service; ``value`` says on which occasion. These signatures leave nowhere."""
 
@@ -135,7 +142,8 @@ class DeviceTokenClaims:
         return signing_input(self.header, self.claims)
 
 
-Message = (
+# What has bytes of its own, from which the digest is made here.
+ContentMessage = (
     ArtifactManifest
     | Checkpoint
     | RecalledManifests
@@ -148,6 +156,7 @@ Message = (
     | UserTokenClaims
     | DeviceTokenClaims
 )
+Message = ContentMessage | BlindDigest
 
 ANY_PURPOSE = frozenset(Purpose)
 PURPOSES: Mapping[type[Message], frozenset[Purpose]] = MappingProxyType(
@@ -155,6 +164,7 @@ PURPOSES: Mapping[type[Message], frozenset[Purpose]] = MappingProxyType(
         ArtifactManifest: frozenset({Purpose.ARTIFACT}),
         Checkpoint: frozenset({Purpose.LOG}),
         RecalledManifests: frozenset({Purpose.LOG}),
+        BlindDigest: frozenset({Purpose.ARTIFACT}),
         SelfCheck: ANY_PURPOSE,
         CertificateContent: ANY_PURPOSE,
         CertificateRequestContent: ANY_PURPOSE,
@@ -167,8 +177,18 @@ PURPOSES: Mapping[type[Message], frozenset[Purpose]] = MappingProxyType(
 )
 
 
-def signable(message: Message, purpose: Purpose) -> bytes:
+def signable(message: ContentMessage, purpose: Purpose) -> bytes:
     """The bytes of ``message``, if keys of ``purpose`` may sign it; raises ``MessageNotAllowed``."""
+    _require(message, purpose)
+    return message.content
+
+
+def signable_digest(message: BlindDigest, purpose: Purpose) -> bytes:
+    """The digest, if keys of ``purpose`` may sign one; raises ``MessageNotAllowed``."""
+    _require(message, purpose)
+    return message.digest
+
+
+def _require(message: Message, purpose: Purpose) -> None:
     if purpose not in PURPOSES.get(type(message), frozenset()):
         raise MessageNotAllowed(message=type(message).__name__, purpose=purpose.value)
-    return message.content

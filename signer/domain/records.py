@@ -15,7 +15,7 @@ from signer.domain.access.emergencies import Emergency
 from signer.domain.access.limits import LimitDemand, LimitReached
 from signer.domain.floors import FloorUnmet, VersionClaim
 from signer.domain.leaves import LEAF_ID_BYTES, Leaf, LogEvent, SearchColumns, bounded, leaf_time
-from signer.domain.requests import Checked, SigningRequest
+from signer.domain.requests import AnyRequest, Checked
 from verifier.log.leaves import FORM_VERSION, LeafValue, canonical_leaf
 
 RECORD_ID_BYTES = LEAF_ID_BYTES
@@ -140,12 +140,12 @@ class Refused:
 Outcome = Recorded | Stale | Refused
 
 
-def seen_of(request: SigningRequest) -> dict[str, LeafValue]:
+def seen_of(request: AnyRequest) -> dict[str, LeafValue]:
     """What was seen of an artifact, as members of its record: header digest, names, devices, payload types."""
-    header = request.header
-    if header is None:
+    header, manifest = request.header, request.manifest
+    if header is None or manifest is None:
         return {}
-    members: dict[str, LeafValue] = {"header_sha256": request.manifest.header_digest}
+    members: dict[str, LeafValue] = {"header_sha256": manifest.header_digest}
     members |= bounded("artifact", header.artifact_name)
     if header.artifact_group:
         members |= bounded("group", header.artifact_group)

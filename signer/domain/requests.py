@@ -36,6 +36,16 @@ _AMOUNTS = {checked.value: number for number, checked in enumerate(Checked)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DigestSeen:
+    """A SHA-256 digest came, 32 bytes, and nothing of what it stands for."""
+
+    checked: ClassVar[Checked] = Checked.BLIND
+    manifest: ClassVar[None] = None
+    header: ClassVar[None] = None
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestSeen:
     """A canonical manifest came alone. ``manifest.raw`` is what is signed, as in the types below."""
 
@@ -74,10 +84,19 @@ class ArtifactSeen:
 
 
 SigningRequest = ManifestSeen | HeadSeen | ArtifactSeen
+# What can be decided about and put on record.
+AnyRequest = SigningRequest | DigestSeen
 
 
-def kept_content(request: SigningRequest) -> bytes | None:
+def signed_sha256(request: AnyRequest) -> str:
+    """The digest of what is signed, in lowercase hex."""
+    return request.digest.hex() if isinstance(request, DigestSeen) else request.manifest.sha256
+
+
+def kept_content(request: AnyRequest) -> bytes | None:
     """What tells people later what was asked to be signed: the head, or the manifest where that came alone."""
+    if isinstance(request, DigestSeen):
+        return None
     if isinstance(request, ManifestSeen):
         return request.manifest.raw
     return request.head or None

@@ -39,6 +39,7 @@ class SignatureRule(_Table):
     artifacts: Patterns | None = None
     times: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     emergency: bool = False
+    blind: bool = False
 
     @field_validator("times")
     @classmethod
@@ -59,6 +60,7 @@ class SignatureRule(_Table):
             "identities": _fits(self.identities, members.get("actor")),
             "artifacts": _fits(self.artifacts, members.get("artifact")),
             "times": self.times is None or any(window.holds(at) for window in self.windows),
+            "blind": self.blind or not is_blind(members),
             "emergency": self.emergency or allow_emergency or not is_emergency(members),
         }
         return tuple(name for name, fit in fits.items() if not fit)
@@ -126,6 +128,11 @@ class Expectations(_Table):
 def is_emergency(members: Mapping[str, Any]) -> bool:
     """Whether a leaf says that approvals were passed; whatever stands there but a plain no says so."""
     return members.get("emergency", False) is not False
+
+
+def is_blind(members: Mapping[str, Any]) -> bool:
+    """Whether a leaf says that nothing was seen of what was signed."""
+    return members.get("checked") == "blind"
 
 
 def load_expectations(path: Path) -> Expectations:

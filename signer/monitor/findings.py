@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from signer.monitor.expectations import Expectations, is_emergency
+from signer.monitor.expectations import Expectations, is_blind, is_emergency
 from verifier.errors import LeafMalformed
 from verifier.log import parsed_leaf
 
@@ -29,6 +29,7 @@ class Kind(StrEnum):
 
     SIGNATURE = "unexpected-signature"
     EMERGENCY = "emergency"
+    BLIND = "blind-signature"
     CHANGE = "change"
     RECALL = "recall"
     TIME = "time-went-back"
@@ -95,11 +96,13 @@ def _signature(
     leaf: dict[str, Any], index: int, at: datetime, expectations: Expectations | None, allow_emergency: bool
 ) -> list[Finding]:
     misfit = None if expectations is None else expectations.misfit(leaf, at, allow_emergency=allow_emergency)
-    emergency = is_emergency(leaf)
-    if misfit is None and (not emergency or allow_emergency or expectations is not None):
+    emergency, blind = is_emergency(leaf), is_blind(leaf)
+    told_anyway = (emergency and not allow_emergency) or blind
+    if misfit is None and (not told_anyway or expectations is not None):
         return []
-    kind = Kind.EMERGENCY if emergency else Kind.SIGNATURE
-    return [Finding(kind=kind, index=index, why=misfit or "signed in an emergency", leaf=leaf)]
+    kind = Kind.EMERGENCY if emergency else Kind.BLIND if blind else Kind.SIGNATURE
+    why = "signed in an emergency" if emergency else "nothing was seen of what was signed"
+    return [Finding(kind=kind, index=index, why=misfit or why, leaf=leaf)]
 
 
 def _broke_glass(leaf: dict[str, Any]) -> bool:

@@ -14,34 +14,23 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from signer.domain.access.actions import Action
+from signer.domain.access.blind import decide_blind
 from signer.domain.access.deciding import decide, may_ask, purpose_denial
-from signer.domain.access.decisions import Allow, Deny, KeyFacts, NeedsApproval
-from signer.domain.access.emergencies import Emergency
-from signer.domain.access.limits import LimitDemand
-from signer.domain.floors import VersionClaim, claim_of
+from signer.domain.access.decisions import Allow, Decision, Deny, KeyFacts, NeedsApproval
+from signer.domain.access.policy import Policy
+from signer.domain.floors import claim_of
 from signer.domain.identity import Identity
 from signer.domain.keys import Key, KeyVersion, is_name
-from signer.domain.messages import ArtifactManifest
-from signer.domain.records import (
-    RECORD_ID_BYTES,
-    Approved,
-    Recorded,
-    Refusal,
-    Refused,
-    SignatureEntry,
-    Stale,
-    seen_of,
-)
+from signer.domain.records import Approved, Recorded, Refusal, Refused, Stale
 from signer.domain.refusals import RefusedCall
-from signer.domain.requests import Signature, SigningRequest
+from signer.domain.requests import Signature, signed_sha256
 from signer.errors import ApprovalRequired, KeyNotFound, ServiceBusy, SignerError
+from signer.errors.blind import BlindSignOff
 from signer.errors.recalls import ManifestRecalled
 from signer.services.access import refusal
 from signer.services.clock import SteadyClock
@@ -53,61 +42,22 @@ from signer.services.reached_limits import ReachedLimits, limit_error
 from signer.services.released import released
 from signer.services.signature_approvals import SignatureApprovals
 from signer.services.signing import AsyncMessageSigner, signing_key
-from signer.services.signing_refusals import at_its_limit, below_floor, reason_of, signing_version
+from signer.services.signing_calls import (
+    Job,
+    Place,
+    Result,
+    SigningCall,
+    emergency_of,
+    end,
+    entry_of,
+    message_of,
+)
+from signer.services.signing_refusals import at_its_limit, below_floor, not_signing, reason_of, signing_version
 from signer.services.stages import Stages
 
 # The first time, and at most twice again where keys or access change meanwhile.
 ROUNDS = 3
 RECALLED = "the manifest was recalled"
-
-Result = Signature | Exception
-# Of the one signature that there is: its version's id, and the manifest's digest.
-Place = tuple[int, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SigningCall:
-    """One signature that is asked for.
-
-    Attributes:
-        key: the key's name.
-        access_revision: the one under which the identity was proved, as ``authorise`` gave it; None: the present one.
-        request_id: as the log line of the request has it.
-        emergency: the reason why it shall be signed past its approvals, a line; None where it shall not.
-    """
-
-    identity: Identity
-    key: str
-    request: SigningRequest
-    access_revision: int | None = None
-    request_id: str = ""
-    emergency: str | None = None
-
-
-@dataclass(slots=True, eq=False)
-class _Job:
-    """A call on its way. What ``decided`` set holds for one round; ``result`` ends it.
-
-    ``denied``: what the record is told of a refusal by the rules, which is not always what the caller is.
-    """
-
-    call: SigningCall
-    digest: str
-    key: Key = field(init=False)
-    version: KeyVersion = field(init=False)
-    rule: str = field(init=False)
-    claim: VersionClaim | None = field(init=False)
-    limits: tuple[LimitDemand, ...] = field(init=False)
-    approval: Approved | None = field(init=False)
-    emergency: Emergency | None = field(init=False)
-    revision: int = field(init=False)
-    denied: str | None = None
-    result: Result | None = None
-
-    @property
-    def place(self) -> Place:
-        """Of the signature that it is about."""
-        return self.version.id, self.digest
 
 
 class ArtifactSigning:
@@ -139,32 +89,36 @@ class ArtifactSigning:
         self._stages = stages
         self._reached = ReachedLimits()
 
-    async def authorise(self, identity: Identity, key_name: str, *, emergency: bool = False) -> int:
+    async def authorise(
+        self, identity: Identity, key_name: str, *, action: Action = Action.SIGN, emergency: bool = False
+    ) -> int:
         """Whether the identity may ask this key to sign artifacts: asked before a body is read.
 
-        ``emergency``: past its approvals. Returns the revision of keys and access under which it may. Raises
-        ``AccessDenied``, ``KeyNotFound`` or ``CredentialsRejected``.
+        ``action``: ``sign-blind`` for digests. ``emergency``: past its approvals. Returns the revision of keys and
+        access under which it may. Raises ``AccessDenied``, ``KeyNotFound`` or ``CredentialsRejected``.
         """
         policy = await self._stages.decide.over(self._records.policy())
         # What is returned stands for the identity as well, and that was proved before the revision was asked for.
         await self._records.confirm_unless_proved(identity)
-        denied = self._may_ask(policy, identity, key_name, emergency=emergency)
+        denied = self._may_ask(policy, identity, key_name, action, emergency=emergency)
         if denied is not None:
             # Never by what was only remembered: it may have been true once.
             policy = await self._records.present_policy()
-            denied = self._may_ask(policy, identity, key_name, emergency=emergency)
+            denied = self._may_ask(policy, identity, key_name, action, emergency=emergency)
         if denied is None:
             known = await self._stages.decide.over(self._records.key(key_name))
-            denied = purpose_denial(Action.SIGN, KeyFacts(name=key_name, purpose=known.key.purpose))
+            denied = purpose_denial(action, KeyFacts(name=key_name, purpose=known.key.purpose))
             if denied is None:
                 return known.revision
         if is_name(key_name):
             self._recorder.refuse(RefusedCall(identity=identity.name, key=key_name, reason=denied.reason))
         raise refusal(policy.policy, identity, key_name, denied, at=self._clock())
 
-    def _may_ask(self, policy: KnownPolicy, identity: Identity, key: str, *, emergency: bool) -> Deny | None:
+    def _may_ask(
+        self, policy: KnownPolicy, identity: Identity, key: str, action: Action, *, emergency: bool
+    ) -> Deny | None:
         facts = KeyFacts(name=key)
-        decision = may_ask(policy.policy, identity, Action.SIGN, key=facts, at=self._clock(), emergency=emergency)
+        decision = may_ask(policy.policy, identity, action, key=facts, at=self._clock(), emergency=emergency)
         return decision if isinstance(decision, Deny) else None
 
     async def sign(self, call: SigningCall) -> Signature:
@@ -181,15 +135,15 @@ class ArtifactSigning:
     async def sign_many(self, calls: Sequence[SigningCall]) -> list[Result]:
         """A signature for each call, in order, or the error that ``sign`` would raise for it."""
         deadline = asyncio.get_running_loop().time() + self._timeout
-        jobs = [_Job(call, call.request.manifest.sha256) for call in calls]
+        jobs = [Job(call, signed_sha256(call.request)) for call in calls]
         made: dict[Place, bytes] = {}
         try:
             self._clock.check()
             for _ in range(ROUNDS):
                 await self._round([job for job in jobs if job.result is None], made, deadline)
         except Exception as error:  # noqa: BLE001  (an outcome for each, whatever happened to all of them)
-            _end(jobs, error)
-        _end(jobs, ServiceBusy())
+            end(jobs, error)
+        end(jobs, ServiceBusy())
         results = [job.result for job in jobs if job.result is not None]
         for result in results:
             if isinstance(result, Exception):
@@ -197,7 +151,7 @@ class ArtifactSigning:
                 self._observe(result)
         return results
 
-    async def _round(self, jobs: Sequence[_Job], made: dict[Place, bytes], deadline: float) -> None:
+    async def _round(self, jobs: Sequence[Job], made: dict[Place, bytes], deadline: float) -> None:
         """Bring the jobs to a result, or leave them without one where what decided them has passed."""
         decided, found = await self._stages.decide.over(self._decided(jobs))
         if not decided:
@@ -208,7 +162,7 @@ class ArtifactSigning:
         await self._sign([job for job in current if job.place not in made], made, deadline)
         await self._stages.record.over(self._record([job for job in current if job.result is None], made, deadline))
 
-    async def _decided(self, jobs: Iterable[_Job]) -> tuple[list[_Job], Mapping[Place, bytes]]:
+    async def _decided(self, jobs: Iterable[Job]) -> tuple[list[Job], Mapping[Place, bytes]]:
         """Those of the jobs that may go on, with what is on record of them; the others have their results."""
         going_on = []
         for job in jobs:
@@ -230,7 +184,7 @@ class ArtifactSigning:
             return [], {}
         return going_on, await self._records.signatures({job.place for job in going_on})
 
-    def _tell(self, job: _Job) -> None:
+    def _tell(self, job: Job) -> None:
         """Have a refusal by policy put on record; others are about keys, and say nothing of who asked."""
         call = job.call
         if job.denied is not None and is_name(call.key):
@@ -240,12 +194,12 @@ class ArtifactSigning:
                     key=call.key,
                     reason=job.denied,
                     request_id=call.request_id,
-                    manifest_sha256=call.request.manifest.sha256,
+                    manifest_sha256=job.digest,
                 )
             )
 
     async def _decide(
-        self, job: _Job, policy: KnownPolicy, key_of: Callable[[str], Awaitable[KnownKey]], *, present: bool
+        self, job: Job, policy: KnownPolicy, key_of: Callable[[str], Awaitable[KnownKey]], *, present: bool
     ) -> None:
         call, now = job.call, self._clock()
         known: KnownKey | None = None
@@ -255,28 +209,25 @@ class ArtifactSigning:
             facts = KeyFacts(name=call.key, purpose=known.key.purpose)
         if call.access_revision is not None and (known is None or call.access_revision != known.revision):
             await self._records.confirm(call.identity)
-        decision = decide(
-            policy.policy,
-            call.identity,
-            Action.SIGN,
-            key=facts,
-            request=call.request,
-            at=now,
-            emergency=call.emergency is not None,
-        )
+        decision = _decision(policy.policy, call, facts, now)
         if isinstance(decision, Deny):
             job.denied = decision.reason
             raise refusal(policy.policy, call.identity, call.key, decision, at=now)
         if known is None:
             raise KeyNotFound(key=call.key)
+        if call.dialect is not None and not known.key.blind_sign:
+            job.denied = f"the key {call.key} signs no digests"
+            raise BlindSignOff(key=call.key)
         job.rule, job.claim = decision.rule, claim_of(call.key, decision.floors)
         job.limits = decision.limits
         if await self._records.recalled(job.digest):
             job.denied = RECALLED
             raise ManifestRecalled(manifest_sha256=job.digest)
         passed = isinstance(decision, Allow) and decision.emergency
-        job.emergency = _emergency(call) if passed else None
+        job.emergency = emergency_of(call) if passed else None
         job.version = signing_version(known.key, now=now, tolerance=self._tolerance)
+        if call.version not in (None, job.version.number):
+            raise not_signing(known.key, call.version or 0)
         # Whichever of the two is older is what this was decided under.
         job.key, job.revision = known.key, min(known.revision, policy.revision)
         job.approval = None
@@ -286,16 +237,16 @@ class ArtifactSigning:
                 raise ApprovalRequired(about=call.key)
             await self._approved(job, decision)
 
-    async def _approved(self, job: _Job, needs: NeedsApproval) -> None:
+    async def _approved(self, job: Job, needs: NeedsApproval) -> None:
         """Raises what ``SignatureApprovals.given`` does where people have not approved it."""
         call = job.call
         given = await self._approvals.given(call.identity, call.key, job.version.number, call.request, needs)
         job.approval = Approved(id=given.id, expires_at=given.expires_at)
         job.revision = min(job.revision, given.revision)
 
-    async def _sign(self, jobs: Sequence[_Job], made: dict[Place, bytes], deadline: float) -> None:
+    async def _sign(self, jobs: Sequence[Job], made: dict[Place, bytes], deadline: float) -> None:
         """Have signed what is not on record, each manifest once; what fails ends the jobs that need it."""
-        places: dict[Place, list[_Job]] = {}
+        places: dict[Place, list[Job]] = {}
         now = self._clock()
         for job in jobs:
             if at_its_limit(job.version):
@@ -309,7 +260,7 @@ class ArtifactSigning:
         firsts = [each[0] for each in places.values()]
         versions = {job.version.id: (job.key, job.version) for job in firsts}
         keys = {number: signing_key(*each) for number, each in versions.items()}
-        asked = [(keys[job.version.id], ArtifactManifest(job.call.request.manifest)) for job in firsts]
+        asked = [(keys[job.version.id], message_of(job.call.request)) for job in firsts]
         outcomes = await self._signer.sign_each(asked, timeout=deadline - asyncio.get_running_loop().time())
         for (place, waiting), outcome in zip(places.items(), outcomes, strict=True):
             if isinstance(outcome, bytes):
@@ -319,8 +270,8 @@ class ArtifactSigning:
             for job in waiting:
                 job.result = error
 
-    async def _record(self, jobs: Sequence[_Job], made: dict[Place, bytes], deadline: float) -> None:
-        entries = [_entry(job, made[job.place]) for job in jobs]
+    async def _record(self, jobs: Sequence[Job], made: dict[Place, bytes], deadline: float) -> None:
+        entries = [entry_of(job, made[job.place]) for job in jobs]
         outcomes = await self._recorder.record_many(entries, deadline=deadline) if entries else []
         for job, entry, outcome in zip(jobs, entries, outcomes, strict=True):
             match outcome:
@@ -337,7 +288,7 @@ class ArtifactSigning:
                 case _:
                     job.result = outcome
 
-    async def _refused(self, job: _Job, refused: Refused) -> Exception:
+    async def _refused(self, job: Job, refused: Refused) -> Exception:
         reason = refused.reason
         if reason is Refusal.RECALLED:
             job.denied = RECALLED
@@ -363,35 +314,8 @@ class ArtifactSigning:
         return reason_of(known.key, reason, now=self._clock())
 
 
-def _emergency(call: SigningCall) -> Emergency:
-    return Emergency(person=call.identity.person or "", reason=call.emergency or "")
-
-
-def _entry(job: _Job, signature: bytes) -> SignatureEntry:
-    call = job.call
-    return SignatureEntry(
-        record_id=os.urandom(RECORD_ID_BYTES),
-        request_id=call.request_id,
-        key=job.key.name,
-        version_id=job.version.id,
-        version=job.version.number,
-        algorithm=job.key.algorithm.value,
-        fingerprint=job.version.fingerprint or "",
-        access_revision=job.revision,
-        rule=job.rule,
-        manifest_sha256=job.digest,
-        checked=call.request.checked,
-        seen=seen_of(call.request),
-        identity=call.identity.name,
-        signature=signature,
-        claim=job.claim,
-        limits=job.limits,
-        approval=job.approval,
-        emergency=job.emergency,
-    )
-
-
-def _end(jobs: Iterable[_Job], error: Exception) -> None:
-    for job in jobs:
-        if job.result is None:
-            job.result = error
+def _decision(policy: Policy, call: SigningCall, key: KeyFacts, now: datetime) -> Decision:
+    if call.dialect is not None:
+        return decide_blind(policy, call.identity, key=key, request=call.request, at=now)
+    emergency = call.emergency is not None
+    return decide(policy, call.identity, Action.SIGN, key=key, request=call.request, at=now, emergency=emergency)

@@ -16,8 +16,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from signer.domain.requests import SigningRequest
 from signer.errors import ServiceBusy
-from signer.services.artifact_signing import ArtifactSigning, Result, SigningCall
+from signer.services.artifact_signing import ArtifactSigning
 from signer.services.readiness import FAULTS
+from signer.services.signing_calls import Result, SigningCall
 
 MOST = 64
 TOKEN_SECONDS = 1.0

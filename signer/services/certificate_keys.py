@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidSignature
 from hsm.errors import KeyMismatch, SignatureMismatch
 from signer.domain.keys import Key, KeyVersion
 from signer.domain.lifecycle import TRANSITIONS, Step
-from signer.domain.messages import Message
+from signer.domain.messages import ContentMessage
 from signer.errors import VersionQuarantined
 from signer.services.signing import MessageSigner, signing_key
 from signer.services.token_keys import TokenPrivateKey, token_private_key
@@ -25,7 +25,7 @@ class CertificateKeys:
 
     @contextmanager
     def private_key(
-        self, key: Key, version: KeyVersion, message: Callable[[bytes], Message]
+        self, key: Key, version: KeyVersion, message: Callable[[bytes], ContentMessage]
     ) -> Iterator[TokenPrivateKey]:
         """The private half; what it signs and the pinned public half does not verify quarantines the version.
 

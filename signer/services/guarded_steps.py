@@ -24,6 +24,7 @@ class Guarded(StrEnum):
     PREPARE = "prepare"
     ROTATE = "rotate"
     ENABLE = "enable"
+    BLIND_SIGN = "blind-sign"
 
 
 class GuardedSteps:

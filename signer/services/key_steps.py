@@ -41,8 +41,10 @@ def version_change(
     return VersionChange(version_id=version.id, expected=version.state, state=state, fields=fields or {})
 
 
-def started(identity: Identity, name: str, number: int | None, version: NewVersion) -> Event:
-    """That a version is about to be made."""
+def started(
+    identity: Identity, name: str, number: int | None, version: NewVersion, *, blind_sign: bool = False
+) -> Event:
+    """That a version is about to be made. ``blind_sign``: of a new key, that it signs digests."""
     return Event(
         type=EventType.CREATION_STARTED,
         actor=identity.name,
@@ -54,6 +56,7 @@ def started(identity: Identity, name: str, number: int | None, version: NewVersi
             "cka_id": version.cka_id.hex(),
             "tokens": list(version.tokens),
             **({} if version.home in (None, version.tokens) else {"home": list(version.home)}),
+            **({"blind_sign": True} if blind_sign else {}),
         },
     )
 

@@ -26,6 +26,7 @@ from signer.domain.keys import (
     Validity,
     VersionState,
     checked_algorithm,
+    checked_blind_sign,
     checked_name,
 )
 from signer.domain.lifecycle import Step, follow
@@ -59,6 +60,7 @@ class NewKeyRequest:
     purpose: Purpose = Purpose.ARTIFACT
     tokens: tuple[str, ...] = ()
     validity: Validity = UNBOUNDED
+    blind_sign: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +149,7 @@ class LifecycleService:
         name = checked_name(request.unverified_name)
         self._access.require_new(identity, name)
         algorithm = checked_algorithm(request.unverified_algorithm, request.purpose)
+        blind_sign = checked_blind_sign(wanted=request.blind_sign, key=name, purpose=request.purpose)
         tokens = configured(request.tokens, self._token_names)
         self._clock.now()
         version = self._new_version(tokens, request.validity, selector)
@@ -156,6 +159,7 @@ class LifecycleService:
             algorithm=algorithm,
             tokens=tokens,
             created_by=identity.name,
+            blind_sign=blind_sign,
         )
         # On record before the token is asked: from here on a crash leaves something that is named and can be repaired,
         # and no pair that nobody knows of.
@@ -163,8 +167,10 @@ class LifecycleService:
             identity,
             (name, request.purpose),
             Guarded.CREATE,
-            {"algorithm": algorithm.value, **told(version)},
-            lambda permit: self._store.add_key(new, version, started(identity, name, 1, version), permit=permit),
+            {"algorithm": algorithm.value, **told(version), **({Guarded.BLIND_SIGN.value: True} if blind_sign else {})},
+            lambda permit: self._store.add_key(
+                new, version, started(identity, name, 1, version, blind_sign=blind_sign), permit=permit
+            ),
         )
         done = EventType.KEY_ADOPTED if selector else EventType.KEY_CREATED
         warnings = self._pairs.fulfil(key, key.versions[0], selector, identity.name, done, activate=True)

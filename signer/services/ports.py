@@ -35,6 +35,7 @@ class NewKey:
     algorithm: Algorithm
     tokens: tuple[str, ...]
     created_by: str
+    blind_sign: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +168,9 @@ class KeyStore(Protocol):
         """Make all changes or none; raises ``StateChanged`` where a version is not in its expected state, or
         ``AccessMovedError``.
         """
+
+    def set_blind_sign(self, key: Key, event: Event, *, allowed: bool, permit: Permit | None = None) -> Key:
+        """Let the key sign digests, or no longer; raises ``StateChanged`` or ``AccessMovedError``."""
 
     def add_certificate(self, key: Key, version_number: int, certificate: Certificate, event: Event) -> None:
         """Record a certificate; the newest one counts."""
@@ -332,6 +336,11 @@ class TokenAccess(Protocol):
         timeout: float | None = None,
     ) -> bytes:
         """A verified signature over ``message``."""
+
+    def sign_digest(
+        self, key: PinnedKey, digest: bytes, *, tokens: Sequence[str] | None = None, timeout: float | None = None
+    ) -> bytes:
+        """The same over what has this SHA-256 digest; not for Ed25519."""
 
     def find_key(
         self,

@@ -8,7 +8,7 @@ import json
 from signer.domain.access.decisions import NeedsApproval
 from signer.domain.approvals import ProposalKind, Requester, Subject
 from signer.domain.identity import Identity
-from signer.domain.requests import ArtifactSeen, SigningRequest, kept_content
+from signer.domain.requests import AnyRequest, ArtifactSeen, kept_content, signed_sha256
 from signer.services.approval_ports import GivenApproval
 from signer.services.asking import ApprovalDesk
 
@@ -20,7 +20,7 @@ class SignatureApprovals:
         self._desk = desk
 
     async def given(
-        self, identity: Identity, key: str, version: int, request: SigningRequest, needs: NeedsApproval
+        self, identity: Identity, key: str, version: int, request: AnyRequest, needs: NeedsApproval
     ) -> GivenApproval:
         """The approval of this signature; raises as ``ApprovalDesk.given``."""
         subject = Subject(
@@ -28,7 +28,7 @@ class SignatureApprovals:
             name=key,
             key=key,
             key_version=version,
-            sha256=request.manifest.sha256,
+            sha256=signed_sha256(request),
             demands=needs.demands,
             rule=needs.rule,
             rule_sha256=needs.rule_sha256,
@@ -42,7 +42,7 @@ class SignatureApprovals:
         )
 
 
-def _document(request: SigningRequest) -> str:
+def _document(request: AnyRequest) -> str:
     """What the head does not tell: how much was seen, and sizes where all of it was."""
     seen: dict[str, object] = {"checked": request.checked.value}
     if isinstance(request, ArtifactSeen):

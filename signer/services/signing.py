@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from hsm import PinnedKey, SignRequest, TokenError
 from signer.domain.keys import Key, KeyVersion, Purpose
-from signer.domain.messages import Message, signable
+from signer.domain.messages import BlindDigest, ContentMessage, Message, signable, signable_digest
 from signer.errors import MessageNotAllowed, VersionHasNoPair
 from signer.services.ports import AsyncTokenSigner, TokenAccess
 
@@ -45,7 +45,7 @@ class MessageSigner:
         self._tokens = tokens
         self._timeout = timeout
 
-    def sign_bytes(self, key: SigningKey, message: Message) -> bytes:
+    def sign_bytes(self, key: SigningKey, message: ContentMessage) -> bytes:
         """A signature over ``message.content`` that ``key.pin`` verifies, as the token layer encodes it.
 
         Raises ``MessageNotAllowed`` or a ``hsm.errors.TokenError``, at the latest after the timeout.
@@ -85,6 +85,8 @@ class NoSigner:
 
 def _allowed(key: SigningKey, message: Message) -> SignRequest | MessageNotAllowed:
     try:
+        if isinstance(message, BlindDigest):
+            return SignRequest(key.pin, signable_digest(message, key.purpose), key.tokens, prehashed=True)
         return SignRequest(key.pin, signable(message, key.purpose), key.tokens)
     except MessageNotAllowed as refused:
         return refused

@@ -20,6 +20,7 @@ from signer.errors import (
     VersionStepTooLarge,
     VersionTooOld,
 )
+from signer.errors.blind import VersionNotActive
 
 
 def signing_version(key: Key, *, now: datetime, tolerance: timedelta) -> KeyVersion:
@@ -31,6 +32,13 @@ def signing_version(key: Key, *, now: datetime, tolerance: timedelta) -> KeyVers
     if refused is not None:
         raise reason_of(key, refused, now=now)
     return version
+
+
+def not_signing(key: Key, number: int) -> SignerError:
+    """Why the version that was asked for does not sign: another one does, or there is none of this number."""
+    if key.active is None:
+        return _nobody_signs(key)
+    return VersionNotActive(key=key.name, version=number, active=key.active.number)
 
 
 def at_its_limit(version: KeyVersion) -> bool:

@@ -51,3 +51,15 @@ artifact_heads = Table(
     Column("kept_at", UtcDateTime, nullable=False),
 )
 Index("ix_artifact_heads_key", artifact_heads.c.key)
+
+# As unverified as those. Of who showed one, for a key, so that a digest may name it for a few minutes.
+registered_heads = Table(
+    "registered_heads",
+    metadata,
+    Column("identity", String(200), primary_key=True),
+    Column("key", String(63), primary_key=True),
+    Column("manifest_sha256", String(64), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+)
+Index("ix_registered_heads_expires_at", registered_heads.c.expires_at)

@@ -83,6 +83,7 @@ class SqlKeyStore:
                         tokens=list(key.tokens),
                         created_at=self._clock(),
                         created_by=key.created_by,
+                        blind_sign=key.blind_sign or None,
                     )
                 ).scalar_one()
                 self._insert_version(connection, row_id, 1, version)
@@ -127,6 +128,19 @@ class SqlKeyStore:
                 return _load(connection, key.name)
         except IntegrityError as error:
             raise self._change_conflict(key, changes) from error
+
+    @retried
+    def set_blind_sign(self, key: Key, event: Event, *, allowed: bool, permit: Permit | None = None) -> Key:
+        """Let the key sign digests, or no longer; raises ``StateChanged`` or ``AccessMovedError``."""
+        with logged(self._database, self._clock) as log:
+            event = permitted(log, permit, event)
+            as_it_was = keys.c.blind_sign.is_(True) if key.blind_sign else keys.c.blind_sign.is_(None)
+            statement = update(keys).where(keys.c.id == key.id, as_it_was).values(blind_sign=allowed or None)
+            if log.connection.execute(statement).rowcount != 1:
+                raise StateChanged(key=key.name)
+            move_access_revision(log.connection)
+            log.tell(event)
+            return _load(log.connection, key.name)
 
     @retried
     def add_certificate(self, key: Key, version_number: int, certificate: Certificate, event: Event) -> None:
@@ -314,6 +328,7 @@ def _key(row: Row[Any], version_rows: Sequence[Row[Any]]) -> Key:
         created_at=row.created_at,
         created_by=row.created_by,
         versions=key_versions,
+        blind_sign=bool(row.blind_sign),
     )
 
 

@@ -39,6 +39,8 @@ keys = Table(
     Column("tokens", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("created_by", String(200), nullable=False),
+    # Null: it does not. So rows of the time before say the same in digests as they did.
+    Column("blind_sign", Boolean),
     # A row may be forgotten (a key that was never born); what is late and meant it must not reach its successor.
     sqlite_autoincrement=True,
 )

@@ -88,6 +88,13 @@ class NewKeyBody(ValidityBody):
     purpose: Purpose = Purpose.ARTIFACT
     tokens: tuple[str, ...] = ()
     adopt: AdoptBody | None = None
+    blind_sign: bool = False
+
+
+class BlindSignBody(Body):
+    """``POST …/blind-sign``: whether the key signs digests from now on."""
+
+    allowed: bool
 
 
 class PrepareBody(ValidityBody):
@@ -152,6 +159,7 @@ class KeyDocument(TypedDict):
     tokens: list[str]
     created_at: Moment
     created_by: str
+    blind_sign: bool
     active_version: int | None
     versions: list[VersionDocument]
 
@@ -243,6 +251,7 @@ def key_document(key: Key, token_ends: Mapping[int, datetime | None] | None) -> 
         "tokens": list(key.tokens),
         "created_at": rfc3339(key.created_at),
         "created_by": key.created_by,
+        "blind_sign": key.blind_sign,
         "active_version": active.number if active else None,
         "versions": [_with_token_end(version, token_ends) for version in key.existing],
     }

@@ -12,6 +12,7 @@ from signer.domain.keys import Key
 from signer.services.lifecycle import NewKeyRequest, StepResult
 from signer.web.context import answer, authenticated, authorised, json_body, service
 from signer.web.documents import (
+    BlindSignBody,
     DestroyBody,
     EventsQuery,
     KeyDocument,
@@ -37,6 +38,7 @@ def create_key() -> Response:
         purpose=body.purpose,
         tokens=body.tokens,
         validity=body.validity,
+        blind_sign=body.blind_sign,
     )
     lifecycle = service().lifecycle
     if body.adopt is None:
@@ -71,6 +73,13 @@ def prepare_version(key: str) -> Response:
 def rotate_key(key: str) -> Response:
     """The next version becomes the active one."""
     return _outcome(service().lifecycle.rotate(authenticated(), key))
+
+
+def turn_blind_sign(key: str) -> Response:
+    """Let the key sign digests, or no longer."""
+    identity = authorised(Action.MANAGE, key)
+    body = parsed(BlindSignBody, json_body())
+    return answer(_document(service().digests.switch.turn(identity, key, allowed=body.allowed)))
 
 
 def retire_version(key: str, number: int) -> Response:

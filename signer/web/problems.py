@@ -20,6 +20,7 @@ from signer.web.batch_wordings import BATCH_WORDINGS
 from signer.web.certificate_wordings import CERTIFICATE_WORDINGS
 from signer.web.ci_wordings import CI_WORDINGS
 from signer.web.device_wordings import DEVICE_WORDINGS
+from signer.web.dialect_wordings import DIALECT_WORDINGS
 from signer.web.families import Family
 from signer.web.gateway_wordings import GATEWAY_WORDINGS
 from signer.web.import_wordings import IMPORT_WORDINGS
@@ -56,10 +57,16 @@ class Problem:
 
     def document(self, request_id: str, family: Family = Family.NATIVE) -> bytes:
         """The JSON body, for clients of this family."""
+        if family.is_dialect:
+            return json.dumps(self._in_dialect(family), ensure_ascii=False).encode()
         members = self.members(request_id)
         if family is Family.MENDER:
             members["error"] = self.detail
         return json.dumps(members, ensure_ascii=False).encode()
+
+    def _in_dialect(self, family: Family) -> dict[str, Any]:
+        sentences = [f"{self.detail} ({self.code})", *([self.hint] if self.hint else [])]
+        return {"errors": sentences} if family is Family.VAULT else {"error": ": ".join(sentences)}
 
     def members(self, request_id: str) -> dict[str, Any]:
         """Those of the JSON document."""
@@ -85,6 +92,7 @@ WORDINGS: Mapping[type[Exception], Wording] = {
     **CI_WORDINGS,
     **ISSUED_TOKEN_WORDINGS,
     **DEVICE_WORDINGS,
+    **DIALECT_WORDINGS,
     **GATEWAY_WORDINGS,
     **IMPORT_WORDINGS,
     **KEY_FILE_WORDINGS,
@@ -169,8 +177,8 @@ WORDINGS: Mapping[type[Exception], Wording] = {
     ),
     errors.CredentialsAmbiguous: Wording(
         status=400,
-        detail="two credentials came with the request: an Authorization header and a client certificate",
-        hint="send one of them",
+        detail="two credentials came with the request",
+        hint="send one: an Authorization header, a client certificate, or where Vault's clients ask X-Vault-Token",
     ),
     errors.AccessDenied: Wording(status=403, detail="{reason}"),
     errors.PolicyCasesInvalid: Wording(status=422, detail="{path} is no table of cases: {problems}"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hsm.errors import TokenError
 from signer.errors import MethodNotAllowed, SignerError
 from signer.logs import origin
+from signer.web.families import Family
 from signer.web.problems import Problem, problem_of
 from verifier import VerificationError
 
@@ -18,25 +19,27 @@ UNAUTHORIZED = 401
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A problem, with the header fields that its status asks for."""
+    """A problem, with the status that its clients know it by, and the header fields that this asks for."""
 
     problem: Problem
+    status: int
     headers: tuple[tuple[str, str], ...]
 
 
-def refused(error: Exception, *, method: str, path: str, request_id: str) -> Refusal:
+def refused(error: Exception, *, method: str, path: str, request_id: str, family: Family = Family.NATIVE) -> Refusal:
     """What is answered where a request ended in ``error``; an unforeseen one leaves a line in the log."""
     problem = problem_of(error)
+    status = family.status(problem.status)
     if not isinstance(error, SignerError | TokenError | VerificationError):
         logger.error("%s in %s %s", origin(error), method, path, extra={"request_id": request_id})
     headers = []
-    if problem.status == UNAUTHORIZED:  # RFC 9110 section 15.5.2 asks for the header with it
+    if status == UNAUTHORIZED:  # RFC 9110 section 15.5.2 asks for the header with it
         headers.append(("WWW-Authenticate", "Bearer"))
     if isinstance(error, MethodNotAllowed):  # RFC 9110 section 15.5.6 asks for the header with it
         headers.append(("Allow", ", ".join(error.allowed)))
     if problem.retry_after is not None:
         headers.append(("Retry-After", str(problem.retry_after)))
-    return Refusal(problem=problem, headers=tuple(headers))
+    return Refusal(problem=problem, status=status, headers=tuple(headers))
 
 
 def printable(path: str) -> str:

@@ -196,6 +196,7 @@ LAYERS = {
             "signer.user_settings",
             "signer.approval_settings",
             "signer.token_settings",
+            "signer.dialect_settings",
             "signer.gateway_settings",
             "signer.device_settings",
             "signer.server_certificate_settings",

@@ -16,7 +16,7 @@ from signer.client.settings import DEFAULT_RETRY_SECONDS, DEFAULT_TIMEOUT_SECOND
 from signer.client_ca_settings import ClientCaSettings
 from signer.config import CLIENT_VARIABLES, ENVIRONMENT_PREFIX, PinSettings, Settings, TokenSettings
 from signer.log_settings import WitnessSettings
-from signer.settings_section import holds_tables
+from signer.settings_section import Section, holds_tables
 from tests.docs.pages import quoted, section, sections
 
 PAGE = "operations/configuration.md"
@@ -40,8 +40,14 @@ def _models() -> dict[str, type[BaseModel]]:
     }
     for name, field in Settings.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            found[f"`[{name}]`"] = field.annotation
+            tables = {f"{name}.{inner}": each.annotation for inner, each in field.annotation.model_fields.items()}
+            inside = {inner: table for inner, table in tables.items() if _is_section(table)}
+            found |= {f"`[{inner}]`": table for inner, table in (inside or {name: field.annotation}).items()}
     return found
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Section)
 
 
 MODELS = _models()
@@ -95,7 +101,7 @@ def test_each_setting_of_a_section_names_its_variable(heading: str) -> None:
         if holds_tables(MODELS[heading].model_fields[name]):
             assert row["environment variable"] == ""
             continue
-        assert quoted(row["environment variable"]) == [f"{ENVIRONMENT_PREFIX}{part}_{name}".upper()]
+        assert quoted(row["environment variable"]) == [f"{ENVIRONMENT_PREFIX}{part}_{name}".replace(".", "_").upper()]
 
 
 def test_the_variables_of_the_client_are_listed() -> None:

@@ -55,7 +55,7 @@ def test_the_members_of_a_signature_are_documented() -> None:
     assert upload.header is not None
     header = dataclasses.replace(upload.header, artifact_group="beta")
     claim = VersionClaim(order=Order.NUMERIC, version="1", max_step=None, places=(("board", "rootfs"),))
-    seen = seen_of(HeadSeen(manifest=upload.manifest, header=header, findings=frozenset()))
+    seen = seen_of(HeadSeen(manifest=upload.manifest, header=header, findings=frozenset())) | {"dialect": "vault"}
     approved = Approved(id="0" * 32, expires_at=moment(9))
     urgent = Emergency(person="ada", reason="a fire")
     sent = entry(1, seen=seen, claim=claim, approval=approved, emergency=urgent)

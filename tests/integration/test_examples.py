@@ -27,7 +27,10 @@ _EXAMPLE = re.compile(r"^### `(\w+ /\S*)`$(?:(?!^##).)*?^```sh\n(.+?)^```$", re.
 EXAMPLES = {match[1]: match[2] for match in _EXAMPLE.finditer(TEXT)}
 # How the examples begin, on the page.
 (BEGINNING,) = re.findall(r"## About the examples.*?```sh\n(.+?)```", TEXT, re.DOTALL)
-FIRST = ("POST /v1/keys", "POST /v1/people", "POST /v1/groups", "POST /v1/groups/{name}/add", "POST /v1/api-tokens")
+FIRST = (
+    *("POST /v1/keys", "POST /v1/keys/{key}/blind-sign", "POST /v1/people", "POST /v1/groups"),
+    *("POST /v1/groups/{name}/add", "POST /v1/api-tokens"),
+)
 # What takes away what others need.
 LAST = (
     *(f"POST /v1/keys/{{key}}/versions/{{n}}/{step}" for step in ("retire", "disable", "enable", "destroy")),

@@ -11,10 +11,11 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
+from signer.web.dialect_routes import EVERY_ROUTE
 from signer.web.openapi.document import openapi_document
 from signer.web.routes import Route, RouteTable
 
-TABLE = RouteTable()
+TABLE = RouteTable(EVERY_ROUTE)
 # Which another schema continues, and closes.
 CONTINUED = ("Problem", "MenderProblem")
 # Not in every environment: what says that it is there is tests/signer/web/test_openapi.py.

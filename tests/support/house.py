@@ -18,9 +18,10 @@ from signer.domain.events import EventType, RecordedEvent
 from signer.domain.identity import Identity, Role
 from signer.domain.keys import Key, KeyVersion, Purpose, Validity, VersionState
 from signer.domain.requests import ManifestSeen, Signature, SigningRequest
-from signer.services.artifact_signing import ArtifactSigning, SigningCall
+from signer.services.artifact_signing import ArtifactSigning
 from signer.services.lifecycle import LifecycleService, NewKeyRequest
 from signer.services.ports import Clock, TokenAccess
+from signer.services.signing_calls import SigningCall
 from signer.storage.database import Database
 from signer.storage.key_store import SqlKeyStore
 from tests.artifacts import ArtifactBuilder

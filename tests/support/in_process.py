@@ -58,7 +58,8 @@ class ThreadedSigner:
 
     def _sign(self, request: SignRequest, timeout: float) -> bytes | TokenError:
         try:
-            return self._tokens.sign(request.key, request.message, tokens=request.tokens, timeout=timeout)
+            sign = self._tokens.sign_digest if request.prehashed else self._tokens.sign
+            return sign(request.key, request.message, tokens=request.tokens, timeout=timeout)
         except TokenError as error:
             return error
 

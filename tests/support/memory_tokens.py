@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -219,14 +219,18 @@ class MemoryTokens:
             pairs.append(Pair(key_id=key_id, label=label, private=private, spki=pair.spki))
 
     def sign(
-        self,
-        key: PinnedKey,
-        message: bytes,
-        *,
-        tokens: Sequence[str] | None = None,
-        timeout: float | None = None,
+        self, key: PinnedKey, message: bytes, *, tokens: Sequence[str] | None = None, timeout: float | None = None
     ) -> bytes:
         """A verified signature by the first token that holds the key."""
+        return self._made(key, message, tokens, prehashed=False)
+
+    def sign_digest(
+        self, key: PinnedKey, digest: bytes, *, tokens: Sequence[str] | None = None, timeout: float | None = None
+    ) -> bytes:
+        """The same over a digest."""
+        return self._made(key, digest, tokens, prehashed=True)
+
+    def _made(self, key: PinnedKey, message: bytes, tokens: Sequence[str] | None, *, prehashed: bool) -> bytes:
         chosen = [name for name in (self.names if tokens is None else tokens) if name in self.names]
         if not chosen:
             raise TokenNotFound(token=", ".join(tokens or ()), reason="not configured")
@@ -234,7 +238,7 @@ class MemoryTokens:
         for name in chosen:
             try:
                 with self._asked("sign", name) as pairs:
-                    return _verified(key, _private(pairs, key, name), message, name)
+                    return _verified(key, _private(pairs, key, name), message, name, prehashed=prehashed)
             except (KeyNotFound, AlgorithmUnsupported, *CANNOT_BE_ASKED) as error:
                 failed.append(error)
         raise next((error for error in failed if isinstance(error, CANNOT_BE_ASKED)), failed[0])
@@ -356,18 +360,19 @@ def raw_signature(private: PrivateKey, message: bytes) -> bytes:
     return _verified(pin, private, message, "")
 
 
-def _verified(key: PinnedKey, private: PrivateKey, message: bytes, token: str) -> bytes:
+def _verified(key: PinnedKey, private: PrivateKey, message: bytes, token: str, *, prehashed: bool) -> bytes:
     """A signature in the token layer's form, which the pinned public key verifies."""
     public = load_der_public_key(key.spki)
+    hashing = Prehashed(hashes.SHA256()) if prehashed else hashes.SHA256()
     try:
         match private, public:
             case ec.EllipticCurvePrivateKey(), ec.EllipticCurvePublicKey():
-                der = private.sign(message, ec.ECDSA(hashes.SHA256()))
-                public.verify(der, message, ec.ECDSA(hashes.SHA256()))
+                der = private.sign(message, ec.ECDSA(hashing))
+                public.verify(der, message, ec.ECDSA(hashing))
                 return b"".join(number.to_bytes(COORDINATE, "big") for number in decode_dss_signature(der))
             case rsa.RSAPrivateKey(), rsa.RSAPublicKey():
-                raw = private.sign(message, padding.PKCS1v15(), hashes.SHA256())
-                public.verify(raw, message, padding.PKCS1v15(), hashes.SHA256())
+                raw = private.sign(message, padding.PKCS1v15(), hashing)
+                public.verify(raw, message, padding.PKCS1v15(), hashing)
                 return raw
             case ed25519.Ed25519PrivateKey(), ed25519.Ed25519PublicKey():
                 raw = private.sign(message)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from signer.domain.access.conditions import Circumstances, Condition, Unmet
+from signer.domain.access.conditions import Circumstances, Condition, Hours, Unmet
 
 MAX_REASONS = 500
 
@@ -99,6 +99,16 @@ class Not:
     def document(self) -> dict[str, Any]:
         """A table."""
         return {"not": self.table.document}
+
+
+def looks_at_content(condition: Condition) -> bool:
+    """Whether it asks of what is signed, itself or in a table inside of it; the moment is no part of that."""
+    match condition:
+        case Every(conditions=inside) | All(tables=inside) | Either(tables=inside):
+            return any(map(looks_at_content, inside))
+        case Not(table=table):
+            return looks_at_content(table)
+    return not isinstance(condition, Hours)
 
 
 def _inside(place: str, unmet: Unmet) -> Unmet:

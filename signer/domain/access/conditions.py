@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from signer.domain.access.emergencies import Passing
 from signer.domain.access.patterns import Patterns
-from signer.domain.requests import ArtifactSeen, Checked, SigningRequest
+from signer.domain.requests import AnyRequest, ArtifactSeen, Checked
 from signer.domain.weeks import Window
 from verifier import FindingCode, Header
 
@@ -30,7 +30,7 @@ MAX_VALUES = 1000
 class Circumstances:
     """What conditions look at. ``request`` is None before anything was shown; ``passing``: who names an emergency."""
 
-    request: SigningRequest | None
+    request: AnyRequest | None
     at: datetime
     passing: Passing | None = None
 
@@ -97,10 +97,11 @@ class Values:
     member: str
     attribute: str | None = None
 
-    def of(self, request: SigningRequest) -> Iterable[str | None] | None:
+    def of(self, request: AnyRequest) -> Iterable[str | None] | None:
         """They, as they stand there, None for one that is absent; None where too little was shown to tell."""
         if self.member == FILES:
-            return (entry.name for entry in request.manifest.payloads)
+            manifest = request.manifest
+            return None if manifest is None else (entry.name for entry in manifest.payloads)
         header = request.header
         if header is None:
             return None

@@ -22,7 +22,7 @@ from signer.domain.access.emergencies import Passing
 from signer.domain.access.policy import Policy, Rule
 from signer.domain.identity import Identity
 from signer.domain.keys import Purpose
-from signer.domain.requests import SigningRequest
+from signer.domain.requests import AnyRequest
 
 
 def decide(
@@ -31,7 +31,7 @@ def decide(
     action: Action,
     *,
     key: KeyFacts | None,
-    request: SigningRequest | None,
+    request: AnyRequest | None,
     at: datetime,
     emergency: bool = False,
 ) -> Decision:

@@ -13,7 +13,7 @@ from signer.domain.access.decisions import Allow, KeyFacts
 from signer.domain.access.emergencies import Passing
 from signer.domain.access.policy import Effect, Policy, Rule
 from signer.domain.identity import Identity
-from signer.domain.requests import SigningRequest
+from signer.domain.requests import AnyRequest
 
 
 class Says(StrEnum):
@@ -45,7 +45,7 @@ def explain(
     action: Action,
     *,
     key: KeyFacts | None,
-    request: SigningRequest | None,
+    request: AnyRequest | None,
     at: datetime,
     emergency: bool = False,
 ) -> tuple[RuleAnswer, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from signer.domain.access.actions import SIGNING_ACTIONS, Action
-from signer.domain.access.combinations import Every
+from signer.domain.access.combinations import Every, looks_at_content
 from signer.domain.access.decisions import ApprovalDemand
 from signer.domain.access.limits import LimitDemand
 from signer.domain.access.pattern_index import numbers
@@ -63,6 +63,7 @@ class Policy:
         index: finds rules; their numbers are their places in ``rules``.
         denying: marks of those that deny; the others allow.
         approving: marks of those that ask for approvals.
+        looking: marks of those that look at what is signed.
     """
 
     revision: int
@@ -72,15 +73,18 @@ class Policy:
     index: RuleIndex = field(init=False, repr=False, compare=False)
     denying: int = field(init=False, repr=False, compare=False)
     approving: int = field(init=False, repr=False, compare=False)
+    looking: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        denying = approving = 0
+        denying = approving = looking = 0
         for number, rule in enumerate(self.rules):
             denying |= (rule.effect is Effect.DENY) << number
             approving |= bool(rule.approvals) << number
+            looking |= (rule.version is not None or looks_at_content(rule.when)) << number
         object.__setattr__(self, "index", RuleIndex(self.rules))
         object.__setattr__(self, "denying", denying)
         object.__setattr__(self, "approving", approving)
+        object.__setattr__(self, "looking", looking)
 
     def marked(self, marks: int) -> Iterator[Rule]:
         """The rules, as written."""
@@ -89,6 +93,10 @@ class Policy:
     def guards(self, key: str) -> bool:
         """Whether a rule asks for approvals of what this key signs: then no rule without them allows that."""
         return bool(self.approving and self.approving & self.index.about_key(key))
+
+    def looks(self, key: str) -> bool:
+        """Whether a rule about this key looks at what is signed: then nothing is signed with it that nobody saw."""
+        return bool(self.looking and self.looking & self.index.about_key(key))
 
     def guarding(self, key: str) -> tuple[Rule, ...]:
         """The rules that do, as written."""

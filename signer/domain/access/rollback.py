@@ -12,7 +12,7 @@ from typing import Any
 from signer.domain.access.conditions import Unmet, told
 from signer.domain.access.decisions import FloorDemand
 from signer.domain.access.versions import Order, rank
-from signer.domain.requests import SigningRequest
+from signer.domain.requests import AnyRequest
 from verifier import Header
 
 ARTIFACT_NAME = "artifact_name"
@@ -36,7 +36,7 @@ class VersionDemand:
     order: Order
     max_step: int | None
 
-    def floors(self, request: SigningRequest | None) -> tuple[FloorDemand, ...] | Unmet:
+    def floors(self, request: AnyRequest | None) -> tuple[FloorDemand, ...] | Unmet:
         """What is demanded of an artifact, for each device type and payload type; or why it has no version."""
         header = request.header if request is not None else None
         if header is None:

@@ -19,7 +19,7 @@ from signer.domain.access.rollback import VersionDemand, fits_no_floors, source_
 from signer.domain.access.table_index import TableIndex
 from signer.domain.access.versions import Order, rank
 from signer.domain.keys import is_name
-from signer.domain.requests import SigningRequest
+from signer.domain.requests import AnyRequest
 from verifier import Header
 
 MAX_KEPT = 256
@@ -119,7 +119,7 @@ class _Versions:
             orders = lengths.setdefault(len(demand.prefix), {}).setdefault(demand.prefix, {})
             orders[demand.order] = orders.get(demand.order, 0) | 1 << number
 
-    def unmet(self, request: SigningRequest | None) -> int:
+    def unmet(self, request: AnyRequest | None) -> int:
         """Marks of those for which there is no version in what was shown."""
         header = request.header if request is not None else None
         if header is None or fits_no_floors(header):

@@ -28,7 +28,7 @@ from signer.domain.access.conditions import (
     WithoutFindings,
 )
 from signer.domain.access.pattern_index import PatternIndex
-from signer.domain.requests import ArtifactSeen, Checked, SigningRequest
+from signer.domain.requests import AnyRequest, ArtifactSeen, Checked
 from verifier import FindingCode
 
 Tables = Iterable[tuple[int, Every]]
@@ -93,11 +93,11 @@ class TableIndex:
             unmet |= marks & ~opposite.refuted(seen)
         return unmet | self._of_all_in_any(lambda index: index.unmet(seen))
 
-    def not_shown(self, request: SigningRequest | None) -> int:
+    def not_shown(self, request: AnyRequest | None) -> int:
         """Marks of the tables that ask to be shown more: they are not met, whether or not that is certain."""
         return self._shown.beyond(None if request is None else request.checked)
 
-    def _by_content(self, request: SigningRequest) -> int:
+    def _by_content(self, request: AnyRequest) -> int:
         refuted = self._findings.refuted(request)
         for values, index in self._bounds:
             different = values.of(request)
@@ -210,7 +210,7 @@ class _Findings:
             for code in condition.codes:
                 self._by_code[code] = self._by_code.get(code, 0) | 1 << number
 
-    def refuted(self, request: SigningRequest) -> int:
+    def refuted(self, request: AnyRequest) -> int:
         """Of those of which one was found."""
         marks = 0
         if request.header is not None:
@@ -218,7 +218,7 @@ class _Findings:
                 marks |= self._by_code.get(code, 0)
         return marks
 
-    def unmet(self, request: SigningRequest | None) -> int:
+    def unmet(self, request: AnyRequest | None) -> int:
         """Those, and those of which too little was shown."""
         if request is None or request.header is None:
             return _beyond(self._least, None)
@@ -239,7 +239,7 @@ class _Sizes:
         """Of those that allow fewer."""
         return self._marks[bisect_left(self._most, size)]
 
-    def unmet(self, request: SigningRequest | None) -> int:
+    def unmet(self, request: AnyRequest | None) -> int:
         """Those; all where sizes were not shown."""
         return self.below(sum(request.sizes.values())) if isinstance(request, ArtifactSeen) else self._marks[-1]
 

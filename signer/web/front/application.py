@@ -19,6 +19,8 @@ from signer.domain.access.actions import SIGNING_ACTIONS
 from signer.domain.credentials import PeerKind
 from signer.domain.identity import Identity
 from signer.errors import CredentialsMissing, EncodingNotSupported, MethodNotAllowed, RouteNotFound
+from signer.web.dialect_paths import DialectPaths
+from signer.web.dialect_routes import EVERY_ROUTE
 from signer.web.front.batches import BatchHandlers
 from signer.web.front.bridge import Bridge
 from signer.web.front.ci import CiHandlers
@@ -34,8 +36,9 @@ from signer.web.front.operations import Operations
 from signer.web.front.peers import Network, Peers
 from signer.web.front.rooms import Rooms
 from signer.web.front.signing import SigningHandlers
+from signer.web.front.signserver import SignServerHandlers
 from signer.web.front.users import UserHandlers
-from signer.web.problems import MEDIA_TYPE
+from signer.web.front.vault import VaultHandlers
 from signer.web.refusals import refused
 from signer.web.routes import RouteTable
 
@@ -47,7 +50,7 @@ Handler = Callable[..., Awaitable[Answer]]
 class Front:
     """The routes over a running application, for one event loop. ``timeout``: seconds that a request may take."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (all that it uses, by keyword)
         self,
         application: Application,
         *,
@@ -58,6 +61,7 @@ class Front:
         listed: Sequence[Network] = (),
         proxies: Sequence[Network] = (),
         tellers: Sequence[Network] = (),
+        dialects: DialectPaths | None = None,
     ) -> None:
         self._application = application
         self._deadlines = Deadlines(timeout)
@@ -66,7 +70,8 @@ class Front:
         self._peers = Peers(proxies, tellers)
         self._rooms = rooms
         self._bridge = bridge
-        self._table = RouteTable()
+        self._table = RouteTable(EVERY_ROUTE)
+        self._dialects = dialects or DialectPaths()
         signing = SigningHandlers(application, rooms=rooms, metrics=metrics)
         batches = BatchHandlers(application, rooms=rooms, metrics=metrics)
         operations = Operations(application, authenticate=self._authenticated)
@@ -83,6 +88,7 @@ class Front:
             "sign": signing.sign,
             "sign_batch": batches.sign,
             "sign_artifact": signing.sign_artifact,
+            "register_head": signing.register_head,
             "healthz": operations.healthz,
             "readyz": operations.readyz,
             "metrics": self._metrics_text,
@@ -102,13 +108,14 @@ class Front:
             "log_entries": log.entries,
             "log_proof": log.proof,
             "show_openapi": openapi.show,
+            **_of_dialects(application, rooms, metrics),
         }
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request."""
         started = time.monotonic()
         deadline = self._deadlines.one()
-        request = Request(scope, receive, self._peers.of(scope), deadline)
+        request = Request(scope, receive, self._peers.of(scope), deadline, self._dialects.route_path(scope["raw_path"]))
         try:
             answer = await deadline.within(self._answer(request))
         except asyncio.CancelledError:
@@ -123,7 +130,7 @@ class Front:
         await answer.send(send, request.request_id, request.family)
 
     async def _answer(self, request: Request) -> Answer:
-        match = self._table.match(request.raw_path)
+        match = self._table.match(request.route_path)
         if match is None or (match.internal and request.peer.kind is not PeerKind.GATEWAY):
             raise RouteNotFound
         if request.method == "OPTIONS":
@@ -167,11 +174,26 @@ class Front:
         return await self._rooms.requests.run(authenticator.authenticate, credentials)
 
 
+def _of_dialects(application: Application, rooms: Rooms, metrics: Metrics) -> Mapping[str, Handler]:
+    vault = VaultHandlers(application, metrics=metrics)
+    signserver = SignServerHandlers(application, rooms=rooms, metrics=metrics)
+    return {
+        "vault_read_key": vault.read_key,
+        "vault_sign": vault.sign,
+        "vault_sign_by": vault.sign,
+        "vault_verify": vault.verify,
+        "vault_verify_by": vault.verify,
+        "signserver_process": signserver.process,
+    }
+
+
 def _refusal(request: Request, error: Exception) -> Answer:
-    refusal = refused(error, method=request.method, path=request.path, request_id=request.request_id)
+    refusal = refused(
+        error, method=request.method, path=request.path, request_id=request.request_id, family=request.family
+    )
     return Answer(
-        status=refusal.problem.status,
-        content_type=MEDIA_TYPE,
+        status=refusal.status,
+        content_type=request.family.refusal_media_type,
         body=refusal.problem.document(request.request_id, request.family),
         headers=refusal.headers,
         problem=refusal.problem,

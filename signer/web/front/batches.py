@@ -16,9 +16,9 @@ from signer.application import Application
 from signer.artifacts import Form
 from signer.domain.requests import ManifestSeen, Signature, SigningRequest
 from signer.errors import SignerError
-from signer.services.artifact_signing import Result
 from signer.services.log_answers import LogAnswers
 from signer.services.log_proofs import InclusionProof
+from signer.services.signing_calls import Result
 from signer.web.batch_documents import refused_item, signed_item
 from signer.web.batch_reader import BatchItem, BatchReader, Part, Read
 from signer.web.documents import encoded

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from signer.application import BodyLimit
 from signer.domain.credentials import CERTIFICATE_FIELDS, Credentials, Peer
 from signer.domain.identity import Identity
-from signer.errors import BodyInterrupted, BodyTooLarge
+from signer.errors import BodyInterrupted, BodyTooLarge, CredentialsAmbiguous
 from signer.web.documents import encoded
 from signer.web.environ import PEER_CERTIFICATE
 from signer.web.families import MENDER_REQUEST_ID, Family, family_of
@@ -21,6 +21,8 @@ from signer.web.refusals import printable
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 JSON_MEDIA_TYPE = "application/json"
+# Where Vault's clients put their token.
+VAULT_TOKEN = b"x-vault-token"
 CLAIMED_REQUEST_ID = MENDER_REQUEST_ID.lower().encode("ascii")
 CERTIFICATE_HEADERS = frozenset(name.encode("ascii") for name in CERTIFICATE_FIELDS)
 
@@ -80,14 +82,24 @@ class Request:
         "raw_path",
         "request_id",
         "route",
+        "route_path",
     )
 
-    def __init__(self, scope: MutableMapping[str, Any], receive: Receive, peer: Peer, deadline: Deadline) -> None:
+    def __init__(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Receive,
+        peer: Peer,
+        deadline: Deadline,
+        route_path: bytes | None = None,
+    ) -> None:
+        """``route_path``: what is looked up in the table of routes; None: the path itself."""
         self._scope = scope
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self.method: str = scope["method"]
         self.raw_path: bytes = scope["raw_path"]
-        self.family = family_of(self.raw_path[:64].decode("latin-1"))
+        self.route_path = self.raw_path if route_path is None else route_path
+        self.family = family_of(self.route_path[:64].decode("latin-1"))
         self.request_id = self.family.request_id(self.header(CLAIMED_REQUEST_ID))
         self.peer = peer
         self.deadline = deadline
@@ -110,10 +122,21 @@ class Request:
         """What the request shows of who asks."""
         return Credentials(
             peer=self.peer,
-            authorization=self.header(b"authorization"),
+            authorization=self._authorization,
             peer_certificate=self._scope.get(PEER_CERTIFICATE),
             certificate_headers=self._certificate_headers,
         )
+
+    @property
+    def _authorization(self) -> str | None:
+        """The field, or what stands for it where Vault's clients ask; raises ``CredentialsAmbiguous``."""
+        told = self.header(b"authorization")
+        tokens = self.fields(VAULT_TOKEN) if self.family is Family.VAULT else ()
+        if not tokens:
+            return told
+        if told is not None or len(tokens) > 1:
+            raise CredentialsAmbiguous
+        return f"Bearer {tokens[0]}"
 
     @property
     def _certificate_headers(self) -> tuple[tuple[str, str], ...]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hsm import TokenHealth
     from signer.domain.ci import IssuerKeys
     from signer.domain.recorder_figures import RecorderFigures
-    from signer.domain.requests import SigningRequest
+    from signer.domain.requests import AnyRequest
     from signer.services.stages import Stages
 
 PREFIX = "artifact_signer"
@@ -105,7 +105,7 @@ class Metrics:
         if code is not None:
             self._count(self._refusals, code)
 
-    def signed(self, key: str, request: SigningRequest, *, emergency: bool = False) -> None:
+    def signed(self, key: str, request: AnyRequest, *, emergency: bool = False) -> None:
         """A signature leaves; ``emergency``: past its approvals."""
         self._count(self._signatures, key, request.checked.value)
         if emergency:

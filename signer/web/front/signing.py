@@ -1,4 +1,4 @@
-"""``/v1/keys/{key}/signatures`` and ``/artifacts``: something to sign comes in, a signature goes out.
+"""``/v1/keys/{key}/signatures``, ``/artifacts`` and ``/heads``: what is to be signed comes in, a signature goes out.
 
 Small bodies are read on the loop; the rest, and every disk, is worked on in steps off it while the next bytes come.
 """
@@ -13,6 +13,7 @@ from signer.artifacts import Form, UploadReader
 from signer.domain.requests import Signature, SigningRequest
 from signer.services.log_answers import LogAnswers
 from signer.spool import SpooledFile
+from signer.web.dialect_documents import head_document
 from signer.web.documents import signature_document
 from signer.web.front.messages import Answer, Request, json_answer
 from signer.web.front.metrics import Metrics
@@ -27,10 +28,11 @@ TEXT_MEDIA_TYPE = "text/plain; charset=us-ascii"
 LOOP_BYTES = 32 << 10
 # How much is worked on in one step off the loop.
 STEP_BYTES = 256 << 10
+CREATED = 201
 
 
 class SigningHandlers:
-    """The two routes."""
+    """The routes of one artifact each."""
 
     def __init__(self, application: Application, *, rooms: Rooms, metrics: Metrics) -> None:
         self._application = application
@@ -49,6 +51,15 @@ class SigningHandlers:
             return Answer(content_type=TEXT_MEDIA_TYPE, body=signature.encoded, headers=_about(signature))
         record = recorded_members(await self._log.proof(signature.index))
         return json_answer(signature_document(signature, seen, record))
+
+    async def register_head(self, request: Request, key: str) -> Answer:
+        """Body: as for ``sign``, but a manifest alone. Answer: until when a digest may name it."""
+        call = await authorised(self._application, request, key)
+        upload = self._application.upload_reader(form=Form.ANY, replace=replaces(request))
+        seen = await self._read(request, upload)
+        identity = call(seen).identity
+        until = await self._application.digests.heads.register(identity, key, seen, request_id=request.request_id)
+        return json_answer(head_document(key, seen, until), CREATED)
 
     async def sign_artifact(self, request: Request, key: str) -> Answer:
         """Body: a whole artifact. Answer: the signed artifact."""

@@ -10,7 +10,7 @@ from signer.domain.identity import Identity
 from signer.domain.reasons import MAX_REASON, checked_reason
 from signer.domain.requests import SigningRequest
 from signer.errors import CredentialsMissing, ReasonInvalid
-from signer.services.artifact_signing import SigningCall
+from signer.services.signing_calls import SigningCall
 from signer.web.documents import SignQuery
 from signer.web.front.messages import Request
 from signer.web.parsing import parsed_query

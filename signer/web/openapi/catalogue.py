@@ -13,6 +13,7 @@ from signer.web.openapi import (
     ci,
     device_certificates,
     devices,
+    dialects,
     gateway,
     keys,
     log,
@@ -27,6 +28,7 @@ from signer.web.openapi.operation import Operation
 FAMILIES: Mapping[str, Mapping[str, Operation]] = MappingProxyType(
     {
         "signing": signing.OPERATIONS,
+        "digests, as clients of Vault and SignServer ask": dialects.OPERATIONS,
         "keys": keys.OPERATIONS,
         "certificates": certificates.OPERATIONS,
         "certificates of servers": server_certificates.OPERATIONS,

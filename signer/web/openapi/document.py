@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from signer import __version__
+from signer.web.dialect_routes import EVERY_ROUTE
 from signer.web.families import MENDER_REQUEST_ID, Family, family_of
 from signer.web.openapi.catalogue import FAMILIES, OPERATIONS
 from signer.web.openapi.operation import JSON_MEDIA_TYPE, Operation, Told
@@ -15,7 +16,7 @@ from signer.web.openapi.problems import PROBLEM_COMPONENTS, RefusedAnswers, prob
 from signer.web.openapi.refusals import refusals
 from signer.web.openapi.security import SECURITY, security
 from signer.web.openapi.shapes import Shapes
-from signer.web.routes import ROUTES, Route
+from signer.web.routes import Route
 
 Document = dict[str, Any]
 VERSION = "3.1.0"
@@ -29,9 +30,9 @@ HTTP is refused before there is a route, as a problem document too: `malformed-h
 def openapi_document(*, url: str | None) -> Document:
     """The description of all routes. ``url``: what the service calls itself; None: clients know where it is."""
     shapes, refused = _shapes(), RefusedAnswers()
-    twice = {name for name, number in Counter(route.name for route in ROUTES).items() if number > 1}
+    twice = {name for name, number in Counter(route.name for route in EVERY_ROUTE).items() if number > 1}
     paths: Document = {}
-    for route in ROUTES:
+    for route in EVERY_ROUTE:
         described = _operation(route, OPERATIONS[route.name], shapes, refused)
         described["operationId"] = f"{route.name}_{route.method.lower()}" if route.name in twice else route.name
         paths.setdefault(route.path, {})[route.method.lower()] = described
@@ -81,14 +82,14 @@ def _content(body: Any) -> Mapping[str, Any]:
 def _operation(route: Route, operation: Operation, shapes: Shapes, refused: RefusedAnswers) -> Document:
     family = next(name for name, operations in FAMILIES.items() if route.name in operations)
     answers = {str(status): _answer(route, answer, shapes) for status, answer in sorted(operation.answers.items())}
-    mender = family_of(route.path) is Family.MENDER
+    spoken = family_of(route.path)
     for status, codes in refusals(route, operation.refusals).items():
         granted = answers.get(str(status))
         if granted is None:
-            answers[str(status)] = refused.reference(status, codes, _headers(route, {}), mender=mender)
+            answers[str(status)] = refused.reference(status, codes, _headers(route, {}), family=spoken)
         else:
             # A status that both grants and refuses: the media type tells which.
-            granted["content"] |= problem_answer(status, codes, {}, mender=mender)["content"]
+            granted["content"] |= problem_answer(status, codes, {}, family=spoken)["content"]
     described: Document = {
         "summary": operation.summary,
         "tags": [family],

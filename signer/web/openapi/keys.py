@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing_extensions import TypedDict
 
 from signer.web.documents import (
+    BlindSignBody,
     DestroyBody,
     EventDocument,
     EventsQuery,
@@ -38,6 +39,7 @@ _FORCED = (*_STEP, "tokens-still-valid", "reason-invalid")
 _MADE = (
     *APPROVALS, *of_tokens(), "creation-unfinished", "token-not-configured", "pair-not-suitable", "pair-in-use",
     "not-in-every-token", "state-changed", "algorithm-not-allowed", "version-expired",
+    "blind-sign-not-for-purpose",
 )  # fmt: skip
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType(
@@ -62,6 +64,12 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
             summary="The next version signs from now on.",
             answers=told(ChangedKey),
             refusals=(*_STEP, *of_tokens(), "no-next-version", "not-in-every-token", "version-quarantined"),
+        ),
+        "turn_blind_sign": Operation(
+            summary="Let the key sign digests, of which nothing else is seen, or no longer.",
+            body=BlindSignBody,
+            answers=told(KeyDocument),
+            refusals=(*APPROVALS, "key-not-found", "state-changed", "blind-sign-not-for-purpose"),
         ),
         "public_key": Operation(
             summary="The public key of a version.",

@@ -26,6 +26,7 @@ PATH_PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
         "user": ("The id of a user; `me` is oneself.", TEXT),
         "ca": ("The name of a CA of devices.", TEXT),
         "jti": ("The id of a token.", TEXT),
+        "hash": ("How what is signed was hashed: `sha2-256`.", TEXT),
         "device": ("The id of a device.", TEXT),
         "auth_set": ("The id of an authentication set.", TEXT),
         "tile": (

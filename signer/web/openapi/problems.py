@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-from signer.web.problems import MEDIA_TYPE, TYPE_PREFIX
+from signer.web.families import Family
+from signer.web.problems import TYPE_PREFIX
 
 Document = dict[str, Any]
 _TEXT = {"type": "string"}
@@ -32,7 +33,32 @@ MENDER_PROBLEM: Document = {
     "properties": {"error": _TEXT},
     "required": ["error"],
 }
-PROBLEM_COMPONENTS: Document = {"Problem": PROBLEM, "MenderProblem": MENDER_PROBLEM}
+VAULT_ERRORS: Document = {
+    "type": "object",
+    "description": "A refusal as Vault's clients read it: sentences, the first with the stable code in brackets.",
+    "properties": {"errors": {"type": "array", "items": _TEXT, "minItems": 1}},
+    "required": ["errors"],
+    "additionalProperties": False,
+}
+SIGNSERVER_ERROR: Document = {
+    "type": "object",
+    "description": "A refusal as SignServer's clients read it: a sentence, with the stable code in brackets.",
+    "properties": {"error": _TEXT},
+    "required": ["error"],
+    "additionalProperties": False,
+}
+PROBLEM_COMPONENTS: Document = {
+    "Problem": PROBLEM,
+    "MenderProblem": MENDER_PROBLEM,
+    "VaultErrors": VAULT_ERRORS,
+    "SignServerError": SIGNSERVER_ERROR,
+}
+_COMPONENT_OF = {
+    Family.NATIVE: "Problem",
+    Family.MENDER: "MenderProblem",
+    Family.VAULT: "VaultErrors",
+    Family.SIGNSERVER: "SignServerError",
+}
 # RFC 9110 sections 11.6.1 and 10.2.3.
 _HEADERS = {
     HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate", "`Bearer`."),
@@ -42,13 +68,13 @@ _HEADERS = {
 }
 
 
-def problem_answer(status: int, codes: Sequence[str], headers: Document, *, mender: bool) -> Document:
+def problem_answer(status: int, codes: Sequence[str], headers: Document, *, family: Family) -> Document:
     """A status with which a route refuses, and the codes that its documents have."""
-    name = "MenderProblem" if mender else "Problem"
-    schema = {
-        "allOf": [{"$ref": f"#/components/schemas/{name}"}],
-        "properties": {"status": {"const": status}, "code": {"enum": list(codes)}},
-    }
+    schema: Document = {"allOf": [{"$ref": f"#/components/schemas/{_COMPONENT_OF[family]}"}]}
+    if family.is_dialect:
+        schema["x-codes"] = list(codes)
+    else:
+        schema["properties"] = {"status": {"const": status}, "code": {"enum": list(codes)}}
     told = dict(headers)
     if status in _HEADERS:
         header, description = _HEADERS[HTTPStatus(status)]
@@ -56,7 +82,7 @@ def problem_answer(status: int, codes: Sequence[str], headers: Document, *, mend
     return {
         "description": f"{HTTPStatus(status).phrase}.",
         "headers": told,
-        "content": {MEDIA_TYPE: {"schema": schema}},
+        "content": {family.refusal_media_type: {"schema": schema}},
     }
 
 
@@ -67,9 +93,9 @@ class RefusedAnswers:
         self.components: Document = {}
         self._names: dict[str, str] = {}
 
-    def reference(self, status: int, codes: Sequence[str], headers: Document, *, mender: bool) -> Document:
+    def reference(self, status: int, codes: Sequence[str], headers: Document, *, family: Family) -> Document:
         """Where this one stands."""
-        made = problem_answer(status, codes, headers, mender=mender)
+        made = problem_answer(status, codes, headers, family=family)
         key = json.dumps(made, sort_keys=True)
         if key not in self._names:
             number = sum(name.startswith(f"Refused{status}-") for name in self.components) + 1

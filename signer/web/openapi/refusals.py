@@ -7,6 +7,7 @@ from functools import cache
 
 from hsm.errors import TokenError
 from signer.errors import SignerError
+from signer.web.families import family_of
 from signer.web.problems import UNEXPECTED, WORDINGS
 from signer.web.routes import Route
 from verifier import VerificationError
@@ -93,6 +94,7 @@ def refusals(route: Route, own: Iterable[str]) -> Mapping[int, tuple[str, ...]]:
     if route.method != "GET":
         codes |= {*RECORD}
     found: dict[int, set[str]] = {}
+    family = family_of(route.path)
     for code in codes:
-        found.setdefault(statuses().get(code, VERIFIER_STATUS), set()).add(code)
+        found.setdefault(family.status(statuses().get(code, VERIFIER_STATUS)), set()).add(code)
     return {status: tuple(sorted(found[status])) for status in sorted(found)}

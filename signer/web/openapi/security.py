@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from signer.web.families import Family, family_of
 from signer.web.openapi.operation import Operation
 from signer.web.routes import Route
 
@@ -22,9 +23,16 @@ SECURITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         USER_TOKEN: {**BEARER, "bearerFormat": "JWT", "description": "A token of a user, or a personal access token."},
         DEVICE_TOKEN: {**BEARER, "bearerFormat": "JWT", "description": "A token of a device."},
+        "vaultToken": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-Vault-Token",
+            "description": "Any of the bearer tokens, where Vault's clients put one.",
+        },
         PASSWORD: {"type": "http", "scheme": "basic", "description": "E-mail address and password of a user."},
     }
 )
+VAULT = ("vaultToken", API_TOKEN, CI_SESSION, CLIENT_CERTIFICATE, USER_TOKEN)
 PROVED = (API_TOKEN, CI_SESSION, CLIENT_CERTIFICATE, USER_TOKEN)
 
 
@@ -39,4 +47,6 @@ def _of(route: Route) -> tuple[str, ...]:
         return (USER_TOKEN,)
     if not route.asks_who:
         return (NOTHING,)
+    if family_of(route.path) is Family.VAULT:
+        return VAULT
     return (*PROVED, NOTHING) if route.for_listed_addresses else PROVED

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from signer.web.batch_documents import BatchBody, BatchDocument
+from signer.web.dialect_documents import HeadDocument
 from signer.web.documents import SignatureDocument, SignQuery
 from signer.web.openapi.operation import (
     BYTES,
@@ -29,8 +30,8 @@ _HEADERS = {
 _EMERGENCY = Parameter(
     name="X-Signing-Emergency-Reason", description="Has it signed past its approvals, for this reason."
 )
-# What both say no with.
-_REFUSALS = (
+# What all say no with.
+REFUSALS = (
     *RECORD, *APPROVALS, *of_tokens(), *of_artifacts(),
     "empty-body", "artifact-incomplete", "signed-already", "message-not-allowed", "no-active-version",
     "version-not-yet-valid", "version-expired", "version-has-no-pair", "version-quarantined", "signature-limit-reached",
@@ -54,7 +55,15 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
                     headers=_HEADERS,
                 )
             },
-            refusals=_REFUSALS,
+            refusals=REFUSALS,
+        ),
+        "register_head": Operation(
+            summary="Show the head of an artifact, so that a digest may name it for ten minutes.",
+            body={BYTES_MEDIA_TYPE: BYTES},
+            query=(SignQuery,),
+            parameters=(_EMERGENCY,),
+            answers=told(HeadDocument, "It is registered.", status=201),
+            refusals=(*REFUSALS, "head-required", "heads-exhausted", "blind-sign-off"),
         ),
         "sign_batch": Operation(
             summary="Sign many manifests or heads, each answered on its own.",
@@ -62,7 +71,7 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
             query=(SignQuery,),
             parameters=(_EMERGENCY,),
             answers=told(BatchDocument, "An answer for each item, in order."),
-            refusals=(*_REFUSALS, *_OF_BATCHES),
+            refusals=(*REFUSALS, *_OF_BATCHES),
         ),
         "sign_artifact": Operation(
             summary="Send a whole artifact, and get it back signed.",
@@ -76,7 +85,7 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
                     headers=_HEADERS,
                 )
             },
-            refusals=(*_REFUSALS, "spool-full", "spool-unusable"),
+            refusals=(*REFUSALS, "spool-full", "spool-unusable"),
         ),
     }
 )

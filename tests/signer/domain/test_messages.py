@@ -13,9 +13,11 @@ from signer.domain.messages import (
     PURPOSES,
     SELF_SIGNED,
     ArtifactManifest,
+    BlindDigest,
     CertificateContent,
     CertificateRequestContent,
     Checkpoint,
+    ContentMessage,
     DeviceCertificateContent,
     DeviceTokenClaims,
     Message,
@@ -24,6 +26,7 @@ from signer.domain.messages import (
     ServerCertificateContent,
     UserTokenClaims,
     signable,
+    signable_digest,
 )
 from signer.domain.requests import Checked
 from signer.errors import MessageNotAllowed
@@ -33,7 +36,7 @@ from verifier import Limits, Manifest, VerificationError
 from verifier.log import EMPTY_ROOT
 from verifier.log import Checkpoint as CheckpointText
 
-MESSAGES: dict[str, Message] = {
+MESSAGES: dict[str, ContentMessage] = {
     "the manifest of an artifact": ArtifactManifest(MANIFEST),
     "the head of the log": Checkpoint(
         CheckpointText(origin="artifact-signer/0123456789abcdef", size=0, root=EMPTY_ROOT)
@@ -67,6 +70,16 @@ def test_a_message_is_signed_by_keys_of_its_purposes_only(sentence: str, purpose
         assert refused.value.purpose == purpose.value
     else:
         assert signable(message, purpose) == message.content
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_a_digest_is_signed_by_keys_of_artifacts_only(purpose: Purpose) -> None:
+    message = BlindDigest(bytes(32))
+    if purpose is Purpose.ARTIFACT:
+        assert signable_digest(message, purpose) == bytes(32)
+        return
+    with pytest.raises(MessageNotAllowed):
+        signable_digest(message, purpose)
 
 
 def test_what_the_table_does_not_know_is_signed_by_nobody() -> None:

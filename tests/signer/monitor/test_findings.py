@@ -33,6 +33,11 @@ name = "broken glass"
 keys = ["rescue"]
 emergency = true
 
+[[signatures]]
+name = "unseen"
+keys = ["legacy"]
+blind = true
+
 [[changes]]
 name = "rotation"
 types = ["version-prepared", "key-rotated"]
@@ -74,6 +79,8 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "an emergency that is allowed for": {"key": "rescue", "emergency": True},
     "no emergency under that rule either": {"key": "rescue"},
     "an emergency that is none": {"emergency": False},
+    "a digest that is allowed for": {"key": "legacy", "checked": "blind"},
+    "a head under that rule": {"key": "legacy", "checked": "head"},
 }
 
 
@@ -97,6 +104,8 @@ UNEXPECTED: dict[str, tuple[dict[str, Any], str, str]] = {
     "a Sunday": (at("11T10:00"), "unexpected-signature", "times of releases"),
     "a night that is a day in London": (at("05T19:30"), "unexpected-signature", "times of releases"),
     "an emergency": ({"emergency": True}, "emergency", "emergency of releases"),
+    "a digest": ({"checked": "blind"}, "blind-signature", "blind of releases"),
+    "a digest in an emergency": ({"checked": "blind", "emergency": True}, "emergency", "blind, emergency of releases"),
     "two members that do not fit": (
         {"actor": "x", "artifact": "x"}, "unexpected-signature", "identities, artifacts of releases"),
 }  # fmt: skip
@@ -112,6 +121,11 @@ def test_a_signature_is_told(kind: str, members: dict[str, Any], finding: str, w
 def test_a_signature_of_a_bare_manifest_has_no_name_that_fits(tmp_path: Path) -> None:
     raw = canonical_leaf({"type": "signature", "actor": "api-token:build", "key": "firmware", **at("05T10:00")})
     assert [found.why for found in one(raw, rules(tmp_path))] == ["artifacts of releases"]
+
+
+def test_without_rules_what_nobody_saw_is_told() -> None:
+    (found,) = one(leaf(checked="blind"), None)
+    assert (found.kind, found.why) == ("blind-signature", "nothing was seen of what was signed")
 
 
 def test_without_rules_only_emergencies_are_told(tmp_path: Path) -> None:

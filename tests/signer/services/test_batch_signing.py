@@ -12,8 +12,8 @@ from hsm.errors import TokenUnavailable
 from signer.domain.keys import Validity
 from signer.domain.requests import Signature, SigningRequest
 from signer.errors import AccessDenied, RecorderUnavailable, ServiceBusy, SignatureLimitReached
-from signer.services.artifact_signing import Result, SigningCall
 from signer.services.batch_signing import AT_ONCE, FIRST, MOST, TOKEN_SECONDS, BatchSigning, Pace
+from signer.services.signing_calls import Result, SigningCall
 from tests.support.house import KEY, READER, SIGNER, House, new_request
 from tests.support.memory_tokens import MemoryTokens
 

@@ -10,7 +10,7 @@ import pytest
 from signer.domain.identity import Identity
 from signer.domain.requests import Signature, SigningRequest
 from signer.errors import AccessDenied, ApprovalUnreachable, KeyNotFound
-from signer.services.artifact_signing import SigningCall
+from signer.services.signing_calls import SigningCall
 from signer.storage.log_reader import SqlLogReader
 from tests.signer.domain.access.cases import rule
 from tests.support.house import KEY, House

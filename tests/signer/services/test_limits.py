@@ -9,8 +9,8 @@ import pytest
 from signer.domain.access.limits import LimitDemand, LimitReached, Period
 from signer.domain.requests import Signature
 from signer.errors import RateLimited, SignatureCountReached
-from signer.services.artifact_signing import SigningCall
 from signer.services.reached_limits import ENTRIES, ReachedLimits
+from signer.services.signing_calls import SigningCall
 from signer.web.problems import problem_of
 from tests.signer.domain.access.cases import rule
 from tests.signer.services.test_rules import BUILD, FW, apply, told

@@ -14,7 +14,7 @@ from signer.domain.refusals import RefusedCall
 from signer.domain.requests import Signature, SigningRequest
 from signer.errors import AccessDenied, KeyNotFound, NoActiveVersion, SignerError, VersionStepTooLarge, VersionTooOld
 from signer.services.access_ports import NewPolicy
-from signer.services.artifact_signing import SigningCall
+from signer.services.signing_calls import SigningCall
 from signer.storage.policy_store import SqlPolicyStore, text_digest
 from tests.signer.domain.access.cases import head_seen, manifest_seen, rule
 from tests.support.house import ADMIN, KEY, MANIFEST, House

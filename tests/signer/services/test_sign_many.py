@@ -24,7 +24,8 @@ from signer.errors import (
     SignatureLimitReached,
     SignerError,
 )
-from signer.services.artifact_signing import ROUNDS, SigningCall
+from signer.services.artifact_signing import ROUNDS
+from signer.services.signing_calls import SigningCall
 from tests.signer.domain.test_records import header
 from tests.support.house import ADMIN, KEY, READER, REQUEST, SIGNER, House, new_request
 from tests.support.in_process import KnownIdentities

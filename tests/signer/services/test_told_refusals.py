@@ -9,7 +9,7 @@ import pytest
 from signer.domain.refusals import RefusedCall
 from signer.domain.requests import Signature
 from signer.errors import AccessDenied, KeyNotFound, NoActiveVersion
-from signer.services.artifact_signing import SigningCall
+from signer.services.signing_calls import SigningCall
 from tests.support.house import ADMIN, KEY, READER, REQUEST, SIGNER, House
 from tests.support.in_process import DirectRecorder
 

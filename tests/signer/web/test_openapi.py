@@ -10,17 +10,18 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from signer.domain.identity import Role
+from signer.web.dialect_routes import EVERY_ROUTE
 from signer.web.openapi.catalogue import FAMILIES, OPERATIONS
 from signer.web.openapi.document import openapi_document
 from signer.web.openapi.parameters import PATH_PARAMETERS
 from signer.web.openapi.refusals import of_artifacts, statuses
-from signer.web.routes import ROUTES, Route
+from signer.web.routes import Route
 from tests.docs.application import Application
 from tests.docs.pages import DOCS, quoted, sections
 from tests.docs.test_routes import PAGE, REAL
 from tests.support.described import CHECKED, check_answer, document, response
 
-KEYS = ROUTES[[route.name for route in ROUTES].index("list_keys")]
+KEYS = EVERY_ROUTE[[route.name for route in EVERY_ROUTE].index("list_keys")]
 ID = {"request_id": "1"}
 REFUSAL = {
     "type": "urn:artifact-signer:problem:access-denied",
@@ -34,7 +35,7 @@ PROBLEM = "application/problem+json"
 
 
 def test_every_route_has_an_operation_and_every_operation_a_route() -> None:
-    assert {route.name for route in ROUTES} == set(OPERATIONS)
+    assert {route.name for route in EVERY_ROUTE} == set(OPERATIONS)
 
 
 def test_an_operation_belongs_to_one_family() -> None:
@@ -42,7 +43,7 @@ def test_an_operation_belongs_to_one_family() -> None:
 
 
 def test_every_parameter_of_a_path_is_described_and_no_other() -> None:
-    assert {name for route in ROUTES for name in route.parameters} == set(PATH_PARAMETERS)
+    assert {name for route in EVERY_ROUTE for name in route.parameters} == set(PATH_PARAMETERS)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -80,7 +81,7 @@ def test_bounds_of_numbers_are_told_in_words_of_json_schema(sentence: str) -> No
 
 def test_operations_have_names_of_their_own() -> None:
     names = [told["operationId"] for path in document()["paths"].values() for told in path.values()]
-    assert len(set(names)) == len(ROUTES)
+    assert len(set(names)) == len(EVERY_ROUTE)
 
 
 def _codes(route: Route, status: int) -> set[str]:
