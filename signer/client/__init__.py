@@ -10,14 +10,18 @@ All that goes wrong is a ``ClientError``; what the service itself refuses is a `
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from signer.answers import ClientError, ConnectionFailed, ServiceRefusal, SignedBy, UnexplainedStatus
-from signer.client.asynchronous import AsyncClient, AsyncIncomingArtifact
 from signer.client.calls import Asked, BatchItem, Part, key_path
 from signer.client.environment import settings_from_environment
 from signer.client.settings import ClientSettings
 from signer.client.sync import Client, IncomingArtifact
 from signer.client.values import Key, KeyVersion, Refused, Session, Signature
 from signer.client_credentials import ClientCertificate
+
+if TYPE_CHECKING:
+    from signer.client.asynchronous import AsyncClient, AsyncIncomingArtifact
 
 __all__ = [
     "Asked",
@@ -42,3 +46,15 @@ __all__ = [
     "key_path",
     "settings_from_environment",
 ]
+
+_ASYNCHRONOUS = frozenset({"AsyncClient", "AsyncIncomingArtifact"})
+
+if not TYPE_CHECKING:  # to whom every other name would be known, too
+
+    def __getattr__(name: str) -> Any:
+        """What needs asyncio, whose import takes as long as much of the command line, is imported when it is named."""
+        if name not in _ASYNCHRONOUS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from signer.client import asynchronous
+
+        return getattr(asynchronous, name)
