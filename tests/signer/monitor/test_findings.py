@@ -58,7 +58,7 @@ def one(raw: bytes, expectations: Expectations | None, *, index: int = 5, positi
 
 
 def test_a_recall_is_told_whatever_is_expected(tmp_path: Path) -> None:
-    text = RULES + '[[changes]]\nname = "all"\n'
+    text = RULES + '[[changes]]\nname = "all"\ntypes = ["*"]\n'
     for expectations in (None, rules(tmp_path, text)):
         (finding,) = one(leaf("release-recalled", manifest_sha256="a" * 64), expectations)
         assert (finding.kind, finding.why) == ("recall", "release-recalled")
