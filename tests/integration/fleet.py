@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,20 +111,30 @@ def segment_of(token: str, number: int) -> dict[str, Any]:
 
 
 @contextmanager
-def fleet(directory: Path, backend: Answering | None = None, **settings: str) -> Iterator[Fleet]:
-    """All of it runs until the end of the block. ``backend``: what the server behind answers."""
+def fleet(
+    directory: Path,
+    backend: Answering | None = None,
+    *,
+    before: Callable[[Fleet], None] = lambda _: None,
+    **settings: str,
+) -> Iterator[Fleet]:
+    """All of it runs until the end of the block. ``backend``: what the server behind answers.
+
+    ``before``: what is done before anything runs; nobody listens on the gateway's port yet.
+    """
     installation = initialise(directory / "i")
     installation.apply(init_text("admin"))
     (directory / "password").write_text(PASSWORD + "\n")
     made = command("users", "create", EMAIL, "--password-file", directory / "password", "--config", installation.config)
     assert made.returncode == 0, made.stderr
-    backend, port = backend or Answering(status=_status), free_port()
-    with running(installation, **settings), answering_server(backend) as behind:
+    site = Fleet(installation=installation, port=free_port(), backend=backend or Answering(status=_status))
+    before(site)
+    with running(installation, **settings), answering_server(site.backend) as behind:
         written = command(
-            "gateway", "config", "--nginx", "--config", installation.config, "--listen", f"127.0.0.1:{port}",
+            "gateway", "config", "--nginx", "--config", installation.config, "--listen", f"127.0.0.1:{site.port}",
             "--upstream", f"http://127.0.0.1:{behind}",
         )  # fmt: skip
         assert written.returncode == 0, written.stderr
         (directory / "nginx").mkdir()
-        with nginx(directory / "nginx", written.stdout, port):
-            yield Fleet(installation=installation, port=port, backend=backend)
+        with nginx(directory / "nginx", written.stdout, site.port):
+            yield site

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from tests.integration.fleet import (
     fleet,
     segment_of,
 )
+from tests.integration.mender_cli import MenderCli
 from tests.support.mender_client import MenderClient, require_mender_client
 from tests.support.own_token import LABEL, PIN, own_token
 from tests.support.rows import slow_but
@@ -140,35 +140,6 @@ def test_a_client_that_makes_its_own_key(site: Fleet, tmp_path: Path) -> None:
     assert (tmp_path / "client" / "data" / "mender-agent.pem").exists()
     site.decide("own-key", "accepted")
     assert client.bootstrap().returncode == 0
-
-
-class MenderCli:
-    """``mender-cli`` with a home of its own."""
-
-    def __init__(self, site: Fleet, home: Path) -> None:
-        if shutil.which("mender-cli") is None:
-            pytest.skip("mender-cli is not installed (Debian: mender-cli)")
-        self.site, self.home = site, home
-
-    @property
-    def token(self) -> str:
-        """As it keeps it."""
-        return (self.home / ".cache" / "mender" / "authtoken").read_text()
-
-    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["mender-cli", "--server", self.site.url, *arguments],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env={
-                "PATH": "/usr/bin:/bin",
-                "HOME": str(self.home),
-                "XDG_CACHE_HOME": str(self.home / ".cache"),
-                "SSL_CERT_FILE": str(self.site.certificate),
-            },
-        )
 
 
 def test_mender_cli_logs_in_and_lists_devices(site: Fleet, tmp_path: Path) -> None:

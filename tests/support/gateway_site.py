@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import socketserver
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -113,14 +114,18 @@ class _Unix(socketserver.ThreadingUnixStreamServer):
 
 
 @contextmanager
-def answering_server(answering: Answering, *, path: Path | None = None) -> Iterator[int]:
-    """It runs, on a port of this machine or on the socket ``path``; the port."""
+def answering_server(
+    answering: Answering, *, path: Path | None = None, port: int = 0, tls: ssl.SSLContext | None = None
+) -> Iterator[int]:
+    """It runs, on a port of this machine or on the socket ``path``; the port. ``port`` 0: one that is free."""
     handler = _handler(answering)
-    server: socketserver.BaseServer = _Tcp(("127.0.0.1", 0), handler) if path is None else _Unix(str(path), handler)
+    server: _Tcp | _Unix = _Tcp(("127.0.0.1", port), handler) if path is None else _Unix(str(path), handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield 0 if path is not None else server.server_address[1]  # type: ignore[index,misc]
+        yield 0 if path is not None else server.server_address[1]
     finally:
         server.shutdown()
         server.server_close()
