@@ -27,13 +27,14 @@ SECONDS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What shall be signed. ``folder`` has the artifact; ``environment``: who asks."""
+    """What shall be signed. ``folder`` has the artifact, and ``others`` of other names; ``environment``: who asks."""
 
     installation: Installation
     folder: Path
     public_key: Path
     key: str = "firmware"
     name: str = "release"
+    others: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -47,6 +48,21 @@ class Order:
     @property
     def ca_file(self) -> str:
         return str(self.installation.directory / "cert.crt")
+
+    @property
+    def directory(self) -> Path:
+        """Where those that sign many put what is verified."""
+        return self.folder / "signed"
+
+    def settle(self, *names: str) -> None:
+        """Give what is in the directory the names of the others; it holds nothing else, also after a failure."""
+        for name in names:
+            source = self.directory / f"{name}.mender"
+            for ending in ("", ".tlog-proof"):
+                if (moved := Path(f"{source}{ending}")).exists():
+                    moved.rename(self.folder / f"{name}-signed.mender{ending}")
+        if self.directory.exists():
+            self.directory.rmdir()
 
     def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         """A program in the folder, with what the system gives it and nothing of this test's environment."""
@@ -95,8 +111,8 @@ def github(order: Order) -> Ran:
     action = yaml.safe_load((FILES / "github" / "action.yml").read_text())
     inputs = {name: each.get("default", "") for name, each in action["inputs"].items()}
     inputs |= {
-        "artifact": order.artifact.name,
-        "output": order.output.name,
+        "artifacts": "*.mender",
+        "output-directory": order.directory.name,
         "key": order.key,
         "public-key": str(order.public_key),
         "url": order.installation.url,
@@ -111,6 +127,7 @@ def github(order: Order) -> Ran:
         done = order.run(*words, **environment, GITHUB_OUTPUT=str(outputs), RUNNER_TEMP=str(order.folder.parent))
         if done.returncode:
             break
+    order.settle(order.name, *order.others)
     return done
 
 
@@ -128,15 +145,17 @@ def gitlab(order: Order) -> Ran:
         "url": order.installation.url,
         "key": order.key,
         "public-key": str(order.public_key),
-        "artifact": order.artifact.name,
-        "output": order.output.name,
+        "artifacts": "*.mender",
+        "output-directory": order.directory.name,
         "ca-file": order.ca_file,
     }
     filled = re.sub(r"\$\[\[ inputs\.([a-z-]+) \]\]", lambda match: str(inputs[match[1]]), body)
     (job,) = yaml.safe_load(filled).values()
     assert job["id_tokens"] == {"ARTIFACT_SIGNER_CI_TOKEN": {"aud": order.installation.url}}
     variables = {name: str(value or "") for name, value in job["variables"].items()}
-    return order.run("sh", "-e", "-c", "\n".join(job["script"]), **variables)
+    done = order.run("sh", "-e", "-c", "\n".join(job["script"]), **variables)
+    order.settle(order.name, *order.others)
+    return done
 
 
 def jenkins(order: Order) -> Ran:
@@ -147,14 +166,16 @@ def jenkins(order: Order) -> Ran:
         "caFile": order.ca_file,
         "key": order.key,
         "publicKey": str(order.public_key),
-        "artifact": order.artifact.name,
-        "output": order.output.name,
+        "artifacts": "*.mender",
+        "outputDirectory": order.directory.name,
     }
     values = re.findall(r'"(\w+)=\$\{given\.(\w+)(?: \?: \'\')?\}"', text)
     ((script,),) = [re.findall(r"sh '''\n(.*?)'''", text, re.DOTALL)]
-    # In Groovy's quotes a backslash at the end of a line joins it with the next one.
-    script = script.replace("\\\n", "")
-    return order.run("sh", "-xe", "-c", script, **{name: given.get(member, "") for name, member in values})
+    # In Groovy's quotes a backslash at the end of a line joins it with the next one, and two are one.
+    script = script.replace("\\\n", "").replace("\\\\", "\\")
+    done = order.run("sh", "-xe", "-c", script, **{name: given.get(member, "") for name, member in values})
+    order.settle(order.name, *order.others)
+    return done
 
 
 class Fatal(Exception):

@@ -143,6 +143,36 @@ def test_what_the_service_refuses_is_said_and_nothing_is_left(
     assert (works.folder / "build.token").read_text() not in done.stdout + done.stderr
 
 
+# And the name of the second artifact: a space ends a word for make.
+BATCHES = {"make": "second", "github": "a second", "gitlab": "a second", "jenkins": "a second"}
+
+
+def with_another(order: Order, name: str, content: bytes) -> Order:
+    """A second artifact beside the first."""
+    (order.folder / f"{name}.mender").write_bytes(content)
+    return replace(order, others=(name,))
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_many_are_signed_together(works: Works, name: str, tmp_path: Path, stack: ExitStack) -> None:
+    order = with_another(works.order(name, tmp_path, stack), BATCHES[name], ArtifactBuilder(name="second").build())
+    done = INTEGRATIONS[name](order)
+    assert done.returncode == 0, done.stdout + done.stderr
+    names = (order.name, *order.others)
+    assert [validated(order.folder / f"{each}-signed.mender", works.public_key) for each in names] == [0, 0]
+    endings = (".mender", "-signed.mender", "-signed.mender.tlog-proof")
+    assert left(order) == {f"{each}{ending}" for each in names for ending in endings}
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_none_is_there_where_one_is_not_signed(works: Works, name: str, tmp_path: Path, stack: ExitStack) -> None:
+    order = with_another(works.order(name, tmp_path, stack), BATCHES[name], b"no artifact")
+    done = INTEGRATIONS[name](order)
+    assert done.returncode != 0
+    assert f"{BATCHES[name]}.mender: " in done.stderr
+    assert left(order) == {order.artifact.name, f"{BATCHES[name]}.mender"}
+
+
 # A job without an API token asks for a minute; that the client does so is tested where the client is.
 @pytest.mark.parametrize("name", ["shell", "make"])
 def test_no_service_is_said_and_nothing_is_left(works: Works, name: str, tmp_path: Path, stack: ExitStack) -> None:

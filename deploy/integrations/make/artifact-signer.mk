@@ -3,6 +3,7 @@
 #
 #   ARTIFACT_SIGNER_KEY         name of the key at the service
 #   ARTIFACT_SIGNER_PUBLIC_KEY  PEM file, the one that devices have; from your repository, never from the service
+#   ARTIFACT_SIGNER_ARTIFACTS   artifacts that are signed together, as one batch, when one of them is wanted (GNU make 4.3)
 #   ARTIFACT_SIGNER_FLAGS       further options of `artifact-signer sign`, such as --whole or --wait
 #
 # Where the service is and who asks is said by the environment of `artifact-signer sign` (ARTIFACT_SIGNER_URL, …).
@@ -18,3 +19,18 @@ ARTIFACT_SIGNER_FLAGS ?=
 	$(ARTIFACT_SIGNER) sign '$<' --key '$(ARTIFACT_SIGNER_KEY)' --output '$@.unverified' --proof '$@.tlog-proof' $(ARTIFACT_SIGNER_FLAGS)
 	$(MENDER_ARTIFACT) validate -k '$(ARTIFACT_SIGNER_PUBLIC_KEY)' '$@.unverified' || { rm -f '$@.unverified' '$@.tlog-proof'; exit 1; }
 	mv '$@.unverified' '$@'
+
+# Those that are named together: none has its name before all are verified.
+ifdef ARTIFACT_SIGNER_ARTIFACTS
+$(ARTIFACT_SIGNER_ARTIFACTS:.mender=-signed.mender) &: $(ARTIFACT_SIGNER_ARTIFACTS) $(wildcard $(ARTIFACT_SIGNER_PUBLIC_KEY))
+	set -eu; place=$$(mktemp -d ./.unverified.XXXXXX); trap 'rm -rf -- "$$place"' EXIT; trap 'exit 1' HUP INT TERM; \
+	$(ARTIFACT_SIGNER) sign --key '$(ARTIFACT_SIGNER_KEY)' --output-dir "$$place" --proof-dir "$$place" $(ARTIFACT_SIGNER_FLAGS) \
+	    -- $(ARTIFACT_SIGNER_ARTIFACTS:%='%'); \
+	for proof in "$$place"/*.tlog-proof; do \
+	    $(MENDER_ARTIFACT) validate -k '$(ARTIFACT_SIGNER_PUBLIC_KEY)' "$${proof%.tlog-proof}" || exit 1; \
+	done; \
+	for artifact in $(ARTIFACT_SIGNER_ARTIFACTS:%='%'); do \
+	    mv -- "$$place/$${artifact##*/}.tlog-proof" "$${artifact%.mender}-signed.mender.tlog-proof"; \
+	    mv -- "$$place/$${artifact##*/}" "$${artifact%.mender}-signed.mender"; \
+	done
+endif

@@ -1,4 +1,5 @@
 # Signs the Mender Artifact of an image with artifact-signer, and has mender-artifact verify it, before the image is deployed.
+# One image, one artifact: images are built apart from each other, by tasks that know of no other, so that each is signed by itself.
 # For meta-mender: `IMAGE_CLASSES += "artifact-signer"` in local.conf or the distribution's configuration, beside mender-full.
 #
 #   ARTIFACT_SIGNER_URL             the service, https://HOST[:PORT]
