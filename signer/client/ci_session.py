@@ -20,18 +20,16 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from signer.answers import ClientError, Document, ServiceRefusal
+from signer.answers import ServiceRefusal
 from signer.client.ci_job import TOKEN_VARIABLE, job_token
 from signer.client.settings import ClientSettings
 from signer.client.sync import Client
+from signer.client.values import Session
 
-ROUTE = "/v1/auth/ci"
 NONCE_BYTES = 32
 # All tries together end well within the 60 seconds in which a nonce is good for the same session.
-PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0, 15.0)
 TRY_SECONDS = 10.0
-AGAIN_SECONDS = 55.0
-TRANSIENT = frozenset({429, 502, 503, 504})
+LONGEST_RETRY_SECONDS = 45.0
 STATE_VARIABLE = "XDG_STATE_HOME"
 DIRECTORY = Path("artifact-signer") / "ci-sessions"
 MAX_SHOWN = 32
@@ -52,43 +50,23 @@ def ci_session(
     token = job_token(environment, url=settings.url, wait=wait)
     path = _path(environment, settings.url, token) if environment.get(TOKEN_VARIABLE) else None
     if path is None:
-        return _new_session(settings, token, wait)["session"]
+        return _exchanged(settings, token, wait).token
     with _alone(path):
         kept = _kept(path)
         if kept is not None:
             return kept
-        made = _new_session(settings, token, wait)
+        made = _exchanged(settings, token, wait)
         with suppress(OSError):
             _keep(path, made)
-    return made["session"]
+    return made.token
 
 
-def _new_session(settings: ClientSettings, token: str, wait: Callable[[float], None]) -> dict[str, str]:
-    document = _exchanged(settings, token, wait)
-    session, expires_at = document["session"], document["expires_at"]
-    if not isinstance(session, str) or not isinstance(expires_at, str):
-        raise ClientError(sentence="the service answered without a session")
-    return {"session": session, "expires_at": expires_at}
-
-
-def _exchanged(settings: ClientSettings, token: str, wait: Callable[[float], None]) -> Document:
-    body = {"token": token, "nonce": secrets.token_urlsafe(NONCE_BYTES)}
-    failed: ClientError | None = None
-    latest = time.monotonic() + AGAIN_SECONDS
-    with Client(settings.without_token(min(settings.timeout, TRY_SECONDS))) as client:
-        for pause in PAUSES:
-            if time.monotonic() + pause + TRY_SECONDS > latest:
-                break
-            wait(pause)
-            try:
-                return client.ask(ROUTE, body)
-            except ServiceRefusal as refusal:
-                if refusal.status not in TRANSIENT:
-                    raise _worded(refusal) from None
-                failed = refusal
-            except ClientError as error:
-                failed = error
-    raise failed or ClientError(sentence="there was no time to exchange the job's token")
+def _exchanged(settings: ClientSettings, token: str, wait: Callable[[float], None]) -> Session:
+    with Client(settings.as_nobody(TRY_SECONDS, LONGEST_RETRY_SECONDS), wait=wait) as client:
+        try:
+            return client.exchange_ci_token(token, secrets.token_urlsafe(NONCE_BYTES))
+        except ServiceRefusal as refusal:
+            raise _worded(refusal) from None
 
 
 def _worded(refusal: ServiceRefusal) -> ServiceRefusal:
@@ -133,7 +111,7 @@ def _kept(path: Path) -> str | None:
         return None
 
 
-def _keep(path: Path, document: Mapping[str, str]) -> None:
+def _keep(path: Path, session: Session) -> None:
     for old in path.parent.iterdir():
         if time.time() - old.stat().st_mtime > FORGOTTEN_SECONDS:
             old.unlink(missing_ok=True)
@@ -141,7 +119,7 @@ def _keep(path: Path, document: Mapping[str, str]) -> None:
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            json.dump(document, file)
+            json.dump({"session": session.token, "expires_at": session.expires_at}, file)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

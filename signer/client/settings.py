@@ -47,9 +47,15 @@ class ClientSettings:
     def __repr__(self) -> str:
         return f"ClientSettings(url={self.url!r}, ca_file={self.ca_file!r})"
 
-    def without_token(self, timeout: float) -> ClientSettings:
-        """The same service, asked as nobody, once."""
-        return replace(self, api_token=None, certificate=None, timeout=timeout, retry_seconds=0.0)
+    def as_nobody(self, timeout: float, retry_seconds: float) -> ClientSettings:
+        """The same service, asked without a credential, and with no longer waits than these."""
+        return replace(
+            self,
+            api_token=None,
+            certificate=None,
+            timeout=min(self.timeout, timeout),
+            retry_seconds=min(self.retry_seconds, retry_seconds),
+        )
 
     def with_certificate(self, certificate: ClientCertificate) -> ClientSettings:
         """The same service, asked by who has this certificate and by nobody else."""

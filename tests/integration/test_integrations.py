@@ -173,7 +173,7 @@ def test_none_is_there_where_one_is_not_signed(works: Works, name: str, tmp_path
     assert left(order) == {order.artifact.name, f"{BATCHES[name]}.mender"}
 
 
-# A job without an API token asks for a minute; that the client does so is tested where the client is.
+# A job without an API token asks for half a minute; that the client does so is tested where the client is.
 @pytest.mark.parametrize("name", ["shell", "make"])
 def test_no_service_is_said_and_nothing_is_left(works: Works, name: str, tmp_path: Path, stack: ExitStack) -> None:
     nowhere = Installation(directory=works.installation.directory, port=1)

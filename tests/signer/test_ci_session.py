@@ -14,7 +14,7 @@ import pytest
 
 from signer.answers import ClientError, ServiceRefusal
 from signer.client import ClientSettings
-from signer.client.ci_session import PAUSES, ci_session
+from signer.client.ci_session import LONGEST_RETRY_SECONDS, TRY_SECONDS, ci_session
 from tests.cli.test_strange_answers import http
 from tests.support.canned import answering
 from tests.support.crowd import in_threads
@@ -28,9 +28,10 @@ def given(minutes: float = 15) -> bytes:
     return http(201, json.dumps(document).encode(), "application/json")
 
 
-def refused(status: int, code: str) -> bytes:
+def refused(status: int, code: str, retry_after: int | None = None) -> bytes:
     document = {"code": code, "detail": code, "status": status, "request_id": "0123456789abcdef"}
-    return http(status, json.dumps(document).encode(), "application/problem+json")
+    more = () if retry_after is None else (f"Retry-After: {retry_after}",)
+    return http(status, json.dumps(document).encode(), "application/problem+json", *more)
 
 
 @dataclass(slots=True)
@@ -40,8 +41,10 @@ class Script:
     answers: list[bytes]
     waited: list[float] = field(default_factory=list)
     asked: int = 0
+    nonces: set[str] = field(default_factory=set)
 
-    def __call__(self, _head: str) -> bytes:
+    def __call__(self, _head: str, body: bytes) -> bytes:
+        self.nonces.add(json.loads(body)["nonce"])
         answer = self.answers[min(self.asked, len(self.answers) - 1)]
         self.asked += 1
         return answer
@@ -49,33 +52,47 @@ class Script:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[[Script], str]:
-    def exchange(script: Script, token: str = TOKEN) -> str:
+    def exchange(script: Script, token: str = TOKEN, retry_seconds: float = 30) -> str:
         environment = {"ARTIFACT_SIGNER_CI_TOKEN": token, "XDG_STATE_HOME": str(tmp_path)}
         with answering(script) as server:
-            settings = ClientSettings(url=server.url, api_token=None, ca_file=None)
+            settings = ClientSettings(url=server.url, api_token=None, ca_file=None, retry_seconds=retry_seconds)
             return ci_session(settings, environment, wait=script.waited.append)
 
     return exchange
 
 
-def test_what_passes_is_tried_again(run: Callable[[Script], str]) -> None:
-    script = Script([b"", refused(503, "ci-keys-unavailable"), refused(429, "x"), given()])
+def test_what_passes_is_tried_again_with_the_same_nonce(run: Callable[[Script], str]) -> None:
+    script = Script([b"", refused(503, "ci-keys-unavailable", 3), refused(429, "x", 2), given()])
     assert run(script) == SESSION
-    assert script.asked == 4
-    assert script.waited == list(PAUSES[:4])
+    assert (script.asked, len(script.nonces)) == (4, 1)
+    assert len(script.waited) == 3
+    assert script.waited[1:] == [3, 2]
 
 
-def test_it_ends(run: Callable[[Script], str]) -> None:
-    script = Script([refused(503, "ci-keys-unavailable")])
+ENDS: dict[str, tuple[float, int]] = {
+    "a pause beyond the nonce's minute is not begun, however long one may wait": (3600, 50),
+    "nor one beyond what was said": (5, 6),
+    "0 asks once": (0, 1),
+}
+
+
+@pytest.mark.parametrize("sentence", ENDS)
+def test_it_ends(run: Callable[..., str], sentence: str) -> None:
+    retry_seconds, retry_after = ENDS[sentence]
+    script = Script([refused(503, "ci-keys-unavailable", retry_after)])
     with pytest.raises(ServiceRefusal, match="ci-keys-unavailable"):
-        run(script)
-    assert script.asked == len(PAUSES)
+        run(script, retry_seconds=retry_seconds)
+    assert (script.asked, script.waited) == (1, [])
+
+
+def test_all_tries_lie_within_the_minute_of_a_nonce() -> None:
+    assert LONGEST_RETRY_SECONDS + TRY_SECONDS < 60
 
 
 FINAL: dict[str, tuple[bytes, str]] = {
     "a token that is refused": (refused(401, "credentials-rejected"), "does not take the token of this job"),
     "an older service": (refused(404, "route-not-found"), "route-not-found"),
-    "no session in the answer": (http(201, b"{}", "application/json"), "without 'session'"),
+    "no session in the answer": (http(201, b"{}", "application/json"), "without a session"),
     "a session that is none": (
         http(201, b'{"session": 1, "expires_at": "x"}', "application/json"), "without a session"),
 }  # fmt: skip
@@ -101,7 +118,7 @@ class TestKept:
 
     def ask(self, tmp_path: Path, token: str = TOKEN) -> str:
         environment = {"ARTIFACT_SIGNER_CI_TOKEN": token, "XDG_STATE_HOME": str(tmp_path)}
-        settings = ClientSettings(url=self.URL, api_token=None, ca_file=None)
+        settings = ClientSettings(url=self.URL, api_token=None, ca_file=None, retry_seconds=0)
         return ci_session(settings, environment, wait=lambda _: None)
 
     def keep(self, tmp_path: Path, content: str) -> None:
