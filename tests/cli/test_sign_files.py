@@ -310,6 +310,30 @@ def test_only_the_head_is_sent(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert sent[0] < 12 << 10
 
 
+BARS: dict[str, tuple[int, bool, bool]] = {
+    "long, on a terminal": (0, True, True),
+    "short, on a terminal": (1 << 30, True, False),
+    "long, and nobody looks": (0, False, False),
+}
+
+
+@pytest.mark.parametrize("sentence", BARS)
+def test_a_bar_is_shown_for_what_is(folder: Path, monkeypatch: pytest.MonkeyPatch, sentence: str) -> None:
+    shown_from, looked_at, shown = BARS[sentence]
+    monkeypatch.setattr(output, "SHOWN_BYTES", shown_from)
+    monkeypatch.setattr(output, "terminal", lambda: looked_at)
+    hidden: list[bool] = []
+    bar = output.click.progressbar
+
+    def watched(**given: Any) -> Any:
+        hidden.append(given["hidden"])
+        return bar(**given)
+
+    monkeypatch.setattr(output.click, "progressbar", watched)
+    assert session(monkeypatch, "release.mender", "-o", "out.mender") == 0
+    assert hidden == [not shown]
+
+
 def test_what_was_verified_is_what_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody changes the artifact's head after it was read."""
     ask = Client.sign

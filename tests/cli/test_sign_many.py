@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -161,6 +163,23 @@ def test_each_has_a_proof_in_a_directory(sign: Sign, folder: Path) -> None:
     assert done.code == 0, done.err
     expected = {f"{name}.mender.tlog-proof": proof_of(signed(RELEASES[name], SIGNED[name])) for name in RELEASES}
     assert left(folder / "out") == expected
+
+
+def test_a_proof_is_taken_away_where_the_output_cannot_get_its_name(
+    sign: Sign, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = Path.replace
+
+    def full(draft: Path, target: Path) -> Path:
+        if target.name == "two.mender":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+        return named(draft, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    done = sign(BatchService(), "--output-dir", "out", "--proof-dir", "out")
+    assert (done.code, "no space left" in done.err) == (REFUSED, True)
+    endings = (".mender", ".mender.tlog-proof")
+    assert set(left(folder / "out")) == {f"{name}{ending}" for name in ("one", "three") for ending in endings}
 
 
 def test_json_tells_of_each(sign: Sign) -> None:
@@ -325,6 +344,16 @@ def test_two_artifacts_of_one_name_have_no_place_in_one_directory(sign: Sign, fo
     (folder / "in" / "sub" / "one.mender").write_bytes(RELEASES["two"])
     done = sign(BatchService(), "--output-dir", "out", names=("one", "sub/one"))
     assert (done.code, "two artifacts would be written to out/one.mender" in done.err) == (USAGE, True)
+    assert left(folder / "out") == {}
+
+
+def test_two_proofs_of_one_name_have_no_place_in_one_directory(sign: Sign, folder: Path) -> None:
+    (folder / "in" / "sub").mkdir()
+    (folder / "in" / "sub" / "one.mender").write_bytes(RELEASES["two"])
+    service = BatchService()
+    done = sign(service, "--in-place", "--proof-dir", "out", names=("one", "sub/one"))
+    assert (done.code, service.asked) == (USAGE, [])
+    assert "the proof out/one.mender.tlog-proof names the same file as something else" in done.err
     assert left(folder / "out") == {}
 
 

@@ -46,6 +46,7 @@ VERSION = {
 KEY = {
     "name": "firmware", "purpose": "artifact", "algorithm": "ecdsa-p256", "tokens": ["main"],
     "created_at": "2026-01-02T03:04:05Z", "created_by": "api-token:admin", "active_version": 1, "versions": [VERSION],
+    "blind_sign": False,
 }  # fmt: skip
 PATH = {"hashes": [SHA256], "root": SHA256}
 ASKED = Asked(replace=True, emergency="a fire")
