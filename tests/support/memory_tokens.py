@@ -357,7 +357,7 @@ def raw_signature(private: PrivateKey, message: bytes) -> bytes:
     pin = PinnedKey(
         key_id=b"1", algorithm=algorithm_of(spki_of(private)) or Algorithm.ECDSA_P256, spki=spki_of(private)
     )
-    return _verified(pin, private, message, "")
+    return _verified(pin, private, message, "", prehashed=False)
 
 
 def _verified(key: PinnedKey, private: PrivateKey, message: bytes, token: str, *, prehashed: bool) -> bytes:
