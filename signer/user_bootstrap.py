@@ -17,6 +17,7 @@ from signer.config import Settings
 from signer.domain.login_limits import LoginRates
 from signer.services.access import Access
 from signer.services.change_guard import ChangeGuard
+from signer.services.former_sessions import FormerSessions
 from signer.services.login import Login
 from signer.services.own_user import OwnUser
 from signer.services.personal_tokens import PersonalTokens
@@ -28,6 +29,7 @@ from signer.services.user_ports import LoginLimits, Passwords, UserStore, UserTo
 from signer.services.user_services import UserServices
 from signer.services.users import Giving, UserAdministration
 from signer.storage.database import Database
+from signer.storage.former_endings import SqlFormerTokenEndings
 from signer.storage.login_store import SqlLoginLimits
 from signer.storage.people_store import SqlPeopleStore
 from signer.storage.user_import_store import SqlUserImport
@@ -49,6 +51,7 @@ class UserParts:
     people: SqlPeopleStore
     passwords: Argon2Passwords
     authenticator: UserTokenAuthenticator
+    former_sessions: FormerSessions
     last_uses: LastUses
     approvals: ChangeGuard
     clock: Clock
@@ -68,6 +71,9 @@ def user_parts(
         passwords=argon2_passwords(settings),
         authenticator=UserTokenAuthenticator(
             verifier=verifier, holders=tokens, directory=people, clock=clock, used=last_uses.note
+        ),
+        former_sessions=FormerSessions(
+            verifier=verifier, endings=SqlFormerTokenEndings(database=database, clock=clock)
         ),
         last_uses=last_uses,
         approvals=approvals,
@@ -105,6 +111,7 @@ def user_services(
             clock=parts.clock,
             issuer=ISSUER,
         ),
+        former_sessions=parts.former_sessions,
         personal_tokens=PersonalTokens(store=parts.store, tokens=parts.tokens, issuer=issuer),
     )
 

@@ -60,7 +60,7 @@ class FormerTokens:
             subject=name_of(claims, "sub"),
             auth_set=jti if kind is TokenKind.DEVICE else None,
             issued_at=issued_at,
-            expires_at=min(expires_at, self.terms.until),
+            expires_at=expires_at,
             key=key[0],
             version=key[1],
             former=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from signer.services.former_sessions import FormerSessions
 from signer.services.login import Login
 from signer.services.own_user import OwnUser
 from signer.services.personal_tokens import PersonalTokens
@@ -18,4 +19,5 @@ class UserServices:
     giving: Giving
     login: Login
     own: OwnUser
+    former_sessions: FormerSessions
     personal_tokens: PersonalTokens

@@ -13,6 +13,7 @@ from signer.services.token_state_ports import StateChanges, TokenStanding
 from signer.storage.database import Database
 from signer.storage.device_state import device_revision
 from signer.storage.device_tables import FORMER, auth_sets, devices
+from signer.storage.former_endings import has_ended
 from signer.storage.token_tables import CHANGED, issued_tokens
 from signer.storage.user_rows import holds_user
 from signer.storage.user_tables import users
@@ -59,13 +60,14 @@ def _refusal_of_token(connection: Connection, token: VerifiedToken) -> TokenRefu
 
 
 def _refusal_of_former(connection: Connection, token: VerifiedToken) -> TokenRefusal | None:
-    """It holds of whom came from the server that issued it, until anything is taken from them, for ever."""
+    """It holds of whom came from the server that issued it, until it, or anything, is taken from them, for ever."""
     table, row_id = (users, token.subject) if token.kind is TokenKind.USER else (auth_sets, token.auth_set)
     revision = connection.execute(select(table.c.revision).where(table.c.id == row_id)).scalar_one_or_none()
     if revision is None or revision == 0:
         # As if it were unknown: nothing tells when somebody is imported.
         return TokenRefusal.NOT_ON_RECORD
-    return None if revision == FORMER else TokenRefusal.REVOKED
+    ended = revision != FORMER or (token.kind is TokenKind.USER and has_ended(connection, token))
+    return TokenRefusal.REVOKED if ended else None
 
 
 def _of_user(connection: Connection, token: VerifiedToken) -> TokenStanding:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from flask import Response
+from flask import Response, request
 
 from signer.domain.access.actions import Action
 from signer.domain.identity import Identity, UserIdentity
@@ -58,7 +58,12 @@ def logout() -> Response:
     """End the token that is shown; the same answer without one, or for one that proves nothing."""
     try:
         identity = authenticated()
-    except (CredentialsMissing, CredentialsRejected, CredentialsAmbiguous):
+    except CredentialsRejected:
+        shown = request.authorization
+        if shown is not None and shown.token is not None:
+            service().users.former_sessions.log_out(shown.token)
+        return Response(status=ACCEPTED)
+    except (CredentialsMissing, CredentialsAmbiguous):
         return Response(status=ACCEPTED)
     if isinstance(identity, UserIdentity):
         service().users.own.log_out(identity)

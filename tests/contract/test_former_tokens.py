@@ -11,12 +11,15 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from signer.domain.events import EventType
+from signer.domain.keys import Purpose
 from signer.domain.token_claims import TokenKind, VerifiedToken
 from signer.domain.user_events import user_event
 from signer.errors import DeviceTokenNotFound, TokenRefusal
 from signer.storage.database import Database
 from signer.storage.device_tables import FORMER
-from signer.storage.issued_tokens import end_all_user_tokens
+from signer.storage.former_endings import SqlFormerTokenEndings
+from signer.storage.issued_tokens import end_all_user_tokens, remove_expired
+from signer.storage.key_store import SqlKeyStore
 from signer.storage.token_state_store import SqlTokenStateStore
 from signer.storage.user_store import SqlUserStore
 from signer.storage.user_tables import users
@@ -24,6 +27,7 @@ from tests.support.clock import START, ManualClock
 from tests.support.databases import Opener, certify
 from tests.support.device_office import Office, revision, told
 from tests.support.foreign_lists import device_of, foreign_id, imported, importing_into, listed, written
+from tests.support.records import event, new_key, new_version
 
 SERIAL = "SN-0042"
 SET, USER, EMAIL = foreign_id(f"{SERIAL}/key"), foreign_id("user"), "ops@example.com"
@@ -183,3 +187,59 @@ def test_a_user_who_was_made_here_has_none(database: Database, office: Office) -
 
 def test_one_that_is_not_former_is_looked_up_as_ever(office: Office) -> None:
     assert _refusal(office, replace(_token(), former=False)) is R.NOT_ON_RECORD
+
+
+@pytest.fixture
+def endings(database: Database, office: Office) -> SqlFormerTokenEndings:
+    """Of users, over two at most; the key is on record."""
+    keys = SqlKeyStore(database=database, clock=office.clock)
+    keys.add_key(new_key("t", purpose=Purpose.USER_TOKEN), new_version(), event())
+    return SqlFormerTokenEndings(database=database, clock=office.clock, most=2)
+
+
+def _session(number: int, subject: str = USER) -> VerifiedToken:
+    return replace(_token(TokenKind.USER, subject, foreign_id(f"session {number}")), jti=f"{number:064}")
+
+
+def _because(office: Office) -> list[object]:
+    found = SqlKeyStore(database=office.database, clock=office.clock).events(after=0, limit=1000, key=None)
+    return [each.event.after["because"] for each in found if each.event.type is EventType.USER_TOKEN_ENDED]
+
+
+def test_logging_out_ends_it_and_no_other(endings: SqlFormerTokenEndings, office: Office) -> None:
+    before = revision(office)
+    assert (endings.end(_session(1)), endings.end(_session(1))) == (True, False)
+    assert [_refusal(office, _session(number)) for number in (1, 2)] == [R.REVOKED, None]
+    assert _because(office) == ["logged-out"]
+    assert SqlTokenStateStore(database=office.database).changes(before).subjects == {USER}
+
+
+def test_logging_out_too_often_ends_all(endings: SqlFormerTokenEndings, office: Office) -> None:
+    assert [endings.end(_session(number)) for number in (1, 2, 3)] == [True, True, True]
+    assert [_refusal(office, _session(number)) for number in (1, 3, 4)] == [R.REVOKED] * 3
+    assert not endings.end(_session(5))
+    assert _because(office) == ["logged-out", "logged-out", "too-many"]
+
+
+def test_it_stays_ended_until_it_would_have_ended(endings: SqlFormerTokenEndings, office: Office) -> None:
+    endings.end(_session(1))
+    end = _session(1).expires_at
+    for before, expected in ((end, 0), (end + timedelta(seconds=1), 1)):
+        with office.database.writing() as connection:
+            assert remove_expired(connection, before=before) == expected
+
+
+NOT_THEIRS: Mapping[str, Callable[[SqlUserStore], object]] = {
+    "of a user who is not on record": USER_ENDS["the user is deleted"],
+    "of a user who is disabled": USER_ENDS["the user is disabled"],
+    "that another password ended": USER_ENDS["another password"],
+}
+
+
+@pytest.mark.parametrize("sentence", NOT_THEIRS)
+def test_there_is_nothing_to_log_out_of_with_one(
+    sentence: str, endings: SqlFormerTokenEndings, office: Office, database: Database
+) -> None:
+    NOT_THEIRS[sentence](_store(database, office))
+    assert not endings.end(_session(1))
+    assert _because(office) == []

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,7 +63,7 @@ class FormerServer(Answering):
     def user_token(self, email: str) -> str:
         """As a login gave it an hour ago."""
         claims = {
-            "jti": foreign_id("session"), "sub": foreign_id(email), **_hours(-1), "mender.user": True,
+            "jti": str(uuid.uuid4()), "sub": foreign_id(email), **_hours(-1), "mender.user": True,
             "iss": "mender.useradm", "scp": "mender.*", "nbf": int(time.time()) - 3600,
         }  # fmt: skip
         return signed({"alg": "RS256", "kid": 0, "typ": "JWT"}, claims, self.user_key)

@@ -28,6 +28,7 @@ from tests.support.mender_client import MenderDaemon, require_mender_client
 PAGE = (Path(__file__).parents[2] / "docs/operations/from-a-server.md").read_text()
 COMMAND_SECONDS = 120
 BEFORE = ("settings", "keys", "devices", "users")
+LOGOUT = "/api/management/v1/useradm/auth/logout"
 SERIAL = "from-before"
 
 pytestmark = [pytest.mark.slow, pytest.mark.judge, pytest.mark.timeout(600)]
@@ -126,14 +127,16 @@ def test_a_fleet_and_its_users_move_in_without_noticing(move: Move, tmp_path: Pa
     assert site.device(SERIAL)["id"] == device["id"]
     assert site.auth_requests() == 0
 
-    session = old.user_token(WITH_HASH)
+    session, other = old.user_token(WITH_HASH), old.user_token(WITH_HASH)
     assert site.ask("GET", ARTIFACTS, session).status_code == 200
     assert site.ask("GET", DEVICES, session).status_code == 401  # gateways alone take it
+    assert site.ask("POST", LOGOUT, session).status_code == 202
+    assert [site.ask("GET", ARTIFACTS, each).status_code for each in (session, other)] == [401, 200]
     users_log_in(move, tmp_path)
     nothing_changes_when_typed_again(move)
 
     move.follow("retired")
-    assert {site.ask("GET", ARTIFACTS, session).status_code, site.ask("PUT", INVENTORY, token).status_code} == {401}
+    assert {site.ask("GET", ARTIFACTS, other).status_code, site.ask("PUT", INVENTORY, token).status_code} == {401}
     before = len(site.backend.seen)
     move.daemon.check_for_updates()
     ours = token_at(site, before)

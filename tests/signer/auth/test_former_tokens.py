@@ -165,7 +165,7 @@ def test_a_token_proves_nothing(sentence: str) -> None:
 
 def test_none_holds_beyond_the_moment_that_is_set() -> None:
     token = made(_device(exp=seconds(days=300)), RSA, head=RS256)
-    assert VERIFIER.verify(token, TokenKind.DEVICE).expires_at == UNTIL
+    assert VERIFIER.verify(token, TokenKind.DEVICE).expires_at > UNTIL
     later = _verifier(ManualClock(UNTIL))
     with pytest.raises(TokenRefused) as refused:
         later.verify(token, TokenKind.DEVICE)

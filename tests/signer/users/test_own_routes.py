@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from signer.services.former_sessions import FormerSessions
 from tests.signer.users.test_login import OTHER, enrolled
 from tests.support.user_site import EMAIL, PASSWORD, USERADM, UserSite, bearer
 
@@ -61,6 +62,18 @@ LOGGED_OUT_ALREADY: dict[str, Header] = {
 def test_logging_out_is_answered_alike(site: UserSite, sentence: str) -> None:
     reply = site.ask("POST", f"{USERADM}/auth/logout", LOGGED_OUT_ALREADY[sentence])
     assert (reply.status_code, reply.data) == (202, b"")
+
+
+@pytest.mark.parametrize("sentence", LOGGED_OUT_ALREADY)
+def test_what_proves_nobody_here_may_have_been_issued_before(
+    site: UserSite, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tokens alone are looked at."""
+    shown: list[str] = []
+    monkeypatch.setattr(FormerSessions, "log_out", lambda _, text: shown.append(text))
+    site.ask("POST", f"{USERADM}/auth/logout", LOGGED_OUT_ALREADY[sentence])
+    scheme, _, text = LOGGED_OUT_ALREADY[sentence].get("Authorization", "").partition(" ")
+    assert shown == ([text] if scheme == "Bearer" else [])
 
 
 def test_the_eleventh_session_ends_the_oldest(site: UserSite) -> None:
