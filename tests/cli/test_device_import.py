@@ -19,18 +19,19 @@ from tests.support.cut_command import cut
 from tests.support.databases import settings
 from tests.support.device_office import Office
 from tests.support.foreign_lists import device_of, foreign_id, listed, written
+from tests.support.rows import slow_but
 
-TAKE = "signer.storage.device_import_store:SqlDeviceImport._take"
+STORE = "signer.storage.device_import_store"
 
 
 class Place:
     """An installation, and the import of lists there."""
 
-    def __init__(self, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, directory: Path, url: str, capsys: pytest.CaptureFixture[str]) -> None:
         self.directory = directory
         self.config = directory / "artifact-signer.toml"
-        self.config.write_text(CONFIG)
-        self.database = Database(settings(f"sqlite:///{directory / 'signer.sqlite'}"))
+        self.config.write_text(CONFIG.replace("sqlite:///signer.sqlite", url))
+        self.database = Database(settings(url))
         self.office = Office(self.database, utc_now)
         self._capsys = capsys
 
@@ -52,8 +53,16 @@ class Place:
 
 @pytest.fixture
 def place(sqlite_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Place]:
-    assert sqlite_url
-    made = Place(tmp_path, capsys)
+    made = Place(tmp_path, sqlite_url, capsys)
+    yield made
+    made.database.close()
+
+
+@pytest.fixture(params=slow_but({"sqlite"}, ("sqlite", "postgresql")))
+def either_place(request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Place]:
+    """The same on each kind of database."""
+    url = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    made = Place(tmp_path, url, capsys)
     yield made
     made.database.close()
 
@@ -125,13 +134,23 @@ def test_a_list_that_is_none_is_refused(name: str, place: Place) -> None:
     assert place.office.events() == []
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
+# Where the process ends, and how many batches are whole then, before that in which it does.
+CUTS = {
+    "before a batch": (f"before {STORE}:SqlDeviceImport._take", 0),
+    "with the rows of a batch, and without its leaves": (f"after {STORE}:_add", 0),
+    "after a batch": (f"after {STORE}:SqlDeviceImport._take", 1),
+}
+
+
+@pytest.mark.parametrize("sentence", CUTS)
 @pytest.mark.parametrize("call", [1, 2])
-def test_an_import_that_is_cut_off_goes_on_with_the_same_command(place: Place, moment: str, call: int) -> None:
+def test_an_import_that_is_cut_off_goes_on_with_the_same_command(either_place: Place, sentence: str, call: int) -> None:
+    place, (moment, whole) = either_place, CUTS[sentence]
     total = 2 * BATCH + 1
     path = written(place.directory / "devices.json", [listed(str(n)) for n in range(total)])
-    cut(f"{moment} {TAKE}", *place.arguments(path), call=call)
-    done = (call - 1 + (moment == "after")) * BATCH
+    cut(moment, *place.arguments(path), call=call)
+    done = (call - 1 + whole) * BATCH
+    assert (place.office.store.count(None), len(place.office.events())) == (done, done)
     expected = {"imported": total - done, "known": done}
     assert place.outcomes(path) == {name: number for name, number in expected.items() if number}
     assert place.outcomes(path) == {"known": total}
