@@ -261,7 +261,7 @@ def test_a_pair_made_by_the_tokens_own_tool_is_adopted_and_signs(tmp_path: Path)
     if reason := tpm.missing():
         pytest.skip(reason)
     with tpm.running_tpm(tmp_path) as running:
-        for candidate in _opened(running.config, frozenset()):
+        for candidate in _opened(running.config, frozenset(), takes=False):
             found = candidate.pool.find_key("tpm", label=running.label)
             assert found.key_id == running.key_id
             assert found.algorithm is not None

@@ -328,6 +328,7 @@ def test_half_a_pair_that_was_given_up_is_told_and_left_in_the_token(interrupted
 @pytest.mark.parametrize("repair", [False, True])
 def test_a_pair_that_may_be_under_way_is_named_and_left_alone(interrupted: Interrupted, repair: bool) -> None:
     patient = interrupted("a created pair is completed and signs")
+    patient.sql("UPDATE key_versions SET created_at = datetime('now') WHERE state = 'pending'")
     report = patient.examine(repair=repair, pending_age=DEFAULT_PENDING_AGE)
     (finding,) = findings(report, "consistency")
     assert finding.severity is Severity.WARNING
