@@ -301,6 +301,12 @@ def test_a_batch_that_is_too_large_for_the_service_is_halved(sign: Sign, folder:
     assert service.asked == [["one"], ["two", "three"]]
 
 
+def test_one_that_is_too_large_for_the_service_is_refused(sign: Sign, folder: Path) -> None:
+    refused = http(413, json.dumps({"code": "body-too-large", "detail": "no"}).encode(), "application/problem+json")
+    assert sign(BatchService(whole=[refused] * 3), "--in-place", names=("one",)).code == REFUSED
+    assert left(folder / "in") == UNSIGNED
+
+
 @pytest.mark.parametrize("bound", ["MAX_ITEMS", "MAX_BATCH_BYTES"])
 def test_more_than_a_batch_takes_are_several(sign: Sign, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
     monkeypatch.setattr(many, bound, 2 if bound == "MAX_ITEMS" else 1)

@@ -42,8 +42,15 @@ class Script:
     waited: list[float] = field(default_factory=list)
     asked: int = 0
     nonces: set[str] = field(default_factory=set)
+    heads: list[str] = field(default_factory=list)
 
-    def __call__(self, _head: str, body: bytes) -> bytes:
+    def wait(self, seconds: float) -> None:
+        """No time passes, so that there has to be an end to it."""
+        assert len(self.waited) < 10
+        self.waited.append(seconds)
+
+    def __call__(self, head: str, body: bytes) -> bytes:
+        self.heads.append(head.lower())
         self.nonces.add(json.loads(body)["nonce"])
         answer = self.answers[min(self.asked, len(self.answers) - 1)]
         self.asked += 1
@@ -55,8 +62,8 @@ def run(tmp_path: Path) -> Callable[[Script], str]:
     def exchange(script: Script, token: str = TOKEN, retry_seconds: float = 30) -> str:
         environment = {"ARTIFACT_SIGNER_CI_TOKEN": token, "XDG_STATE_HOME": str(tmp_path)}
         with answering(script) as server:
-            settings = ClientSettings(url=server.url, api_token=None, ca_file=None, retry_seconds=retry_seconds)
-            return ci_session(settings, environment, wait=script.waited.append)
+            settings = ClientSettings(url=server.url, api_token="another", ca_file=None, retry_seconds=retry_seconds)
+            return ci_session(settings, environment, wait=script.wait)
 
     return exchange
 
@@ -67,6 +74,12 @@ def test_what_passes_is_tried_again_with_the_same_nonce(run: Callable[[Script], 
     assert (script.asked, len(script.nonces)) == (4, 1)
     assert len(script.waited) == 3
     assert script.waited[1:] == [3, 2]
+
+
+def test_it_is_asked_without_any_other_credential(run: Callable[[Script], str]) -> None:
+    script = Script([given()])
+    assert run(script) == SESSION
+    assert ["authorization" in head for head in script.heads] == [False]
 
 
 ENDS: dict[str, tuple[float, int]] = {
