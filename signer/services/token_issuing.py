@@ -52,8 +52,8 @@ from signer.services.signing import AsyncMessageSigner, signing_key
 from signer.services.signing_refusals import at_its_limit, reason_of, signing_version
 from signer.services.stages import Stages
 
-# The first time, and at most twice again where the key was rotated meanwhile.
-ROUNDS = 3
+# The first time, and again where the key was rotated meanwhile.
+ROUNDS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,6 @@ from tests.hsm.softhsm import make_softhsm
 from tests.integration.running import Installation, initialise, running
 from tests.integration.test_under_load import SIGNED, load
 from tests.support.client_cas import new_ca
-from tests.support.rows import slow_but
 
 OLD = "softhsm"
 # Made by ``init``, and those that are made here.
@@ -115,8 +114,9 @@ def move(
     raise AssertionError(typed)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("kind", slow_but({"softhsm"}, ("softhsm", "tpm")))
+@pytest.mark.parametrize("kind", ["softhsm", "tpm"])
 def test_all_keys_go_to_another_token_under_load(
     tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -242,7 +242,7 @@ class TestChangesMeanwhile:
     def _add(house: House) -> Callable[[int], object]:
         return lambda turn: house.store.add_key(new_key(f"other-{turn}"), new_version(), event())
 
-    @pytest.mark.parametrize("times", [1, 2])
+    @pytest.mark.parametrize("times", [1, 2, ROUNDS - 1])
     def test_a_change_elsewhere_costs_a_turn_and_no_signature(
         self, house: House, tokens: MemoryTokens, times: int
     ) -> None:
@@ -255,7 +255,7 @@ class TestChangesMeanwhile:
         assert (len(turns), len(asked)) == (times + 1, 1)
         assert house.version().signature_count == 1
 
-    def test_more_than_two_are_too_many(self, house: House) -> None:
+    def test_what_changes_all_the_time_is_asked_to_come_again(self, house: House) -> None:
         house.create()
         with self._changes(house, self._add(house), ROUNDS), pytest.raises(ServiceBusy):
             sign(house)
