@@ -27,7 +27,7 @@ SECONDS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What shall be signed. ``folder`` has the artifact, and ``others`` of other names; ``environment``: who asks."""
+    """What shall be signed: the artifact of ``folder`` and ``others``; ``environment``: who asks."""
 
     installation: Installation
     folder: Path
@@ -35,6 +35,7 @@ class Order:
     key: str = "firmware"
     name: str = "release"
     others: tuple[str, ...] = ()
+    pattern: str = "*.mender"
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -111,7 +112,7 @@ def github(order: Order) -> Ran:
     action = yaml.safe_load((FILES / "github" / "action.yml").read_text())
     inputs = {name: each.get("default", "") for name, each in action["inputs"].items()}
     inputs |= {
-        "artifacts": "*.mender",
+        "artifacts": order.pattern,
         "output-directory": order.directory.name,
         "key": order.key,
         "public-key": str(order.public_key),
@@ -145,7 +146,7 @@ def gitlab(order: Order) -> Ran:
         "url": order.installation.url,
         "key": order.key,
         "public-key": str(order.public_key),
-        "artifacts": "*.mender",
+        "artifacts": order.pattern,
         "output-directory": order.directory.name,
         "ca-file": order.ca_file,
     }
@@ -166,7 +167,7 @@ def jenkins(order: Order) -> Ran:
         "caFile": order.ca_file,
         "key": order.key,
         "publicKey": str(order.public_key),
-        "artifacts": "*.mender",
+        "artifacts": order.pattern,
         "outputDirectory": order.directory.name,
     }
     values = re.findall(r'"(\w+)=\$\{given\.(\w+)(?: \?: \'\')?\}"', text)

@@ -173,6 +173,17 @@ def test_none_is_there_where_one_is_not_signed(works: Works, name: str, tmp_path
     assert left(order) == {order.artifact.name, f"{BATCHES[name]}.mender"}
 
 
+# GitLab's step is the same, and takes one line.
+@pytest.mark.parametrize("name", ["github", "jenkins"])
+def test_a_name_that_patterns_do_not_see_is_not_passed_over(
+    works: Works, name: str, tmp_path: Path, stack: ExitStack
+) -> None:
+    order = with_another(works.order(name, tmp_path, stack), ".second", ArtifactBuilder(name="second").build())
+    done = INTEGRATIONS[name](replace(order, pattern="*.mender\n.second.mender"))
+    assert done.returncode != 0
+    assert "not empty" in done.stderr.lower()
+
+
 # A job without an API token asks for half a minute; that the client does so is tested where the client is.
 @pytest.mark.parametrize("name", ["shell", "make"])
 def test_no_service_is_said_and_nothing_is_left(works: Works, name: str, tmp_path: Path, stack: ExitStack) -> None:

@@ -26,8 +26,8 @@ $(ARTIFACT_SIGNER_ARTIFACTS:.mender=-signed.mender) &: $(ARTIFACT_SIGNER_ARTIFAC
 	set -eu; place=$$(mktemp -d ./.unverified.XXXXXX); trap 'rm -rf -- "$$place"' EXIT; trap 'exit 1' HUP INT TERM; \
 	$(ARTIFACT_SIGNER) sign --key '$(ARTIFACT_SIGNER_KEY)' --output-dir "$$place" --proof-dir "$$place" $(ARTIFACT_SIGNER_FLAGS) \
 	    -- $(ARTIFACT_SIGNER_ARTIFACTS:%='%'); \
-	for proof in "$$place"/*.tlog-proof; do \
-	    $(MENDER_ARTIFACT) validate -k '$(ARTIFACT_SIGNER_PUBLIC_KEY)' "$${proof%.tlog-proof}" || exit 1; \
+	for artifact in $(ARTIFACT_SIGNER_ARTIFACTS:%='%'); do \
+	    $(MENDER_ARTIFACT) validate -k '$(ARTIFACT_SIGNER_PUBLIC_KEY)' "$$place/$${artifact##*/}" || exit 1; \
 	done; \
 	for artifact in $(ARTIFACT_SIGNER_ARTIFACTS:%='%'); do \
 	    mv -- "$$place/$${artifact##*/}.tlog-proof" "$${artifact%.mender}-signed.mender.tlog-proof"; \
