@@ -71,6 +71,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(shared))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """What failed is remembered by its name without its group, which is no part of it where one process runs them.
+
+    Only where reports of other processes arrive: these hold it against the name that they were told.
+    """
+    if hasattr(report, "node") and report.nodeid.rfind("@") > report.nodeid.rfind("]"):
+        report.nodeid = report.nodeid.rpartition("@")[0]
+
+
 def _shared(item: pytest.Function) -> str | None:
     """The name of the costly thing that this test shares with others: the service, or what its module makes once."""
     if item.get_closest_marker("xdist_group") is not None:
