@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -61,12 +62,12 @@ def leaves(service: Installation) -> int:
 
 
 def spooled(service: Installation) -> int:
-    """Open files without a name, in any process of the service."""
-    found = 0
+    """Open files of the spool without a name, in any process of the service."""
+    found, nameless = 0, re.compile(rf"{re.escape(str(service.directory))}/spool/\S+ \(deleted\)")
     for process in _processes(service):
         for entry in _descriptors(process):
             with contextlib.suppress(OSError):
-                found += "(deleted)" in str(entry.readlink()) and str(service.directory) in str(entry.readlink())
+                found += nameless.fullmatch(str(entry.readlink())) is not None
     return found
 
 
