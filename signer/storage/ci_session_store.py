@@ -24,7 +24,7 @@ from signer.storage.access import move_access_revision
 from signer.storage.ci_tables import ci_sessions, used_ci_tokens
 from signer.storage.database import Database, retried
 from signer.storage.log_transaction import logged
-from signer.storage.tables import log_leaves
+from signer.storage.tables import RARE, log_leaves
 
 # Sessions stay a little longer than they hold, for people who ask what is going on.
 SESSION_MARGIN = timedelta(minutes=5)
@@ -117,8 +117,8 @@ class SqlCiSessionStore:
 
 
 def _newest_correction(connection: Connection) -> datetime | None:
-    query = select(log_leaves.c.at).where(log_leaves.c.type.in_(FORGETFUL)).order_by(log_leaves.c.id.desc()).limit(1)
-    found: datetime | None = connection.execute(query).scalar_one_or_none()
+    query = select(log_leaves.c.at).where(RARE, log_leaves.c.type.in_(FORGETFUL))
+    found: datetime | None = connection.execute(query.order_by(log_leaves.c.id.desc()).limit(1)).scalar_one_or_none()
     return found
 
 

@@ -15,16 +15,15 @@ from signer.domain.device_identity import DeviceIdentity
 from signer.domain.device_keys import DevicePublicKey
 from signer.domain.devices import AuthSet, AuthStatus, Device, status_of
 from signer.storage.device_state import move_device_revision
-from signer.storage.device_tables import auth_sets, devices
+from signer.storage.device_tables import IS_PRESENT, auth_sets, devices
 from signer.storage.token_tables import issued_tokens
 
-PRESENT = devices.c.decommissioning.is_(False)
 _SHOWN = auth_sets.c.status != AuthStatus.DISMISSED.value
 # Built once: each auth request of a device asks this, and to build it costs more than the answer.
 _WITH_SETS = (
     select(devices, auth_sets)
     .join_from(devices, auth_sets, and_(auth_sets.c.device_id == devices.c.id, _SHOWN), isouter=True)
-    .where(PRESENT)
+    .where(IS_PRESENT)
     .order_by(auth_sets.c.created_at, auth_sets.c.id)
 )
 OF_IDENTITY = _WITH_SETS.where(devices.c.identity_sha256 == bindparam("wanted"))
@@ -53,7 +52,7 @@ def loaded(connection: Connection, query: Select[Any], now: datetime) -> tuple[D
 
 def locked(connection: Connection, *conditions: Any, now: datetime) -> Device | None:
     """A device that is present, locked before its keys: the order of all that changes one."""
-    row = connection.execute(select(devices.c.id).where(PRESENT, *conditions).with_for_update()).one_or_none()
+    row = connection.execute(select(devices.c.id).where(IS_PRESENT, *conditions).with_for_update()).one_or_none()
     if row is None:
         return None
     (device,) = loaded(connection, select(devices).where(devices.c.id == row.id), now)

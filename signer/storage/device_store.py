@@ -37,7 +37,6 @@ from signer.storage.device_notes import DeviceNotes, Note
 from signer.storage.device_rows import (
     OF_ID,
     OF_IDENTITY,
-    PRESENT,
     add_device,
     add_set,
     found,
@@ -48,7 +47,7 @@ from signer.storage.device_rows import (
     write_change,
 )
 from signer.storage.device_state import move_device_revision
-from signer.storage.device_tables import FORMER, auth_sets, devices
+from signer.storage.device_tables import FORMER, IS_PRESENT, auth_sets, devices
 from signer.storage.log_transaction import logged
 from signer.storage.token_tables import issued_tokens
 
@@ -110,7 +109,7 @@ class SqlDeviceStore:
 
     def devices(self, query: DeviceQuery) -> DevicePage:
         """As the port."""
-        statement = select(devices).where(PRESENT)
+        statement = select(devices).where(IS_PRESENT)
         if query.statuses:
             statement = statement.where(devices.c.status.in_([status.value for status in query.statuses]))
         if query.ids:
@@ -122,7 +121,7 @@ class SqlDeviceStore:
 
     def count(self, status: DeviceStatus | None) -> int:
         """As the port."""
-        statement = select(func.count()).select_from(devices).where(PRESENT)
+        statement = select(func.count()).select_from(devices).where(IS_PRESENT)
         if status is not None:
             statement = statement.where(devices.c.status == status.value)
         with self._database.reading() as connection:

@@ -9,10 +9,9 @@ from sqlalchemy import Connection, Row, select
 from signer.domain.events import Event, EventType, RecordedEvent
 from signer.domain.leaves import LogEvent, told_event
 from signer.errors import LogDamaged
-from signer.storage.tables import events_before_log, log_head, log_leaves
+from signer.storage.tables import RARE, events_before_log, log_head, log_leaves
 
 _TOLD = (LogEvent.EVENT_IMPORTED.value, *(kind.value for kind in EventType))
-_RARE = log_leaves.c.type.not_in([LogEvent.SIGNATURE.value, LogEvent.SIGNATURE_REPEATED.value])
 
 
 def read_events(connection: Connection, *, after: int, limit: int, key: str | None) -> tuple[RecordedEvent, ...]:
@@ -24,7 +23,7 @@ def read_events(connection: Connection, *, after: int, limit: int, key: str | No
         return _before_log(connection, after, limit, key)
     # The condition is the index's own; the list then takes out what is no event.
     query = select(log_leaves.c.id, log_leaves.c.leaf).where(
-        _RARE, log_leaves.c.type.in_(_TOLD), log_leaves.c.id >= after
+        RARE, log_leaves.c.type.in_(_TOLD), log_leaves.c.id >= after
     )
     if key is not None:
         query = query.where(log_leaves.c.key == key)

@@ -3,11 +3,16 @@
 No connection does it by itself (``wal_autocheckpoint=0``): one process of a machine does, and always under the write
 lock, since SQLite before 3.51.3 can lose pages where a copy and a write of two processes begin at the same moment.
 Where no such process runs, the last connection that is closed does it.
+
+A log that is copied back is written from its beginning by the next write, but only where nobody reads from it at that
+moment; where reads overlap there is always somebody. So while the log is too long the lock is kept a little longer:
+who begins to read meanwhile reads from the database, and those who read from the log before come to their ends.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import suppress
 
 from signer.errors import SignerError
@@ -17,6 +22,11 @@ from signer.storage.sqlite import SqliteFile
 PAGES = 4096
 PAGES_PER_COMMIT = 8
 PAGES_PER_RECORD = 4
+# From here on readers are waited for: the longer it is, the longer. They take a millisecond or so.
+LONG = 2 * PAGES
+WAIT_SECONDS = 0.003
+MAX_WAIT_SECONDS = 0.05
+LOOK_SECONDS = 0.001
 
 
 class WriteAheadLog:
@@ -58,9 +68,26 @@ class WriteAheadLog:
         except (sqlite3.OperationalError, SignerError):
             return False
         try:
-            self._copying.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            pages, copied = self._copied()
+            if pages >= LONG:
+                self._let_readers_end(pages, copied)
         except sqlite3.OperationalError:
             return False
         finally:
             self._locking.execute("ROLLBACK").close()
         return True
+
+    def _copied(self) -> tuple[int, int]:
+        """Copy back what no reader needs in the log; the pages that it has, and how many of them are copied."""
+        _, pages, copied = self._copying.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        return pages, copied
+
+    def _let_readers_end(self, pages: int, copied: int) -> None:
+        """Under the write lock: wait for those who read from the log, so that the next write begins it anew."""
+        wait = min(MAX_WAIT_SECONDS, WAIT_SECONDS * pages / LONG)
+        until = time.monotonic() + wait
+        while copied < pages and time.monotonic() < until:
+            time.sleep(LOOK_SECONDS)
+            pages, copied = self._copied()
+        if copied == pages:
+            time.sleep(wait)

@@ -1,0 +1,121 @@
+"""What is asked for each request finds its rows by an index, however many rows a table comes to have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event, text
+
+from signer.domain.devices import DeviceStatus
+from signer.services.device_ports import DeviceQuery
+from signer.storage.ci_session_store import SqlCiSessionStore
+from signer.storage.database import Database
+from signer.storage.event_reader import read_events
+from tests.support.books import SqlBook, entry
+from tests.support.clock import START, ManualClock
+from tests.support.databases import Opener
+from tests.support.device_office import Office
+from tests.support.device_side import SomeDevice, new_key
+from tests.support.foreign_lists import imported, importing_into, listed, written
+from tests.support.rivals import ci_session, token_use
+
+# Those with a row for each device, token, job or signature.
+GROWING = {"devices", "auth_sets", "issued_tokens", "log_leaves", "log_tiles", "signatures", "used_ci_tokens"}
+
+
+@pytest.fixture
+def database(sqlite_url: str) -> Iterator[Database]:
+    opener = Opener(sqlite_url)
+    yield opener()
+    opener.close()
+
+
+@pytest.fixture
+def office(database: Database, clock: ManualClock) -> Office:
+    return Office(database=database, clock=clock)
+
+
+@contextmanager
+def scans(database: Database) -> Iterator[dict[str, list[str]]]:
+    """By statement, how it goes through the whole of a growing table: as SQLite plans it while it runs."""
+    found: dict[str, list[str]] = {}
+
+    def explain(connection: Connection, _cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:
+        if re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE)\b", statement):
+            driver: Any = connection.connection.dbapi_connection
+            rows = driver.execute(f"EXPLAIN QUERY PLAN {statement}", values[0] if many else values).fetchall()
+            steps = [row[3] for row in rows if (step := re.match(r"SCAN (\w+)", row[3])) and step[1] in GROWING]
+            if steps:
+                found[" ".join(statement.split())] = steps
+
+    event.listen(database._engine, "before_cursor_execute", explain)
+    try:
+        yield found
+    finally:
+        event.remove(database._engine, "before_cursor_execute", explain)
+
+
+def a_device_through_its_life(office: Office, _folder: Path) -> None:
+    device = office.accepted()
+    assert office.outcome(device) == "token"
+    token = office.token(device)
+    office.change_key(device, new_key(), token)
+    office.store.holds(token.jti, office.set_of(device))
+    office.store.revoke_token(token.jti, actor="ops")
+    office.decide(device, "rejected")
+    assert office.outcome(device) == "rejected"
+    office.administration.decommission(office.known(device).id, actor="ops")
+    assert office.outcome(SomeDevice(serial=device.serial, key=device.key)) != "token"
+    office.preauthorize(SomeDevice(serial="SN-0043"))
+
+
+def devices_of_another_server(office: Office, folder: Path) -> None:
+    imported(importing_into(office), written(folder / "list", [listed(), listed("SN-0043", "pending")]))
+
+
+def a_page_of_devices(office: Office, _folder: Path) -> None:
+    office.store.devices(DeviceQuery(statuses=(DeviceStatus.ACCEPTED,), ids=(), page=1, per_page=20))
+
+
+def a_job_begins_its_session(office: Office, _folder: Path) -> None:
+    store = SqlCiSessionStore(database=office.database, clock=office.clock)
+    store.begin(token_use(1, START), ci_session(1, START), "j" * 64)
+
+
+def a_signature(office: Office, _folder: Path) -> None:
+    book = SqlBook(office.database, ManualClock(START))
+    book.record_many([entry(book.version(), access_revision=book.revision())])
+
+
+def events_of_a_key(office: Office, _folder: Path) -> None:
+    with office.database.reading() as connection:
+        read_events(connection, after=0, limit=10, key="firmware")
+
+
+Scene = Callable[[Office, Path], None]
+SCENES: tuple[Scene, ...] = (
+    a_device_through_its_life,
+    devices_of_another_server,
+    a_page_of_devices,
+    a_job_begins_its_session,
+    a_signature,
+    events_of_a_key,
+)
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
+def test_no_growing_table_is_gone_through(scene: Scene, office: Office, tmp_path: Path) -> None:
+    with scans(office.database) as found:
+        scene(office, tmp_path)
+    assert found == {}
+
+
+def test_one_that_is_gone_through_would_be_seen(database: Database) -> None:
+    with scans(database) as found, database.reading() as connection:
+        connection.execute(text("SELECT id FROM devices WHERE updated_at > '2026'"))
+    assert list(found.values()) == [["SCAN devices"]]
