@@ -11,22 +11,34 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from coverage import Coverage
 from hypothesis import HealthCheck, settings
 
 from tests.support import postgres
 from tests.support.clock import ManualClock
+from tests.support.compiled_once import compile_once
 from tests.support.crowd import Crowd, gathered
 from tests.support.databases import Opener, migrate
+from tests.support.rows import slow_on_postgresql
 
 _names = itertools.count()
 # Both are times on the wall: what they find on a machine with other work is that work.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
-# They run the same lines of the verifier many thousands of times, for what comes out of them. Counting the lines takes
-# twice as long as these tests, and finds none that tests/verifier does not count. What tests/integration is about runs
-# in other processes.
-UNCOUNTED = tuple(
-    f"{Path(__file__).parent / folder}/" for folder in ("fuzz", "property", "verifier_judges", "integration")
+compile_once()
+# Counting lines makes a test take twice as long. These folders run the lines that tests/verifier and tests/signer count
+# once more, for what comes out of them: on another database, beside a judge, with bytes that are drawn. What
+# tests/integration is about runs in other processes.
+UNCOUNTED = (
+    "architecture",
+    "artifacts",
+    "contract",
+    "docs",
+    "fuzz",
+    "integration",
+    "log_judges",
+    "property",
+    "verifier_judges",
 )
 # Files that are gone with their test need no disk, and nobody has to wait for one.
 IN_MEMORY = Path("/dev/shm")
@@ -63,12 +75,24 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those are not counted; and what several tests share is made by one process, for which xdist asks next."""
+    """Which rows are slow; and what several tests share is made by one process, for which xdist asks next."""
+    slow_on_postgresql(items)
     for item in items:
-        if str(item.path).startswith(UNCOUNTED):
-            item.add_marker(pytest.mark.no_cover)
         if isinstance(item, pytest.Function) and (shared := _shared(item)) is not None:
             item.add_marker(pytest.mark.xdist_group(shared))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """No lines are counted for tests of ``UNCOUNTED`` folders, from what they are made of to what they clean up."""
+    counting = Coverage.current()
+    if counting is None or _folder(item) not in UNCOUNTED:
+        return (yield)
+    counting.stop()
+    try:
+        return (yield)
+    finally:
+        counting.start()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -79,6 +103,12 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """
     if hasattr(report, "node") and report.nodeid.rfind("@") > report.nodeid.rfind("]"):
         report.nodeid = report.nodeid.rpartition("@")[0]
+
+
+def _folder(item: pytest.Item) -> str:
+    """The name of the folder of ``tests`` that the test is in, however deep."""
+    here = Path(__file__).parent
+    return item.path.relative_to(here).parts[0] if item.path.is_relative_to(here) else ""
 
 
 def _shared(item: pytest.Function) -> str | None:

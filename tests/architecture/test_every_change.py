@@ -1,0 +1,114 @@
+"""What runs for every change, what is counted while it runs, and what is compiled once for all of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from coverage import Coverage
+from sqlalchemy import select
+from werkzeug.routing import Map, Rule
+
+from signer.storage.database import Database
+from signer.storage.tables import api_tokens
+from tests import conftest
+from tests.support.compiled_once import builder_of_rule
+from tests.support.databases import settings
+from tests.support.rows import slow_but, slow_but_every, slow_on_postgresql
+
+TESTS = Path(conftest.__file__).parent
+
+
+def marks(row: Any) -> list[str]:
+    """The names of a row's marks."""
+    return [mark.name for mark in getattr(row, "marks", ())]
+
+
+class Item(SimpleNamespace):
+    """What the rule asks a test for."""
+
+    nodeid: str
+
+    @classmethod
+    def of(cls, name: str, **params: object) -> Item:
+        """A test with these parameters, or none."""
+        said = {"callspec": SimpleNamespace(params=params)} if params else {}
+        return cls(nodeid=f"tests/test_x.py::{name}[{'-'.join(map(str, params.values()))}]", marked=[], **said)
+
+    def add_marker(self, mark: pytest.MarkDecorator) -> None:
+        """Remember it."""
+        self.marked.append(mark.name)
+
+
+class TestRows:
+    def test_those_that_are_named_run_for_every_change(self) -> None:
+        rows = slow_but({"a"}, ["a", "b"])
+        assert [marks(row) for row in rows] == [[], ["slow"]]
+
+    def test_one_that_is_not_there_cannot_be_named(self) -> None:
+        with pytest.raises(AssertionError, match="no such rows: \\['c'\\]"):
+            slow_but({"c"}, ["a", "b"])
+
+    def test_every_third_runs_for_every_change_with_its_own_marks_and_name(self) -> None:
+        rows = slow_but_every(3, ["a", "b", pytest.param("c", marks=pytest.mark.judge, id="see"), "d"])
+        assert [marks(row) for row in rows] == [[], ["slow"], ["judge", "slow"], []]
+        assert rows[2].id == "see"
+
+
+def test_of_a_table_only_the_first_row_on_postgresql_runs_for_every_change() -> None:
+    rows = [Item.of("table", url=kind, row=row) for row in "ab" for kind in ("sqlite", "postgresql")]
+    others = [Item.of("plain"), Item.of("contract", url="postgresql"), Item.of("other", url="postgresql", row="b")]
+    slow_on_postgresql([*rows, *others])  # type: ignore[list-item]
+    assert [item.nodeid for item in (*rows, *others) if item.marked] == ["tests/test_x.py::table[postgresql-b]"]
+
+
+class TestCounting:
+    @pytest.mark.parametrize(
+        ("path", "steps"),
+        [
+            ("contract/test_floors.py", ["stop", "test", "start"]),
+            ("property/deeper/test_x.py", ["stop", "test", "start"]),
+            ("signer/services/test_contract.py", ["test"]),
+            ("verifier/test_head.py", ["test"]),
+        ],
+    )
+    def test_lines_are_counted_where_that_says_something(
+        self, monkeypatch: pytest.MonkeyPatch, path: str, steps: list[str]
+    ) -> None:
+        done: list[str] = []
+        counting = SimpleNamespace(stop=lambda: done.append("stop"), start=lambda: done.append("start"))
+        monkeypatch.setattr(Coverage, "current", lambda: counting)
+        around = conftest.pytest_runtest_protocol(SimpleNamespace(path=TESTS / path))  # type: ignore[arg-type]
+        next(around)
+        done.append("test")
+        with pytest.raises(StopIteration):
+            around.send(None)
+        assert done == steps
+
+    def test_they_are_not_here(self) -> None:
+        assert Coverage.current() is None
+
+    def test_every_folder_that_is_named_is_there(self) -> None:
+        assert [folder for folder in conftest.UNCOUNTED if not (TESTS / folder).is_dir()] == []
+
+
+class TestCompiledOnce:
+    def test_a_statement_for_all_databases(self, tmp_path: Path) -> None:
+        dialects = []
+        for name in "abc":
+            database = Database(settings(f"sqlite:///{tmp_path / name}"))
+            database.upgrade()
+            with database.reading() as connection:
+                done = connection.execute(select(api_tokens))
+                dialects.append((connection.dialect, done.context.compiled))
+            database.close()
+        assert dialects[1] == dialects[2]
+
+    def test_each_rule_by_its_own_text(self) -> None:
+        rules = [Rule(f"/{name}/<value>", endpoint=name) for name in "aab"]
+        built = [Map([rule]).bind("host").build(rule.endpoint, {"value": "v", "q": 1}) for rule in rules]
+        assert built == ["/a/v?q=1", "/a/v?q=1", "/b/v?q=1"]
+        first, again, other = (builder_of_rule(rule) for rule in rules)
+        assert first is again is not other
