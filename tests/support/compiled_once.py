@@ -14,8 +14,28 @@ from werkzeug.routing import Rule
 
 from signer.storage import database
 
-_statements: dict[Any, Any] = {}
-_dialects: dict[str, Dialect] = {}
+
+class Statements(dict[Any, Any]):
+    """What engines compiled, for every other one with a database of the same kind.
+
+    An engine looks for it under its dialect and the statement. All dialects of a kind compile alike; what is theirs
+    alone is how they connect.
+    """
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """What was compiled by any of them."""
+        return super().get(_by_kind(key), default)
+
+    def __setitem__(self, key: Any, compiled: Any) -> None:
+        super().__setitem__(_by_kind(key), compiled)
+
+
+def _by_kind(key: tuple[Dialect, Any]) -> tuple[object, ...]:
+    dialect, *statement = key
+    return type(dialect), *statement
+
+
+_statements = Statements()
 _builders: dict[tuple[object, ...], Callable[..., tuple[str, str]]] = {}
 _create_engine = database.create_engine
 # Not public; where a later release has it no more, this line says so at once.
@@ -23,17 +43,8 @@ _compile_builder = Rule._compile_builder
 
 
 def engine_that_shares(*arguments: Any, **options: Any) -> Engine:
-    """An engine that finds the statements which others of its kind have compiled.
-
-    They are kept beside the dialect that compiled them. So all have the dialect of one that has asked its server what
-    it is, and their own as long as none has.
-    """
+    """An engine that finds the statements which others of its kind have compiled."""
     engine = _create_engine(*arguments, **options)
-    kept = _dialects.get(engine.name)
-    if getattr(kept, "server_version_info", None) is None:
-        _dialects[engine.name] = engine.dialect
-    else:
-        engine.dialect = kept
     engine.update_execution_options(compiled_cache=_statements)
     return engine
 
