@@ -37,6 +37,10 @@ class Item(SimpleNamespace):
         said = {"callspec": SimpleNamespace(params=params)} if params else {}
         return cls(nodeid=f"tests/test_x.py::{name}[{'-'.join(map(str, params.values()))}]", marked=[], **said)
 
+    def get_closest_marker(self, name: str) -> str | None:
+        """The mark, where it has it."""
+        return name if name in self.marked else None
+
     def add_marker(self, mark: pytest.MarkDecorator) -> None:
         """Remember it."""
         self.marked.append(mark.name)
@@ -60,7 +64,9 @@ class TestRows:
 def test_of_a_table_only_the_first_row_on_postgresql_runs_for_every_change() -> None:
     rows = [Item.of("table", url=kind, row=row) for row in "ab" for kind in ("sqlite", "postgresql")]
     others = [Item.of("plain"), Item.of("contract", url="postgresql"), Item.of("other", url="postgresql", row="b")]
-    slow_on_postgresql([*rows, *others])  # type: ignore[list-item]
+    slow_already = Item.of("table", url="postgresql", row="0")
+    slow_already.add_marker(pytest.mark.slow)
+    slow_on_postgresql([slow_already, *rows, *others])  # type: ignore[list-item]
     assert [item.nodeid for item in (*rows, *others) if item.marked] == ["tests/test_x.py::table[postgresql-b]"]
 
 

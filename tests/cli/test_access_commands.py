@@ -21,6 +21,7 @@ from signer.storage.database import Database
 from tests.docs.application import application
 from tests.support.api_token_rows import add_api_token
 from tests.support.databases import settings
+from tests.support.rows import slow_but
 
 CONFIG = """\
 [database]
@@ -208,7 +209,24 @@ REFUSED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("sentence", REFUSED)
+@pytest.mark.parametrize(
+    "sentence",
+    slow_but(
+        {
+            "a floor that is no version",
+            "a floor of a key that there is not",
+            "a person twice",
+            "disabling for no reason",
+            "an identity to nobody",
+            "a group in a group",
+            "a policy without a reason",
+            "a policy that locks out",
+            "no text",
+            "a broken glass that is a dry run",
+        },
+        REFUSED,
+    ),
+)
 def test_it_is_refused(shell: Shell, sentence: str) -> None:
     arguments, code, told = REFUSED[sentence]
     files = {"POLICY": BOSS.encode(), "EMPTY": b"version = 1\n", "BROKEN": b"]", "BINARY": b"\xff\xfe"}

@@ -142,8 +142,8 @@ CUTS = {
 }
 
 
-@pytest.mark.parametrize("sentence", CUTS)
-@pytest.mark.parametrize("call", [1, 2])
+@pytest.mark.parametrize("sentence", slow_but({"with the rows of a batch, and without its leaves"}, CUTS))
+@pytest.mark.parametrize("call", slow_but({2}, [1, 2]))
 def test_an_import_that_is_cut_off_goes_on_with_the_same_command(either_place: Place, sentence: str, call: int) -> None:
     place, (moment, whole) = either_place, CUTS[sentence]
     total = 2 * BATCH + 1

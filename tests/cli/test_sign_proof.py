@@ -26,6 +26,7 @@ from tests.cli.test_artifact_verify_log import (
     proof_of,
 )
 from tests.cli.test_sign import ANOTHER, RELEASE, Service, Sign, http, sign, signature, signed
+from tests.support.rows import slow_but_every
 from verifier.log import LogProof, canonical_leaf, parsed_leaf
 
 __all__ = ["sign"]
@@ -163,7 +164,7 @@ FALSE: dict[str, Logged] = {
 
 @pytest.mark.parametrize("key", [KEY, ()], ids=["with a key", "without a key"])
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("sentence", FALSE)
+@pytest.mark.parametrize("sentence", slow_but_every(3, list(FALSE)))
 def test_a_service_that_proves_with(sign: Sign, sentence: str, mode: str, key: tuple[str, ...]) -> None:
     done = sign(FALSE[sentence], *MODES[mode], *PROOF, *key)
     assert done.code == UNREACHABLE, done.err

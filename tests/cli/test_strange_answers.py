@@ -14,6 +14,7 @@ from signer.cli.exit_codes import REFUSED, UNREACHABLE
 from signer.cli.main import run
 from tests.artifacts import ArtifactBuilder
 from tests.support.canned import answering
+from tests.support.rows import slow_but
 
 API_TOKEN = "ast_0123456789abcdef_" + "s" * 43
 PROBLEM = "application/problem+json"
@@ -141,8 +142,23 @@ def is_told(done: Done, says: str, code: int = UNREACHABLE) -> None:
     assert done.files == ("release.mender",)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("sentence", NO_REFUSALS)
+@pytest.mark.parametrize("command", slow_but({"a document", "a signature"}, COMMANDS))
+@pytest.mark.parametrize(
+    "sentence",
+    slow_but(
+        {
+            "a problem that ends in the middle",
+            "a problem that is a list",
+            "a problem without a code",
+            "a problem whose detail is a number",
+            "a problem that is very deep",
+            "a page of a proxy",
+            "an empty 502",
+            "a refusal without a length",
+        },
+        NO_REFUSALS,
+    ),
+)
 def test_a_refusal_that_is_not_the_services_is_told_by_its_status(
     session: Session, sentence: str, command: str
 ) -> None:

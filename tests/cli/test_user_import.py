@@ -12,6 +12,7 @@ from tests.cli.test_user_commands import Session, config, users
 from tests.contract.test_user_import import HASH, listed_user
 from tests.support.cut_command import cut
 from tests.support.foreign_lists import written
+from tests.support.rows import slow_but_every
 
 __all__ = ["config", "users"]
 STORE = "signer.storage.user_import_store:SqlUserImport.take"
@@ -47,7 +48,7 @@ def test_what_is_not_understood_is_told_and_not_repeated(users: Session) -> None
 PLACES = [f"before {WRITE}", f"after {WRITE}", f"before {STORE}", f"after {STORE}"]
 
 
-@pytest.mark.parametrize("place", PLACES, ids=["no passwords", "passwords", "no users", "users"])
+@pytest.mark.parametrize("place", slow_but_every(4, PLACES), ids=["no passwords", "passwords", "no users", "users"])
 def test_an_import_that_is_cut_off_goes_on_with_the_same_command(users: Session, place: str) -> None:
     home, name = users.config.parent, f"cut{PLACES.index(place)}"
     path = written(home / "users.json", [listed_user(f"{name}a"), listed_user(f"{name}b")])

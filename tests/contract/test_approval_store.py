@@ -190,6 +190,7 @@ def test_a_person_may_not_let_more_wait_by_several_credentials(assembly: Assembl
         assembly.ask(requester=Requester(identity="api-token:another", person="ada"), sha256="f" * 64)
 
 
+@pytest.mark.slow
 def test_of_heads_so_many_are_kept_for_a_key_and_those_that_wait_always(assembly: Assembly, clock: ManualClock) -> None:
     for number in range(MAX_OF_KEY + 1):
         assembly.ask(requester=Requester(identity=f"api-token:b{number}"), sha256=f"{number:064}")

@@ -23,6 +23,7 @@ from tests.support.house import KEY, SIGNER, House, new_request, open_house, set
 from tests.support.importing import MOMENTS
 from tests.support.key_files import key_material
 from tests.support.memory_tokens import MemoryTokens, Pair, PrivateKey, spki_of
+from tests.support.rows import slow_but
 
 ROOT = Path(__file__).resolve().parents[2]
 CRASH_SECONDS = 120
@@ -46,7 +47,7 @@ def ended(house: House, directory: Path, expected: Kind) -> Ending | None:
     return service.repair(found, pending_age=AT_ONCE).ending
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", slow_but({"in the token"}, MOMENTS))
 def test_a_killed_import_signs_nothing_and_is_ended(database_url: str, tmp_path: Path, moment: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.importing", database_url, tmp_path, moment],

@@ -88,6 +88,7 @@ class TestReading:
         roots = [Frontier().extended(hashes[n * TILE_WIDTH : (n + 1) * TILE_WIDTH]).root for n in range(full)]
         assert reader.stored_hashes(1, 0, full) == roots
 
+    @pytest.mark.slow
     def test_two_levels_of_full_tiles(self, database: Database, reader: SqlLogReader, clock: ManualClock) -> None:
         size = TILE_WIDTH**2 + 1
         fill(database, size - 1, clock, batch=5000)

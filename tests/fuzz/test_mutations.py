@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from contextlib import suppress
 
@@ -10,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from tests.artifacts import ArtifactBuilder, Compression, KeyKind, private_key, public_pem
 from tests.support.layers import LAYERS
+from tests.support.rows import slow_but
 from verifier import Evidence, VerificationKey
 from verifier.errors import KeyLoadError
 
@@ -20,11 +22,14 @@ ROUNDS = 1500
 SEEDS = 2
 
 
-@pytest.mark.parametrize("number", range(SEEDS))
-def test_random_changes(number: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "rounds"),
+    [(SEEDS, ROUNDS // 15), *(pytest.param(number, ROUNDS, marks=pytest.mark.slow) for number in range(SEEDS))],
+)
+def test_random_changes(number: int, rounds: int) -> None:
     rng = random.Random(number)
     artifacts = [seed[1:] for seed in target.seeds() if seed[1:]]
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         options = bytes([rng.choice(target.OPTIONS)])
         target.check(options + mutated(rng.choice(artifacts), rng.choice(artifacts), rng))
 
@@ -76,8 +81,9 @@ def test_an_input_over_its_budget_is_noticed(bound: str, monkeypatch: pytest.Mon
         target.check(b"\0x")
 
 
-def test_every_seed_as_it_is() -> None:
-    for seed in target.seeds():
+@pytest.mark.parametrize("nth", slow_but({12}, [12, 1]))
+def test_every_seed_as_it_is(nth: int) -> None:
+    for seed in itertools.islice(target.seeds(), 0, None, nth):
         target.check(seed)
 
 

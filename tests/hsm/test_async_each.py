@@ -21,6 +21,7 @@ from tests.hsm.looping import TIMEOUT, all_verify, signing
 from tests.hsm.shim import Shim
 from tests.hsm.softhsm import SoftHsm
 from tests.hsm.twins import Twins
+from tests.support.rows import slow_but
 
 
 def numbered(key: PinnedKey, count: int) -> list[SignRequest]:
@@ -127,7 +128,7 @@ def test_they_are_spread_over_both_tokens(twins: Twins) -> None:
     assert (twins.first.signed() - before, twins.second.signed()) == (50, 50)
 
 
-@pytest.mark.parametrize("failure", ["abort", "block", "return 0x30"])
+@pytest.mark.parametrize("failure", slow_but({"abort"}, ["abort", "block", "return 0x30"]))
 def test_the_other_token_signs_what_one_fails(twins: Twins, failure: str) -> None:
     twins.first.say(f"C_Sign {failure}")
     all_verify(twins.key, together(twins.pool, numbered(twins.key, 100)))

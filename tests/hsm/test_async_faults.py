@@ -26,6 +26,7 @@ from tests.hsm.shim import Shim
 from tests.hsm.softhsm import SoftHsm
 from tests.hsm.test_strangers import BEGIN, PATH, READY, started_as
 from tests.hsm.twins import Twins
+from tests.support.rows import slow_but
 
 
 def test_a_process_that_is_killed_costs_no_signature(softhsm: SoftHsm, open_pool: OpenPool) -> None:
@@ -145,7 +146,7 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize("row", FAILURES)
+@pytest.mark.parametrize("row", slow_but({"a token that crashes"}, FAILURES))
 def test_the_other_token_signs_what_one_fails(twins: Twins, row: str) -> None:
     twins.first.say(FAILURES[row])
     all_verify(twins.key, many(twins.pool, twins.key, 100))
@@ -219,7 +220,7 @@ ANSWERS = {
 }
 
 
-@pytest.mark.parametrize("row", ANSWERS)
+@pytest.mark.parametrize("row", slow_but({"nonsense", "silence and the end"}, ANSWERS))
 def test_a_stranger_that_answers_is_replaced(
     softhsm: SoftHsm, open_pool: OpenPool, monkeypatch: pytest.MonkeyPatch, row: str
 ) -> None:

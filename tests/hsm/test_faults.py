@@ -29,6 +29,7 @@ from tests.hsm.conftest import OpenPool, make_key
 from tests.hsm.load import GRACE, Load
 from tests.hsm.shim import Shim
 from tests.hsm.softhsm import SoftHsm
+from tests.support.rows import slow_but
 
 DEADLINE = 3.0
 UNAVAILABLE = TokenUnavailable.code
@@ -121,7 +122,9 @@ LOSSES = {
 }
 
 
-@pytest.mark.parametrize("row", LOSSES)
+@pytest.mark.parametrize(
+    "row", slow_but({"CKR_DEVICE_ERROR", "CKR_TOKEN_NOT_PRESENT", "CKR_USER_NOT_LOGGED_IN"}, LOSSES)
+)
 def test_a_token_that_is_lost_for_a_while(shim: Shim, open_pool: OpenPool, row: str) -> None:
     pool = open_pool(shim.hsm.config)
     with Load(pool, make_key(pool), timeout=DEADLINE) as load:
@@ -136,7 +139,19 @@ def test_a_token_that_is_lost_for_a_while(shim: Shim, open_pool: OpenPool, row: 
     assert pool.health()[0].last_error is None
 
 
-@pytest.mark.parametrize("row", LOSSES)
+@pytest.mark.parametrize(
+    "row",
+    slow_but(
+        {
+            "CKR_DEVICE_ERROR",
+            "CKR_SESSION_HANDLE_INVALID",
+            "CKR_TOKEN_NOT_PRESENT",
+            "CKR_USER_NOT_LOGGED_IN",
+            "a value of the vendor",
+        },
+        LOSSES,
+    ),
+)
 def test_a_token_that_is_lost_once_is_reloaded_in_place(shim: Shim, open_pool: OpenPool, row: str) -> None:
     pool = open_pool(shim.hsm.config)
     key, pid, logins = make_key(pool), pid_of(pool), shim.logins
@@ -146,6 +161,7 @@ def test_a_token_that_is_lost_once_is_reloaded_in_place(shim: Shim, open_pool: O
     assert (pid_of(pool), shim.logins) == (pid, logins + 1)
 
 
+@pytest.mark.slow
 def test_reloads_that_do_not_help_become_rare(shim: Shim, open_pool: OpenPool) -> None:
     """One key fails as a lost token would, and another signs: no reload helps, and each interrupts the other."""
     pool = open_pool(shim.hsm.config)
@@ -218,7 +234,7 @@ STARTS = {
 }
 
 
-@pytest.mark.parametrize("row", STARTS)
+@pytest.mark.parametrize("row", slow_but({"a module that hangs in the login", "a session table that is full"}, STARTS))
 def test_a_start_that_fails_is_tried_again(shim: Shim, open_pool: OpenPool, row: str) -> None:
     start = STARTS[row]
     shim.say(start.command)

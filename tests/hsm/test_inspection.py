@@ -16,6 +16,7 @@ from tests.hsm.children import wait_until
 from tests.hsm.conftest import OpenPool
 from tests.hsm.shim import Shim
 from tests.hsm.softhsm import SoftHsm, module_path
+from tests.support.rows import slow_but
 
 UNOPENABLE = {
     "a module that is not there": (TokenUri(token="demo", module_path=Path("/no/such/module.so")), ModuleMissing),
@@ -32,7 +33,18 @@ UNOPENABLE = {
 }
 
 
-@pytest.mark.parametrize("row", UNOPENABLE)
+@pytest.mark.parametrize(
+    "row",
+    slow_but(
+        {
+            "a module that is not there",
+            "a library that is no module",
+            "a label that no token has",
+            "a slot that holds another token",
+        },
+        UNOPENABLE,
+    ),
+)
 def test_what_cannot_be_opened_is_named(softhsm: SoftHsm, open_pool: OpenPool, row: str) -> None:
     uri, expected = UNOPENABLE[row]
     if uri.module_path is None:

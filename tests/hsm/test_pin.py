@@ -19,6 +19,7 @@ from tests.hsm.children import only_root_sees, wait_until
 from tests.hsm.conftest import READY_SECONDS, OpenPool, make_key
 from tests.hsm.shim import Shim
 from tests.hsm.softhsm import PIN, SoftHsm
+from tests.support.rows import slow_but
 
 WRONG = "wrong battery 5678"
 
@@ -115,7 +116,7 @@ CONTENTS = {
 }
 
 
-@pytest.mark.parametrize("row", CONTENTS)
+@pytest.mark.parametrize("row", slow_but({"no PIN", "two lines"}, CONTENTS))
 def test_a_file_that_holds_no_pin_costs_no_attempt(shim: Shim, open_pool: OpenPool, row: str) -> None:
     shim.hsm.pin_file.write_bytes(CONTENTS[row])
     pool = open_pool(shim.hsm.config, ready=None)

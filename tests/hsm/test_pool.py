@@ -28,6 +28,7 @@ from tests.hsm.load import GRACE, Load
 from tests.hsm.shim import Shim
 from tests.hsm.softhsm import SoftHsm, make_softhsm
 from tests.hsm.twins import Twins
+from tests.support.rows import slow_but
 
 DEADLINE = 3.0
 
@@ -77,7 +78,7 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize("row", FAILURES)
+@pytest.mark.parametrize("row", slow_but({"a token that crashes"}, FAILURES))
 def test_the_other_token_signs_meanwhile(twins: Twins, row: str) -> None:
     pool, key, shim = twins.pool, twins.key, twins.first
     with Load(pool, key, timeout=DEADLINE) as load:

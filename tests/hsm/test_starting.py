@@ -35,6 +35,7 @@ def start_together(softhsm: SoftHsm, key: PinnedKey) -> None:
             pool.close()
 
 
+@pytest.mark.slow
 def test_eight_workers_start_at_once_five_times(softhsm: SoftHsm, open_pool: OpenPool) -> None:
     key = make_key(open_pool(softhsm.config))
     for _ in range(5):
@@ -57,6 +58,7 @@ def test_keys_made_by_one_worker_are_known_to_all(softhsm: SoftHsm, open_pool: O
     assert [pool.health()[0].restarts for pool in pools] == [0] * 4
 
 
+@pytest.mark.slow
 def test_workers_start_while_keys_are_made_and_removed(softhsm: SoftHsm, open_pool: OpenPool) -> None:
     maker = open_pool(softhsm.with_(sessions=1))
     key = make_key(maker)

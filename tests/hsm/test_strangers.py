@@ -14,6 +14,7 @@ from hsm.parent.interpreter import isolated, search_path
 from tests.hsm.children import ended, pid_of, wait_until
 from tests.hsm.conftest import OpenPool, make_key
 from tests.hsm.softhsm import SoftHsm
+from tests.support.rows import slow_but
 
 BEGIN = "import sys, os, socket; life, *others = [socket.socket(fileno=int(n)) for n in sys.argv[3:]]; life.recv(9999);"
 READY = r"""
@@ -45,7 +46,7 @@ STRANGERS = {
 }
 
 
-@pytest.mark.parametrize("row", STRANGERS)
+@pytest.mark.parametrize("row", slow_but({"a process that ends at once", "a process that talks nonsense"}, STRANGERS))
 def test_a_stranger_at_the_start(
     softhsm: SoftHsm, open_pool: OpenPool, monkeypatch: pytest.MonkeyPatch, row: str
 ) -> None:
@@ -73,7 +74,7 @@ ANSWERS = {
 }
 
 
-@pytest.mark.parametrize("row", ANSWERS)
+@pytest.mark.parametrize("row", slow_but({"nonsense", "an answer to another question", "no answers at all"}, ANSWERS))
 def test_a_stranger_that_answers(
     softhsm: SoftHsm, open_pool: OpenPool, monkeypatch: pytest.MonkeyPatch, row: str
 ) -> None:

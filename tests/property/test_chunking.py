@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.artifacts.corpus import CORPUS, Case
+from tests.support.rows import slow_but, slow_but_every
 from verifier import ArtifactReader, PayloadData, VerificationError
 
 BYTE_BY_BYTE_LIMIT = 64 * 1024
@@ -67,7 +68,7 @@ def told_whole(case: Case) -> Told:
     return told([built(case)])
 
 
-@pytest.mark.parametrize("case", CORPUS, ids=attrgetter("name"))
+@pytest.mark.parametrize("case", slow_but_every(12, CORPUS), ids=attrgetter("name"))
 def test_byte_by_byte_equals_whole(case: Case) -> None:
     artifact = built(case)
     step = 1 if len(artifact) <= BYTE_BY_BYTE_LIMIT else ODD_STEP
@@ -75,16 +76,20 @@ def test_byte_by_byte_equals_whole(case: Case) -> None:
     assert told(artifact[at : at + step] for at in range(0, len(artifact), step)) == told_whole(case)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=200)
-@given(case=st.sampled_from(CORPUS), data=st.data())
-def test_cut_at_random_equals_whole(case: Case, data: st.DataObject) -> None:
-    artifact = built(case)
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(artifact)), max_size=20), label="cuts"))
-    edges = [0, *cuts, len(artifact)]
+@pytest.mark.parametrize("examples", slow_but({30}, [30, 200]))
+def test_cut_at_random_equals_whole(examples: int) -> None:
+    @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=examples)
+    @given(case=st.sampled_from(CORPUS), data=st.data())
+    def equals_whole(case: Case, data: st.DataObject) -> None:
+        artifact = built(case)
+        cuts = sorted(data.draw(st.lists(st.integers(0, len(artifact)), max_size=20), label="cuts"))
+        edges = [0, *cuts, len(artifact)]
 
-    chunks = [artifact[start:stop] for start, stop in itertools.pairwise(edges)]
+        chunks = [artifact[start:stop] for start, stop in itertools.pairwise(edges)]
 
-    assert told(chunks) == told_whole(case)
+        assert told(chunks) == told_whole(case)
+
+    equals_whole()
 
 
 @pytest.mark.parametrize("case", REFUSED[::10], ids=attrgetter("name"))

@@ -14,6 +14,7 @@ from tests.artifacts import ArtifactBuilder, Compression, KeyKind, PayloadFile, 
 from tests.artifacts.breaks import changed
 from tests.artifacts.builder import Stage
 from tests.artifacts.tarwriter import USTAR_SIZE_LIMIT, Flavour, zeros
+from tests.support.rows import slow_but
 from verifier import PayloadData, TrustStore, verify
 
 KEYS = (KeyKind.P256, KeyKind.RSA_2048)
@@ -25,8 +26,7 @@ file_names = st.text("abcxyzABCXYZ0189_-.,", min_size=1, max_size=100).filter(la
 files = st.dictionaries(file_names, st.binary(max_size=5000), max_size=5)
 
 
-@settings(deadline=None, max_examples=150)
-@given(
+DRAWN = given(
     name=st.text(printable, min_size=1, max_size=256),
     devices=st.lists(st.text(printable, min_size=1, max_size=20), min_size=1, max_size=3),
     contents=files,
@@ -34,7 +34,9 @@ files = st.dictionaries(file_names, st.binary(max_size=5000), max_size=5)
     payload=st.sampled_from(Compression),
     kind=st.sampled_from(KEYS),
 )
-def test_what_is_put_in_is_what_is_proved(
+
+
+def proved(
     name: str,
     devices: list[str],
     contents: dict[str, bytes],
@@ -42,6 +44,7 @@ def test_what_is_put_in_is_what_is_proved(
     payload: Compression,
     kind: KeyKind,
 ) -> None:
+    """What is put into an artifact is what its evidence says."""
     builder = ArtifactBuilder(
         name=name,
         device_types=tuple(devices),
@@ -61,6 +64,11 @@ def test_what_is_put_in_is_what_is_proved(
     assert evidence.artifact_name == name
     assert evidence.header.device_types == tuple(devices)
     assert received == contents
+
+
+@pytest.mark.parametrize("examples", slow_but({25}, [25, 150]))
+def test_what_is_put_in_is_what_is_proved(examples: int) -> None:
+    settings(deadline=None, max_examples=examples)(DRAWN(proved))()
 
 
 class Stream:

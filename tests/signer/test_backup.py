@@ -37,6 +37,7 @@ from tests.support.audited_logs import AuditedLog
 from tests.support.clock import ManualClock
 from tests.support.databases import Opener
 from tests.support.records import add_pinned
+from tests.support.rows import slow_but_every
 from tests.support.written_logs import KEY
 
 CONFIG = """
@@ -154,6 +155,7 @@ def test_it_is_put_back_into_an_empty_postgresql_database(lite: House, tmp_path:
     opener.close()
 
 
+@pytest.mark.slow
 def test_it_is_put_back_where_nothing_but_the_first_policy_is(
     lite: House, tmp_path: Path, empty_postgres_url: str
 ) -> None:
@@ -165,6 +167,7 @@ def test_it_is_put_back_where_nothing_but_the_first_policy_is(
     assert rows(empty_postgres_url) == rows(lite.url)
 
 
+@pytest.mark.slow
 def test_nothing_is_put_back_where_another_policy_was_applied(
     lite: House, tmp_path: Path, empty_postgres_url: str
 ) -> None:
@@ -204,6 +207,7 @@ def test_a_backup_of_before_what_this_machine_has_seen_is_refused(lite: House) -
     assert [path.name for path in lite.settings.log.checkpoint_file.parent.iterdir() if "restore" in path.name] == []
 
 
+@pytest.mark.slow
 def test_a_backup_of_another_log_is_refused(lite: House, tmp_path: Path, sqlite_template: Path) -> None:
     folder = lite.back_up()
     other = tmp_path / "other.sqlite"
@@ -270,7 +274,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("sentence", DAMAGE)
+@pytest.mark.parametrize("sentence", slow_but_every(4, DAMAGE))
 def test_a_backup_that_is_damaged_is_refused(lite: House, sentence: str) -> None:
     folder = lite.back_up()
     before = rows(lite.url)

@@ -50,6 +50,7 @@ def assert_signs(service: House, pem: bytes) -> None:
     assert service.sign(ADMIN, "adopted", SIGNING_REQUEST).fingerprint == version.fingerprint
 
 
+@pytest.mark.slow
 def test_with_its_public_key_given(patient: Patient, public_pem: bytes) -> None:
     with patient.service() as service:
         with pytest.raises(PairNotSuitable, match="--public-key"):

@@ -13,6 +13,7 @@ from signer.config import load_settings
 from signer.errors import ConfigurationInvalid
 from signer.installation import create_installation
 from tests.integration.running import free_port
+from tests.support.rows import slow_but_every
 
 NAMES = ("artifact-signer.toml.new", "artifact-signer.sqlite", "cert.crt", "private.key", "client.env", "admin.token",
          "softhsm2.conf", "token.pin", "token-officer.pin", "tokens", "spool", "artifact-signer.toml")  # fmt: skip
@@ -137,7 +138,7 @@ URLS = {
 }
 
 
-@pytest.mark.parametrize("sentence", URLS)
+@pytest.mark.parametrize("sentence", slow_but_every(3, list(URLS)))
 def test_what_the_service_calls_itself(tmp_path: Path, sentence: str) -> None:
     bind, hosts, url = URLS[sentence]
     made = create_installation(tmp_path / "installation", bind=bind, hosts=hosts)

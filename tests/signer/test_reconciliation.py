@@ -5,11 +5,9 @@ The crashes are real: a process of its own takes the step and is killed before o
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -22,191 +20,14 @@ from signer.domain.keys import UNBOUNDED, Key, VersionState
 from signer.errors import NoActiveVersion
 from signer.services.lifecycle import NewKeyRequest
 from signer.services.reconciliation import ACTOR, DEFAULT_PENDING_AGE
+from tests.signer.doctor.crashes import CRASH_SECONDS, CRASHES, interrupt
 from tests.signer.doctor.interrupting import NEW_KEY
 from tests.signer.doctor.patient import ADMIN, KEY, ROOT, SIGNING_REQUEST, TOKEN, Patient, copied, findings
 from tests.support.house import House
+from tests.support.rows import slow_but
 
 PIPELINE = Identity(name="api-token:pipeline", role=Role.SIGNER)
-CRASH_SECONDS = 120
 AGREED = "records and tokens agree, nothing was left half done"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crash:
-    """A step that is killed ``before`` or ``after`` the token's part of it, and what follows.
-
-    ``prepares`` and ``tampers`` come before and after the crash. ``says`` is doctor's line about ``key`` version
-    ``version``, ``ends`` what ``--repair`` adds to it, ``state`` and ``event`` what is on record afterwards.
-    """
-
-    step: str
-    when: str
-    says: str
-    ends: str
-    state: VersionState
-    event: EventType
-    key: str = NEW_KEY
-    version: int = 1
-    prepares: Callable[[Patient], object] = lambda _patient: None
-    tampers: Callable[[Patient], object] = lambda _patient: None
-    in_token: bool = False  # anything under the version's CKA_ID after repair
-
-
-def remove_half(key: str, kind: str) -> Callable[[Patient], None]:
-    """The token loses one half of the pair."""
-    return lambda patient: patient.tamper("remove", patient.version(key=key).cka_id.hex(), kind)
-
-
-def be_strict(patient: Patient) -> None:
-    """Pairs that can be taken out are adopted no longer."""
-    patient.edit("[spool]\n", "[signing]\nstrict_adoption = true\n\n[spool]\n")
-
-
-MADE = f"was interrupted while it was made: its pair is in token {TOKEN}, unused"
-UNMADE = "was interrupted before its pair was made: no token holds it"
-UNFIT = f"was interrupted while it was made: what is in token {TOKEN} is not its whole pair"
-HALF_DESTROYED = "was interrupted while it was destroyed: a token may still hold its pair"
-
-CRASHES = {
-    "a created pair is completed and signs": Crash(
-        step="create",
-        when="after",
-        says=MADE,
-        ends="completed, it is active",
-        state=VersionState.ACTIVE,
-        event=EventType.KEY_CREATED,
-        in_token=True,
-    ),
-    "a creation that never reached the token is closed": Crash(
-        step="create",
-        when="before",
-        says=UNMADE,
-        ends="its record is closed",
-        state=VersionState.DESTROYED,
-        event=EventType.CREATION_ABANDONED,
-    ),
-    "a created pair without its private half is given up": Crash(
-        step="create",
-        when="after",
-        tampers=remove_half(NEW_KEY, "private"),
-        says=UNFIT,
-        ends="its record is closed",
-        state=VersionState.DESTROYED,
-        event=EventType.CREATION_ABANDONED,
-        in_token=True,
-    ),
-    "a created pair without its public half is given up": Crash(
-        step="create",
-        when="after",
-        tampers=remove_half(NEW_KEY, "public"),
-        says=UNFIT,
-        ends="its record is closed",
-        state=VersionState.DESTROYED,
-        event=EventType.CREATION_ABANDONED,
-        in_token=True,
-    ),
-    "an imported pair is completed and signs": Crash(
-        step="import",
-        when="after",
-        says=MADE,
-        ends="completed, it is active",
-        state=VersionState.ACTIVE,
-        event=EventType.KEY_IMPORTED,
-        in_token=True,
-    ),
-    "of an import that brought the public half alone nothing is left": Crash(
-        step="import",
-        when="after",
-        tampers=remove_half(NEW_KEY, "private"),
-        says=UNFIT,
-        ends="its record is closed",
-        state=VersionState.DESTROYED,
-        event=EventType.CREATION_ABANDONED,
-    ),
-    "a prepared pair is completed and waits": Crash(
-        step="prepare",
-        when="after",
-        key=KEY,
-        version=2,
-        says=MADE,
-        ends="completed, it is the next version",
-        state=VersionState.NEXT,
-        event=EventType.VERSION_PREPARED,
-        in_token=True,
-    ),
-    "a preparation that never reached the token is closed": Crash(
-        step="prepare",
-        when="before",
-        key=KEY,
-        version=2,
-        says=UNMADE,
-        ends="its record is closed",
-        state=VersionState.DESTROYED,
-        event=EventType.CREATION_ABANDONED,
-    ),
-    "an adoption is completed with its checks": Crash(
-        step="adopt",
-        when="before",
-        prepares=lambda patient: patient.tamper("make", "ad01", "stranger"),
-        says=MADE,
-        ends="completed, it is active",
-        state=VersionState.ACTIVE,
-        event=EventType.KEY_ADOPTED,
-        in_token=True,
-    ),
-    "an adoption that is not allowed is closed": Crash(
-        step="adopt",
-        when="before",
-        prepares=lambda patient: patient.tamper("make-extractable", "ad02", "stranger"),
-        tampers=be_strict,
-        says=MADE,
-        ends="its record is closed",
-        state=VersionState.DESTROYED,
-        event=EventType.CREATION_ABANDONED,
-        in_token=True,
-    ),
-    "a destruction that never reached the token is finished": Crash(
-        step="destroy",
-        when="before",
-        key=KEY,
-        says=HALF_DESTROYED,
-        ends="the destruction is finished",
-        state=VersionState.DESTROYED,
-        event=EventType.VERSION_DESTROYED,
-    ),
-    "a destruction that the token finished is recorded": Crash(
-        step="destroy",
-        when="after",
-        key=KEY,
-        says=HALF_DESTROYED,
-        ends="the destruction is finished",
-        state=VersionState.DESTROYED,
-        event=EventType.VERSION_DESTROYED,
-    ),
-    "a destruction that the token did by half is finished": Crash(
-        step="destroy",
-        when="before",
-        key=KEY,
-        tampers=remove_half(KEY, "private"),
-        says=HALF_DESTROYED,
-        ends="the destruction is finished",
-        state=VersionState.DESTROYED,
-        event=EventType.VERSION_DESTROYED,
-    ),
-}
-
-
-def interrupt(patient: Patient, crash: Crash) -> None:
-    """Let a process of its own take the step and be killed."""
-    crash.prepares(patient)
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.signer.doctor.interrupting", patient.directory, crash.step, crash.when],
-        cwd=ROOT, capture_output=True, timeout=CRASH_SECONDS, check=False,
-    )  # fmt: skip
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
-    crash.tampers(patient)
-
-
 Interrupted = Callable[[str], Patient]
 
 
@@ -229,8 +50,22 @@ def interrupted(crashes: Interrupted, tmp_path: Path) -> Interrupted:
     return lambda sentence: copied(crashes(sentence), tmp_path / "installation")
 
 
+AT_FIRST = {
+    "a created pair is completed and signs",
+    "a creation that never reached the token is closed",
+    "a destruction that the token did by half is finished",
+}
 # What begins with the same crash runs in the same process, where that is made once.
-BY_CRASH = [pytest.param(sentence, marks=pytest.mark.xdist_group(f"crash: {sentence}")) for sentence in CRASHES]
+BY_CRASH = [
+    pytest.param(
+        sentence,
+        marks=[
+            pytest.mark.xdist_group(f"crash: {sentence}"),
+            *([] if sentence in AT_FIRST else [pytest.mark.slow]),
+        ],
+    )
+    for sentence in CRASHES
+]
 
 
 def record(service: House, name: str) -> Key:
@@ -297,6 +132,7 @@ def test_a_completed_key_is_checked_in_the_same_examination(interrupted: Interru
     assert f"key {NEW_KEY} version 1 (active) is in token {TOKEN} as recorded and signs" in sentences
 
 
+@pytest.mark.slow
 def test_the_name_of_a_key_that_was_never_made_is_free_again(interrupted: Interrupted) -> None:
     patient = interrupted("a creation that never reached the token is closed")
     patient.examine(repair=True)
@@ -304,6 +140,7 @@ def test_the_name_of_a_key_that_was_never_made_is_free_again(interrupted: Interr
     assert patient.version(key=NEW_KEY).state is VersionState.ACTIVE
 
 
+@pytest.mark.slow
 def test_another_version_can_be_prepared_after_one_that_was_never_made(interrupted: Interrupted) -> None:
     patient = interrupted("a preparation that never reached the token is closed")
     patient.examine(repair=True)
@@ -316,6 +153,7 @@ def test_another_version_can_be_prepared_after_one_that_was_never_made(interrupt
     ]
 
 
+@pytest.mark.slow
 def test_half_a_pair_that_was_given_up_is_told_and_left_in_the_token(interrupted: Interrupted) -> None:
     patient = interrupted("a created pair without its private half is given up")
     patient.examine(repair=True)
@@ -325,7 +163,7 @@ def test_half_a_pair_that_was_given_up_is_told_and_left_in_the_token(interrupted
         assert "holds a pair that no record names" in finding.sentence
 
 
-@pytest.mark.parametrize("repair", [False, True])
+@pytest.mark.parametrize("repair", slow_but({True}, [False, True]))
 def test_a_pair_that_may_be_under_way_is_named_and_left_alone(interrupted: Interrupted, repair: bool) -> None:
     patient = interrupted("a created pair is completed and signs")
     patient.sql("UPDATE key_versions SET created_at = datetime('now') WHERE state = 'pending'")
@@ -352,6 +190,7 @@ def test_a_destruction_is_not_finished_while_the_token_cannot_be_asked(interrupt
     assert patient.version().state is VersionState.DESTROYING
 
 
+@pytest.mark.slow
 def test_another_pair_in_place_of_one_to_be_destroyed_is_left_in_the_token(interrupted: Interrupted) -> None:
     patient = interrupted("a destruction that never reached the token is finished")
     cka_id = patient.version().cka_id

@@ -15,6 +15,7 @@ from signer.storage.log_reader import SqlLogReader
 from signer.storage.tables import log_checkpoints
 from signer.witness.report import WitnessFile
 from tests.signer.test_backup import House, lite, rows
+from tests.support.rows import slow_but
 from tests.support.written_logs import ORIGIN, note
 from verifier import VerificationError
 
@@ -54,7 +55,7 @@ def forgetful(lite: House) -> tuple[House, Path]:
     return lite, folder
 
 
-@pytest.mark.parametrize("sentence", SEEN)
+@pytest.mark.parametrize("sentence", slow_but({"in the database that it replaces"}, SEEN))
 class TestWithoutACheckpointFile:
     """An older backup is known by what was seen of the log."""
 
@@ -93,7 +94,7 @@ NO_CHECKPOINTS = {
 }
 
 
-@pytest.mark.parametrize("sentence", NO_CHECKPOINTS)
+@pytest.mark.parametrize("sentence", slow_but({"another key's", "garbage"}, NO_CHECKPOINTS))
 class TestWhatIsNoCheckpoint:
     """It says nothing of a backup."""
 

@@ -13,6 +13,7 @@ from signer.errors import ArtifactIncomplete, EmptyBody, SignedAlready, SignerEr
 from tests.artifacts import ArtifactBuilder, Compression, breaks
 from tests.artifacts.builder import Stage
 from tests.artifacts.corpus import CORPUS, Case
+from tests.support.rows import slow_but_every
 from verifier import ArtifactReader, HeaderRead, Limits, VerificationError, errors
 
 NAME = attrgetter("name")
@@ -32,7 +33,7 @@ def taken(body: bytes, form: Form, *, head_bytes: int = HEAD_BYTES, replace: boo
     return upload.finish()
 
 
-@pytest.mark.parametrize("case", [case for case in CORPUS if case.accepted], ids=NAME)
+@pytest.mark.parametrize("case", slow_but_every(4, [case for case in CORPUS if case.accepted]), ids=NAME)
 def test_what_devices_accept_is_taken(case: Case) -> None:
     request = taken(case.recipe.build(), Form.ARTIFACT)
     assert request.checked is Checked.ARTIFACT
@@ -40,7 +41,7 @@ def test_what_devices_accept_is_taken(case: Case) -> None:
     assert request.header.artifact_name == case.recipe.name
 
 
-@pytest.mark.parametrize("case", REFUSED, ids=NAME)
+@pytest.mark.parametrize("case", slow_but_every(8, REFUSED), ids=NAME)
 def test_what_a_device_refuses_is_never_signed(case: Case) -> None:
     body = case.recipe.build()
     with pytest.raises((VerificationError, EmptyBody)) as refused:

@@ -17,6 +17,7 @@ import pytest
 from tests.artifacts import ArtifactBuilder, Compression, Script, Stage
 from tests.artifacts.corpus import CORPUS, Case
 from tests.artifacts.tarwriter import BLOCK
+from tests.support.rows import slow_but, slow_but_every
 from verifier import (
     ArtifactReader,
     Event,
@@ -126,7 +127,7 @@ def test_an_honest_head_is_read_in_whole_blocks(
     assert verdict(head) == expected
 
 
-@pytest.mark.parametrize("case", CORPUS, ids=attrgetter("name"))
+@pytest.mark.parametrize("case", slow_but_every(8, CORPUS), ids=attrgetter("name"))
 def test_the_verdict_is_the_same_for_the_corpus(case: Case) -> None:
     artifact = case.recipe.build()
     assert verdict(artifact) == in_pieces(artifact)
@@ -213,7 +214,7 @@ class Mutants:
         return bytes(changed)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", slow_but({0}, range(6)))
 def test_the_verdict_is_the_same_for_mutants(seed: int) -> None:
     mutants = Mutants(seed)
     verdicts = set()

@@ -22,15 +22,18 @@ SECONDS = 1.0
 ROWS = [(layer, name) for layer, (_, inputs) in LAYERS.items() for name in inputs]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_to_look_through() -> None:
+    """What the other tests of this process made is not looked through for garbage meanwhile."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.mark.no_cover
 @pytest.mark.parametrize(("layer", "name"), ROWS, ids=[f"{layer}, {name}" for layer, name in ROWS])
 def test_it_costs_no_more_than_its_length_allows(layer: str, name: str) -> None:
     read, inputs = LAYERS[layer]
     data = inputs[name](BYTES)
-    # What the other tests of this process made is not looked through for garbage meanwhile, nor are lines counted.
-    gc.collect()
-    gc.freeze()
-
     start = time.thread_time()
     with suppress(VerificationError):
         read(data, Limits())

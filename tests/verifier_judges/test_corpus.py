@@ -68,8 +68,7 @@ def test_no_two_rows_have_the_same_name() -> None:
     assert [name for name, count in Counter(case.name for case in CORPUS).items() if count > 1] == []
 
 
-@pytest.mark.parametrize("case", CORPUS, ids=NAME)
-def test_a_reason_stands_exactly_where_a_judge_differs(case: Case) -> None:
-    differs = {case.tool_accepts, case.client_accepts} != {case.accepted}
+def test_a_reason_stands_exactly_where_a_judge_differs() -> None:
+    differing = [case.name for case in CORPUS if {case.tool_accepts, case.client_accepts} != {case.accepted}]
 
-    assert bool(case.why) == differs
+    assert [case.name for case in CORPUS if case.why] == differing

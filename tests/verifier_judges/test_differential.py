@@ -8,6 +8,7 @@ import pytest
 
 from tests.artifacts import ArtifactBuilder, KeyKind, private_key
 from tests.artifacts.corpus import CORPUS, Case
+from tests.support.rows import slow_but_every
 
 from .conftest import Judge
 
@@ -16,14 +17,14 @@ pytestmark = pytest.mark.judge
 NAME = attrgetter("name")
 
 
-@pytest.mark.parametrize("case", CORPUS, ids=NAME)
+@pytest.mark.parametrize("case", slow_but_every(16, CORPUS), ids=NAME)
 def test_mender_artifact(case: Case, mender_artifact: Judge) -> None:
     opinion = mender_artifact(case.recipe.build(), case.trusted)
 
     assert opinion.accepts == case.tool_accepts, opinion.said
 
 
-@pytest.mark.parametrize("case", CORPUS, ids=NAME)
+@pytest.mark.parametrize("case", slow_but_every(16, CORPUS), ids=NAME)
 def test_mender_client(case: Case, mender_client: Judge) -> None:
     opinion = mender_client(case.recipe.build(), case.trusted)
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.artifacts import ArtifactBuilder, KeyKind, Script, Stage, private_key, public_pem
 from tests.artifacts.corpus import CORPUS, Case
+from tests.support.rows import slow_but, slow_but_every
 from verifier import Evidence, TrustStore, VerificationError, verify
 
 from . import judges
@@ -52,8 +53,11 @@ def read_alike(seed: int, rounds: int, judge: Judge, path: Path) -> None:
     assert judged >= FEWEST_JUDGED * rounds
 
 
-def test_what_is_accepted_is_accepted_and_read_alike_by_mender_artifact(mender_artifact: Judge, tmp_path: Path) -> None:
-    read_alike(0, 300, mender_artifact, tmp_path / "read.mender")
+@pytest.mark.parametrize("rounds", slow_but({60}, [60, 300]))
+def test_what_is_accepted_is_accepted_and_read_alike_by_mender_artifact(
+    rounds: int, mender_artifact: Judge, tmp_path: Path
+) -> None:
+    read_alike(0, rounds, mender_artifact, tmp_path / "read.mender")
 
 
 @pytest.mark.slow
@@ -66,7 +70,7 @@ READ_BY_BOTH = [case for case in CORPUS if case.accepted and case.tool_accepts]
 
 
 @pytest.mark.skipif(judges.missing_tool() is not None, reason=judges.missing_tool() or "")
-@pytest.mark.parametrize("case", READ_BY_BOTH, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", slow_but_every(6, READ_BY_BOTH), ids=lambda case: case.name)
 def test_rows_of_the_corpus_that_both_accept_are_read_alike(case: Case, tmp_path: Path) -> None:
     path = tmp_path / "read.mender"
     path.write_bytes(artifact := case.recipe.build())

@@ -16,6 +16,7 @@ import pytest
 from tests.artifacts import Compression as Written
 from tests.artifacts.corpus import CORPUS, Case
 from tests.artifacts.corpus.second_archives import OTHER, WHOLE
+from tests.support.rows import slow_but_every
 from verifier import Compression, Limits
 from verifier._inflate import Inflater
 from verifier._tar import TarReader
@@ -77,7 +78,9 @@ def assert_read_alike(artifact: bytes) -> None:
         assert by_libarchive(stored) == contents, name
 
 
-@pytest.mark.parametrize("case", [case for case in CORPUS if case.accepted], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", slow_but_every(4, [case for case in CORPUS if case.accepted]), ids=lambda case: case.name
+)
 def test_what_the_corpus_accepts_is_read_alike(case: Case) -> None:
     assert_read_alike(case.recipe.build())
 

@@ -17,6 +17,7 @@ from cryptography import x509
 from tests.artifacts import ArtifactBuilder
 from tests.integration.running import Installation, initialise, running
 from tests.signer.certificates.authority import pem, root
+from tests.support.rows import slow_but_every
 from verifier import TrustStore, VerificationError, verify
 
 REFUSED, USAGE = 1, 2
@@ -87,6 +88,7 @@ def test_an_export_is_what_devices_trust(service: Installation, tmp_path: Path) 
     assert verify(io.BytesIO(signed.content), trust=TrustStore.load([folder])).key.source == document["files"][0]
 
 
+@pytest.mark.slow
 def test_an_export_follows_a_rotation(service: Installation, tmp_path: Path) -> None:
     typed(service, "create", "turning", "--algorithm", "ecdsa-p256")
     typed(service, "export", "turning", "--dir", tmp_path)
@@ -151,7 +153,7 @@ REFUSALS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("sentence", REFUSALS)
+@pytest.mark.parametrize("sentence", slow_but_every(4, list(REFUSALS)))
 def test_a_command_is_refused(service: Installation, sentence: str) -> None:
     code, arguments, words = REFUSALS[sentence]
     done = service.run("keys", *arguments)

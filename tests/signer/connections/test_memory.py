@@ -21,6 +21,7 @@ from signer.web.connections.protocol import Connection
 from tests.signer.connections import applications
 from tests.support import serving as support
 from tests.support.certificates import server_context
+from tests.support.rows import slow_but
 from tests.support.serving import LIMITS, serving, until_closed
 
 CLIENTS = 5
@@ -85,7 +86,7 @@ UNDER_WAY = {
 NEVER = 3600
 
 
-@pytest.mark.parametrize("event_loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("event_loop", slow_but({"uvloop"}, ["asyncio", "uvloop"]))
 @pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize("sentence", ENDS)
 def test_it_leaves_nothing(

@@ -18,6 +18,7 @@ from signer.spool import RESERVE_BYTES
 from tests.signer.doctor.certificates import write_certificate, write_other_key
 from tests.signer.doctor.patient import Patient, findings
 from tests.signer.doctor.rows import Row, check_row
+from tests.support.rows import slow_but
 
 FAILED, WARNING = Severity.FAILED, Severity.WARNING
 
@@ -270,7 +271,24 @@ DISKS = {
 ROWS = {**DISKS, **SECRETS, **DATABASE, **CLOCK, **TLS, **SPOOL}
 
 
-@pytest.mark.parametrize("sentence", ROWS)
+@pytest.mark.parametrize(
+    "sentence",
+    slow_but(
+        {
+            "a disk without space for the database",
+            "a PIN file that everybody can read",
+            "a directory in which others can replace secrets",
+            "no database file",
+            "a database of an older release",
+            "a database with damaged pages",
+            "a clock before the certificate begins",
+            "an expired certificate",
+            "a private key that is not the certificate's",
+            "a spool that is no directory",
+        },
+        ROWS,
+    ),
+)
 def test_doctor_names(sentence: str, patient: Patient) -> None:
     report = check_row(patient, ROWS[sentence])
     if ROWS[sentence].severity is FAILED:

@@ -22,6 +22,7 @@ from signer.services.lifecycle import NewKeyRequest
 from tests.signer.doctor.patient import ADMIN, KEY, LABEL, TOKEN, Patient, findings
 from tests.signer.doctor.rows import Row, check_row
 from tests.support.house import new_request
+from tests.support.rows import slow_but
 
 FAILED, WARNING = Severity.FAILED, Severity.WARNING
 
@@ -276,7 +277,23 @@ CERTIFICATES = {
 ROWS = {**TOKENS, **KEYS, **CERTIFICATES}
 
 
-@pytest.mark.parametrize("sentence", ROWS)
+@pytest.mark.parametrize(
+    "sentence",
+    slow_but(
+        {
+            "a module that is not there",
+            "a token that is gone",
+            "two tokens of one name",
+            "a wrong PIN",
+            "a pair that was removed",
+            "a pair that was replaced",
+            "a pair that no record names",
+            "a key at its signature limit",
+            "a certificate that ended",
+        },
+        ROWS,
+    ),
+)
 def test_doctor_names(sentence: str, patient: Patient) -> None:
     check_row(patient, ROWS[sentence])
 
@@ -290,6 +307,7 @@ def test_a_replaced_pair_is_quarantined_when_mended(patient: Patient) -> None:
     assert patient.version().state is VersionState.QUARANTINED
 
 
+@pytest.mark.slow
 def test_a_quarantined_version_with_its_pair_restored_can_be_enabled(patient: Patient) -> None:
     stored = patient.directory / "tokens"
     backup = patient.directory.parent / "backup"

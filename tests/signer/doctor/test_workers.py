@@ -13,6 +13,7 @@ from tests.integration.running import Installation, running, wait_until
 from tests.signer.doctor.certificates import write_certificate
 from tests.signer.doctor.listeners import Answer, greeting, http, listening, silence
 from tests.signer.doctor.patient import KEY, Patient, copied, findings
+from tests.support.rows import slow_but_every
 
 FAILED, WARNING, OK = Severity.FAILED, Severity.WARNING, Severity.OK
 
@@ -51,7 +52,7 @@ def port(patient: Patient) -> int:
     return int(patient.settings.server.bind.rpartition(":")[2])
 
 
-@pytest.mark.parametrize("sentence", LISTENERS)
+@pytest.mark.parametrize("sentence", slow_but_every(3, list(LISTENERS)))
 def test_a_stranger_on_the_port_is_told(sentence: str, patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "PROBE_TIMEOUT", 0.5)
     row = LISTENERS[sentence]
@@ -84,6 +85,7 @@ def test_no_service_is_a_warning(patient: Patient) -> None:
     assert finding.hint == f"artifact-signer serve --config {patient.config.resolve()}"
 
 
+@pytest.mark.slow
 def test_the_running_service_is_found_ready_and_then_not(patient: Patient) -> None:
     installation = Installation(directory=patient.directory, port=port(patient))
     with running(installation, READINESS_INTERVAL="0.5", SERVER_WORKERS="1") as process:

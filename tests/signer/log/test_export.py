@@ -36,6 +36,7 @@ def test_an_export_holds_at_every_size(tmp_path: Path, size: int) -> None:
     assert verdict.checkpoint.size == size
 
 
+@pytest.mark.slow
 def test_a_log_with_three_levels_of_tiles_holds(tmp_path: Path) -> None:
     log = WrittenLog.of([created(), *(common(index, "something") for index in range(1, 65_537))])
     export(log, tmp_path)

@@ -128,6 +128,7 @@ class TestBatches:
         records.go_on.set()
         assert len(workers[0].answers(1)) == len(records.records) == 1
 
+    @pytest.mark.slow
     def test_a_batch_is_bounded(self, workers: list[Worker], records: HeldRecords) -> None:
         records.go_on.clear()
         workers[0].post(entry(1))
@@ -268,6 +269,7 @@ class TestConnections:
         workers[1].post(entry(1))
         assert len(workers[1].answers(1)) == 1
 
+    @pytest.mark.slow
     def test_a_worker_that_takes_no_answers_keeps_nobody_waiting(self, workers: list[Worker]) -> None:
         workers[0].socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         TestBatches._post(workers[0], 4096)

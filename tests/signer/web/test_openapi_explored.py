@@ -67,12 +67,14 @@ def explored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UserSite]:
         yield site
 
 
+@pytest.mark.no_cover  # what makes up the requests takes most of the time, and each route has tests that are counted
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_an_operation_keeps_to_its_description(explored: UserSite, label: str) -> None:
-    _explore(explored, label, examples=4)
+    _explore(explored, label, examples=2)
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_an_operation_keeps_to_its_description_for_long(explored: UserSite, label: str) -> None:
     _explore(explored, label, examples=25)

@@ -18,6 +18,7 @@ from signer.domain.access.decisions import Allow, Deny, KeyFacts, NeedsApproval
 from signer.domain.access.pattern_index import PatternIndex, numbers
 from signer.domain.access.patterns import ANYTHING, SEPARATORS, WILD, Patterns
 from tests.support.plain_rules import plain_decision, plain_everywhere, plain_somewhere
+from tests.support.rows import slow_but
 
 from .cases import decided, head_seen, manifest_seen, policy, rule
 from .generated import Drawn
@@ -32,7 +33,7 @@ def every_policy_is_indexed() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", slow_but({0}, range(4)))
 def test_a_decision_is_that_of_rules_asked_one_by_one(seed: int) -> None:
     for number in range(seed * DRAWN, seed * DRAWN + DRAWN):
         drawn = Drawn(number)
@@ -47,6 +48,7 @@ def test_a_decision_is_that_of_rules_asked_one_by_one(seed: int) -> None:
             assert may_ask(rules, who, action, key=key, **asked) == plain, number
 
 
+@pytest.mark.slow
 def test_so_is_what_is_known_without_a_key() -> None:
     for number in range(DRAWN):
         drawn = Drawn(number)
