@@ -129,6 +129,7 @@ def test_what_is_taken_away_is_gone_over_every_connection(allowed: Site, sentenc
         give_back(allowed)
 
 
+@pytest.mark.slow
 def test_versions_do_not_go_back_until_a_person_says_so(allowed: Site) -> None:
     assert allowed.sign("release-999999") == (200, "")
     assert allowed.answers() == {(403, "version-too-old")}

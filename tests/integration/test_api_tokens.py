@@ -140,6 +140,7 @@ def test_a_revoked_token_gets_no_signature_from_then_on_in_any_worker(service: I
     assert "was revoked before" in service.run("api-tokens", "revoke", "gone").stderr
 
 
+@pytest.mark.slow
 def test_a_persons_tokens_end_with_the_person_in_any_worker(service: Installation) -> None:
     assert service.run("people", "create", "ada").returncode == 0
     hers = create(service, "adas", "--role", "build", "--person", "ada")
@@ -176,6 +177,7 @@ def test_a_limit_is_one_over_both_workers(service: Installation) -> None:
     assert sign(service, other).status_code == 200
 
 
+@pytest.mark.slow
 def test_uses_are_on_record_when_the_service_has_stopped(tmp_path: Path) -> None:
     installation = initialise(tmp_path / "i")
     with running(installation, SERVER_WORKERS="1"), installation.http() as http:

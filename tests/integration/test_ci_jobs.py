@@ -16,6 +16,7 @@ from tests.integration.running import Installation, command, initialise, running
 from tests.support.ci_actions import actions
 from tests.support.ci_issuer import CiIssuer, running_issuer
 from tests.support.ci_tokens import github_claims, gitlab_claims, token
+from tests.support.rows import slow_but
 
 SETTINGS = """
 [[ci_issuer]]
@@ -126,6 +127,7 @@ def test_a_job_of_github_signs(place: Place, tmp_path: Path) -> None:
     assert not (tmp_path / "state" / "artifact-signer" / "ci-sessions").exists()
 
 
+@pytest.mark.slow
 def test_a_job_of_gitlab_signs_with_one_token_as_often_as_it_likes(place: Place, tmp_path: Path) -> None:
     text = place.gitlab_token()
     for name in ("one", "two", "three"):
@@ -153,6 +155,7 @@ def test_the_signature_is_the_identitys(place: Place, tmp_path: Path) -> None:
     assert [entry["leaf"]["actor"] for entry in entries] == ["ci:gitlab/20"]
 
 
+@pytest.mark.slow
 def test_rules_say_what_an_identity_may_sign(place: Place, tmp_path: Path) -> None:
     text = place.gitlab_token(project_id="30", job_project_id="30")
     place.artifact.write_bytes(ArtifactBuilder(name="for-thirty-1").build())
@@ -175,8 +178,9 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
 }
 
 
-@pytest.mark.parametrize(("changes", "sentence"), REFUSED.values(), ids=REFUSED)
-def test_a_job_signs_nothing(place: Place, tmp_path: Path, changes: dict[str, str], sentence: str) -> None:
+@pytest.mark.parametrize("name", slow_but({"a job of another branch"}, REFUSED))
+def test_a_job_signs_nothing(place: Place, tmp_path: Path, name: str) -> None:
+    changes, sentence = REFUSED[name]
     text = token(gitlab_claims(place.gitlab.url, **{"aud": place.installation.url, **changes}))
     done = place.job(tmp_path / "signed", ARTIFACT_SIGNER_CI_TOKEN=text)
     assert done.returncode == 1
@@ -195,10 +199,9 @@ NO_TOKEN: dict[str, tuple[tuple[int, bytes], str]] = {
 }
 
 
-@pytest.mark.parametrize(("answer", "sentence"), NO_TOKEN.values(), ids=NO_TOKEN)
-def test_a_job_that_gets_no_token_is_told_so(
-    place: Place, tmp_path: Path, answer: tuple[int, bytes], sentence: str
-) -> None:
+@pytest.mark.parametrize("name", slow_but({"it may not ask"}, NO_TOKEN))
+def test_a_job_that_gets_no_token_is_told_so(place: Place, tmp_path: Path, name: str) -> None:
+    answer, sentence = NO_TOKEN[name]
     with actions(answer) as (url, _):
         variables = {"ACTIONS_ID_TOKEN_REQUEST_URL": url, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "request-secret"}
         done = place.job(tmp_path / "signed", **variables)
@@ -218,10 +221,9 @@ VARIABLES: dict[str, tuple[dict[str, str], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("variables", "sentence"), VARIABLES.values(), ids=VARIABLES)
-def test_a_job_without_what_it_needs_is_told_so(
-    place: Place, tmp_path: Path, variables: dict[str, str], sentence: str
-) -> None:
+@pytest.mark.parametrize("name", slow_but({"nothing at all"}, VARIABLES))
+def test_a_job_without_what_it_needs_is_told_so(place: Place, tmp_path: Path, name: str) -> None:
+    variables, sentence = VARIABLES[name]
     done = place.job(tmp_path / "signed", **variables)
     assert done.returncode == 3
     assert sentence in done.stderr

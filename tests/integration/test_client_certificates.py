@@ -147,6 +147,7 @@ def test_a_certificate_is_revoked_on_an_open_connection(service: Installation, t
     assert (lost.serial in listed, kept.serial in listed) == (True, False)
 
 
+@pytest.mark.slow
 def test_a_person_is_disabled_on_an_open_connection(service: Installation, tmp_path: Path) -> None:
     name = "spiffe://example.org/laptop"
     laptop = BUILDS.issue(Wanted(alternatives=[UniformResourceIdentifier(name)]))
@@ -232,6 +233,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield installation, process
 
 
+@pytest.mark.slow
 def test_a_ca_that_is_taken_away_ends_what_its_certificates_prove_on_open_connections(
     served: Served, tmp_path: Path
 ) -> None:
@@ -253,6 +255,7 @@ def test_a_ca_that_is_taken_away_ends_what_its_certificates_prove_on_open_connec
     wait_until(known)
 
 
+@pytest.mark.slow
 def test_a_broken_file_changes_nothing(served: Served, tmp_path: Path) -> None:
     installation, process = served
     BUILDS.write(installation.directory, "builds")

@@ -29,6 +29,8 @@ from tests.integration.mutual_tls import (
 from tests.integration.running import Installation, free_port, initialise, running
 from tests.support.client_cas import Wanted, new_ca
 
+pytestmark = pytest.mark.slow
+
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 
 

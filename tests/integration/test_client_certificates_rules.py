@@ -16,6 +16,8 @@ from tests.integration.mutual_tls import BUILDS, DEVICE, DEVICE_USE, DEVICES, ID
 from tests.integration.running import Installation, command, initialise, running
 from tests.support.client_cas import SPIFFE, Issued, Wanted
 
+pytestmark = pytest.mark.slow
+
 RULES = f"""
 [[rules]]
 name = "build"

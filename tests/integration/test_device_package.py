@@ -23,6 +23,7 @@ from device.requests import Freshness, auth_request
 from device.settings import settings_of
 from device.store import Directory
 from tests.integration.running import Installation, initialise, running
+from tests.support.rows import slow_but
 
 KEY_TYPES = ("p-256", "rsa-3072", "ed25519")
 
@@ -70,7 +71,7 @@ class Place:
         assert self.service.run("devices", "accept", self.known()["id"]).returncode == 0
 
 
-@pytest.mark.parametrize("kind", KEY_TYPES)
+@pytest.mark.parametrize("kind", slow_but({"p-256"}, KEY_TYPES))
 def test_a_device_is_pending_then_accepted_and_changes_its_key(
     service: Installation, tmp_path: Path, kind: str
 ) -> None:
@@ -102,6 +103,7 @@ def test_a_request_that_was_recorded_is_worth_nothing(service: Installation, tmp
     assert statuses == [200, 401, 401, 401]
 
 
+@pytest.mark.slow
 def test_a_device_whose_clock_is_off_is_told_by_how_much(service: Installation, tmp_path: Path) -> None:
     place = Place(service, tmp_path, "clock")
     place.accept()
@@ -120,6 +122,7 @@ def test_a_device_whose_clock_is_off_is_told_by_how_much(service: Installation, 
     assert 990 <= refused.value.clock_ahead <= 1010
 
 
+@pytest.mark.slow
 def test_a_bundle_that_is_cut_in_half_changes_nothing_and_another_one_is_seen_at_once(
     service: Installation, tmp_path: Path
 ) -> None:

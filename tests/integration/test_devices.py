@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.integration.running import Installation, initialise, running
 from tests.support.device_side import SomeDevice, new_key, pem_of
+from tests.support.rows import slow_but
 
 SECONDS = 60.0
 MISSING = shutil.which("mender") is None or shutil.which("unshare") is None or os.geteuid() != 0
@@ -102,7 +103,7 @@ def test_a_device_is_pending_then_accepted_then_rejected(service: Installation, 
 
 
 @with_mender
-@pytest.mark.parametrize("kind", ["rsa-2048", "ed25519", "p-384"])
+@pytest.mark.parametrize("kind", slow_but({"ed25519"}, ("rsa-2048", "ed25519", "p-384")))
 def test_a_preauthorised_device_is_accepted_at_once(service: Installation, tmp_path: Path, kind: str) -> None:
     client = Client(service, tmp_path / "device", SomeDevice(serial=kind, key=new_key(kind)))
     (tmp_path / "public.pem").write_text(pem_of(client.device.key))
@@ -129,6 +130,7 @@ def accepted(service: Installation, serial: str) -> SomeDevice:
     return device
 
 
+@pytest.mark.slow
 def test_a_device_changes_its_key_with_the_token_that_it_got(service: Installation) -> None:
     device, following = accepted(service, "changing"), SomeDevice(serial="changing")
     token = asked(service, device).text

@@ -24,6 +24,8 @@ from tests.integration.running import command, free_port, initialise, running
 from tests.support.receiver import Listening, Message, Mood, receiver
 from tests.support.recorders import until
 
+pytestmark = pytest.mark.slow
+
 RULES = """
 version = 1
 [[rules]]

@@ -132,6 +132,7 @@ def test_a_renewed_certificate_is_taken_by_running_workers_and_a_broken_one_is_n
     assert "Traceback" not in installation.log.read_text()
 
 
+@pytest.mark.slow
 def test_a_stop_under_load_answers_every_request_that_was_read(installation: Installation) -> None:
     received: list[int] = []
     broken: list[str] = []
@@ -162,6 +163,7 @@ def test_a_stop_under_load_answers_every_request_that_was_read(installation: Ins
     assert len(answered) == len(received), broken
 
 
+@pytest.mark.slow
 def test_a_service_short_of_descriptors_goes_on(installation: Installation) -> None:
     limited = ["prlimit", "--nofile=256:256", sys.executable, "-m", "signer", "serve", "--config"]
     environment = {**os.environ, "ARTIFACT_SIGNER_SERVER_WORKERS": "1"}
@@ -182,6 +184,7 @@ def test_a_service_short_of_descriptors_goes_on(installation: Installation) -> N
     assert "Traceback" not in installation.log.read_text()
 
 
+@pytest.mark.slow
 def test_slow_readers_of_documents_hold_up_nobody(installation: Installation) -> None:
     with running(installation, SERVER_WORKERS="1", SERVER_THREADS="1"), installation.http() as http:
         assert http.post("/v1/keys", json={"name": "p256", "algorithm": "ecdsa-p256"}).status_code == 201
@@ -230,6 +233,7 @@ def test_a_head_is_refused_before_its_body_is_asked_for(
     assert received.startswith(f"HTTP/1.1 {status} ".encode())
 
 
+@pytest.mark.slow
 def test_a_free_port_and_an_ipv6_address_are_taken(installation: Installation) -> None:
     process = start(installation, SERVER_BIND="[::1]:0", SERVER_WORKERS="1", SERVER_TLS="off")
     try:

@@ -106,6 +106,7 @@ def test_what_is_for_gateways_is_not_found_over_tcp(service: Installation, path:
         assert http.get(path).json()["code"] == "route-not-found"
 
 
+@pytest.mark.slow
 def test_a_trusted_proxy_is_believed_over_tcp(tmp_path_factory: pytest.TempPathFactory) -> None:
     installation = initialise(tmp_path_factory.mktemp("proxied"))
     settings = {"SERVER_TRUSTED_PROXIES": "127.0.0.1", "SERVER_METRICS_ALLOW": f"{CLIENT},203.0.113.5"}
@@ -118,6 +119,7 @@ def test_a_trusted_proxy_is_believed_over_tcp(tmp_path_factory: pytest.TempPathF
         assert told(installation, listed.headers["X-Request-Id"]) == CLIENT
 
 
+@pytest.mark.slow
 def test_beside_a_unix_socket_each_listener_is_what_it_is(tmp_path_factory: pytest.TempPathFactory) -> None:
     installation = initialise(tmp_path_factory.mktemp("both"))
     process = start(
@@ -137,6 +139,7 @@ def test_beside_a_unix_socket_each_listener_is_what_it_is(tmp_path_factory: pyte
     assert not (installation.directory / "gateway.sock").exists()
 
 
+@pytest.mark.slow
 def test_a_path_that_no_socket_can_have_is_refused_with_the_setting(tmp_path: Path) -> None:
     installation = initialise(tmp_path / "i")
     refused = command(

@@ -23,6 +23,7 @@ from tests.integration.test_ci_jobs import FOR_SIGNERS, SETTINGS
 from tests.support.ci_actions import actions
 from tests.support.ci_issuer import CiIssuer, running_issuer
 from tests.support.ci_tokens import github_claims, gitlab_claims, token
+from tests.support.rows import slow_but
 
 pytestmark = [
     pytest.mark.judge,
@@ -120,7 +121,11 @@ def test_an_artifact_is_signed_and_verified(works: Works, name: str, tmp_path: P
     assert left(order) == {order.output.name, *proof, *({order.artifact.name} if name != "yocto" else ())}
 
 
-@pytest.mark.parametrize("name", INTEGRATIONS)
+# One in a shell, and one that is a job.
+FIRST = {"shell", "github"}
+
+
+@pytest.mark.parametrize("name", slow_but(FIRST, INTEGRATIONS))
 def test_what_does_not_verify_is_nowhere(works: Works, name: str, tmp_path: Path, stack: ExitStack) -> None:
     """Devices have another key than the one that signed: the verdict of mender-artifact is the last word."""
     order = replace(works.order(name, tmp_path, stack), public_key=works.folder / "other.pem")
@@ -131,7 +136,7 @@ def test_what_does_not_verify_is_nowhere(works: Works, name: str, tmp_path: Path
     assert left(order) == {order.artifact.name}
 
 
-@pytest.mark.parametrize("name", INTEGRATIONS)
+@pytest.mark.parametrize("name", slow_but(FIRST, INTEGRATIONS))
 def test_what_the_service_refuses_is_said_and_nothing_is_left(
     works: Works, name: str, tmp_path: Path, stack: ExitStack
 ) -> None:
@@ -153,7 +158,7 @@ def with_another(order: Order, name: str, content: bytes) -> Order:
     return replace(order, others=(name,))
 
 
-@pytest.mark.parametrize("name", BATCHES)
+@pytest.mark.parametrize("name", slow_but({"github"}, BATCHES))
 def test_many_are_signed_together(works: Works, name: str, tmp_path: Path, stack: ExitStack) -> None:
     order = with_another(works.order(name, tmp_path, stack), BATCHES[name], ArtifactBuilder(name="second").build())
     done = INTEGRATIONS[name](order)
@@ -164,7 +169,7 @@ def test_many_are_signed_together(works: Works, name: str, tmp_path: Path, stack
     assert left(order) == {f"{each}{ending}" for each in names for ending in endings}
 
 
-@pytest.mark.parametrize("name", BATCHES)
+@pytest.mark.parametrize("name", slow_but({"github"}, BATCHES))
 def test_none_is_there_where_one_is_not_signed(works: Works, name: str, tmp_path: Path, stack: ExitStack) -> None:
     order = with_another(works.order(name, tmp_path, stack), BATCHES[name], b"no artifact")
     done = INTEGRATIONS[name](order)
@@ -185,7 +190,7 @@ def test_a_name_that_patterns_do_not_see_is_not_passed_over(
 
 
 # A job without an API token asks for half a minute; that the client does so is tested where the client is.
-@pytest.mark.parametrize("name", ["shell", "make"])
+@pytest.mark.parametrize("name", slow_but({"shell"}, ("shell", "make")))
 def test_no_service_is_said_and_nothing_is_left(works: Works, name: str, tmp_path: Path, stack: ExitStack) -> None:
     nowhere = Installation(directory=works.installation.directory, port=1)
     order = replace(works.order(name, tmp_path, stack), installation=nowhere)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import insert, select
 
 from signer.bootstrap import boot_seconds, build_application, sql_parts, utc_now
@@ -118,6 +119,7 @@ def require_on_record(worker: Worker, texts: list[str]) -> None:
 
 
 class TestTheRecorder:
+    @pytest.mark.slow
     def test_what_was_given_out_is_on_record_whenever_it_is_killed(
         self, tmp_path: Path, open_database: Opener, database_url: str
     ) -> None:

@@ -44,6 +44,7 @@ def test_every_answer_is_covered_by_the_checkpoint_that_is_served(logged: Instal
             assert size_of(http.get("/v1/log/checkpoint").content) > document["index"]
 
 
+@pytest.mark.slow
 def test_the_log_is_what_gos_packages_read(logged: Installation, tmp_path: Path) -> None:
     if reason := golang.missing():
         pytest.skip(reason)
@@ -88,7 +89,9 @@ def test_a_partial_tile_of_any_width_stays_what_it_was(logged: Installation) -> 
         assert leaf_hash(leaf[2:]) == before[:32]
 
 
-@pytest.mark.parametrize("options", [(), ("--whole",)], ids=["by its head", "whole"])
+@pytest.mark.parametrize(
+    "options", [(), pytest.param(("--whole",), marks=pytest.mark.slow)], ids=["by its head", "whole"]
+)
 def test_a_proof_is_checked_offline(logged: Installation, tmp_path: Path, options: tuple[str, ...]) -> None:
     (tmp_path / PUBLIC_KEY).write_text(logged.run("keys", "public-key", "firmware").stdout)
     vkey = logged.directory / "log.vkey"

@@ -16,6 +16,7 @@ import pytest
 
 from tests.artifacts import ArtifactBuilder, Compression, PayloadFile
 from tests.integration.running import Installation, command, initialise, running, start, stop, wait_until
+from tests.support.rows import slow_but
 
 ARTIFACT = ArtifactBuilder().build()
 LARGE_MIB = 192
@@ -123,6 +124,7 @@ def test_a_large_artifact_is_never_in_memory(installation: Installation, tmp_pat
     assert output.stat().st_size == source.stat().st_size + 1024
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_a_problem_document(installation: Installation) -> None:
     limited = ["prlimit", f"--fsize={FILE_LIMIT}", sys.executable, "-m", "signer", "serve", "--config"]
     with installation.log.open("ab") as log:
@@ -141,6 +143,7 @@ def test_a_full_disk_is_a_problem_document(installation: Installation) -> None:
     assert "Traceback" not in installation.log.read_text()
 
 
+@pytest.mark.slow
 def test_a_body_that_is_too_long_is_refused_before_the_spool_is_touched(installation: Installation) -> None:
     with running(installation, SERVER_WORKERS="1", LIMITS_ARTIFACT_BYTES="1024", LIMITS_HEAD_BYTES="1024"):
         assert installation.run("keys", "create", "firmware", "--algorithm", "ecdsa-p256").returncode == 0
@@ -155,6 +158,7 @@ def test_a_body_that_is_too_long_is_refused_before_the_spool_is_touched(installa
     assert "Traceback" not in installation.log.read_text()
 
 
+@pytest.mark.slow
 def test_plain_http_is_served_on_loopback_only(installation: Installation) -> None:
     refused = command(
         "serve", "--config", installation.config,
@@ -183,7 +187,7 @@ REFUSED_STARTS = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED_STARTS)
+@pytest.mark.parametrize("name", slow_but({"no configuration"}, REFUSED_STARTS))
 def test_a_start_that_cannot_be_is_one_sentence(service: Installation, name: str, tmp_path: Path) -> None:
     settings, arguments, code, sentence = REFUSED_STARTS[name]
     environment = {f"ARTIFACT_SIGNER_{variable}": value for variable, value in settings.items()}

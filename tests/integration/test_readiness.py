@@ -11,8 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.hsm.children import children_of
 from tests.integration.running import Installation, initialise, running, start, stop, wait_until
+
+pytestmark = pytest.mark.slow
 
 PATIENCE = 60.0
 SETTINGS = {"SERVER_WORKERS": "2", "READINESS_INTERVAL": "0.5", "SIGNING_TIMEOUT": "1"}

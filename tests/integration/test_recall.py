@@ -128,6 +128,7 @@ def test_a_digest_that_is_none_is_wrong_usage(service: Installation, digest: str
     assert service.run("log", "recall", "--manifest-sha256", digest, "--reason", "bad").returncode == 2
 
 
+@pytest.mark.slow
 def test_it_can_be_done_on_the_machine_itself(service: Installation, tmp_path: Path) -> None:
     release = Release(service, tmp_path, "local")
     words = ("log", "recall", "--manifest-sha256", release.manifest, "--reason", "bad", "--json")

@@ -92,10 +92,11 @@ class TestAtWork:
         assert isinstance(outcome, Recorded)
         assert [each.record_id for each in book.written()] == [sent.record_id]
 
+    @pytest.mark.slow
     def test_its_folder_is_its_user_s_alone(self, recorder: RecorderSupervisor, directory: Path) -> None:
         assert socket_path(directory).parent.stat().st_mode & 0o777 == 0o700
 
-    @pytest.mark.parametrize("name", slow_but({"SIGTERM"}, ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1")))
+    @pytest.mark.parametrize("name", slow_but(set(), ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1")))
     def test_signals_that_end_services_do_not_end_it(
         self, recorder: RecorderSupervisor, directory: Path, book: SqlBook, name: str
     ) -> None:
@@ -107,6 +108,7 @@ class TestAtWork:
         assert isinstance(record(directory, entry(version, "after", access_revision=book.revision()))[0], Recorded)
         assert recorder.pid == pid
 
+    @pytest.mark.slow
     def test_it_sees_no_variable_that_is_hidden(
         self, directory: Path, book: SqlBook, database_url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -144,6 +146,7 @@ class TestReplaced:
         asking(directory, scene)
         assert len(book.written()) == 4
 
+    @pytest.mark.slow
     def test_one_that_hangs_is_killed_and_replaced(
         self, recorder: RecorderSupervisor, directory: Path, book: SqlBook, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -203,6 +206,7 @@ class TestASlowDatabase:
         assert isinstance(record(directory, entry(version, "after", access_revision=revision))[0], Recorded)
         assert recorder.pid == pid
 
+    @pytest.mark.slow
     def test_whose_lock_another_holds(self, recorder: RecorderSupervisor, directory: Path, book: SqlBook) -> None:
         @contextmanager
         def locked() -> Iterator[None]:
@@ -212,6 +216,7 @@ class TestASlowDatabase:
 
         self._while_it_takes_nothing(recorder, directory, book, locked())
 
+    @pytest.mark.slow
     def test_that_stands_still(self, directory: Path, postgres_cluster: Cluster, postgres_url: str) -> None:
         opener = Opener(postgres_url)
         with supervised(directory, postgres_url) as recorder:
@@ -252,6 +257,7 @@ class TestTheEnd:
         worker.close()
         assert process.wait(WAIT_SECONDS) == 0
 
+    @pytest.mark.slow
     def test_without_workers_it_ends_with_the_service(self, supervisor: RecorderSupervisor, directory: Path) -> None:
         process = supervisor._process
         assert process is not None
@@ -271,6 +277,7 @@ class TestOneForAnInstallation:
         sent = entry(version, access_revision=book.revision())
         assert isinstance(record(directory, sent)[0], Recorded)
 
+    @pytest.mark.slow
     def test_a_recorder_that_outlives_its_service_keeps_the_installation(
         self, directory: Path, database_url: str, book: SqlBook
     ) -> None:
@@ -306,6 +313,7 @@ class TestTheWriteAheadLog:
         yield SqlBook(opener(), ManualClock(PAST))
         opener.close()
 
+    @pytest.mark.slow
     def test_it_is_emptied_when_nobody_is_waiting(
         self, directory: Path, sqlite_url: str, sqlite_book: SqlBook, log: Path
     ) -> None:
@@ -314,6 +322,7 @@ class TestTheWriteAheadLog:
         with supervised(directory, sqlite_url):
             until(lambda: log.stat().st_size == 0)
 
+    @pytest.mark.slow
     def test_it_stays_bounded_under_load(
         self, directory: Path, sqlite_url: str, sqlite_book: SqlBook, log: Path
     ) -> None:

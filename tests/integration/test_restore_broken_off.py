@@ -30,9 +30,10 @@ from tests.support.clock import ManualClock
 from tests.support.databases import Opener
 from tests.support.recorder_scene import Scene
 from tests.support.recorders import settings_of, setup_line, until
-from tests.support.rows import slow_but
 from verifier.log import Checkpoint, SignedNote, parsed_leaf
 
+# tests/signer has what ends a restore without processes.
+pytestmark = pytest.mark.slow
 SECONDS = 120.0
 
 
@@ -156,11 +157,7 @@ def finished(house: House) -> None:
     assert [path.name for path in house.folder.iterdir() if ".restore" in path.name] == []
 
 
-# One ending before the database is put in place, one after it.
-FIRST = {"its keys have changed", "its checkpoint is signed"}
-
-
-@pytest.mark.parametrize("sentence", slow_but(FIRST, ROWS))
+@pytest.mark.parametrize("sentence", ROWS)
 def test_it_is_asked_for_once_more(house: House, sentence: str) -> None:
     row = ROWS[sentence]
     done = house.restore(row.place)
@@ -177,7 +174,7 @@ def test_it_is_asked_for_once_more(house: House, sentence: str) -> None:
 ON_POSTGRESQL = {sentence: row for sentence, row in ROWS.items() if not row.untouched or "put" in row.place}
 
 
-@pytest.mark.parametrize("sentence", slow_but(set(), ON_POSTGRESQL))
+@pytest.mark.parametrize("sentence", ON_POSTGRESQL)
 def test_it_is_asked_for_once_more_on_postgresql(postgres_house: House, sentence: str) -> None:
     row = ON_POSTGRESQL[sentence]
     postgres_house.lose()
@@ -195,7 +192,6 @@ def test_what_one_that_broke_off_left_is_not_taken_for_another(house: House) -> 
     finished(house)
 
 
-@pytest.mark.slow
 def test_another_backup_is_not_taken_for_the_one_that_was_put(house: House) -> None:
     assert house.restore("after signer.restore:put").returncode == -signal.SIGKILL
     size = house.reader().head().size

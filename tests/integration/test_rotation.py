@@ -46,6 +46,7 @@ def test_every_step_of_the_table_has_commands() -> None:
     assert len(refusals) > len(expectations())
 
 
+@pytest.mark.slow
 @pytest.mark.judge
 def test_the_page_is_true(fresh: Installation, tmp_path: Path) -> None:
     if judges.missing_tool():

@@ -21,6 +21,8 @@ from tests.integration.running import Installation, command, initialise, running
 from tests.support.mender_client import MenderClient, require_mender_client
 from tests.support.recorders import until
 
+pytestmark = pytest.mark.slow
+
 VISITORS = 2
 
 
@@ -111,7 +113,6 @@ def accept(installation: Installation) -> None:
         assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.slow
 def test_a_whole_switch(site: Installation, tmp_path: Path) -> None:
     require_mender_client()
     old, bundle = tmp_path / "old.crt", tmp_path / "bundle.crt"

@@ -15,11 +15,12 @@ from signer.auth.api_tokens import made_api_token
 from signer.bootstrap import utc_now
 from signer.storage.tables import api_tokens
 from tests.support.recorders import until
-from tests.support.rows import slow_but
 from tests.support.tampering import TAMPERINGS, without_triggers
 
 from .on_server import move_to_server
 from .running import Installation, command, initialise, running
+
+pytestmark = pytest.mark.slow
 
 SETTINGS = {"SERVER_WORKERS": "2", "READINESS_INTERVAL": "1", "SIGNING_TIMEOUT": "10"}
 KEY = "firmware"
@@ -74,7 +75,7 @@ class Served:
         return done.returncode, done.stdout + done.stderr
 
 
-@pytest.fixture(params=slow_but({"sqlite"}, ("sqlite", "postgresql")))
+@pytest.fixture(params=("sqlite", "postgresql"))
 def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
     installation = initialise(tmp_path / "installation")
     url = f"sqlite:///{installation.directory}/artifact-signer.sqlite"
@@ -94,7 +95,7 @@ FOUND = {
 }
 
 
-@pytest.mark.parametrize("sentence", [pytest.param(each, marks=pytest.mark.slow) for each in FOUND])
+@pytest.mark.parametrize("sentence", FOUND)
 def test_one_signature_after_leaves_were_rewritten(served: Served, sentence: str) -> None:
     assert served.sign().status_code == 200
     assert served.verify()[0] == 0

@@ -165,7 +165,7 @@ TRANSIENT = {
 }
 
 
-@pytest.mark.parametrize("name", slow_but({"a module that crashes"}, TRANSIENT))
+@pytest.mark.parametrize("name", slow_but(set(), TRANSIENT))
 def test_a_module_that_fails_and_recovers(served: Faulty, name: str) -> None:
     with Clients(served.installation) as clients:
         served.say(TRANSIENT[name])
@@ -252,6 +252,7 @@ def test_a_store_that_is_moved_away_and_back(served: Faulty) -> None:
     assert clients.seen <= {None, *UNAVAILABLE}
 
 
+@pytest.mark.slow
 def test_a_key_that_was_deleted_is_named_and_comes_back_with_its_backup(served: Faulty, tmp_path: Path) -> None:
     backup = tmp_path / "backup"
     shutil.copytree(served.store, backup)

@@ -140,6 +140,7 @@ def test_a_renewed_certificate_costs_no_request(installation: Installation) -> N
     assert "Traceback" not in installation.log.read_text()
 
 
+@pytest.mark.slow
 def test_a_restart_loses_no_request_that_was_read(installation: Installation) -> None:
     process = start(installation, SERVER_WORKERS="2")
     try:

@@ -72,6 +72,7 @@ def test_a_database_that_is_older_is_refused_with_the_command_that_brings_it_her
     assert "artifact-signer database upgrade" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_installation_goes_on(old: Installation) -> None:
     upgrade(old)
     # The first policy, and the certificate that is shown.

@@ -74,6 +74,7 @@ def _mender_cli(service: Installation, home: Path, *arguments: str) -> subproces
     return subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False, env=environment)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("mender-cli") is None, reason="needs Debian's mender-cli")
 def test_mender_cli_logs_in_and_a_second_factor_is_enrolled_with_its_token(
     service: Installation, tmp_path: Path

@@ -19,6 +19,8 @@ from hvac.exceptions import Forbidden, InvalidPath, InvalidRequest
 
 from tests.integration.running import Installation, initialise, running
 
+pytestmark = pytest.mark.slow
+
 ALGORITHMS = {"blind-ec": "ecdsa-p256", "blind-rsa": "rsa-2048"}
 WORDS: dict[str, dict[str, Any]] = {
     "blind-ec": {"marshaling_algorithm": "jws"},

@@ -189,6 +189,7 @@ def masked(umask: int) -> Iterator[None]:
         os.umask(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("umask", [0o000, 0o077], ids=["open", "closed"])
 def test_a_unix_socket_is_for_owner_and_group_whatever_the_umask(
     tmp_path_factory: pytest.TempPathFactory, umask: int
@@ -221,6 +222,7 @@ def _listening(path: Path) -> bool:
         return connection.connect_ex(str(path)) == 0
 
 
+@pytest.mark.slow
 def test_guessing_is_answered_with_when_to_come_back_and_hinders_nobody_at_work(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:

@@ -17,9 +17,10 @@ from tests.cli.artifact_verify import artifact_verify
 from tests.integration.running import Installation, command, initialise, running, start, stop
 from tests.support.postgres import Cluster
 from tests.support.recorders import until
-from tests.support.rows import slow_but
 from tests.support.witnesses import RunningWitness, running_witness
 from verifier.log import SignedNote, VerifierKey, open_checkpoint
+
+pytestmark = pytest.mark.slow
 
 _numbers = itertools.count()
 EXPECT = """
@@ -79,7 +80,6 @@ def site(tmp_path: Path) -> Iterator[tuple[Installation, RunningWitness]]:
         yield made
 
 
-@pytest.mark.slow
 def test_a_proof_has_the_signature_of_a_witness_and_a_rollback_stops_the_service(
     site: tuple[Installation, RunningWitness], tmp_path: Path
 ) -> None:
@@ -189,7 +189,7 @@ class Moving:
         return done.stderr
 
 
-@pytest.fixture(params=slow_but(set(), ("sqlite", "postgresql")))
+@pytest.fixture(params=("sqlite", "postgresql"))
 def moving(request: pytest.FixtureRequest, site: tuple[Installation, RunningWitness], tmp_path: Path) -> Moving:
     """The installation's records in a database of each kind."""
     cluster = request.getfixturevalue("postgres_cluster") if request.param == "postgresql" else None
