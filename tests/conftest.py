@@ -116,8 +116,9 @@ def _shared(item: pytest.Function) -> str | None:
     if item.get_closest_marker("xdist_group") is not None:
         return None
     scopes = {(name, fixtures[-1].scope) for name, fixtures in item._fixtureinfo.name2fixturedefs.items() if fixtures}
-    if ("service", "session") in scopes:
-        return "service"
+    for name in ("service", "pair"):
+        if (name, "session") in scopes:
+            return name
     return item.nodeid.partition("::")[0] if any(scope == "module" for _, scope in scopes) else None
 
 

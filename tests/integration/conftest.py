@@ -1,4 +1,4 @@
-"""One running service per test process, shared by the tests that do not break it."""
+"""Services that run as long as the tests do, shared by those that do not break them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.running import Installation, initialise, running
+from tests.integration.running import Installation, Pair, initialise, running
 from tests.support.rows import slow_but
 
 SERVICE_SETTINGS = {
@@ -34,3 +34,14 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
             made = installation.run("keys", "create", name, "--algorithm", algorithm)
             assert made.returncode == 0, made.stderr
         yield installation
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """A service of two workers as ``init`` sets it up, with the keys ``p256`` and ``firmware``, and its arbiter."""
+    installation = initialise(tmp_path_factory.mktemp("pair"))
+    with running(installation, SERVER_WORKERS="2") as process:
+        for name in ("p256", "firmware"):
+            made = installation.run("keys", "create", name, "--algorithm", "ecdsa-p256")
+            assert made.returncode == 0, made.stderr
+        yield installation, process

@@ -158,6 +158,10 @@ def copied(original: Installation, directory: Path) -> Installation:
     return Installation(directory=directory, port=port)
 
 
+# What runs, and the process that signals go to.
+Pair = tuple[Installation, subprocess.Popen[bytes]]
+
+
 def start(installation: Installation, **settings: str) -> subprocess.Popen[bytes]:
     """``artifact-signer serve``, not yet ready; ``settings`` by the name of their variable without its prefix."""
     environment = {f"ARTIFACT_SIGNER_{name}": value for name, value in settings.items()}

@@ -8,26 +8,20 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.artifacts import ArtifactBuilder
 from tests.docs.pages import DOCS
-from tests.integration.running import Installation, initialise, running
+from tests.integration.running import Installation, Pair
 
 (EXAMPLE,) = re.findall(r"```python\n(.+?)```", (DOCS / "client.md").read_text(encoding="utf-8"), re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    installation = initialise(tmp_path_factory.mktemp("client") / "installation")
-    with running(installation, SERVER_WORKERS="1"):
-        with installation.http() as http:
-            made = http.post("/v1/keys", json={"name": "firmware", "algorithm": "ecdsa-p256"})
-            assert made.status_code == 201, made.text
-        yield installation
+@pytest.fixture
+def service(pair: Pair) -> Installation:
+    return pair[0]
 
 
 def test_the_librarys_example_does_what_it_says(service: Installation, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.integration.running import Installation, initialise, running
+from tests.integration.running import Installation, Pair
 from tests.support.device_side import SomeDevice, new_key, pem_of
 from tests.support.rows import slow_but
 
@@ -61,20 +60,12 @@ class Client:
         )
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    installation = initialise(tmp_path_factory.mktemp("devices"))
+@pytest.fixture
+def service(pair: Pair) -> Installation:
     if not MISSING:
         for folder in ("/etc/mender", "/usr/share/mender/identity"):
             Path(folder).mkdir(parents=True, exist_ok=True)
-    with running(installation, SERVER_WORKERS="1"):
-        listed = installation.run("keys", "list", "--json")
-        if "device-token" not in listed.stdout:
-            made = installation.run(
-                "keys", "create", "device-token", "--purpose", "device-token", "--algorithm", "ecdsa-p256"
-            )
-            assert made.returncode == 0, made.stderr
-        yield installation
+    return pair[0]
 
 
 def the_device(service: Installation, serial: str) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -22,6 +21,7 @@ from tests.integration.running import (
     POLL_SECONDS,
     START_SECONDS,
     Installation,
+    Pair,
     initialise,
     running,
     start,
@@ -46,15 +46,6 @@ def installation(tmp_path: Path) -> Installation:
     return initialise(tmp_path / "installation")
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, subprocess.Popen[bytes]]]:
-    """A service of two workers, with the key ``p256``."""
-    installation = initialise(tmp_path_factory.mktemp("pair"))
-    with running(installation, SERVER_WORKERS="2") as process:
-        assert installation.run("keys", "create", "p256", "--algorithm", "ecdsa-p256").returncode == 0
-        yield installation, process
-
-
 def connections_of(worker: int, port: int) -> int:
     """How many connections to the port a process has open, as the system sees it."""
     sockets = set()
@@ -71,7 +62,7 @@ def connections_of(worker: int, port: int) -> int:
 
 
 def test_connections_are_shared_among_workers_every_time(
-    pair: tuple[Installation, subprocess.Popen[bytes]],
+    pair: Pair,
 ) -> None:
     installation, process = pair
     worst = 0
@@ -107,28 +98,35 @@ def served_certificate(installation: Installation) -> bytes:
         return ssl.DER_cert_to_PEM_cert(connection.getpeercert(binary_form=True) or b"").encode()
 
 
-def test_a_renewed_certificate_is_taken_by_running_workers_and_a_broken_one_is_not(installation: Installation) -> None:
-    with running(installation, SERVER_WORKERS="2") as process:
-        workers = workers_of(process)
-        held = installation.connect()
-        certificate, private_key = installation.directory / "cert.crt", installation.directory / "private.key"
-        old = certificate.read_bytes()
-        renewed, renewed_key = self_signed(installation.directory, "renewed")
+def test_a_renewed_certificate_is_taken_by_running_workers_and_a_broken_one_is_not(
+    pair: Pair,
+) -> None:
+    installation, process = pair
+    workers = workers_of(process)
+    held = installation.connect()
+    certificate, private_key = installation.directory / "cert.crt", installation.directory / "private.key"
+    old, old_key = certificate.read_bytes(), private_key.read_bytes()
+    renewed, renewed_key = self_signed(installation.directory, "renewed")
 
-        certificate.write_text("no certificate")
-        process.send_signal(signal.SIGHUP)
-        _until(lambda: any("the certificate stays as it was" in line for line in installation.log_lines()))
-        assert {served_certificate(installation) for _ in range(8)} == {old}
+    certificate.write_text("no certificate")
+    process.send_signal(signal.SIGHUP)
+    _until(lambda: any("the certificate stays as it was" in line for line in installation.log_lines()))
+    assert {served_certificate(installation) for _ in range(8)} == {old}
 
-        certificate.write_bytes(renewed.read_bytes())
-        private_key.write_bytes(renewed_key.read_bytes())
-        process.send_signal(signal.SIGHUP)
-        _until(lambda: {served_certificate(installation) for _ in range(8)} == {renewed.read_bytes()})
+    certificate.write_bytes(renewed.read_bytes())
+    private_key.write_bytes(renewed_key.read_bytes())
+    process.send_signal(signal.SIGHUP)
+    _until(lambda: {served_certificate(installation) for _ in range(8)} == {renewed.read_bytes()})
 
-        assert workers_of(process) == workers
-        held.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert b"200 OK" in held.recv(65536)
-        held.close()
+    certificate.write_bytes(old)
+    private_key.write_bytes(old_key)
+    process.send_signal(signal.SIGHUP)
+    _until(lambda: {served_certificate(installation) for _ in range(8)} == {old})
+
+    assert workers_of(process) == workers
+    held.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b"200 OK" in held.recv(65536)
+    held.close()
     assert "Traceback" not in installation.log.read_text()
 
 
@@ -220,9 +218,7 @@ REFUSED_HEADS = {
 
 @pytest.mark.parametrize("path", ["signatures", "artifacts"])
 @pytest.mark.parametrize("sentence", REFUSED_HEADS)
-def test_a_head_is_refused_before_its_body_is_asked_for(
-    pair: tuple[Installation, subprocess.Popen[bytes]], sentence: str, path: str
-) -> None:
+def test_a_head_is_refused_before_its_body_is_asked_for(pair: Pair, sentence: str, path: str) -> None:
     installation, _ = pair
     fields, who, status = REFUSED_HEADS[sentence]
     key = "nothing" if who == "other key" else "p256"
@@ -253,7 +249,7 @@ def _healthy(url: str) -> bool:
         return False
 
 
-def test_metrics_are_the_sum_over_all_workers(pair: tuple[Installation, subprocess.Popen[bytes]]) -> None:
+def test_metrics_are_the_sum_over_all_workers(pair: Pair) -> None:
     installation, _ = pair
 
     def figure(name: str) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from signer.domain.identity import Role
 from tests.artifacts import ArtifactBuilder
 from tests.cli.artifact_verify import artifact_verify
-from tests.integration.running import Installation, initialise, running
+from tests.integration.running import Installation, Pair
 from tests.integration.test_web_details import issue
 from tests.log_judges import golang
 from tests.log_judges.golang import GoJudge
@@ -23,14 +22,9 @@ PUBLIC_KEY = "public-key.pem"
 STEPS = (1, 1, 100, 200)
 
 
-@pytest.fixture(scope="module")
-def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """A service of its own, with one key."""
-    installation = initialise(tmp_path_factory.mktemp("logged"))
-    with running(installation, SERVER_WORKERS="2"):
-        made = installation.run("keys", "create", "firmware", "--algorithm", "ecdsa-p256")
-        assert made.returncode == 0, made.stderr
-        yield installation
+@pytest.fixture
+def logged(pair: Pair) -> Installation:
+    return pair[0]
 
 
 def size_of(note: bytes) -> int:

@@ -8,7 +8,6 @@ import signal
 import socket
 import ssl
 import struct
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -25,6 +24,7 @@ from tests.integration.running import (
     POLL_SECONDS,
     START_SECONDS,
     Installation,
+    Pair,
     initialise,
     running,
     start,
@@ -193,19 +193,8 @@ PHASES = {
 }
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, subprocess.Popen[bytes]]]:
-    """A service of two workers, with the key ``p256``."""
-    installation = initialise(tmp_path_factory.mktemp("pair"))
-    with running(installation, SERVER_WORKERS="2") as process:
-        assert installation.run("keys", "create", "p256", "--algorithm", "ecdsa-p256").returncode == 0
-        yield installation, process
-
-
 @pytest.mark.parametrize("sentence", slow_but({"within the body", "a millisecond later"}, PHASES))
-def test_clients_that_leave_cost_nobody_anything(
-    pair: tuple[Installation, subprocess.Popen[bytes]], sentence: str
-) -> None:
+def test_clients_that_leave_cost_nobody_anything(pair: Pair, sentence: str) -> None:
     installation, process = pair
     before = len(installation.log_lines())
     threads = [
