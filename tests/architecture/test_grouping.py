@@ -26,13 +26,35 @@ def test_it_writes_who_runs_it(process, number):
         print(process, file=file)
     assert number != 17
 """
+SESSION = """
+import os
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def pair():
+    return os.getpid()
+"""
+OTHERS = """
+import pytest
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_it_writes_who_made_the_pair(pair, number):
+    with open({path!r}, "a") as file:
+        print(pair, file=file)
+"""
 HOOKS = ("pytest_collection_modifyitems", "pytest_runtest_logreport")
 
 
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
     """Where the tests of a folder, one of which fails, write which process runs them."""
-    (tmp_path / "conftest.py").write_text("".join(f"from tests.conftest import {name} as {name}\n" for name in HOOKS))
+    hooks = "".join(f"from tests.conftest import {name} as {name}\n" for name in HOOKS)
+    (tmp_path / "conftest.py").write_text(SESSION + hooks)
+    for name in ("one", "another"):
+        (tmp_path / f"test_{name}.py").write_text(OTHERS.format(path=str(tmp_path / "pairs")))
     (tmp_path / "test_shared.py").write_text(TESTS.format(path=str(tmp_path / "processes")))
     return tmp_path / "processes"
 
@@ -55,8 +77,11 @@ def run(folder: Path, *options: str) -> str:
 
 def test_tests_of_a_group_run_in_one_process_and_one_that_fails_alone(tmp_path: Path, written: Path) -> None:
     cache = ("-o", f"cache_dir={tmp_path / 'cache'}")
-    assert "1 failed, 39 passed" in run(tmp_path, "-n", "2", "--dist", "loadgroup", *cache)
+    assert "1 failed, 79 passed" in run(tmp_path, "-n", "2", "--dist", "loadgroup", *cache)
     lines = written.read_text().splitlines()
     assert len(lines) == 40
     assert len(set(lines)) == 1
+    pairs = (tmp_path / "pairs").read_text().splitlines()
+    assert len(pairs) == 40
+    assert len(set(pairs)) == 1
     assert "\n1 failed in " in run(tmp_path, "--last-failed", "--last-failed-no-failures", "none", *cache)

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +21,15 @@ from device.key_ring import KEY, RingState
 from device.requests import Freshness, auth_request
 from device.settings import settings_of
 from device.store import Directory
-from tests.integration.running import Installation, initialise, running
+from tests.integration.running import Installation, Pair
 from tests.support.rows import slow_but
 
 KEY_TYPES = ("p-256", "rsa-3072", "ed25519")
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    installation = initialise(tmp_path_factory.mktemp("devices"))
-    with running(installation, SERVER_WORKERS="1", READINESS_INTERVAL="3600"):
-        if "device-token" not in installation.run("keys", "list", "--json").stdout:
-            made = installation.run(
-                "keys", "create", "device-token", "--purpose", "device-token", "--algorithm", "ecdsa-p256"
-            )
-            assert made.returncode == 0, made.stderr
-        yield installation
+@pytest.fixture
+def service(pair: Pair) -> Installation:
+    return pair[0]
 
 
 class Place:
