@@ -17,7 +17,6 @@ from cryptography import x509
 from tests.artifacts import ArtifactBuilder
 from tests.integration.running import Installation, initialise, running
 from tests.signer.certificates.authority import pem, root
-from tests.support.rows import slow_but_every
 from verifier import TrustStore, VerificationError, verify
 
 REFUSED, USAGE = 1, 2
@@ -153,7 +152,7 @@ REFUSALS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("sentence", slow_but_every(4, list(REFUSALS)))
+@pytest.mark.parametrize("sentence", REFUSALS)
 def test_a_command_is_refused(service: Installation, sentence: str) -> None:
     code, arguments, words = REFUSALS[sentence]
     done = service.run("keys", *arguments)
