@@ -115,6 +115,8 @@ def _shared(item: pytest.Function) -> str | None:
     """The name of the costly thing that this test shares with others: the service, or what its module makes once."""
     if item.get_closest_marker("xdist_group") is not None:
         return None
+    if _folder(item) == "architecture":
+        return "architecture"  # the syntax trees of all files
     scopes = {(name, fixtures[-1].scope) for name, fixtures in item._fixtureinfo.name2fixturedefs.items() if fixtures}
     for name in ("service", "pair"):
         if (name, "session") in scopes:

@@ -70,6 +70,12 @@ def test_of_a_table_only_the_first_row_on_postgresql_runs_for_every_change() -> 
     assert [item.nodeid for item in (*rows, *others) if item.marked] == ["tests/test_x.py::table[postgresql-b]"]
 
 
+def test_what_reads_all_files_is_run_by_one_process(request: pytest.FixtureRequest) -> None:
+    group = request.node.get_closest_marker("xdist_group")
+    assert group is not None
+    assert group.args == ("architecture",)
+
+
 class TestCounting:
     @pytest.mark.parametrize(
         ("path", "steps"),
