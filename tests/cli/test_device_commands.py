@@ -21,7 +21,6 @@ from tests.docs.application import application
 from tests.support.databases import settings
 from tests.support.device_office import Office
 from tests.support.device_side import SomeDevice, id_data, known_key, new_key, pem_of
-from tests.support.rows import slow_but
 
 DEVICE = SomeDevice(key=known_key("p-256"))
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -176,18 +175,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(
-    "sentence",
-    slow_but(
-        {
-            "a device that nobody knows",
-            "an identity that is a list",
-            "a key that is none",
-            "a next key of a pending device",
-        },
-        REFUSED,
-    ),
-)
+@pytest.mark.parametrize("sentence", REFUSED)
 def test_what_cannot_be_done_is_told(place: Place, sentence: str) -> None:
     arguments, code, told = REFUSED[sentence]
     facts = {
