@@ -14,7 +14,6 @@ SERVICE_SETTINGS = {
     "SERVER_READ_TIMEOUT": "2",
     "LIMITS_ARTIFACT_BYTES": str(8 << 20),
     "LIMITS_HEAD_BYTES": str(1 << 20),
-    "READINESS_INTERVAL": "1",
 }
 
 

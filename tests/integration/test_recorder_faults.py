@@ -92,7 +92,9 @@ def tell(victims: str, url: str, killer: Killer, *, received: int, recorded: int
 class TestTheRecorderAlone:
     """Killed again and again while one worker has signatures recorded."""
 
-    @pytest.mark.parametrize(("count", "times"), [(400, 2), pytest.param(5000, 15, marks=LONG)])
+    @pytest.mark.parametrize(
+        ("count", "times"), [pytest.param(400, 2, marks=pytest.mark.slow), pytest.param(5000, 15, marks=LONG)]
+    )
     def test_everything_received_is_recorded_and_nothing_twice(
         self, tmp_path: Path, open_database: Opener, database_url: str, count: int, times: int
     ) -> None:
