@@ -76,8 +76,8 @@ def pytest_collection() -> Generator[None, object, object]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Which rows are slow; and what several tests share is made by one process, for which xdist asks next."""
-    slow_on_postgresql(items)
     for item in items:
+        slow_on_postgresql(item)
         if isinstance(item, pytest.Function) and (shared := _shared(item)) is not None:
             item.add_marker(pytest.mark.xdist_group(shared))
 

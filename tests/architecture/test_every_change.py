@@ -27,19 +27,16 @@ def marks(row: Any) -> list[str]:
 
 
 class Item(SimpleNamespace):
-    """What the rule asks a test for."""
-
-    nodeid: str
+    """What the rule asks a test for: the values of its parameters, and the tables that they are of."""
 
     @classmethod
-    def of(cls, name: str, **params: object) -> Item:
+    def of(cls, *tables: pytest.MarkDecorator, **values: object) -> Item:
         """A test with these parameters, or none."""
-        said = {"callspec": SimpleNamespace(params=params)} if params else {}
-        return cls(nodeid=f"tests/test_x.py::{name}[{'-'.join(map(str, params.values()))}]", marked=[], **said)
+        return cls(marked=[], tables=tables, **({"callspec": SimpleNamespace(params=values)} if values else {}))
 
-    def get_closest_marker(self, name: str) -> str | None:
-        """The mark, where it has it."""
-        return name if name in self.marked else None
+    def iter_markers(self, name: str) -> list[pytest.Mark]:
+        """Its tables."""
+        return [table.mark for table in self.tables if table.name == name]
 
     def add_marker(self, mark: pytest.MarkDecorator) -> None:
         """Remember it."""
@@ -61,13 +58,28 @@ class TestRows:
         assert rows[2].id == "see"
 
 
-def test_of_a_table_only_the_first_row_on_postgresql_runs_for_every_change() -> None:
-    rows = [Item.of("table", url=kind, row=row) for row in "ab" for kind in ("sqlite", "postgresql")]
-    others = [Item.of("plain"), Item.of("contract", url="postgresql"), Item.of("other", url="postgresql", row="b")]
-    slow_already = Item.of("table", url="postgresql", row="0")
-    slow_already.add_marker(pytest.mark.slow)
-    slow_on_postgresql([slow_already, *rows, *others])  # type: ignore[list-item]
-    assert [item.nodeid for item in (*rows, *others) if item.marked] == ["tests/test_x.py::table[postgresql-b]"]
+ROWS = pytest.mark.parametrize("row", slow_but({"b", "c"}, ["a", "b", "c"]))
+COLUMNS = pytest.mark.parametrize(("column", "sign"), [("x", 1), ("y", 2)])
+ITEMS = {
+    "plain": (Item.of(), False),
+    "a contract": (Item.of(url="postgresql"), False),
+    "a contract that names its databases": (
+        Item.of(pytest.mark.parametrize("kind", ["sqlite", "postgresql"]), kind="postgresql"),
+        False,
+    ),
+    "a row on SQLite": (Item.of(ROWS, url="sqlite", row="c"), False),
+    "the first that runs for every change": (Item.of(ROWS, url="postgresql", row="b"), False),
+    "the one after it": (Item.of(ROWS, url="postgresql", row="c"), True),
+    "the first of the first column": (Item.of(ROWS, COLUMNS, url="postgresql", row="b", column="x", sign=1), False),
+    "the first of another column": (Item.of(ROWS, COLUMNS, url="postgresql", row="b", column="y", sign=2), True),
+}
+
+
+@pytest.mark.parametrize("sentence", ITEMS)
+def test_of_a_table_the_first_row_on_postgresql_runs_for_every_change(sentence: str) -> None:
+    item, slow = ITEMS[sentence]
+    slow_on_postgresql(item)  # type: ignore[arg-type]
+    assert item.marked == ["slow"] * slow
 
 
 def test_what_reads_all_files_is_run_by_one_process(request: pytest.FixtureRequest) -> None:

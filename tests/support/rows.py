@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
+
+ROW = type(pytest.param())
 
 
 def slow_but(first: Collection[str], rows: Iterable[str]) -> list[Any]:
@@ -21,24 +23,35 @@ def slow_but_every(nth: int, rows: Sequence[Any]) -> list[Any]:
     return [row if place % nth == 0 else _slow(row) for place, row in enumerate(rows)]
 
 
-def slow_on_postgresql(items: Iterable[pytest.Item]) -> None:
+def slow_on_postgresql(item: pytest.Item) -> None:
     """Of a table that runs on each kind of database, the first row runs on PostgreSQL for every change.
 
-    The others run on SQLite for every change; that a server takes the same statements is not told better by more.
+    The others run on SQLite for every change; that a server takes the same statements is not told better by more. It
+    is told by the row alone, so that it is the same where others are not collected.
     """
-    seen = set()
-    for item in items:
-        values = item.callspec.params.values() if hasattr(item, "callspec") else ()
-        on_postgresql = any(isinstance(value, str) and value == "postgresql" for value in values)
-        if on_postgresql and len(values) > 1 and item.get_closest_marker("slow") is None:
-            table = item.nodeid.partition("[")[0]
-            if table in seen:
-                item.add_marker(pytest.mark.slow)
-            seen.add(table)
+    values = item.callspec.params if hasattr(item, "callspec") else {}
+    kinds = {name for name, value in values.items() if isinstance(value, str) and value == "postgresql"}
+    if kinds and not all(_is_first(values, mark) for mark in item.iter_markers("parametrize")):
+        item.add_marker(pytest.mark.slow)
+
+
+def _is_first(values: Mapping[str, object], mark: pytest.Mark) -> bool:
+    """Whether these are the values of the table's first row, of those that run for every change."""
+    names, rows = mark.args
+    names = (names,) if isinstance(names, str) else names
+    if any(isinstance(values[name], str) and values[name] == "postgresql" for name in names):
+        return True  # that is the database itself
+    row = next(row for row in rows if not _is_slow(row))
+    first = row.values if isinstance(row, ROW) else (row,) if len(names) == 1 else row
+    return all(values[name] is value for name, value in zip(names, first, strict=True))
+
+
+def _is_slow(row: Any) -> bool:
+    return isinstance(row, ROW) and any(mark.name == "slow" for mark in row.marks)
 
 
 def _slow(row: Any) -> Any:
     """The row, with whatever marks and id it has."""
-    if isinstance(row, type(pytest.param())):
+    if isinstance(row, ROW):
         return pytest.param(*row.values, marks=(*row.marks, pytest.mark.slow), id=row.id)
     return pytest.param(row, marks=pytest.mark.slow)
