@@ -33,7 +33,6 @@ from tests.support.rows import slow_but
 SIGNING_TIMEOUT = 3.0
 GRACE = 1.5
 CLIENTS = 4
-NUMBERS = itertools.count()
 GENERATION = "generation"
 HEALTHY_WITHIN = 20.0
 SETTINGS = {"SERVER_WORKERS": "2", "SIGNING_TIMEOUT": str(SIGNING_TIMEOUT), "READINESS_INTERVAL": "1"}
@@ -62,10 +61,10 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compiled(tmp_path_factory.mktemp("shim"))
 
 
-def made(library: Path, directory: Path) -> Faulty:
-    """An installation in a new directory."""
-    installation = initialise(directory / "installation")
-    control, logins = directory / "control", directory / "logins"
+@pytest.fixture
+def faulty(library: Path, tmp_path: Path) -> Faulty:
+    installation = initialise(tmp_path / "installation")
+    control, logins = tmp_path / "control", tmp_path / "logins"
     control.touch()
     text = installation.config.read_text()
     real = text.split("module-path=")[1].split('"')[0]
@@ -75,23 +74,13 @@ def made(library: Path, directory: Path) -> Faulty:
     return Faulty(installation=installation, control=control, logins=logins)
 
 
-@pytest.fixture(scope="module")
-def service(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
-    faulty = made(library, tmp_path_factory.mktemp("faulty"))
-    with running(faulty.installation, **SETTINGS):
-        created = faulty.installation.run("keys", "create", "firmware", "--algorithm", "ecdsa-p256")
-        assert created.returncode == 0, created.stderr
-        yield faulty
-
-
 @pytest.fixture
-def served(service: Faulty) -> Iterator[Faulty]:
-    """The one service, which is well again after each fault, by itself."""
-    try:
-        yield service
-    finally:
-        service.say()
-    awaited(service.installation, "key firmware", None)
+def served(faulty: Faulty) -> Iterator[Faulty]:
+    with running(faulty.installation, **SETTINGS):
+        made = faulty.installation.run("keys", "create", "firmware", "--algorithm", "ecdsa-p256")
+        assert made.returncode == 0, made.stderr
+        yield faulty
+        faulty.say()
 
 
 @dataclass(slots=True)
@@ -102,7 +91,7 @@ class Clients:
     codes: list[tuple[float, str | None]] = field(default_factory=list)
     longest: float = 0.0
     # A manifest that was signed before is answered from the record, whatever the token does.
-    numbers: Iterator[int] = NUMBERS
+    numbers: Iterator[int] = field(default_factory=itertools.count)
     stopping: threading.Event = field(default_factory=threading.Event)
     threads: list[threading.Thread] = field(default_factory=list)
 
@@ -321,8 +310,7 @@ def test_a_token_that_lies_is_quarantined_until_a_person_enables_it(served: Faul
 
 
 @pytest.mark.slow
-def test_a_wrong_pin_is_tried_once_and_mended_without_a_restart(library: Path, tmp_path: Path) -> None:
-    faulty = made(library, tmp_path)
+def test_a_wrong_pin_is_tried_once_and_mended_without_a_restart(faulty: Faulty) -> None:
     installation = faulty.installation
     pin_file = installation.directory / "token.pin"
     right = pin_file.read_text()
