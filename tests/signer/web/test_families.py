@@ -67,3 +67,17 @@ def test_the_family_is_told_by_the_beginning_of_a_path() -> None:
 def test_a_refusal_of_ours_has_no_such_member() -> None:
     document = json.loads(problem_of(KeyNotFound(key="k")).document("id"))
     assert "error" not in document
+
+
+STATUSES = {
+    # Vault's clients ask again after 412, 429 and 5xx: nothing that is denied is one of these.
+    Family.VAULT: {400: 400, 401: 403, 403: 403, 404: 404, 405: 405, 409: 400, 412: 400, 429: 403, 500: 500, 507: 503},
+    Family.SIGNSERVER: {401: 400, 403: 400, 404: 404, 405: 405, 412: 400, 429: 400, 500: 500, 507: 503},
+    Family.MENDER: {401: 401, 412: 412, 429: 429, 507: 507},
+    Family.NATIVE: {401: 401, 412: 412, 429: 429, 507: 507},
+}
+
+
+@pytest.mark.parametrize("family", STATUSES)
+def test_a_status_is_one_that_the_familys_clients_know(family: Family) -> None:
+    assert {status: family.status(status) for status in STATUSES[family]} == STATUSES[family]
