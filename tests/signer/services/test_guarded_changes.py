@@ -300,3 +300,10 @@ def test_a_key_step_says_which(guarded: Guarded) -> None:
     with pytest.raises(ApprovalRequired) as refusal:
         guarded.house.lifecycle.prepare(Identity(name=ADMIN), "firmware", validity=UNLIMITED)
     assert refusal.value.about == "prepare of the key firmware"
+
+
+def test_who_approves_a_next_version_approves_of_the_tokens_that_are_named(guarded: Guarded) -> None:
+    prepare = guarded.house.lifecycle.prepare
+    guarded.approve(waits(lambda: prepare(MANAGER, "firmware", validity=UNLIMITED, tokens=("one",))))
+    assert refused(lambda: prepare(MANAGER, "firmware", validity=UNLIMITED)) == "approval-required"
+    prepare(MANAGER, "firmware", validity=UNLIMITED, tokens=("one",))
