@@ -1,7 +1,11 @@
-"""Accepting: one connection per turn of the loop, and the worker with more of them steps back.
+"""Accepting: a few connections per turn of the loop, and the worker with more of them steps back.
 
 The listener is one for all workers. A worker that is ahead waits a little before it takes another connection: long
 enough for a worker with fewer to come first, never so long that a client notices where that one is busy.
+
+With few connections it is one per turn, so that these are shared out. With many a turn is long, and who waits in the
+queue of the listener would wait for as many turns as there are others before: then it takes more of them, in
+proportion, which makes no worker much fuller than another.
 """
 
 from __future__ import annotations
@@ -21,6 +25,8 @@ STEP_BACK_SECONDS = 0.002
 LONGEST_STEP_BACK_SECONDS = 0.02
 # While every connection has a request under way, or descriptors or memory have run out.
 PAUSE_SECONDS = 0.1
+# For so many that are open, one more is taken in a turn.
+OPEN_FOR_ONE_MORE = 16
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -69,7 +75,7 @@ class Door:
         if ahead:
             self._step_back(min(STEP_BACK_SECONDS * ahead, LONGEST_STEP_BACK_SECONDS))
         else:
-            self._take_one()
+            self._take_some()
 
     def _step_back(self, seconds: float) -> None:
         self._loop.remove_reader(self._listener.fileno())
@@ -79,13 +85,16 @@ class Door:
         self._returning = None
         self._loop.add_reader(self._listener.fileno(), self._knock)
         # Nobody else took it meanwhile, or there is nothing.
-        self._take_one()
+        self._take_some()
 
-    def _take_one(self) -> None:
+    def _take_some(self) -> None:
         if not self._register.make_room():
             self._step_back(PAUSE_SECONDS)
-        else:
-            self._accept()
+            return
+        more = self._register.open // OPEN_FOR_ONE_MORE
+        # Nobody is closed for those beyond the first: it may be that nobody else waits.
+        while self._accept() and more and not self._register.full:
+            more -= 1
 
     def _accept(self) -> bool:
         try:

@@ -75,6 +75,11 @@ class Register:
         """How many connections are open."""
         return len(self._phases)
 
+    @property
+    def full(self) -> bool:
+        """Whether one more would be beyond the bound."""
+        return len(self._phases) >= self._bound
+
     def phase(self, member: Member) -> Phase | None:
         """What the connection is waited for; None for one that is not open."""
         return self._phases.get(member)
@@ -104,7 +109,7 @@ class Register:
 
     def make_room(self) -> bool:
         """Whether one more fits, after closing one that may be closed for it."""
-        if len(self._phases) < self._bound:
+        if not self.full:
             return True
         victim = next(iter(self._headless), None) or next(iter(self._since[Phase.IDLE]), None)
         if victim is None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import socket
 import time
-from dataclasses import replace
+from contextlib import closing
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
-from signer.web.connections.door import PAUSE_SECONDS
+from signer.web.connections.door import PAUSE_SECONDS, Door
+from signer.web.connections.shares import Shares
 from tests.signer.connections import applications
 from tests.support.serving import LIMITS, serving, until_closed
 
@@ -101,3 +105,33 @@ def test_requests_under_way_are_never_closed_for_others() -> None:
         assert b"at last" in until_closed(late)
         for connection in (*asking, late):
             connection.close()
+
+
+@dataclass
+class Room:
+    """A register with so many connections, and room for more."""
+
+    open: int
+    full: bool = False
+
+    def make_room(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("connections", "taken"), [(0, 1), (15, 1), (16, 2), (160, 11), (10_000, 20)])
+def test_a_turn_takes_more_of_those_who_wait_the_more_there_are(connections: int, taken: int) -> None:
+    with closing(asyncio.new_event_loop()) as loop, socket.create_server(("127.0.0.1", 0), backlog=30) as listener:
+        listener.setblocking(False)
+        waiting = [socket.create_connection(listener.getsockname()) for _ in range(20)]
+        welcomed: list[socket.socket] = []
+        shares = Shares(1)
+        shares.set(0, connections)
+        room: Any = Room(connections)
+        door = Door(loop=loop, listener=listener, register=room, shares=shares, seat=0, welcome=welcomed.append)
+        door.open()
+        # One turn of the loop.
+        loop.stop()
+        loop.run_forever()
+        assert len(welcomed) == taken
+        for each in (*waiting, *welcomed):
+            each.close()
