@@ -59,6 +59,7 @@ class TestRows:
 
 
 ROWS = pytest.mark.parametrize("row", slow_but({"b", "c"}, ["a", "b", "c"]))
+NONE = pytest.mark.parametrize("row", slow_but(set(), ["a", "b"]))
 COLUMNS = pytest.mark.parametrize(("column", "sign"), [("x", 1), ("y", 2)])
 ITEMS = {
     "plain": (Item.of(), False),
@@ -70,6 +71,7 @@ ITEMS = {
     "a row on SQLite": (Item.of(ROWS, url="sqlite", row="c"), False),
     "the first that runs for every change": (Item.of(ROWS, url="postgresql", row="b"), False),
     "the one after it": (Item.of(ROWS, url="postgresql", row="c"), True),
+    "one of a table of which none does": (Item.of(NONE, url="postgresql", row="a"), True),
     "the first of the first column": (Item.of(ROWS, COLUMNS, url="postgresql", row="b", column="x", sign=1), False),
     "the first of another column": (Item.of(ROWS, COLUMNS, url="postgresql", row="b", column="y", sign=2), True),
 }

@@ -36,12 +36,14 @@ def slow_on_postgresql(item: pytest.Item) -> None:
 
 
 def _is_first(values: Mapping[str, object], mark: pytest.Mark) -> bool:
-    """Whether these are the values of the table's first row, of those that run for every change."""
+    """Whether these are the values of the table's first row, of those that run for every change; there may be none."""
     names, rows = mark.args
     names = (names,) if isinstance(names, str) else names
     if any(isinstance(values[name], str) and values[name] == "postgresql" for name in names):
         return True  # that is the database itself
-    row = next(row for row in rows if not _is_slow(row))
+    row = next((row for row in rows if not _is_slow(row)), None)
+    if row is None:
+        return False
     first = row.values if isinstance(row, ROW) else (row,) if len(names) == 1 else row
     return all(values[name] is value for name, value in zip(names, first, strict=True))
 
