@@ -21,6 +21,7 @@ ED448_PARAMETERS = (bytes.fromhex("06032b6571"), bytes.fromhex("130a656477617264
 EC_PUBLIC_KEY = bytes.fromhex("06072a8648ce3d0201")  # id-ecPublicKey, RFC 5480 section 2.1.1
 SHA256_DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
 SCALAR_SIZE = 32
+P256_POINT_SIZE = 1 + 2 * SCALAR_SIZE
 ED25519_POINT_SIZE = 32
 ED448_POINT_SIZE = 57
 _BIT_STRING = 3
@@ -48,9 +49,12 @@ def rsa_spki(modulus: bytes, exponent: bytes) -> tuple[Algorithm | None, bytes]:
 def ec_spki(parameters: bytes, point: bytes) -> tuple[Algorithm | None, bytes | None]:
     """As ``rsa_spki`` for an EC key; ``(None, None)`` for a curve that is not known at all."""
     if parameters != P256_PARAMETERS:
-        return None, _foreign_spki(EC_PUBLIC_KEY + parameters, _unwrapped(point))
+        curve = EC_PUBLIC_KEY + parameters
+        return None, _foreign_spki(curve, point) or _foreign_spki(curve, _unwrapped(point))
+    # By its size: of a raw one the first bytes can look like the beginning of an OCTET STRING, in one key of 256.
+    raw = point if len(point) == P256_POINT_SIZE else _unwrapped(point)
     try:
-        key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), _unwrapped(point))
+        key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), raw)
     except ValueError:
         raise EncodingError("not a point on P-256") from None
     return Algorithm.ECDSA_P256, _der(key)

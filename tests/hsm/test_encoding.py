@@ -74,6 +74,25 @@ def test_an_unused_size_of_rsa_has_a_key_but_no_algorithm() -> None:
     assert rsa_spki(modulus, b"\1\0\1") == (None, spki(key))
 
 
+# Keys whose raw points begin as an OCTET STRING of the right length would.
+DECEIVING = {
+    "P-256": (ec.SECP256R1(), P256_PARAMETERS, 111),
+    "P-384": (ec.SECP384R1(), P384_PARAMETERS, 94),
+    "secp256k1": (ec.SECP256K1(), bytes.fromhex("06052b8104000a"), 96),
+}
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("name", DECEIVING)
+def test_a_raw_point_that_looks_like_a_wrapped_one_is_read_as_what_it_is(name: str, wrapped: bool) -> None:
+    curve, parameters, number = DECEIVING[name]
+    key = ec.derive_private_key(number, curve)
+    point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    assert point[1] == len(point) - 2
+    _, found = ec_spki(parameters, b"\x04" + bytes([len(point)]) + point if wrapped else point)
+    assert found == spki(key)
+
+
 UNUSED = {
     "P-384": (ec.SECP384R1(), P384_PARAMETERS),
     "P-521": (ec.SECP521R1(), bytes.fromhex("06052b81040023")),
