@@ -59,6 +59,8 @@ class ServiceArbiter(Arbiter):  # type: ignore[misc]  # gunicorn carries no type
     def start(self) -> None:
         """Take the installation before anything of it is touched, and have the recorder there before the workers."""
         self.app.recorder.start()
+        # Not before: they are those of the service that runs, where one does.
+        metrics_folder.empty()
         super().start()
 
     def reap_workers(self) -> None:

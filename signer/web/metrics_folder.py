@@ -9,12 +9,18 @@ DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def prepare(directory: Path) -> None:
-    """An empty folder for the files of all workers; before they are forked, and before anything counts."""
+    """A folder for the files of all workers; before they are forked, and before anything counts."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
-    for old in directory.glob("*.db"):
-        old.unlink()
     os.environ[DIRECTORY_VARIABLE] = str(directory)
+
+
+def empty() -> None:
+    """Remove what processes of an earlier service counted; by whoever holds the installation, before it has workers."""
+    own = f"_{os.getpid()}.db"
+    for old in Path(os.environ[DIRECTORY_VARIABLE]).glob("*.db"):
+        if not old.name.endswith(own):
+            old.unlink(missing_ok=True)
 
 
 def forget(worker: int) -> None:

@@ -198,8 +198,13 @@ def test_a_start_that_cannot_be_is_one_sentence(service: Installation, name: str
 
 
 def test_a_second_service_on_the_same_installation_is_refused_by_name(service: Installation) -> None:
+    with service.http(headers={}) as http:
+        assert http.get("/readyz").status_code == 200
+    counted = set(service.directory.glob("spool/metrics/*.db"))
+    assert counted
     second = command("serve", "--config", service.config)
     assert second.returncode != 0
+    assert set(service.directory.glob("spool/metrics/*.db")) >= counted
     assert "a service runs on this installation already" in second.stderr
     assert "recorder/lock" in second.stderr
     assert "Traceback" not in second.stderr
