@@ -85,14 +85,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """No lines are counted for tests of ``UNCOUNTED`` folders, from what they are made of to what they clean up."""
-    counting = Coverage.current()
-    if counting is None or _folder(item) not in UNCOUNTED:
-        return (yield)
-    counting.stop()
+    stopped: list[Coverage] = []
+    # In a process of pytest-xdist there are two: with the upper one stopped, the other would count.
+    while _folder(item) in UNCOUNTED and (counting := Coverage.current()) is not None:
+        counting.stop()
+        stopped.append(counting)
     try:
         return (yield)
     finally:
-        counting.start()
+        for each in reversed(stopped):
+            each.start()
 
 
 @pytest.hookimpl(tryfirst=True)

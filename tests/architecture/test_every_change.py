@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from coverage import Coverage
@@ -41,6 +42,25 @@ class Item(SimpleNamespace):
     def add_marker(self, mark: pytest.MarkDecorator) -> None:
         """Remember it."""
         self.marked.append(mark.name)
+
+
+@dataclass(frozen=True)
+class Counting:
+    """One of those that count, one upon the other."""
+
+    name: str
+    done: list[str]
+    started: ClassVar[list[Counting]] = []
+
+    def stop(self) -> None:
+        """As ``Coverage``."""
+        assert self.started.pop() is self
+        self.done.append(f"stop {self.name}")
+
+    def start(self) -> None:
+        """As ``Coverage``."""
+        self.started.append(self)
+        self.done.append(f"start {self.name}")
 
 
 class TestRows:
@@ -94,8 +114,8 @@ class TestCounting:
     @pytest.mark.parametrize(
         ("path", "steps"),
         [
-            ("contract/test_floors.py", ["stop", "test", "start"]),
-            ("property/deeper/test_x.py", ["stop", "test", "start"]),
+            ("contract/test_floors.py", ["stop b", "stop a", "test", "start a", "start b"]),
+            ("property/deeper/test_x.py", ["stop b", "stop a", "test", "start a", "start b"]),
             ("signer/services/test_contract.py", ["test"]),
             ("verifier/test_head.py", ["test"]),
         ],
@@ -104,8 +124,9 @@ class TestCounting:
         self, monkeypatch: pytest.MonkeyPatch, path: str, steps: list[str]
     ) -> None:
         done: list[str] = []
-        counting = SimpleNamespace(stop=lambda: done.append("stop"), start=lambda: done.append("start"))
-        monkeypatch.setattr(Coverage, "current", lambda: counting)
+        started = [Counting("a", done), Counting("b", done)]
+        monkeypatch.setattr(Coverage, "current", lambda: started[-1] if started else None)
+        monkeypatch.setattr(Counting, "started", started)
         around = conftest.pytest_runtest_protocol(SimpleNamespace(path=TESTS / path))  # type: ignore[arg-type]
         next(around)
         done.append("test")
