@@ -30,8 +30,8 @@ def slow_on_postgresql(item: pytest.Item) -> None:
     is told by the row alone, so that it is the same where others are not collected.
     """
     values = item.callspec.params if hasattr(item, "callspec") else {}
-    kinds = {name for name, value in values.items() if isinstance(value, str) and value == "postgresql"}
-    if kinds and not all(_is_first(values, mark) for mark in item.iter_markers("parametrize")):
+    there = any(map(_is_postgresql, values.values()))
+    if there and not all(_is_first(values, mark) for mark in item.iter_markers("parametrize")):
         item.add_marker(pytest.mark.slow)
 
 
@@ -39,13 +39,17 @@ def _is_first(values: Mapping[str, object], mark: pytest.Mark) -> bool:
     """Whether these are the values of the table's first row, of those that run for every change; there may be none."""
     names, rows = mark.args
     names = (names,) if isinstance(names, str) else names
-    if any(isinstance(values[name], str) and values[name] == "postgresql" for name in names):
+    if any(_is_postgresql(values[name]) for name in names):
         return True  # that is the database itself
     row = next((row for row in rows if not _is_slow(row)), None)
     if row is None:
         return False
     first = row.values if isinstance(row, ROW) else (row,) if len(names) == 1 else row
     return all(values[name] is value for name, value in zip(names, first, strict=True))
+
+
+def _is_postgresql(value: object) -> bool:
+    return isinstance(value, str) and value == "postgresql"
 
 
 def _is_slow(row: Any) -> bool:
