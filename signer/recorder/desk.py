@@ -139,6 +139,7 @@ class Desk:
         self._bound = RefusalBound()
         self._refusals: deque[LeafDraft] = deque(maxlen=MAX_REFUSALS)
         self._unwritten = False
+        self._held = 0
 
     @property
     def descriptor(self) -> int | None:
@@ -149,6 +150,11 @@ class Desk:
     def waiting(self) -> bool:
         """Whether anybody waits for a checkpoint."""
         return self._release.waiting
+
+    @property
+    def held(self) -> int:
+        """How many answers wait for a checkpoint."""
+        return self._held
 
     @property
     def troubled(self) -> bool:
@@ -193,6 +199,7 @@ class Desk:
         if held and self._records is not None:
             log = self._records.verified
             size = log.size if log.size > before else covering
+            self._held += _count(held)
             self._release.when_covered(log, size, partial(self._answer_held, held))
         self._quiet_from = self._monotonic() + QUIET_SECONDS
 
@@ -217,6 +224,7 @@ class Desk:
         return answers
 
     def _answer_held(self, held: Answers, said: Certified | SignerError) -> None:
+        self._held -= _count(held)
         if isinstance(said, Certified):
             self._answer_all(held, size=said.size)
             return
@@ -347,3 +355,7 @@ class Desk:
         else:
             logger.error("signatures cannot be recorded: %s", told)
         self._trouble = trouble
+
+
+def _count(answers: Answers) -> int:
+    return sum(len(told) for _, told in answers.values())

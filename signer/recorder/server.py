@@ -1,8 +1,8 @@
 """The recorder's loop: takes everything that has come from all workers, and commits it once.
 
-1. One thread. While a commit is under way, what workers send waits in their sockets and becomes the next batch; an
-   idle recorder commits at once. While a checkpoint is under way it waits for more, a moment at most, since what is
-   committed then leaves with the next checkpoint only. So the batches grow with the load.
+1. One thread. While a commit is under way, what workers send waits in their sockets and becomes the next batch. What
+   comes alone is committed at once; where others were here a moment ago, it waits for them, a moment at most
+   (``gathering``). So the batches grow with the load.
 2. That something is on record is told after the commit, when a durable checkpoint covers it, and never before. A
    connection that is lost meanwhile changes nothing: its entries are recorded, and whoever sends them again is told so.
 3. It ends when the service has ended and no worker is connected any more, and not before: signals that stop services
@@ -21,6 +21,7 @@ from typing import Protocol
 
 from signer.domain.refusals import RefusedCall
 from signer.recorder.desk import Desk, Outside, Records
+from signer.recorder.gathering import Gathering
 from signer.recorder.meter import Meter
 from signer.recorder.peer import READ_BYTES, Peer, UnreadAnswers
 from signer.recorder.protocol import FrameError, Ping, Posted, Prove, Tell, Told, frame, packed_figures, parsed_message
@@ -29,11 +30,6 @@ from signer.recorder.release import Release
 logger = logging.getLogger("artifact-signer.recorder")
 
 MAX_BATCH = 1024
-# How long what has come waits for more while a checkpoint is under way: as long as one takes on an ordinary disk.
-# On a slower one commits go on beside it, so that neither waits for the whole of the other.
-GATHER_SECONDS = 0.002
-# So many are worth a commit of their own.
-ENOUGH = 64
 # Of one connection at a turn, so that none keeps the others waiting.
 READS_PER_TURN = 8
 
@@ -51,8 +47,7 @@ class Housekeeping(Protocol):
 class RecorderServer:
     """Serves workers on ``listener`` until ``lifeline`` (a pipe's reading end) is closed at its other end.
 
-    ``records``: None where ``release`` gives nothing out from the start. ``gather``: seconds for which what has come
-    waits for more at most.
+    ``records``: None where ``release`` gives nothing out from the start.
     """
 
     def __init__(
@@ -65,10 +60,9 @@ class RecorderServer:
         housekeeping: Housekeeping | None,
         outside: Outside | None = None,
         meter: Meter | None = None,
-        gather: float = GATHER_SECONDS,
+        gathering: Gathering | None = None,
     ) -> None:
-        self._gather = gather
-        self._gather_until = 0.0
+        self._gathering = gathering or Gathering()
         self._desk = Desk(records=records, release=release, send=self._answer, outside=outside)
         self._meter = meter or Meter(tokens=lambda: 0.0)
         self._housekeeping = housekeeping
@@ -90,7 +84,7 @@ class RecorderServer:
     def run(self) -> bool:
         """Serve until there is nobody left to serve; False where another process has to begin anew before that."""
         while self._alive or self._peers or self._waiting or self._desk.waiting:
-            self.turn(self._gathering if self._waiting else self._desk.patience)
+            self.turn(self._left if self._waiting else self._desk.patience)
             if self._desk.has_to_end():
                 break
         # Of one that has to end, workers send what they have no answer to again, to the next one.
@@ -103,7 +97,7 @@ class RecorderServer:
     def turn(self, timeout: float) -> None:
         """Take what has come within ``timeout`` seconds, and commit it."""
         self._take_events(timeout)
-        if self._gathering:
+        if self._left:
             return
         batch = self._batch()
         if batch:
@@ -123,11 +117,9 @@ class RecorderServer:
             self._desk.rest()
 
     @property
-    def _gathering(self) -> float:
+    def _left(self) -> float:
         """Seconds for which what has come still waits for more."""
-        if not self._waiting or len(self._waiting) >= ENOUGH or not self._desk.waiting:
-            return 0.0
-        return max(0.0, self._gather_until - time.monotonic())
+        return self._gathering.left(time.monotonic(), waiting=len(self._waiting))
 
     def _take_events(self, timeout: float) -> None:
         for key, events in self._selector.select(timeout):
@@ -189,13 +181,14 @@ class RecorderServer:
                 if isinstance(each, RefusedCall):
                     self._refused.append(each)
                 else:
-                    if not self._waiting:
-                        self._gather_until = time.monotonic() + self._gather
                     self._waiting.append((peer, each))
+            self._gathering.came(time.monotonic(), waiting=len(self._waiting), held=self._desk.held)
 
     def _batch(self) -> list[tuple[Peer, Posted]]:
         """The entries of the next commit: the oldest ones whose senders still wait."""
         now = time.monotonic()
+        if self._waiting:
+            self._gathering.begun(now)
         batch: list[tuple[Peer, Posted]] = []
         while self._waiting and len(batch) < MAX_BATCH:
             peer, posted = self._waiting.popleft()

@@ -21,8 +21,9 @@ from signer.errors import SignerError
 from signer.log_creation import create_log, log_origin, opened_with_tokens, resume_without_file
 from signer.recorder.addresses import listening, socket_path
 from signer.recorder.checkpointer import Checkpointer
+from signer.recorder.gathering import Gathering
 from signer.recorder.release import Release
-from signer.recorder.server import GATHER_SECONDS, RecorderServer
+from signer.recorder.server import RecorderServer
 from signer.recorder.setup import Setup
 from signer.recorder.supervision import RecorderSupervisor
 from signer.storage.key_store import SqlKeyStore
@@ -191,7 +192,7 @@ class MemorySlots:
 class LoopInThread:
     """The recorder's loop over ``records`` in memory."""
 
-    def __init__(self, directory: Path, records: MemorySignatureRecords, *, gather: float = GATHER_SECONDS) -> None:
+    def __init__(self, directory: Path, records: MemorySignatureRecords, *, gathering: Gathering | None = None) -> None:
         self.path = socket_path(directory)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._listener = listening(self.path)
@@ -204,7 +205,7 @@ class LoopInThread:
             records=self.log,
             release=Release(self._checkpointer),
             housekeeping=None,
-            gather=gather,
+            gathering=gathering,
         )
         self.thread = threading.Thread(target=self.server.run, daemon=True)
         self.thread.start()

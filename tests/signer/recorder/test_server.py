@@ -16,8 +16,9 @@ from signer.domain.keys import UNBOUNDED, VersionState
 from signer.domain.recording import VersionNow
 from signer.domain.records import Outcome, Recorded, SignatureEntry
 from signer.errors import DatabaseFull, RecorderUnavailable, SignerError
+from signer.recorder.gathering import COMMITS, Gathering
 from signer.recorder.protocol import LENGTH, FrameReader, Ping, frame, packed_entry, parsed_answers
-from signer.recorder.server import ENOUGH, MAX_BATCH
+from signer.recorder.server import MAX_BATCH
 from tests.support.books import TOLERANCE, entry
 from tests.support.clock import ManualClock
 from tests.support.memory_records import MemorySignatureRecords
@@ -164,57 +165,57 @@ class TestBatches:
 
 
 class TestGathering:
-    """A checkpoint is under way: what comes meanwhile would leave with the next one only."""
+    """Others were here a moment ago: who comes waits for them."""
 
     @pytest.fixture
-    def gather(self) -> float:
-        return 60.0
+    def gathering(self) -> Gathering:
+        return Gathering(patience=60.0, memory=60.0)
 
     @pytest.fixture
-    def loop(self, tmp_path: Path, records: HeldRecords, gather: float) -> Iterator[LoopInThread]:
-        made = LoopInThread(tmp_path, records, gather=gather)
+    def loop(self, tmp_path: Path, records: HeldRecords, gathering: Gathering) -> Iterator[LoopInThread]:
+        made = LoopInThread(tmp_path, records, gathering=gathering)
         yield made
         made.slots.go_on.set()
         made.close()
 
-    @staticmethod
-    def held(loop: LoopInThread, worker: Worker, records: HeldRecords) -> None:
-        """The first one is committed at once, since nothing is under way; its checkpoint is held up."""
-        loop.slots.go_on.clear()
-        worker.post(entry(1, "first"))
-        until(lambda: records.batches == [1])
+    @pytest.fixture(autouse=True)
+    def others(self, loop: LoopInThread, workers: list[Worker], records: HeldRecords) -> None:
+        """Every commit so far found two."""
+        for turn in range(COMMITS):
+            workers[2].post(entry(1, f"{turn} a"), entry(1, f"{turn} b"))
+            workers[2].answers(2)
+        assert records.batches == [2] * COMMITS
 
-    def test_it_is_one_commit_after_it(self, loop: LoopInThread, workers: list[Worker], records: HeldRecords) -> None:
-        self.held(loop, workers[0], records)
-        for number, worker in enumerate(workers):
-            worker.post(entry(1, number))
-        for number, worker in enumerate(workers[1:]):
-            worker.ping(number)  # so the recorder has taken what came before
-        assert records.batches == [1]
-        loop.slots.go_on.set()
-        assert [len(worker.answers(1 + (worker is workers[0]))) for worker in workers] == [2, 1, 1]
-        assert records.batches == [1, 3]
+    def test_those_of_several_workers_meet_in_one_commit(self, workers: list[Worker], records: HeldRecords) -> None:
+        workers[0].post(entry(1, "one"))
+        workers[0].ping(1)  # so the recorder has taken what came before
+        assert len(records.batches) == COMMITS
+        workers[1].post(entry(1, "other"))
+        assert [len(worker.answers(1)) for worker in workers[:2]] == [1, 1]
+        assert records.batches[COMMITS:] == [2]
 
-    def test_enough_are_not_held_back(self, loop: LoopInThread, workers: list[Worker], records: HeldRecords) -> None:
-        self.held(loop, workers[0], records)
-        workers[1].post(*(entry(1, number) for number in range(ENOUGH)))
-        until(lambda: records.batches == [1, ENOUGH])
-        loop.slots.go_on.set()
-        assert len(workers[1].answers(ENOUGH)) == ENOUGH
-
-    @pytest.mark.parametrize("gather", [0.05])
-    def test_a_slow_checkpoint_holds_a_commit_up_for_a_moment_only(
+    def test_whose_answers_are_held_back_are_here_too(
         self, loop: LoopInThread, workers: list[Worker], records: HeldRecords
     ) -> None:
-        self.held(loop, workers[0], records)
-        workers[1].post(entry(1, "second"))
-        until(lambda: records.batches == [1, 1])
-        workers[1].post(entry(1, "third"))
-        until(lambda: records.batches == [1, 1, 1])
-        # Nothing but the state that it began with.
-        assert not any(log.size for log in loop.slots.written)
+        loop.slots.go_on.clear()
+        turns = range(COMMITS + 1)
+        for turn in turns:
+            workers[0].post(entry(1, f"{turn} c"), entry(1, f"{turn} d"))
+            until(lambda: len(records.batches) > COMMITS + turn)  # noqa: B023
         loop.slots.go_on.set()
-        assert len(workers[1].answers(2)) == len(records.records) - 1 == 2
+        workers[0].answers(2 * len(turns))
+        # The last three commits found four, six and eight, all but two of them held back.
+        workers[1].post(entry(1, "e"), entry(1, "f"))
+        workers[1].ping(1)
+        workers[0].post(entry(1, "g"), entry(1, "h"))
+        assert [len(worker.answers(2)) for worker in workers[:2]] == [2, 2]
+        assert records.batches[-2:] == [2, 4]
+
+    @pytest.mark.parametrize("gathering", [Gathering(patience=0.05, memory=60.0)])
+    def test_they_are_waited_for_a_moment_only(self, workers: list[Worker], records: HeldRecords) -> None:
+        workers[0].post(entry(1, "one"))
+        assert len(workers[0].answers(1)) == 1
+        assert records.batches[COMMITS:] == [1]
 
 
 class TestFailures:
