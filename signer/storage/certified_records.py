@@ -46,6 +46,7 @@ class CertifiedRecords(SqlSignatureRecords):
         server_clock: ServerClock | None = None,
     ) -> None:
         super().__init__(database=database, clock=clock, clock_tolerance=clock_tolerance)
+        self._kept = database.kept()
         self._verified = VerifiedHead(log, dialect=database.dialect, monotonic=monotonic)
         self._failover = FailoverCheck(
             machine=machine, statements=self._sql, enabled=failover_check and database.dialect == "postgresql"
@@ -65,21 +66,21 @@ class CertifiedRecords(SqlSignatureRecords):
     def flush(self) -> None:
         """Write the checkpoint that waits, where there is one."""
         if self._unwritten is not None:
-            with self._database.writing() as connection:
+            with self._kept.writing() as connection:
                 self._write_checkpoint(connection)
 
     def look(self) -> None:
         """Take over what others have appended, and compare what gives power where it may have changed."""
-        with self._database.reading() as connection:
+        with self._kept.reading() as connection:
             head = read_head(self._sql, self._sql.rows(connection, sql.UNLOCKED_HEAD, {})[0])
             moved = self._verified.moved(connection, head)
         if moved:
-            with self._database.writing() as connection:
+            with self._kept.writing() as connection:
                 self._verified.follow(connection, lock_head(connection))
 
     def prove(self) -> None:
         """As ``look``, and write a row durably, but no leaf: so the database takes what is recorded."""
-        with self._database.writing() as connection:
+        with self._kept.writing() as connection:
             self._verified.follow(connection, lock_head(connection))
             self._compare_clocks(connection)
             self._failover.write(connection, self.verified, self._clock())
@@ -89,7 +90,7 @@ class CertifiedRecords(SqlSignatureRecords):
 
     def tell(self, drafts: Sequence[LeafDraft]) -> None:
         """Append leaves that are no signatures, durable when the call returns."""
-        with self._database.writing() as connection:
+        with self._kept.writing() as connection:
             head = lock_head(connection)
             self._verified.follow(connection, head)
             self._compare_clocks(connection)
@@ -97,16 +98,16 @@ class CertifiedRecords(SqlSignatureRecords):
             at = now if head.newest is None else max(now, head.newest)
             leaves = [draft.leaf(at=at) for draft in drafts]
             moved = append(connection, head, leaves)
-        with self._database.reading() as connection:
+        with self._kept.reading() as connection:
             self._verified.confirm(connection, moved, {leaf.content: at for leaf in leaves})
 
     def tidy(self) -> bool:
         """Remove tokens that ended long ago, a few at a time; whether there may be more."""
-        with self._database.writing() as connection:
+        with self._kept.writing() as connection:
             return remove_expired(connection, before=self._clock() - KEPT_EXPIRED) > 0
 
     def _record(self, entries: Sequence[Entry]) -> list[Outcome]:
-        with self._database.writing() as connection:
+        with self._kept.writing() as connection:
             head = lock_head(connection)
             self._verified.follow(connection, head)
             self._compare_clocks(connection)
@@ -119,7 +120,7 @@ class CertifiedRecords(SqlSignatureRecords):
         if batch.new_leaves:
             # Not what was meant to be stored, but what is.
             own = {leaf.content: leaf.columns.at for leaf in batch.new_leaves}
-            with self._database.reading() as connection:
+            with self._kept.reading() as connection:
                 self._verified.confirm(connection, moved, own)
         return outcomes
 

@@ -91,6 +91,7 @@ class Database:
         if self._file is not None:
             attach(self._engine, self._file, settings.timeout)
         self._reading = self._engine.execution_options(**_WITHOUT_TRANSACTION[url.get_backend_name()])
+        self._kept: list[KeptConnection] = []
 
     @property
     def dialect(self) -> str:
@@ -139,6 +140,16 @@ class Database:
                 yield connection
             self._check_file()
 
+    def kept(self) -> KeptConnection | Database:
+        """The same two ways for one thread that goes them again and again: on SQLite, on one connection all the time.
+
+        A server's connections are asked each time whether they still are.
+        """
+        if self._file is None:
+            return self
+        self._kept.append(KeptConnection(self._engine, self._file))
+        return self._kept[-1]
+
     def within(self, seconds: float) -> AbstractContextManager[None]:
         """Until the block ends, what this thread asks of a server is over ``seconds`` from now.
 
@@ -183,11 +194,60 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
+        for kept in self._kept:
+            kept.let_go()
         self._engine.dispose()
 
     def _check_file(self) -> None:
         if self._file is not None:
             self._file.check()
+
+
+class KeptConnection:
+    """A connection to an SQLite file, used as ``Database`` uses one. For one thread.
+
+    Taking one and giving it back costs as much as a small transaction. After an error it is given back all the same:
+    what has become of it is for the pool to find out.
+    """
+
+    def __init__(self, engine: Engine, file: SqliteFile) -> None:
+        self._engine = engine
+        self._file = file
+        self._connection: Connection | None = None
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """As ``Database.reading``; what begins a transaction by itself has it rolled back."""
+        with self._used() as connection:
+            self._file.check()
+            yield connection
+            connection.rollback()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """As ``Database.writing``."""
+        with self._used() as connection:
+            with connection.begin():
+                self._file.check()
+                yield connection
+            self._file.check()
+
+    def let_go(self) -> None:
+        """Give the connection back; the next use takes another one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    @contextmanager
+    def _used(self) -> Iterator[Connection]:
+        with translated():
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            try:
+                yield self._connection
+            except BaseException:
+                self.let_go()
+                raise
 
 
 def _revisions(connection: Connection) -> tuple[str | None, str]:
