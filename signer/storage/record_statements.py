@@ -26,17 +26,15 @@ VERSIONS = """
 HEAD = "SELECT size, root, frontier, at, access_sha256 FROM log_head WHERE id = 1{for_update}"
 UNLOCKED_HEAD = "SELECT size, root, frontier, at, access_sha256 FROM log_head WHERE id = 1"
 REVISION = "SELECT revision FROM access_state WHERE id = 1{for_share}"
-# One half for each of the two partial indexes.
 ON_RECORD = """
-    SELECT s.version_id, s.manifest_sha256, s.id, s.signature, r.id, r.leaf_id, r.type, r.checked, r.actor, r.at,
-    r.emergency
-    FROM signatures s JOIN log_leaves r ON r.signature_id = s.id AND r.type = 'signature'
-    WHERE s.manifest_sha256 IN {digests}
+    SELECT id, version_id, manifest_sha256, signature FROM signatures WHERE manifest_sha256 IN {digests}"""
+# One half for each of the two partial indexes.
+RECORDS = """
+    SELECT signature_id, id, leaf_id, type, checked, actor, at, emergency FROM log_leaves
+    WHERE signature_id IN {ids} AND type = 'signature'
     UNION ALL
-    SELECT s.version_id, s.manifest_sha256, s.id, s.signature, r.id, r.leaf_id, r.type, r.checked, r.actor, r.at,
-    r.emergency
-    FROM signatures s JOIN log_leaves r ON r.signature_id = s.id AND r.type = 'signature-repeated'
-    WHERE s.manifest_sha256 IN {digests}"""
+    SELECT signature_id, id, leaf_id, type, checked, actor, at, emergency FROM log_leaves
+    WHERE signature_id IN {ids} AND type = 'signature-repeated'"""
 # The revision comes with what is found, from one state of the database. One digest is what is mostly asked for.
 FOUND = """
     SELECT a.revision, s.version_id, s.manifest_sha256, s.signature

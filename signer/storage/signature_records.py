@@ -190,9 +190,12 @@ class _Transaction:
 
     def _on_record(self, entries: Iterable[SignatureEntry]) -> dict[SignatureKey, SignatureOnRecord]:
         digests = self.sql.listed({entry.manifest_sha256 for entry in entries})
+        signatures = {row[0]: row for row in self.sql.rows(self.connection, sql.ON_RECORD, {"digests": digests})}
+        if not signatures:
+            return {}
         found: dict[SignatureKey, SignatureOnRecord] = {}
-        for row in self.sql.rows(self.connection, sql.ON_RECORD, {"digests": digests}):
-            version_id, digest, signature_id, signature, *record = row
+        for signature_id, *record in self.sql.rows(self.connection, sql.RECORDS, {"ids": self.sql.listed(signatures)}):
+            _, version_id, digest, signature = signatures[signature_id]
             known = found.setdefault(
                 (version_id, digest), SignatureOnRecord(id=signature_id, signature=bytes(signature), records=[])
             )

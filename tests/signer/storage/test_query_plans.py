@@ -16,7 +16,7 @@ from signer.services.device_ports import DeviceQuery
 from signer.storage.ci_session_store import SqlCiSessionStore
 from signer.storage.database import Database
 from signer.storage.event_reader import read_events
-from signer.storage.record_statements import statements
+from signer.storage.record_statements import ON_RECORD, RECORDS, SqliteStatements, statements
 from signer.storage.token_subjects import accepted_auth_sets
 from tests.support.books import SqlBook, entry
 from tests.support.clock import START, ManualClock
@@ -132,6 +132,16 @@ def test_no_growing_table_is_gone_through(scene: Scene, office: Office, tmp_path
     with scans(office.database) as found:
         scene(office, tmp_path)
     assert found == {}
+
+
+@pytest.mark.parametrize(("statement", "values"), [(ON_RECORD, {"digests": "[]"}), (RECORDS, {"ids": "[]"})])
+def test_what_is_on_record_is_found_by_indexes(database: Database, statement: str, values: dict[str, str]) -> None:
+    with database.reading() as connection:
+        driver: Any = connection.connection.dbapi_connection
+        rows = driver.execute(f"EXPLAIN QUERY PLAN {SqliteStatements().text(statement)}", values).fetchall()
+    steps = [row[3] for row in rows]
+    assert [step for step in steps if _goes_through(step)] == []
+    assert sum("USING INDEX" in step for step in steps) == statement.count("FROM")
 
 
 def test_one_that_is_gone_through_would_be_seen(database: Database) -> None:
