@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 
 from verifier.errors import ConsistencyRefused, InclusionRefused
@@ -30,7 +31,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Frontier:
     """All that an appender needs of a tree: its perfect subtrees, the largest first, one per set bit of ``size``."""
 
@@ -55,9 +56,9 @@ class Frontier:
             size += 1
         return Frontier(size, tuple(hashes))
 
-    @property
+    @cached_property
     def root(self) -> bytes:
-        """The hash of the whole tree."""
+        """The hash of the whole tree; an appender asks for it again and again."""
         if not self.hashes:
             return EMPTY_ROOT
         root = self.hashes[-1]

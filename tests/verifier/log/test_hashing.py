@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import FrozenInstanceError
 
 import pytest
 
@@ -13,6 +14,7 @@ from verifier.log import (
     EMPTY_ROOT,
     Frontier,
     consistency_subtrees,
+    hashing,
     inclusion_subtrees,
     leaf_hash,
     subtree_hash,
@@ -47,6 +49,17 @@ def test_large_trees_have_the_published_roots_however_they_are_cut() -> None:
         frontier = frontier.extended(leaf_hash(b"%d" % index) for index in range(first, end))
         found[end] = frontier.root.hex()
     assert found == LARGE_ROOTS
+
+
+def test_a_root_is_made_once_and_is_of_its_own_tree_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, other = (Frontier().extended(HASHES[:7]) for _ in range(2))
+    before = asked.root
+    assert asked.extended(HASHES[7:8]).root == root(HASHES[:8])
+    assert asked == other
+    monkeypatch.setattr(hashing, "node_hash", lambda _left, _right: pytest.fail("it was made again"))
+    assert asked.root == before == root(HASHES[:7])
+    with pytest.raises(FrozenInstanceError):
+        asked.root = EMPTY_ROOT  # type: ignore[misc]
 
 
 def test_all_inclusion_paths_are_the_published_ones() -> None:
