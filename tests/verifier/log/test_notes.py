@@ -131,6 +131,24 @@ def forged(line: str) -> str:
     return f"{start} {base64.b64encode(content).decode()}\n"
 
 
+@pytest.mark.parametrize("character", [chr(code) for code in range(0x20)] + ["\x7f", "\x85"])
+def test_of_control_characters_a_note_holds_the_newline_alone(character: str) -> None:
+    raw = note(LOG_LINE, body=f"{BODY}more{character}text\n")
+    if character < " " and character != "\n":
+        with pytest.raises(NoteMalformed, match="control characters"):
+            SignedNote.parse(raw)
+    else:
+        assert SignedNote.parse(raw).text == f"{BODY}more{character}text\n"
+
+
+def test_a_name_that_is_improper_is_refused_each_time_it_is_read() -> None:
+    line = LOG_LINE.replace(ORIGIN, f"{ORIGIN}+")
+    for _ in range(2):
+        with pytest.raises(NoteMalformed):
+            SignedNote.parse(note(line))
+        assert SignedNote.parse(note(LOG_LINE)).unverified_signatures[0].name == ORIGIN
+
+
 REFUSED_NOTES: dict[str, tuple[bytes, list[VerifierKey], type[LogError]]] = {
     "signed by strangers only": (note(P256_LINE), [log_key], NoteUnsigned),
     "checked with no key": (note(LOG_LINE), [], NoteUnsigned),
