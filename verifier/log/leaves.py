@@ -128,20 +128,31 @@ _DECODER = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse)
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+# The types that hold no others and have every value.
+_PLAIN = (bool, str)
+
+
 def _check(value: object, depth: int) -> None:
-    if isinstance(value, bool | str):
+    if isinstance(value, _PLAIN):
         return
     if isinstance(value, int) and abs(value) <= MAX_INTEGER:
         return
     if depth and isinstance(value, list):
         values: Iterable[object] = value
-    elif depth and isinstance(value, Mapping) and all(isinstance(name, str) and name.isascii() for name in value):
+    elif depth and isinstance(value, Mapping) and _are_ascii(value):
         values = value.values()
     else:
         raise LeafMalformed(problem="it holds a value, a name or a depth that leaves do not have")
     for each in values:
         if type(each) is not str:  # most are, and need no call
             _check(each, depth - 1)
+
+
+def _are_ascii(names: Iterable[Any]) -> bool:
+    try:
+        return "".join(names).isascii()
+    except TypeError:  # one is no string
+        return False
 
 
 def _text(members: Mapping[str, LeafValue], name: str) -> str:

@@ -82,7 +82,8 @@ def test_another_spelling_is_refused(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "members", [{"a": None}, {"a": 1.5}, {"a": "\ud800"}, {"ä": 1}, {"a": 1 << 53}, {"a": {1: 2}}, {"a": b""}]
+    "members",
+    [{"a": None}, {"a": 1.5}, {"a": "\ud800"}, {"ä": 1}, {"a": 1 << 53}, {"a": {1: 2}}, {b"a": 1}, {"a": b""}],
 )
 def test_what_has_no_canonical_form_is_not_written(members: Any) -> None:
     with pytest.raises(LeafMalformed):
