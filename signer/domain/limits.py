@@ -30,9 +30,11 @@ class Counts:
     def reached(self, identity: str, key: str, limits: Sequence[LimitDemand], at: datetime) -> LimitReached | None:
         """The limit that leaves no room for one more at this moment, that of the latest end; None where all do."""
         over = [limit for limit in limits if self._made(identity, key, limit, at) >= limit.count]
+        if not over:
+            return None
         reached = [LimitReached(period=each.period, count=each.count, ends=each.ends(at)) for each in over]
         endless = [each for each in reached if each.ends is None]
-        return endless[0] if endless else max(reached, key=lambda each: each.ends or at, default=None)
+        return endless[0] if endless else max(reached, key=lambda each: each.ends or at)
 
     def add(self, identity: str, key: str, limits: Sequence[LimitDemand], at: datetime) -> None:
         """One more was made."""

@@ -89,14 +89,6 @@ class RecordFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewRecord:
-    """A record to be written: the leaf, and what decides of it from now on."""
-
-    facts: RecordFacts
-    leaf: Leaf
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NewSignature:
     """A signature to be written; its ``id`` is the index of its first record."""
 
@@ -143,6 +135,7 @@ class Batch:
         revision: the present ``access_revision``.
         size: how many leaves the log has; the next one has this index.
         newest: when the last of them was recorded; None where there is none.
+        at: the time of what this batch writes: it never goes back.
         versions: the versions of the entries by id; one that is missing does not exist.
         on_record: the signatures that the entries may meet, by version id and manifest digest.
         floors: at the places of the entries' versions.
@@ -162,15 +155,13 @@ class Batch:
     floors: dict[FloorPlace, Floor] = field(default_factory=dict)
     recalled: frozenset[str] = frozenset()
     counts: Counts = field(default_factory=lambda: Counts({}))
-    new_records: list[NewRecord] = field(default_factory=list)
     new_leaves: list[Leaf] = field(default_factory=list)
     moved_floors: set[FloorPlace] = field(default_factory=set)
     signed: set[int] = field(default_factory=set)
+    at: datetime = field(init=False)
 
-    @property
-    def at(self) -> datetime:
-        """The time of what this batch writes: it never goes back."""
-        return self.now if self.newest is None else max(self.now, self.newest)
+    def __post_init__(self) -> None:
+        self.at = self.now if self.newest is None else max(self.now, self.newest)
 
     def standing(self, version_id: int) -> Refusal | None:
         """Why the version may not sign now, its limit apart; None where it may."""
@@ -282,7 +273,6 @@ class Batch:
             emergency=entry.emergency is not None,
         )
         signature.records.append(facts)
-        self.new_records.append(NewRecord(facts=facts, leaf=leaf))
 
     def _set_floors(self, entry: SignatureEntry, index: int) -> None:
         if entry.claim is not None:
