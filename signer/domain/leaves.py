@@ -13,11 +13,11 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from signer.domain.events import Event, EventType
 from verifier.errors import LeafMalformed
@@ -51,8 +51,7 @@ LeafType = LogEvent | EventType
 BEGINNINGS = frozenset({LogEvent.LOG_CREATED, LogEvent.LOG_CONTINUED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchColumns:
+class SearchColumns(NamedTuple):
     """What stands beside a leaf so that it can be found. None: the leaf does not say."""
 
     leaf_id: bytes
@@ -67,7 +66,7 @@ class SearchColumns:
     emergency: bool = False
 
 
-SEARCHED = tuple(field.name for field in fields(SearchColumns))
+SEARCHED = SearchColumns._fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

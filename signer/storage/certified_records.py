@@ -130,6 +130,5 @@ class CertifiedRecords(SqlSignatureRecords):
 
     def _write_checkpoint(self, connection: Connection) -> None:
         if self._unwritten is not None:
-            size, note = self._unwritten
-            self._sql.write(connection, sql.ADD_CHECKPOINT, [{"size": size, "note": note}])
+            self._sql.write(connection, sql.ADD_CHECKPOINT, [self._unwritten])
             self._unwritten = None

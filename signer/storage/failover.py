@@ -66,13 +66,7 @@ class FailoverCheck:
         self._write(connection, log, timeline, now)
 
     def _write(self, connection: Connection, log: VerifiedLog, timeline: str, now: datetime) -> None:
-        row = {
-            "machine": self._machine,
-            "timeline": timeline,
-            "size": log.size,
-            "root": log.frontier.root,
-            "seen_at": self._sql.time(now),
-        }
+        row = (self._machine, timeline, log.size, log.frontier.root, self._sql.time(now))
         self._sql.write(connection, sql.SEE_MACHINE, [row])
 
 

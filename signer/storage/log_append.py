@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -54,7 +54,8 @@ def append(
         return head
     statements = sql.statements(connection.dialect.name)
     hashes = [leaf_hash(leaf.content) for leaf in leaves]
-    statements.write(connection, sql.ADD_LEAF, _rows(statements, head.size, leaves, hashes))
+    numbered = zip(range(head.size, head.size + len(leaves)), leaves, hashes, strict=True)
+    statements.write(connection, sql.ADD_LEAF, [_row(statements, *each) for each in numbered])
     frontier = head.frontier.extended(hashes)
     _complete_tiles(connection, statements, head.size, frontier.size)
     moved = LogHead(
@@ -67,38 +68,29 @@ def append(
     return moved
 
 
-def _head_row(statements: sql.Statements, head: LogHead) -> dict[str, Any]:
-    return {
-        "size": head.size,
-        "root": head.root,
-        "frontier": b"".join(head.frontier.hashes),
-        "at": None if head.newest is None else statements.time(head.newest),
-        "access_sha256": head.access_sha256,
-    }
+def _head_row(statements: sql.Statements, head: LogHead) -> tuple[Any, ...]:
+    at = None if head.newest is None else statements.time(head.newest)
+    return head.size, head.root, b"".join(head.frontier.hashes), at, head.access_sha256
 
 
-def _rows(
-    statements: sql.Statements, first: int, leaves: Sequence[Leaf], hashes: Sequence[bytes]
-) -> list[Mapping[str, Any]]:
-    return [
-        {
-            "id": first + number,
-            "leaf_id": leaf.columns.leaf_id,
-            "type": leaf.columns.type,
-            "at": statements.time(leaf.columns.at),
-            "actor": leaf.columns.actor,
-            "key": leaf.columns.key,
-            "key_version": leaf.columns.key_version,
-            "artifact": leaf.columns.artifact,
-            "manifest_sha256": leaf.columns.manifest_sha256,
-            "checked": leaf.columns.checked,
-            "signature_id": leaf.signature_id,
-            "leaf": leaf.content,
-            "hash": hashed,
-            "emergency": leaf.columns.emergency,
-        }
-        for number, (leaf, hashed) in enumerate(zip(leaves, hashes, strict=True))
-    ]
+def _row(statements: sql.Statements, index: int, leaf: Leaf, hashed: bytes) -> tuple[Any, ...]:
+    columns = leaf.columns
+    return (
+        index,
+        columns.leaf_id,
+        columns.type,
+        statements.time(columns.at),
+        columns.actor,
+        columns.key,
+        columns.key_version,
+        columns.artifact,
+        columns.manifest_sha256,
+        columns.checked,
+        leaf.signature_id,
+        leaf.content,
+        hashed,
+        columns.emergency,
+    )
 
 
 def _complete_tiles(connection: Connection, statements: sql.Statements, old_size: int, size: int) -> None:
@@ -110,7 +102,7 @@ def _complete_tiles(connection: Connection, statements: sql.Statements, old_size
         level, before, now = level + 1, before // TILE_WIDTH, now // TILE_WIDTH
 
 
-def _tile(connection: Connection, statements: sql.Statements, level: int, number: int) -> Mapping[str, Any]:
+def _tile(connection: Connection, statements: sql.Statements, level: int, number: int) -> tuple[Any, ...]:
     first = number * TILE_WIDTH
     bounds = {"first": first, "end": first + TILE_WIDTH}
     if level == 0:
@@ -120,9 +112,4 @@ def _tile(connection: Connection, statements: sql.Statements, level: int, number
     hashes = [bytes(each) for (each,) in found]
     if len(hashes) != TILE_WIDTH:
         raise LookupError(f"tile {level}/{number} of the log has {len(hashes)} of its hashes on record")
-    return {
-        "level": level,
-        "number": number,
-        "hashes": b"".join(hashes),
-        "root": Frontier().extended(hashes).root,
-    }
+    return level, number, b"".join(hashes), Frontier().extended(hashes).root

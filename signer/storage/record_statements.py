@@ -90,8 +90,8 @@ class Statements(Protocol):
     def rows(self, connection: Connection, statement: str, values: Mapping[str, Any]) -> list[Sequence[Any]]:
         """All rows of a query."""
 
-    def write(self, connection: Connection, statement: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run a statement once for each of ``rows``."""
+    def write(self, connection: Connection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a statement once for each of ``rows``: values in the order in which it names them."""
 
     def listed(self, values: Iterable[int | str]) -> Any:
         """Values for ``ids`` or ``digests``."""
@@ -130,10 +130,11 @@ class SqliteStatements:
         rows: list[Sequence[Any]] = driver.execute(self._texts[statement], values).fetchall()
         return rows
 
-    def write(self, connection: Connection, statement: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    def write(self, connection: Connection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement once for each of ``rows``."""
         driver: Any = connection.connection.dbapi_connection
-        driver.executemany(self._texts[statement], rows).close()
+        # By name, the driver would look each value of each row up.
+        driver.executemany(self._texts.marked(statement, "?"), rows).close()
 
     def listed(self, values: Iterable[int | str]) -> str:
         """Values for ``ids`` or ``digests``."""
@@ -175,11 +176,11 @@ class PostgresStatements:
 
     def rows(self, connection: Connection, statement: str, values: Mapping[str, Any]) -> list[Sequence[Any]]:
         """All rows of a query."""
-        return list(connection.exec_driver_sql(self._named(statement), dict(values)).all())
+        return list(connection.exec_driver_sql(self._texts.marked(statement, r"%(\1)s"), dict(values)).all())
 
-    def write(self, connection: Connection, statement: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    def write(self, connection: Connection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement once for each of ``rows``."""
-        connection.exec_driver_sql(self._named(statement), [dict(row) for row in rows])
+        connection.exec_driver_sql(self._texts.marked(statement, "%s"), [tuple(row) for row in rows])
 
     def listed(self, values: Iterable[int | str]) -> list[int | str]:
         """Values for ``ids`` or ``digests``."""
@@ -198,9 +199,6 @@ class PostgresStatements:
         """A timestamp as the driver gave it, in UTC."""
         return value.astimezone(UTC)
 
-    def _named(self, statement: str) -> str:
-        return self._texts.pyformat(statement)
-
 
 class _Texts:
     """The statements with the parts that differ filled in."""
@@ -208,18 +206,18 @@ class _Texts:
     def __init__(self, **parts: str) -> None:
         self._parts = parts
         self._made: dict[str, str] = {}
-        self._converted: dict[str, str] = {}
+        self._marked: dict[tuple[str, str], str] = {}
 
     def __getitem__(self, statement: str) -> str:
         if statement not in self._made:
             self._made[statement] = statement.format_map(self._parts)
         return self._made[statement]
 
-    def pyformat(self, statement: str) -> str:
-        """With the parameters as psycopg writes them."""
-        if statement not in self._converted:
-            self._converted[statement] = _NAMED.sub(r"%(\1)s", self[statement])
-        return self._converted[statement]
+    def marked(self, statement: str, mark: str) -> str:
+        """With the parameters as the driver writes them."""
+        if (statement, mark) not in self._marked:
+            self._marked[statement, mark] = _NAMED.sub(mark, self[statement])
+        return self._marked[statement, mark]
 
 
 @cache

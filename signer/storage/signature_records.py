@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -108,15 +108,9 @@ class _Transaction:
         self._add_signatures(batch)
         moved = append(self.connection, self.head, batch.new_leaves)
         counted = [(id_, batch.versions[id_]) for id_ in sorted(batch.signed)]
-        if counted:
-            self.sql.write(
-                self.connection,
-                sql.COUNT,
-                [
-                    {"id": id_, "count": version.signature_count, "last": self._time(version.last_signed_at)}
-                    for id_, version in counted
-                ],
-            )
+        rows = [(version.signature_count, self._time(version.last_signed_at), id_) for id_, version in counted]
+        if rows:
+            self.sql.write(self.connection, sql.COUNT, rows)
         self._set_floors(batch)
         self._set_counts(batch)
         return moved
@@ -133,17 +127,8 @@ class _Transaction:
         }
 
     def _set_floors(self, batch: Batch) -> None:
-        rows: list[Mapping[str, Any]] = [
-            {
-                "key": place[0],
-                "device_type": place[1],
-                "payload_type": place[2],
-                "order": batch.floors[place].order.value,
-                "version": batch.floors[place].version,
-                "leaf": batch.floors[place].leaf,
-            }
-            for place in sorted(batch.moved_floors)
-        ]
+        floors = [(place, batch.floors[place]) for place in sorted(batch.moved_floors)]
+        rows = [(*place, floor.order.value, floor.version, floor.leaf) for place, floor in floors]
         if rows:
             self.sql.write(self.connection, sql.SET_FLOOR, rows)
 
@@ -160,16 +145,8 @@ class _Transaction:
         }
 
     def _set_counts(self, batch: Batch) -> None:
-        rows: list[Mapping[str, Any]] = [
-            {
-                "identity": identity,
-                "key": key,
-                "period": period,
-                "number": counted.number,
-                "signatures": counted.signatures,
-            }
-            for (identity, key, period), counted in sorted(batch.counts.moved.items())
-        ]
+        moved = sorted(batch.counts.moved.items())
+        rows = [(*place, counted.number, counted.signatures) for place, counted in moved]
         if rows:
             self.sql.write(self.connection, sql.SET_COUNT, rows)
 
@@ -215,15 +192,7 @@ class _Transaction:
         )
 
     def _add_signatures(self, batch: Batch) -> None:
-        rows: list[Mapping[str, Any]] = [
-            {
-                "id": new.id,
-                "version_id": new.version_id,
-                "manifest_sha256": new.manifest_sha256,
-                "signature": new.signature,
-            }
-            for new in batch.new_signatures
-        ]
+        rows = [(new.id, new.version_id, new.manifest_sha256, new.signature) for new in batch.new_signatures]
         if rows:
             self.sql.write(self.connection, sql.ADD_SIGNATURE, rows)
 

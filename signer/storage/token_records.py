@@ -51,7 +51,7 @@ class TokenRows:
             return
         self.sql.write(self.connection, ADD_ISSUED, [self._row(entry) for entry in tokens.new])
         moved = [(name, tokens.buckets[name]) for name in sorted(tokens.moved)]
-        rows = [{"subject": name, "level": bucket.level, "at": self.sql.time(bucket.at)} for name, bucket in moved]
+        rows = [(name, bucket.level, self.sql.time(bucket.at)) for name, bucket in moved]
         self.sql.write(self.connection, SET_BUCKET, rows)
 
     def _versions(self, ids: Collection[int]) -> dict[int, VersionFacts]:
@@ -68,14 +68,14 @@ class TokenRows:
         rows = self.sql.rows(self.connection, BUCKETS, {"digests": self.sql.listed(names)})
         return {name: Bucket(level=level, at=self.sql.read_time(at)) for name, level, at in rows}
 
-    def _row(self, entry: TokenEntry) -> dict[str, object]:
-        return {
-            "jti": entry.jti,
-            "kind": entry.kind.value,
-            "subject": entry.subject,
-            "auth_set": entry.auth_set or None,
-            "version_id": entry.version_id,
-            "name": entry.name or None,
-            "issued_at": self.sql.time(entry.issued_at),
-            "expires_at": self.sql.time(entry.expires_at),
-        }
+    def _row(self, entry: TokenEntry) -> tuple[object, ...]:
+        return (
+            entry.jti,
+            entry.kind.value,
+            entry.subject,
+            entry.auth_set or None,
+            entry.version_id,
+            entry.name or None,
+            self.sql.time(entry.issued_at),
+            self.sql.time(entry.expires_at),
+        )
