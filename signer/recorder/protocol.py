@@ -52,6 +52,7 @@ from signer.recorder.limits import packed_limits, packed_reached, parsed_limits,
 from signer.recorder.tokens import parsed_token
 
 LENGTH = struct.Struct(">I")
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 MAX_ENTRIES = 256
 # As many entries as a frame may have, each of the longest.
 MAX_FRAME_BYTES = MAX_ENTRIES * 20 * 1024
@@ -62,6 +63,7 @@ _ID = re.compile(rf"[0-9a-f]{{{2 * RECORD_ID_BYTES}}}")
 _TEXTS = ("request_id", "key", "algorithm", "fingerprint", "rule", "manifest_sha256", "identity")
 _NUMBERS = ("version_id", "version", "access_revision")
 _MEMBERS = (*_TEXTS, *_NUMBERS)
+_TYPES = (*[str] * len(_TEXTS), *[int] * len(_NUMBERS))
 _REFUSAL = ("identity", "key", "reason", "request_id", "manifest_sha256")
 MAX_TEXT = 4096
 _BIGINT = 1 << 63
@@ -155,7 +157,7 @@ class FrameReader:
 
 def frame(document: object) -> bytes:
     """A document as a frame."""
-    body = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    body = _ENCODER.encode(document).encode()
     return LENGTH.pack(len(body)) + body
 
 
@@ -256,8 +258,7 @@ def _document(unverified_frame: bytes) -> Any:
 def _posted(unverified: Any) -> Posted:
     try:
         record_id, *plain, checked, seen, signature, claim, limits, approval, emergency, deadline = unverified
-        members = dict(zip(_MEMBERS, plain, strict=True))
-        if not _well_formed(record_id, members) or not isinstance(seen, dict):
+        if not _well_formed(record_id, plain) or not isinstance(seen, dict):
             raise FrameError
         entry = SignatureEntry(
             record_id=bytes.fromhex(record_id),
@@ -268,7 +269,7 @@ def _posted(unverified: Any) -> Posted:
             limits=parsed_limits(limits),
             approval=None if approval is None else _approval(*approval),
             emergency=parsed_emergency(emergency),
-            **members,
+            **dict(zip(_MEMBERS, plain, strict=True)),
         )
         return Posted(entry, float(deadline))
     except (TypeError, ValueError, AttributeError):
@@ -296,12 +297,12 @@ def _refusal(unverified: Any) -> RefusedCall:
     return RefusedCall(**dict(zip(_REFUSAL, unverified, strict=True)))
 
 
-def _well_formed(record_id: object, members: dict[str, Any]) -> bool:
+def _well_formed(record_id: object, plain: list[Any]) -> bool:
     return (
         isinstance(record_id, str)
         and _ID.fullmatch(record_id) is not None
-        and all(isinstance(members[name], str) for name in _TEXTS)
-        and all(type(members[name]) is int and abs(members[name]) < _BIGINT for name in _NUMBERS)
+        and tuple(map(type, plain)) == _TYPES
+        and all(abs(number) < _BIGINT for number in plain[len(_TEXTS) :])
     )
 
 
