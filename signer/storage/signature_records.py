@@ -91,14 +91,15 @@ class _Transaction:
 
     def begin(self, sent: Sequence[Entry], *, now: datetime, tolerance: timedelta) -> Batch:
         entries = [entry for entry in sent if isinstance(entry, SignatureEntry)]
+        digests = self.sql.listed({entry.manifest_sha256 for entry in entries})
         return Batch(
             size=self.head.size,
             newest=self.head.newest,
             versions=self._versions(sorted({entry.version_id for entry in sent})),
             revision=self._value(sql.REVISION),
-            on_record=self._on_record(entries) if entries else {},
+            on_record=self._on_record(digests) if entries else {},
             floors=self._floors(entries),
-            recalled=self._recalled(entries),
+            recalled=self._recalled(digests) if entries else frozenset(),
             counts=Counts(self._counts(entries)),
             now=now,
             tolerance=tolerance,
@@ -165,8 +166,7 @@ class _Transaction:
             last_signed_at=self._read_time(last),
         )
 
-    def _on_record(self, entries: Iterable[SignatureEntry]) -> dict[SignatureKey, SignatureOnRecord]:
-        digests = self.sql.listed({entry.manifest_sha256 for entry in entries})
+    def _on_record(self, digests: Any) -> dict[SignatureKey, SignatureOnRecord]:
         signatures = {row[0]: row for row in self.sql.rows(self.connection, sql.ON_RECORD, {"digests": digests})}
         if not signatures:
             return {}
@@ -196,11 +196,8 @@ class _Transaction:
         if rows:
             self.sql.write(self.connection, sql.ADD_SIGNATURE, rows)
 
-    def _recalled(self, entries: Iterable[SignatureEntry]) -> frozenset[str]:
-        digests = {entry.manifest_sha256 for entry in entries}
-        if not digests:
-            return frozenset()
-        rows = self.sql.rows(self.connection, sql.RECALLED, {"digests": self.sql.listed(digests)})
+    def _recalled(self, digests: Any) -> frozenset[str]:
+        rows = self.sql.rows(self.connection, sql.RECALLED, {"digests": digests})
         return frozenset(digest for (digest,) in rows)
 
     def _value(self, statement: str) -> int:
