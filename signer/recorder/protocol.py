@@ -64,6 +64,8 @@ _TEXTS = ("request_id", "key", "algorithm", "fingerprint", "rule", "manifest_sha
 _NUMBERS = ("version_id", "version", "access_revision")
 _MEMBERS = (*_TEXTS, *_NUMBERS)
 _TYPES = (*[str] * len(_TEXTS), *[int] * len(_NUMBERS))
+# Of what "recorded" says: the signature, the index, the time, whether it was on record before, the checkpoint's size.
+_RECORDED = (str, int, str, bool, int)
 _REFUSAL = ("identity", "key", "reason", "request_id", "manifest_sha256")
 MAX_TEXT = 4096
 _BIGINT = 1 << 63
@@ -310,7 +312,8 @@ def _answer(outcome: Sequence[Any]) -> tuple[bytes, Answer]:
     try:
         record_id = bytes.fromhex(outcome[0])
         match outcome[1:]:
-            case ["recorded", str(signature), int(index), str(at), bool(repeated), int(size)]:
+            case ["recorded", *said] if tuple(map(type, said)) == _RECORDED:
+                signature, index, at, repeated, size = said
                 when = datetime.fromisoformat(at)
                 return record_id, Recorded(
                     signature=signature.encode(), index=index, at=when, repeated=repeated, size=size

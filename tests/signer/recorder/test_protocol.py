@@ -56,6 +56,7 @@ from tests.support.books import entry
 AT = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 SENT = entry(7, checked=Checked.HEAD, seen={"artifact": "release ü", "devices": ["a", "b"], "devices_bytes": 9})
 PACKED = packed_entry(SENT, 12.5)
+NOON = "2030-01-02T12:00:00+00:00"
 CLAIM = VersionClaim(order=Order.NUMERIC, version="7", max_step=3, places=(("board ü", "rootfs"), ("router", "")))
 UNMET = FloorUnmet(device_type="board", payload_type="", floor=Floor(order=Order.SEMVER, version="1.0.0", leaf=9))
 
@@ -344,7 +345,20 @@ class TestWhatIsNotUnderstood:
             "outcomes": [["ab" * 16, "refused", "version-too-old", "board", "rootfs", "x", "1", 9, False]]
         },
         "nothing": {"outcomes": [[]]},
-        "a time that is none": {"outcomes": [["ab" * 16, "recorded", "s", 1, "noon", True]]},
+        **{
+            f"of what was recorded, {sentence}": {"outcomes": [["ab" * 16, "recorded", *said]]}
+            for sentence, said in {
+                "a signature that is a number": [1, 1, NOON, True, 2],
+                "an index that is text": ["s", "1", NOON, True, 2],
+                "an index that is a fraction": ["s", 1.5, NOON, True, 2],
+                "a time that is none": ["s", 1, "noon", True, 2],
+                "a time that is a number": ["s", 1, 2, True, 2],
+                "a number whether it was before": ["s", 1, NOON, 1, 2],
+                "a size that is nothing": ["s", 1, NOON, True, None],
+                "no size": ["s", 1, NOON, True],
+                "too much": ["s", 1, NOON, True, 2, 3],
+            }.items()
+        },
         "a figure that is text": {"told": 1, "figures": {**FIGURES, "record": "1"}},
         "a figure below nothing": {"told": 1, "figures": {**FIGURES, "record": -1}},
         "a figure without end": {"told": 1, "figures": {**FIGURES, "record": float("inf")}},
@@ -354,6 +368,10 @@ class TestWhatIsNotUnderstood:
         "no figures": {"told": 1},
         "facts of another error": {"outcomes": [["ab" * 16, "failed", "database-full", {"found": "x"}]]},
     }
+
+    def test_the_recorder_s_answer_that_these_differ_from_is_understood(self) -> None:
+        said = {"outcomes": [["ab" * 16, "recorded", "s", 1, NOON, True, 2]]}
+        assert isinstance(parsed_answers(json.dumps(said).encode()), list)
 
     @pytest.mark.parametrize("sentence", ANSWERS)
     def test_the_recorder_s_answer(self, sentence: str) -> None:
