@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from signer.domain.floors import Floor, FloorPlace, VersionClaim, raised, raising_draft, unmet
 from signer.domain.keys import Validity, VersionState
@@ -88,9 +88,8 @@ class RecordFacts:
         return not self.emergency, self.checked
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewSignature:
-    """A signature to be written; its ``id`` is the index of its first record."""
+class NewSignature(NamedTuple):
+    """A signature to be written, in the order of its row; its ``id`` is the index of its first record."""
 
     id: int
     version_id: int
@@ -244,7 +243,7 @@ class Batch:
             )
         )
         self.on_record[entry.version_id, entry.manifest_sha256] = new
-        return _answer(new, repeated=False)
+        return Recorded(signature=new.signature, index=new.id, at=self.at, repeated=False)
 
     def _again(self, entry: SignatureEntry, found: SignatureOnRecord) -> Outcome:
         if found.wrote_first(entry.record_id):

@@ -106,7 +106,8 @@ class _Transaction:
         )
 
     def write(self, batch: Batch) -> LogHead:
-        self._add_signatures(batch)
+        if batch.new_signatures:
+            self.sql.write(self.connection, sql.ADD_SIGNATURE, batch.new_signatures)
         moved = append(self.connection, self.head, batch.new_leaves)
         counted = [(id_, batch.versions[id_]) for id_ in sorted(batch.signed)]
         rows = [(version.signature_count, self._time(version.last_signed_at), id_) for id_, version in counted]
@@ -190,11 +191,6 @@ class _Transaction:
             at=self.sql.read_time(at),
             emergency=bool(emergency),
         )
-
-    def _add_signatures(self, batch: Batch) -> None:
-        rows = [(new.id, new.version_id, new.manifest_sha256, new.signature) for new in batch.new_signatures]
-        if rows:
-            self.sql.write(self.connection, sql.ADD_SIGNATURE, rows)
 
     def _recalled(self, digests: Any) -> frozenset[str]:
         rows = self.sql.rows(self.connection, sql.RECALLED, {"digests": digests})
