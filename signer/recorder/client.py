@@ -69,7 +69,7 @@ class RecorderClient:
         """What became of each entry, in order, at the latest at ``deadline``."""
         loop = asyncio.get_running_loop()
         questions = [self._ask(loop, entry, deadline) for entry in entries]
-        timer = loop.call_later(max(0.0, deadline - loop.time()), _give_up, questions)
+        timer = loop.call_at(deadline, _give_up, questions)
         try:
             return [await question.answer for question in questions]
         finally:
