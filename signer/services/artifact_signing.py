@@ -140,8 +140,12 @@ class ArtifactSigning:
         made: dict[Place, bytes] = {}
         try:
             self._clock.check()
+            waiting = jobs
             for _ in range(ROUNDS):
-                await self._round([job for job in jobs if job.result is None], made, deadline)
+                await self._round(waiting, made, deadline)
+                waiting = [job for job in waiting if job.result is None]
+                if not waiting:
+                    break
         except Exception as error:  # noqa: BLE001  (an outcome for each, whatever happened to all of them)
             end(jobs, error)
         end(jobs, ServiceBusy())

@@ -24,8 +24,8 @@ from signer.errors import (
     SignatureLimitReached,
     SignerError,
 )
-from signer.services.artifact_signing import ROUNDS
-from signer.services.signing_calls import SigningCall
+from signer.services.artifact_signing import ROUNDS, ArtifactSigning
+from signer.services.signing_calls import Job, SigningCall
 from tests.signer.domain.test_records import header
 from tests.support.house import ADMIN, KEY, READER, REQUEST, SIGNER, House, new_request
 from tests.support.in_process import KnownIdentities
@@ -254,6 +254,23 @@ class TestChangesMeanwhile:
             assert sign(house).version == 1
         assert (len(turns), len(asked)) == (times + 1, 1)
         assert house.version().signature_count == 1
+
+    @pytest.mark.parametrize("times", [0, 2])
+    def test_nothing_is_decided_again_that_has_its_result(
+        self, house: House, monkeypatch: pytest.MonkeyPatch, times: int
+    ) -> None:
+        house.create()
+        decided: list[int] = []
+        round_of = ArtifactSigning._round
+
+        async def counted_round(signing: ArtifactSigning, jobs: Sequence[Job], *rest: Any) -> None:
+            decided.append(len(jobs))
+            await round_of(signing, jobs, *rest)
+
+        monkeypatch.setattr(ArtifactSigning, "_round", counted_round)
+        with self._changes(house, self._add(house), times):
+            house.sign_many([call(), call(), call(key="nothing")])
+        assert decided == [3, *[2] * times]
 
     def test_what_changes_all_the_time_is_asked_to_come_again(self, house: House) -> None:
         house.create()
