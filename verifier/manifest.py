@@ -26,7 +26,8 @@ from verifier.limits import Limits
 PAYLOAD_DIRECTORY = "data/0000/"
 PAYLOAD_NAME = re.compile(r"[A-Za-z0-9_\-.,]+")
 
-_LINE = re.compile(rb"([0-9a-f]{64})  ([\x21-\x7e]+)")
+# Digest, then the name of a payload file that has the form of one, or any other name.
+_LINE = re.compile(rf"([0-9a-f]{{64}})  (?:{PAYLOAD_DIRECTORY}({PAYLOAD_NAME.pattern})|([\x21-\x7e]+))")
 _HEADERS = frozenset("header.tar" + compression.value for compression in Compression)
 _VERSION = "version"
 
@@ -63,28 +64,27 @@ class Manifest(Record):
         limits = limits or Limits()
         if len(raw) > limits.manifest_bytes:
             raise LimitExceeded(part="manifest", limit="manifest_bytes", allowed=limits.manifest_bytes)
-        digests = _digests(raw, limits)
-        headers = [name for name in digests if name in _HEADERS]
-        for name, found in ((_VERSION, _VERSION in digests), ("header.tar", bool(headers))):
-            if not found:
-                raise ManifestEntryMissing(name=name)
+        members, payloads = _digests(raw, limits)
+        header = next((name for name in members if name in _HEADERS), None)
+        if _VERSION not in members:
+            raise ManifestEntryMissing(name=_VERSION)
+        if header is None:
+            raise ManifestEntryMissing(name="header.tar")
         return cls(
             raw=bytes(raw),
-            version_digest=digests[_VERSION],
-            header_name=headers[0],
-            header_digest=digests[headers[0]],
-            payloads=tuple(
-                ManifestEntry(name=name.removeprefix(PAYLOAD_DIRECTORY), sha256=digest)
-                for name, digest in digests.items()
-                if name.startswith(PAYLOAD_DIRECTORY)
-            ),
+            version_digest=members[_VERSION],
+            header_name=header,
+            header_digest=members[header],
+            payloads=tuple(ManifestEntry(name=name, sha256=digest) for name, digest in payloads.items()),
         )
 
 
-def _digests(raw: bytes, limits: Limits) -> dict[str, str]:
-    digests: dict[str, str] = {}
-    header_seen = False
-    *lines, unfinished = raw.split(b"\n")
+def _digests(raw: bytes, limits: Limits) -> tuple[dict[str, str], dict[str, str]]:
+    """Those of version and header, and those of the payload files, each by its name."""
+    members: dict[str, str] = {}
+    payloads: dict[str, str] = {}
+    # Each byte as one character: what is not ASCII is in no line.
+    *lines, unfinished = raw.decode("latin-1").split("\n")
     # Besides the payload files there are the lines of version and header.
     most_lines = limits.payload_files + 2
     for number, line in enumerate(lines, start=1):
@@ -93,27 +93,29 @@ def _digests(raw: bytes, limits: Limits) -> dict[str, str]:
             raise ManifestLineInvalid(line=number)
         if number > most_lines:
             raise LimitExceeded(part="manifest", limit="payload_files", allowed=limits.payload_files)
-        name = match[2].decode("ascii")
+        digest, payload, name = match.groups()
+        if payload is not None:
+            if not _is_file(payload, limits):
+                raise ManifestNameInvalid(line=number, name=PAYLOAD_DIRECTORY + payload)
+            if payload in payloads:
+                raise ManifestEntryRepeated(line=number, name=PAYLOAD_DIRECTORY + payload)
+            payloads[payload] = digest
+            continue
         is_header = name in _HEADERS
-        if not (is_header or name == _VERSION or _is_payload(name, limits)):
+        if not (is_header or name == _VERSION):
             raise ManifestNameInvalid(line=number, name=name)
-        if name in digests or (is_header and header_seen):
+        if name in members or (is_header and not _HEADERS.isdisjoint(members)):
             raise ManifestEntryRepeated(line=number, name=name)
-        header_seen |= is_header
-        digests[name] = match[1].decode("ascii")
+        members[name] = digest
     if unfinished:
         raise ManifestLineInvalid(line=len(lines) + 1)
-    return digests
-
-
-def _is_payload(name: str, limits: Limits) -> bool:
-    if not name.startswith(PAYLOAD_DIRECTORY):
-        return False
-    return is_payload_name(name.removeprefix(PAYLOAD_DIRECTORY), limits)
+    return members, payloads
 
 
 def is_payload_name(name: str, limits: Limits) -> bool:
     """Whether clients accept ``name`` for a payload file (mender-artifact's rule)."""
-    if name in {".", ".."} or len(PAYLOAD_DIRECTORY) + len(name) > limits.payload_entry_bytes:
-        return False
-    return PAYLOAD_NAME.fullmatch(name) is not None
+    return _is_file(name, limits) and PAYLOAD_NAME.fullmatch(name) is not None
+
+
+def _is_file(name: str, limits: Limits) -> bool:
+    return name not in {".", ".."} and len(PAYLOAD_DIRECTORY) + len(name) <= limits.payload_entry_bytes
