@@ -157,6 +157,24 @@ class TestCache:
         authenticator.authenticate(TOKEN)
         assert records.asked == [ID, ID]
 
+    @pytest.mark.parametrize("token", [TOKEN, NEW_TOKEN], ids=["old form", "present form"])
+    def test_the_same_text_is_remembered(
+        self, authenticator: ApiTokenAuthenticator, seconds: Seconds, used: list[str], token: str
+    ) -> None:
+        assert authenticator.remembered(token) is None
+        identity = authenticator.authenticate(token)
+        assert authenticator.remembered(token) is identity
+        assert used == [token[4:20]] * 2
+        seconds.now += CACHE_SECONDS
+        assert authenticator.remembered(token) is None
+
+    @pytest.mark.parametrize("sentence", REJECTED)
+    def test_no_other_text_is(self, authenticator: ApiTokenAuthenticator, used: list[str], sentence: str) -> None:
+        for token in (TOKEN, NEW_TOKEN):
+            authenticator.authenticate(token)
+        assert authenticator.remembered(REJECTED[sentence]) is None
+        assert used == [ID, NEW_ID]
+
     def test_a_revoked_token_is_rejected_after_the_while(
         self, authenticator: ApiTokenAuthenticator, records: MemoryApiTokens, seconds: Seconds
     ) -> None:
