@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+from binascii import b2a_base64
 from dataclasses import dataclass, field
 
 from verifier.errors import ProofMalformed
@@ -13,6 +13,7 @@ FIRST_LINE = "c2sp.org/tlog-proof@v1"
 MAX_PROOF_BYTES = 512 * 1024
 _EXTRA = "extra "
 _INDEX = "index "
+_START, _EXTRA_BYTES, _INDEX_BYTES = f"{FIRST_LINE}\n".encode("ascii"), _EXTRA.encode("ascii"), _INDEX.encode("ascii")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +57,10 @@ class LogProof:
 
     def __bytes__(self) -> bytes:
         """The proof file."""
-        lines = [FIRST_LINE]
-        if self.extra:
-            lines.append(_EXTRA + base64.b64encode(self.extra).decode("ascii"))
-        lines.append(f"{_INDEX}{self.index}")
-        lines += (base64.b64encode(each).decode("ascii") for each in self.path)
-        return "".join(f"{line}\n" for line in lines).encode("ascii") + b"\n" + self.checkpoint
+        # What is encoded here ends in the newline of its line.
+        extra = [_EXTRA_BYTES, b2a_base64(self.extra)] if self.extra else []
+        index = b"%s%d\n" % (_INDEX_BYTES, self.index)
+        return b"".join([_START, *extra, index, *map(b2a_base64, self.path), b"\n", self.checkpoint])
 
     def verify(self, leaf: bytes, *, size: int, root: bytes) -> None:
         """Raises ``InclusionRefused`` unless the bytes ``leaf`` stand at ``index`` in the tree of ``root``."""
