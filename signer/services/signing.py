@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from hsm import PinnedKey, SignRequest, TokenError
+from hsm import Algorithm, PinnedKey, SignRequest, TokenError
 from signer.domain.keys import Key, KeyVersion, Purpose
 from signer.domain.messages import BlindDigest, ContentMessage, Message, signable, signable_digest
 from signer.errors import MessageNotAllowed, VersionHasNoPair
 from signer.services.ports import AsyncTokenSigner, TokenAccess
+
+PINS_KEPT = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +33,13 @@ def pinned(key: Key, version: KeyVersion) -> PinnedKey:
     """The version as the token layer knows it; raises ``VersionHasNoPair``."""
     if version.spki is None:
         raise VersionHasNoPair(key=key.name, version=version.number)
-    return PinnedKey(key_id=version.cka_id, algorithm=key.algorithm, spki=version.spki)
+    return _pin(version.cka_id, key.algorithm, version.spki)
+
+
+@lru_cache(maxsize=PINS_KEPT)
+def _pin(key_id: bytes, algorithm: Algorithm, spki: bytes) -> PinnedKey:
+    # Kept, since it is made for each signature, with a digest of the public key.
+    return PinnedKey(key_id=key_id, algorithm=algorithm, spki=spki)
 
 
 def signing_key(key: Key, version: KeyVersion) -> SigningKey:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 
 import pytest
 
+from hsm import Algorithm
 from hsm.errors import SignatureMismatch, TokenUnavailable
 from signer.domain.keys import Purpose, VersionState
 from signer.domain.messages import ArtifactManifest, SelfCheck
@@ -44,6 +46,20 @@ def test_a_version_without_its_pair_signs_nothing(house: House) -> None:
     object.__setattr__(version, "spki", None)
     with pytest.raises(VersionHasNoPair):
         signing_key(key, version)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [("cka_id", b"another"), ("spki", b"another"), ("algorithm", Algorithm.RSA_3072)]
+)
+def test_a_pin_is_of_this_pair_and_no_other(house: House, name: str, other: object) -> None:
+    key = house.create()
+    version = key.version(1)
+    first = signing_key(key, version).pin
+    assert (first.key_id, first.algorithm, first.spki) == (version.cka_id, key.algorithm, version.spki)
+    object.__setattr__(key if name == "algorithm" else version, name, other)
+    pin = signing_key(key, version).pin
+    assert (pin.key_id, pin.algorithm, pin.spki) == (version.cka_id, key.algorithm, version.spki)
+    assert pin.digest == hashlib.sha256(version.spki or b"").digest()
 
 
 @pytest.mark.parametrize(
