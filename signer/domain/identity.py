@@ -44,6 +44,7 @@ class Identity:
         groups: those of the identity and of its person.
         scope: what its credential is limited to; None: everything that rules give it.
         expires_at: the end of its credential, aware UTC; whoever authenticates looks at it on each request.
+        principals: every name by which a rule may mean it.
     """
 
     name: str
@@ -52,11 +53,14 @@ class Identity:
     groups: frozenset[str] = frozenset()
     scope: Scope | None = None
     expires_at: datetime | None = None
+    principals: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "principals", principals_of(self.name, self.person, self.groups, self._roles))
 
     @property
-    def principals(self) -> frozenset[str]:
-        """Every name by which a rule may mean it."""
-        return principals_of(self.name, self.person, self.groups, () if self.role is None else (self.role,))
+    def _roles(self) -> tuple[str, ...]:
+        return () if self.role is None else (self.role,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +121,8 @@ class UserIdentity(Identity):
     roles: tuple[str, ...] = ()
 
     @property
-    def principals(self) -> frozenset[str]:
-        """Every name by which a rule may mean it."""
-        return principals_of(self.name, self.person, self.groups, self.roles)
+    def _roles(self) -> tuple[str, ...]:
+        return self.roles
 
 
 def principals_of(name: str, person: str | None, groups: Iterable[str], roles: Iterable[str]) -> frozenset[str]:

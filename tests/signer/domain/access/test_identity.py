@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from signer.domain.identity import ApiTokenIdentity, CiIdentity, Identity
+from signer.domain.identity import ApiTokenIdentity, CiIdentity, Identity, UserIdentity
 
 PRINCIPALS = {
     "its own name alone": (Identity(name="api-token:a"), {"api-token:a"}),
@@ -29,3 +31,9 @@ def test_an_identity_is_meant_by(sentence: str) -> None:
     identity, expected = PRINCIPALS[sentence]
     assert identity.principals == expected
     assert hash(identity) == hash(identity)
+
+
+def test_one_that_differs_is_meant_by_its_own_names() -> None:
+    ada = UserIdentity(name="user:a@b", user_id="1", jti="j", token_name=None, roles=("signer", "auditor"))
+    assert ada.principals == {"user:a@b", "role:signer", "role:auditor"}
+    assert replace(ada, roles=(), groups=frozenset({"release"})).principals == {"user:a@b", "group:release"}
