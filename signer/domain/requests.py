@@ -5,6 +5,7 @@ A decision about a request looks at its type; what was not seen is no member of 
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -107,14 +108,12 @@ class Signature:
     """A signature that was verified with the pinned public key.
 
     Attributes:
-        raw: RSASSA-PKCS1-v1_5, or r and s, 32 bytes each, big-endian.
         encoded: the bytes of manifest.sig: standard padded base64, no newline.
         fingerprint: lowercase hex SHA-256 of the signing key's SubjectPublicKeyInfo.
         index: of the leaf of the log that records it.
         emergency: it was asked for past its approvals.
     """
 
-    raw: bytes
     encoded: bytes
     key: str
     version: int
@@ -122,3 +121,8 @@ class Signature:
     fingerprint: str
     index: int
     emergency: bool = False
+
+    @property
+    def raw(self) -> bytes:
+        """RSASSA-PKCS1-v1_5, or r and s, 32 bytes each, big-endian."""
+        return base64.b64decode(self.encoded)

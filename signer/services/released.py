@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-
 from signer.domain.keys import Key, KeyVersion
 from signer.domain.records import Recorded
 from signer.domain.requests import Signature
@@ -12,7 +10,6 @@ from signer.domain.requests import Signature
 def released(key: Key, version: KeyVersion, recorded: Recorded, *, emergency: bool) -> Signature:
     """What the caller gets of what was recorded."""
     return Signature(
-        raw=base64.b64decode(recorded.signature),
         encoded=recorded.signature,
         key=key.name,
         version=version.number,

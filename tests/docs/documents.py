@@ -42,7 +42,7 @@ _KEY = Key(
 )
 KEY_DOCUMENT = key_document(_KEY, {1: _NOW})
 SIGNATURE_DOCUMENT = signature_document(
-    Signature(raw=b"", encoded=b"", key="k", version=1, algorithm="ecdsa-p256", fingerprint="", index=0),
+    Signature(encoded=b"", key="k", version=1, algorithm="ecdsa-p256", fingerprint="", index=0),
     ManifestSeen(manifest=Manifest.parse(ArtifactBuilder().manifest(), limits=Limits())),
     recorded_members(InclusionProof(index=0, size=1, root=b"", path=(), checkpoint=b"", leaf=b"{}")),
 )
