@@ -98,7 +98,10 @@ class ArtifactSigning:
         ``action``: ``sign-blind`` for digests. ``emergency``: past its approvals. Returns the revision of keys and
         access under which it may. Raises ``AccessDenied``, ``KeyNotFound`` or ``CredentialsRejected``.
         """
-        policy = await self._stages.decide.over(self._records.policy())
+        return await self._stages.decide.over(self._authorised(identity, key_name, action, emergency=emergency))
+
+    async def _authorised(self, identity: Identity, key_name: str, action: Action, *, emergency: bool) -> int:
+        policy = await self._records.policy()
         # What is returned stands for the identity as well, and that was proved before the revision was asked for.
         await self._records.confirm_unless_proved(identity)
         denied = self._may_ask(policy, identity, key_name, action, emergency=emergency)
@@ -107,7 +110,7 @@ class ArtifactSigning:
             policy = await self._records.present_policy()
             denied = self._may_ask(policy, identity, key_name, action, emergency=emergency)
         if denied is None:
-            known = await self._stages.decide.over(self._records.key(key_name))
+            known = await self._records.key(key_name)
             denied = purpose_denial(action, KeyFacts(name=key_name, purpose=known.key.purpose))
             if denied is None:
                 return known.revision

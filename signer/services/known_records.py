@@ -65,22 +65,24 @@ class KnownRecords:
 
     async def policy(self) -> KnownPolicy:
         """The policy; raises ``PolicyInvalid`` or what its store raises."""
-        await self._ask_where_old()
+        if self._is_old:
+            await self._ask()
         return self._policy or await self._read_policy()
 
     async def present_policy(self) -> KnownPolicy:
         """The policy as it is in force now, read only if anything has changed since it was."""
-        self.told(await self._on_record.access_revision())
+        await self._ask()
         return self._policy or await self._read_policy()
 
     async def key(self, name: str) -> KnownKey:
         """The key; raises ``KeyNotFound`` or what the database raises."""
-        await self._ask_where_old()
+        if self._is_old:
+            await self._ask()
         return self._known.get(name) or await self.read(name)
 
     async def present_key(self, name: str) -> KnownKey:
         """The key as it is on record now, read only if anything has changed since it was."""
-        self.told(await self._on_record.access_revision())
+        await self._ask()
         return self._known.get(name) or await self.read(name)
 
     async def read(self, name: str) -> KnownKey:
@@ -90,9 +92,12 @@ class KnownRecords:
         self._known[name] = known = KnownKey(key, revision)
         return known
 
-    async def _ask_where_old(self) -> None:
-        if self._revision is None or self._monotonic() - self._told_at > MAX_AGE:
-            self.told(await self._on_record.access_revision())
+    @property
+    def _is_old(self) -> bool:
+        return self._revision is None or self._monotonic() - self._told_at > MAX_AGE
+
+    async def _ask(self) -> None:
+        self.told(await self._on_record.access_revision())
 
     async def _read_policy(self) -> KnownPolicy:
         revision = self._revision or 0
