@@ -78,4 +78,7 @@ _PREFIXES = {MENDER_PREFIX: Family.MENDER, VAULT_PREFIX: Family.VAULT, SIGNSERVE
 
 def family_of(path: str) -> Family:
     """By how the path begins, whether it leads anywhere or not."""
-    return next((family for prefix, family in _PREFIXES.items() if path.startswith(prefix)), Family.NATIVE)
+    for prefix, family in _PREFIXES.items():
+        if path.startswith(prefix):
+            return family
+    return Family.NATIVE
