@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from signer.config import LogFormat, LoggingSettings
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 FIELDS = ("request_id", "identity", "client", "code", "reason", "milliseconds")
 
 
@@ -18,14 +19,17 @@ class LineFormatter(logging.Formatter):
     def __init__(self, form: LogFormat) -> None:
         super().__init__()
         self._form = form
+        # The second of the last line, and how it is written.
+        self._second: tuple[int, str] | None = None
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, with control characters escaped."""
         message = record.getMessage()
         if record.exc_info and record.exc_info[0] is not None:
             message += f" ({record.exc_info[0].__name__})"
-        timestamp = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        known = {name: value for name in FIELDS if (value := getattr(record, name, None)) is not None}
+        timestamp = f"{self._seconds(int(record.created))}.{int(record.msecs):03}+00:00"
+        extra = record.__dict__
+        known = [(name, extra[name]) for name in FIELDS if extra.get(name) is not None]
         if self._form is LogFormat.JSON:
             line = {
                 "time": timestamp,
@@ -33,12 +37,17 @@ class LineFormatter(logging.Formatter):
                 "logger": record.name,
                 "message": message,
             }
-            return json.dumps(line | known, ensure_ascii=False)
-        fields = "".join(f" {name}={value}" for name, value in known.items())
+            return _ENCODER.encode(line | dict(known))
+        fields = "".join([f" {name}={value}" for name, value in known])
         text = f"{timestamp} {record.levelname.lower():7} {message}{fields}"
         if text.isprintable():
             return text
         return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+    def _seconds(self, second: int) -> str:
+        if self._second is None or self._second[0] != second:
+            self._second = second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return self._second[1]
 
 
 def configure_logging(settings: LoggingSettings) -> None:
