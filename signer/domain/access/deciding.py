@@ -7,6 +7,7 @@
 4. Whoever may do anything with a key may read it, that is, its public keys: what looks at artifacts guards no reading.
 5. A rule without approvals lets nobody sign with a key that another rule guards with them.
 6. Who names an emergency is allowed only what a rule with approvals allows to people whom it names for that.
+7. What rules say that ask for nothing of an artifact or of the moment is kept for as long as they are in force.
 """
 
 from __future__ import annotations
@@ -39,9 +40,11 @@ def decide(
 
     ``emergency``: they ask to pass approvals.
     """
-    seen = Circumstances(request=request, at=at, passing=Passing.of(identity) if emergency else None)
-    denied = _outside_scope(identity, action, key) or _wrong_purpose(action, key)
-    return denied or _by_rules(policy, identity, action, key, seen, lenient=False)
+    if emergency or key is None:
+        seen = Circumstances(request=request, at=at, passing=Passing.of(identity) if emergency else None)
+        return _judged(policy, identity, action, key, seen, lenient=False)
+    settled = policy.settled.find((identity, action, key))
+    return settled or _settling(policy, identity, action, key, Circumstances(request=request, at=at), lenient=False)
 
 
 def may_ask(
@@ -51,9 +54,11 @@ def may_ask(
 
     Whatever it may come to be is left open. An allowance lets a body be read, and nothing else.
     """
-    seen = Circumstances(request=None, at=at, passing=Passing.of(identity) if emergency else None)
-    denied = _outside_scope(identity, action, key) or _wrong_purpose(action, key)
-    return denied or _by_rules(policy, identity, action, key, seen, lenient=True)
+    if emergency:
+        seen = Circumstances(request=None, at=at, passing=Passing.of(identity))
+        return _judged(policy, identity, action, key, seen, lenient=True)
+    settled = policy.settled.find((identity, action, key))
+    return settled or _settling(policy, identity, action, key, Circumstances(request=None, at=at), lenient=True)
 
 
 def purpose_denial(action: Action, key: KeyFacts) -> Deny | None:
@@ -96,6 +101,23 @@ def readable(policy: Policy, identity: Identity, *, at: datetime) -> Callable[[s
         return isinstance(_by_rules(policy, identity, Action.READ, key, seen, lenient=False), Allow)
 
     return may_read
+
+
+def _settling(
+    policy: Policy, identity: Identity, action: Action, key: KeyFacts, seen: Circumstances, *, lenient: bool
+) -> Decision:
+    """As ``_judged``; kept where none of the rules asks for anything, so that what is shown decides nothing."""
+    decision = _judged(policy, identity, action, key, seen, lenient=lenient)
+    if action in SIGNING_ACTIONS and not policy.asking & policy.index.with_key(identity.principals, action, key.name):
+        policy.settled.keep((identity, action, key), decision)
+    return decision
+
+
+def _judged(
+    policy: Policy, identity: Identity, action: Action, key: KeyFacts | None, seen: Circumstances, *, lenient: bool
+) -> Decision:
+    denied = _outside_scope(identity, action, key) or _wrong_purpose(action, key)
+    return denied or _by_rules(policy, identity, action, key, seen, lenient=lenient)
 
 
 def _by_rules(

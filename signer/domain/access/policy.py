@@ -14,6 +14,7 @@ from signer.domain.access.pattern_index import numbers
 from signer.domain.access.patterns import Patterns
 from signer.domain.access.rollback import VersionDemand
 from signer.domain.access.rule_index import RuleIndex
+from signer.domain.access.settled import Settled
 
 DEFAULT_TIMEZONE = "UTC"
 NO_KEYS = Patterns(())
@@ -64,6 +65,8 @@ class Policy:
         denying: marks of those that deny; the others allow.
         approving: marks of those that ask for approvals.
         looking: marks of those that look at what is signed.
+        asking: marks of those that ask for anything of what is signed or of the moment.
+        settled: what was decided by rules that ask for nothing, so that it is so as long as they are in force.
     """
 
     revision: int
@@ -74,17 +77,22 @@ class Policy:
     denying: int = field(init=False, repr=False, compare=False)
     approving: int = field(init=False, repr=False, compare=False)
     looking: int = field(init=False, repr=False, compare=False)
+    asking: int = field(init=False, repr=False, compare=False)
+    settled: Settled = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        denying = approving = looking = 0
+        denying = approving = looking = asking = 0
         for number, rule in enumerate(self.rules):
             denying |= (rule.effect is Effect.DENY) << number
             approving |= bool(rule.approvals) << number
             looking |= (rule.version is not None or looks_at_content(rule.when)) << number
+            asking |= (rule.version is not None or bool(rule.when.conditions)) << number
         object.__setattr__(self, "index", RuleIndex(self.rules))
         object.__setattr__(self, "denying", denying)
         object.__setattr__(self, "approving", approving)
         object.__setattr__(self, "looking", looking)
+        object.__setattr__(self, "asking", asking)
+        object.__setattr__(self, "settled", Settled())
 
     def marked(self, marks: int) -> Iterator[Rule]:
         """The rules, as written."""
