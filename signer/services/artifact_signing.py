@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 from signer.domain.access.actions import Action
@@ -111,7 +110,7 @@ class ArtifactSigning:
             denied = self._may_ask(policy, identity, key_name, action, emergency=emergency)
         if denied is None:
             known = await self._records.key(key_name)
-            denied = purpose_denial(action, KeyFacts(name=key_name, purpose=known.key.purpose))
+            denied = purpose_denial(action, known.facts)
             if denied is None:
                 return known.revision
         if is_name(key_name):
@@ -211,10 +210,11 @@ class ArtifactSigning:
     ) -> None:
         call, now = job.call, self._clock()
         known: KnownKey | None = None
-        facts = KeyFacts(name=call.key)
-        with suppress(KeyNotFound):
+        try:
             known = await key_of(call.key)
-            facts = KeyFacts(name=call.key, purpose=known.key.purpose)
+            facts = known.facts
+        except KeyNotFound:
+            facts = KeyFacts(name=call.key)
         if call.access_revision is not None and (known is None or call.access_revision != known.revision):
             await self._records.confirm(call.identity)
         decision = _decision(policy.policy, call, facts, now)
@@ -234,6 +234,7 @@ class ArtifactSigning:
         passed = isinstance(decision, Allow) and decision.emergency
         job.emergency = emergency_of(call) if passed else None
         job.version = signing_version(known.key, now=now, tolerance=self._tolerance)
+        job.place = (job.version.id, job.digest)
         if call.version not in (None, job.version.number):
             raise not_signing(known.key, call.version or 0)
         # Whichever of the two is older is what this was decided under.

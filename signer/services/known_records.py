@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from signer.domain.access.decisions import KeyFacts
 from signer.domain.access.policy import Policy
 from signer.domain.identity import Identity
 from signer.domain.keys import Key
@@ -24,9 +25,10 @@ MAX_AGE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """A key, and the revision that it is no older than."""
+    """A key, what decides of it, and the revision that it is no older than."""
 
     key: Key
+    facts: KeyFacts
     revision: int
 
 
@@ -89,7 +91,7 @@ class KnownRecords:
         """The key as it is on record now."""
         key, revision = await asyncio.to_thread(self._store.key_at, name)
         self.told(revision)
-        self._known[name] = known = KnownKey(key, revision)
+        self._known[name] = known = KnownKey(key, KeyFacts(name=name, purpose=key.purpose), revision)
         return known
 
     @property

@@ -54,6 +54,7 @@ class Job:
     digest: str
     key: Key = field(init=False)
     version: KeyVersion = field(init=False)
+    place: Place = field(init=False)
     rule: str = field(init=False)
     claim: VersionClaim | None = field(init=False)
     limits: tuple[LimitDemand, ...] = field(init=False)
@@ -62,11 +63,6 @@ class Job:
     revision: int = field(init=False)
     denied: str | None = None
     result: Result | None = None
-
-    @property
-    def place(self) -> Place:
-        """Of the signature that it is about."""
-        return self.version.id, self.digest
 
 
 def emergency_of(call: SigningCall) -> Emergency:
