@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, StrEnum
+from enum import StrEnum
 
 from signer.errors import EmptyBody, InvalidRequest, SignerError
 from signer.errors.batches import BatchEmpty, BatchItemInvalid, BatchItemTooLarge, BatchTooLong
@@ -55,16 +55,8 @@ class BatchItem:
 
 
 Read = BatchItem | SignerError
-
-
-class _State(Enum):
-    START = "before the list"
-    FIRST = "before the first item, or the list's end"
-    NEXT = "before an item"
-    ITEM = "in an item that is no plain one"
-    AFTER = "behind an item"
-    END = "behind the list"
-    DONE = "behind all"
+Step = Callable[[], bool]
+_PARTS = {part.value.encode("ascii"): part for part in Part}
 
 
 class BatchReader:
@@ -78,55 +70,51 @@ class BatchReader:
         self._received = 0
         self._buffer = b""
         self._at = 0
-        self._state = _State.START
+        # What takes the next bytes.
+        self._step: Step = self._start
         self._text = bytearray()
         self._too_large = False
         self._in_text = False
         self._depth = 0
         self._parts = 0
-        self._steps: dict[_State, Callable[[], bool]] = {
-            _State.START: self._start,
-            _State.FIRST: self._first,
-            _State.NEXT: self._next,
-            _State.ITEM: self._item,
-            _State.AFTER: self._after,
-            _State.END: self._end,
-            _State.DONE: self._done,
-        }
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes. Raises ``InvalidRequest`` or ``BatchTooLong``."""
         self._received += len(chunk)
         # What was left of the last step is a few bytes.
         self._buffer, self._at = self._buffer[self._at :] + chunk, 0
-        while self._at < len(self._buffer) and self._steps[self._state]():
+        while self._at < len(self._buffer) and self._step():
             pass
 
     def finish(self) -> list[Read]:
         """The items. Raises ``EmptyBody``, ``BatchEmpty`` or ``InvalidRequest``."""
         if not self._received:
             raise EmptyBody
-        if self._state is not _State.DONE:
+        if self._step != self._done:
             raise _not_a_batch("ends before it is complete, or is no batch")
         if not self.items:
             raise BatchEmpty
         return self.items
 
-    # Each step goes on from where the state is, and says whether it came to another one; if not, more bytes are needed.
+    # Each step goes on from where the last one was, and says whether it came to another one; if not, more bytes are
+    # needed.
 
     def _start(self) -> bool:
+        """Before the list."""
         found = _START.match(self._buffer, self._at)
         if found is None:
             if len(self._buffer) - self._at > MAX_START_BYTES:
                 raise _not_a_batch('does not begin with {"requests": [')
             return False
-        return self._go_on(_State.FIRST, found.end())
+        return self._go_on(self._first, found.end())
 
     def _first(self) -> bool:
+        """Before the first item, or the list's end."""
         byte = self._byte()
-        return self._go_on(_State.END, self._at + 1) if byte == b"]" else self._begin(byte)
+        return self._go_on(self._end, self._at + 1) if byte == b"]" else self._begin(byte)
 
     def _next(self) -> bool:
+        """Before an item."""
         return self._begin(self._byte())
 
     def _begin(self, byte: bytes) -> bool:
@@ -138,15 +126,15 @@ class BatchReader:
             raise BatchTooLong(limit=MAX_ITEMS)
         plain = _ITEM.match(self._buffer, self._at)
         if plain is not None:
-            self.items.append(_decoded(Part(plain[1].decode()), plain[2]))
-            return self._go_on(_State.AFTER, plain.end())
+            self.items.append(_decoded(_PARTS[plain[1]], plain[2]))
+            return self._go_on(self._after, plain.end())
         self._text.clear()
         self._too_large = self._in_text = False
         self._depth = self._parts = 0
-        return self._go_on(_State.ITEM, self._at)
+        return self._go_on(self._item, self._at)
 
     def _item(self) -> bool:
-        """Find the end of an item that is not a plain one, or not here as a whole."""
+        """In an item that is no plain one, or not here as a whole: find its end."""
         while True:
             self._take((_IN_TEXT if self._in_text else _BETWEEN).match(self._buffer, self._at))
             byte = self._buffer[self._at : self._at + 1]
@@ -159,7 +147,7 @@ class BatchReader:
             elif self._depth == 0:
                 # A closing brace that nothing opened is told of when the text is read.
                 self._close()
-                return self._go_on(_State.AFTER, self._at)
+                return self._go_on(self._after, self._at)
             elif byte in b"]}":
                 self._depth -= 1
             self._parts += 1
@@ -168,24 +156,27 @@ class BatchReader:
             self._take(None)
 
     def _after(self) -> bool:
+        """Behind an item."""
         byte = self._byte()
         if byte not in (b"", b",", b"]"):
             raise _not_a_batch(f"is no JSON behind item {len(self.items) - 1}")
-        return bool(byte) and self._go_on(_State.NEXT if byte == b"," else _State.END, self._at + 1)
+        return bool(byte) and self._go_on(self._next if byte == b"," else self._end, self._at + 1)
 
     def _end(self) -> bool:
+        """Behind the list."""
         byte = self._byte()
         if byte not in (b"", b"}"):
             raise _not_a_batch("has something behind the list of requests")
-        return bool(byte) and self._go_on(_State.DONE, self._at + 1)
+        return bool(byte) and self._go_on(self._done, self._at + 1)
 
     def _done(self) -> bool:
+        """Behind all."""
         if self._byte():
             raise _not_a_batch("has something behind its end")
         return False
 
-    def _go_on(self, state: _State, at: int) -> bool:
-        self._state, self._at = state, at
+    def _go_on(self, step: Step, at: int) -> bool:
+        self._step, self._at = step, at
         return True
 
     def _byte(self) -> bytes:
