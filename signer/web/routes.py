@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from signer.domain.access.actions import Action
@@ -45,6 +46,8 @@ INTERNAL = "/api/internal/"
 AUTOMATIC = frozenset({"HEAD", "OPTIONS"})
 # One spelling, and no more than the database counts.
 NUMBER_PATTERN = "[1-9][0-9]{0,8}"
+# Where the paths lead that were asked for last, as long as they are no longer than this.
+PATHS_KEPT, LONGEST_KEPT = 1024, 256
 _NUMBER = re.compile(NUMBER_PATTERN.encode("ascii"))
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
@@ -265,19 +268,21 @@ class _Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """A path that leads somewhere: its route for each method, and its parameters in the order of the path."""
+    """A path that leads somewhere.
+
+    Attributes:
+        routes: its route for each method.
+        values: its parameters, in the order of the path.
+        internal: only a gateway may ask; all methods of a path are alike.
+    """
 
     routes: Mapping[str, Route]
     values: tuple[str, ...]
+    internal: bool
 
     def route(self, method: str) -> Route | None:
         """The route for a method; HEAD has that of GET."""
         return self.routes.get("GET" if method == "HEAD" else method)
-
-    @property
-    def internal(self) -> bool:
-        """Whether only a gateway may ask; all methods of a path are alike."""
-        return any(route.internal for route in self.routes.values())
 
     @property
     def allowed(self) -> tuple[str, ...]:
@@ -293,9 +298,14 @@ class RouteTable:
         self._root = _Node()
         for route in routes:
             self._add(route)
+        self._known = lru_cache(maxsize=PATHS_KEPT)(self._found)
 
     def match(self, raw_path: bytes) -> Match | None:
         """Where a path leads, or None."""
+        # Paths come from outside: what is kept of them is bounded.
+        return self._known(raw_path) if len(raw_path) <= LONGEST_KEPT else self._found(raw_path)
+
+    def _found(self, raw_path: bytes) -> Match | None:
         if raw_path[:1] != b"/":
             return None
         node, parts = self._root, raw_path[1:].split(b"/")
@@ -310,7 +320,7 @@ class RouteTable:
                     return None
                 values.append(value)
             node = following
-        return Match(routes=node.routes, values=tuple(values)) if node.routes else None
+        return _match(node, *values) if node.routes else None
 
     def _add(self, route: Route) -> None:
         node = self._root
@@ -331,7 +341,12 @@ class RouteTable:
 
 def _rest(node: _Node, values: list[str], rest: bytes) -> Match | None:
     # Not decoded: a part that is encoded is no part of the one spelling.
-    return Match(routes=node.routes, values=(*values, rest.decode("ascii"))) if rest and rest.isascii() else None
+    return _match(node, *values, rest.decode("ascii")) if rest and rest.isascii() else None
+
+
+def _match(node: _Node, *values: str) -> Match:
+    internal = any(route.internal for route in node.routes.values())
+    return Match(routes=node.routes, values=values, internal=internal)
 
 
 def _parameter(node: _Node, part: bytes) -> tuple[_Node | None, str]:

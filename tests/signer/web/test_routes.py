@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from signer.domain.identity import Role
 from signer.web.front.metrics import CONTENT_TYPE
-from signer.web.routes import AUTOMATIC, ROUTES, RouteTable
+from signer.web.routes import AUTOMATIC, LONGEST_KEPT, PATHS_KEPT, ROUTES, RouteTable
 from tests.docs.application import KEY, Application
 
 TABLE = RouteTable()
@@ -68,6 +68,27 @@ def test_a_spelling_leads_where_it_should_and_nowhere_else(sentence: str) -> Non
     match = TABLE.match(spelled(sentence).encode())
     paths = {route.path for route in match.routes.values()} if match else {None}
     assert paths == {LEADS.get(sentence)}
+
+
+@pytest.mark.parametrize("sentence", SPELLINGS)
+def test_a_path_leads_where_it_led_before(sentence: str) -> None:
+    path, table = spelled(sentence).encode(), RouteTable()
+    for length in (0, LONGEST_KEPT):
+        # Of the same ends, and longer than what is kept.
+        other = path.replace(KEY.encode(), KEY.encode() + b"x" * length)
+        assert table.match(path) == table.match(path) == RouteTable().match(path)
+        assert table.match(other) == table.match(other) == RouteTable().match(other)
+
+
+def test_what_is_kept_of_paths_is_bounded() -> None:
+    table = RouteTable()
+    for number in range(PATHS_KEPT + 50):
+        match = table.match(b"/v1/keys/k%d" % number)
+        assert match is not None
+        assert match.values == (f"k{number}",)
+    table.match(b"/v1/keys/" + b"k" * LONGEST_KEPT)
+    assert table._known.cache_info()[2:] == (PATHS_KEPT, PATHS_KEPT)
+    assert table._known.cache_info().misses == PATHS_KEPT + 50
 
 
 def flask_methods(site: Application, path: str) -> set[str]:
