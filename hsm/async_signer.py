@@ -79,8 +79,9 @@ class AsyncSigner:
         with self._watches[0]:
             asked = [self._pool.job(request, deadline) for request in requests]
         jobs = [job for job in asked if isinstance(job, Job)]
-        while waiting := unfinished(jobs):
-            await self._tried(waiting)
+        while jobs:
+            await self._tried(jobs)
+            jobs = unfinished(jobs)
         return [_outcome(job) for job in asked]
 
     async def _tried(self, jobs: Sequence[Job]) -> None:

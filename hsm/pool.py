@@ -30,11 +30,12 @@ from hsm.errors import (
 )
 from hsm.parent.batches import BatchRunner
 from hsm.parent.client import TokenClient
-from hsm.parent.jobs import Job, checked_names, packed
+from hsm.parent.jobs import Job, checked_names
 from hsm.parent.routing import Router
 from hsm.parent.signature_check import SignatureCheck
 from hsm.protocol.messages import Op
 from hsm.protocol.records import unpack_record
+from hsm.protocol.signing import pack_key
 from hsm.protocol.values import pack_values, unpack_values
 from hsm.types import KeyMaterial, PinnedKey, SignRequest, TokenDescription, TokenHealth, TokenKey
 
@@ -251,7 +252,7 @@ class TokenPool:
         """
         deadline = self._deadline(timeout)
         try:
-            self._awaited(token, deadline).call(Op.CHECK, packed(key), deadline=deadline)
+            self._awaited(token, deadline).call(Op.CHECK, pack_key(key), deadline=deadline)
         except KeyNotFound:
             return False
         except (TokenUnavailable, TokenBusy, DeadlineExceeded):

@@ -11,7 +11,7 @@ from hsm.errors import AlgorithmUnsupported, ConfigurationError, TokenError
 from hsm.parent.client import TokenClient
 from hsm.parent.routing import Route
 from hsm.parent.signature_check import SignatureCheck
-from hsm.protocol.signing import DIGEST_SIZE, MAX_MESSAGE, KeyReference, Outcome, PayloadKind, pack_key
+from hsm.protocol.signing import DIGEST_SIZE, MAX_MESSAGE, Outcome, PayloadKind, pack_key
 from hsm.types import MAX_NAME, PinnedKey
 
 
@@ -41,7 +41,7 @@ class Job:
         self.key = key
         self.message = message
         self.digest = digest
-        self.packed = pack_key(KeyReference(key.algorithm, key.digest, key.key_id))
+        self.packed = pack_key(key)
         self.route = route
         self.outcome: Outcome | None = None
 
@@ -80,11 +80,6 @@ class Job:
 def unfinished(jobs: Sequence[Job]) -> list[Job]:
     """Those without an outcome."""
     return [job for job in jobs if job.outcome is None]
-
-
-def packed(key: PinnedKey) -> bytes:
-    """The key as requests name it."""
-    return pack_key(KeyReference(key.algorithm, key.digest, key.key_id))
 
 
 def checked_names(key_id: bytes | None, label: str | None) -> None:

@@ -9,8 +9,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
+from typing import NamedTuple
 
 from hsm.errors import AlgorithmUnsupported, DeadlineExceeded, KeyNotFound, TokenBusy, TokenError, TokenUnavailable
 from hsm.parent.client import TokenClient
@@ -19,16 +20,14 @@ from hsm.types import PinnedKey
 ROUNDS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """Ask this token next, and wait for it until then at most."""
 
     client: TokenClient
     until: float
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """Wait until this token is ready, until then at most; then say so by ``Route.waited``."""
 
     client: TokenClient
@@ -107,10 +106,10 @@ class Route:
         else:
             self._round = ROUNDS
 
-    def _worthwhile(self) -> list[TokenClient]:
+    def _worthwhile(self) -> Sequence[TokenClient]:
         """Not asked yet, or failed in a way that a new process may mend."""
         if not self._failed:
-            return list(self._clients)
+            return self._clients
         return [
             item for item in self._clients if isinstance(self._failed.get(item.config.name), TokenUnavailable | None)
         ]

@@ -8,8 +8,8 @@ exactly raises ``WireError``.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from hsm.protocol.values import WireError
 
@@ -44,8 +44,7 @@ class Status(IntEnum):
     LEAVING = 5  # the process is about to end; the body is the error that made it
 
 
-@dataclass(frozen=True, slots=True)
-class RequestMessage:
+class RequestMessage(NamedTuple):
     """A request as received."""
 
     op: Op
@@ -53,8 +52,7 @@ class RequestMessage:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyMessage:
+class ReplyMessage(NamedTuple):
     """A reply as received."""
 
     status: Status

@@ -17,6 +17,7 @@ from hsm.algorithms import Algorithm
 from hsm.errors import TokenError
 from hsm.protocol.refusals import pack_error, unpack_error
 from hsm.protocol.values import WireError
+from hsm.types import PinnedKey
 
 MAX_MESSAGE = 65536  # bytes that can be signed without hashing them first
 MAX_ITEMS = 256  # to a message
@@ -24,6 +25,7 @@ MAX_KEYS = 255
 MAX_GROUP = 4  # answers to a message: few, so that they are verified while others are made
 DIGEST_SIZE = 32
 ALGORITHMS = tuple(Algorithm)
+_NUMBERS = {algorithm: number for number, algorithm in enumerate(ALGORITHMS)}
 _SLOW = frozenset(number for number, algorithm in enumerate(ALGORITHMS) if algorithm.modulus_bits is not None)
 _KEY = struct.Struct("!B32sB")
 _COUNTS = struct.Struct("!BH")
@@ -40,6 +42,9 @@ class PayloadKind(IntEnum):
 
     DIGEST = 0
     MESSAGE = 1
+
+
+_KINDS = tuple(PayloadKind)  # by their numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +67,9 @@ class Batch:
     items: tuple[Item, ...]
 
 
-def pack_key(key: KeyReference) -> bytes:
+def pack_key(key: KeyReference | PinnedKey) -> bytes:
     """The fixed layout of a key reference, which also serves as its identity in caches."""
-    return _KEY.pack(ALGORITHMS.index(key.algorithm), key.digest, len(key.key_id)) + key.key_id
+    return _KEY.pack(_NUMBERS[key.algorithm], key.digest, len(key.key_id)) + key.key_id
 
 
 def unpack_key(packed: bytes) -> KeyReference:
@@ -103,7 +108,7 @@ def unpack_batch(body: bytes) -> Batch:
             key, kind, size = _ITEM.unpack_from(body, offset)
             start = offset + _ITEM.size
             offset = start + size
-            items.append((key, PayloadKind(kind), body[start:offset]))
+            items.append((key, _KINDS[kind], body[start:offset]))
             if key >= key_count or size > MAX_MESSAGE or (kind == PayloadKind.DIGEST and size != DIGEST_SIZE):
                 raise WireError("malformed item")
     except (struct.error, IndexError, ValueError):
