@@ -53,9 +53,10 @@ class Reload:
 
     def generation(self) -> int:
         """How often the token was reloaded; waits for the reload that is under way."""
-        with self._state:
-            self._state.wait_for(lambda: not self._under_way, self._timeout)
-            return self._generation
+        if self._under_way:  # as it may be in the next moment whoever holds the lock now: it is not needed to look
+            with self._state:
+                self._state.wait_for(lambda: not self._under_way, self._timeout)
+        return self._generation
 
     def recover(self, generation: int, budget: Budget) -> bool:
         """Reload unless it was done since ``generation``; True where trying once more is worthwhile.

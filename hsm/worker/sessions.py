@@ -94,19 +94,9 @@ class Sessions:
             self._idle.clear()
             self._opened = 0
 
-    @contextmanager
-    def borrow(self) -> Iterator[Working]:
+    def borrow(self) -> Borrowed:
         """A working session for one thread; it is given up for good if the token fails in it."""
-        working = self._take()
-        try:
-            yield working
-        except BaseException as fault:
-            broken = isinstance(fault, p11.PKCS11Error) and return_values.needs_reload(fault) and working.closable
-            if broken:
-                _close_quietly(working.session)
-            self._give(None if broken else working)
-            raise
-        self._give(working)
+        return Borrowed(self)
 
     @contextmanager
     def writing(self) -> Iterator[Any]:
@@ -123,7 +113,8 @@ class Sessions:
                 self._edition += 1
                 _close_quietly(session)
 
-    def _take(self) -> Working:
+    def take(self) -> Working:
+        """A session to be given back, for ``borrow`` alone."""
         with self._state:
             if self._limit < self._most and self._clock() >= self._widen_at:
                 self._limit = self._most
@@ -141,7 +132,7 @@ class Sessions:
         except p11.SessionCount:
             return self._with_fewer_sessions()
         except BaseException:
-            self._give(None)
+            self.give(None)
             raise
 
     def _with_fewer_sessions(self) -> Working:
@@ -153,7 +144,7 @@ class Sessions:
                 return Working(session=self._token.login, edition=self._edition, closable=False)
             self._opened -= 1
             self._busy -= 1
-        return self._take()
+        return self.take()
 
     def _current(self, working: Working) -> Working:
         if working.edition != self._edition:
@@ -161,7 +152,8 @@ class Sessions:
             working.edition = self._edition
         return working
 
-    def _give(self, working: Working | None) -> None:
+    def give(self, working: Working | None) -> None:
+        """It comes back; None: it was closed."""
         with self._state:
             self._busy -= 1
             if working is None:
@@ -169,6 +161,26 @@ class Sessions:
             else:
                 self._idle.append(working)
             self._state.notify_all()  # a reload and other borrowers wait for different things
+
+
+class Borrowed:
+    """A working session on loan, for one thread and one ``with``."""
+
+    __slots__ = ("_sessions", "_working")
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    def __enter__(self) -> Working:
+        self._working = self._sessions.take()
+        return self._working
+
+    def __exit__(self, _: object, fault: BaseException | None, __: object) -> None:
+        working = self._working
+        broken = isinstance(fault, p11.PKCS11Error) and return_values.needs_reload(fault) and working.closable
+        if broken:
+            _close_quietly(working.session)
+        self._sessions.give(None if broken else working)
 
 
 def _close_quietly(session: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -94,6 +96,26 @@ def test_a_key_that_is_loaded_is_missing_no_more(clock: Clock, monkeypatch: pyte
     monkeypatch.setattr(signing, "load", lambda *_: object())
     signer.load(Working(session=None, edition=0), packed)
     assert not signer._absences.known(packed)
+
+
+def test_who_comes_during_a_reload_begins_after_it(clock: Clock) -> None:
+    reopening, reopened = threading.Event(), threading.Event()
+
+    def reopen() -> None:
+        reopening.set()
+        assert reopened.wait(10)
+
+    sessions: Any = SimpleNamespace(reopen=reopen)
+    reload = Reload(sessions, timeout=10.0, clock=clock)
+    with ThreadPoolExecutor(2) as threads:
+        recovered = threads.submit(reload.recover, reload.generation(), reload.losses)
+        assert reopening.wait(10)
+        generation = threads.submit(reload.generation)
+        with pytest.raises(TimeoutError):
+            generation.result(0.1)
+        reopened.set()
+        assert recovered.result(10)
+        assert generation.result(10) == 1
 
 
 def test_other_keys_that_are_missing_do_not_reload_the_token_again(clock: Clock) -> None:
