@@ -22,11 +22,9 @@ from hsm.types import PinnedKey
 MAX_MESSAGE = 65536  # bytes that can be signed without hashing them first
 MAX_ITEMS = 256  # to a message
 MAX_KEYS = 255
-MAX_GROUP = 4  # answers to a message: few, so that they are verified while others are made
 DIGEST_SIZE = 32
 ALGORITHMS = tuple(Algorithm)
 _NUMBERS = {algorithm: number for number, algorithm in enumerate(ALGORITHMS)}
-_SLOW = frozenset(number for number, algorithm in enumerate(ALGORITHMS) if algorithm.modulus_bits is not None)
 _KEY = struct.Struct("!B32sB")
 _COUNTS = struct.Struct("!BH")
 _ITEM = struct.Struct("!BBI")
@@ -116,11 +114,6 @@ def unpack_batch(body: bytes) -> Batch:
     if offset != len(body) or not 1 <= item_count <= MAX_ITEMS:
         raise WireError("batch of a wrong length")
     return Batch(tuple(keys), tuple(items))
-
-
-def answers_at_once(batch: Batch) -> int:
-    """The most answers to a message: one for RSA, whose signatures take longer than messages do."""
-    return 1 if any(packed[0] in _SLOW for packed in batch.keys) else MAX_GROUP
 
 
 def pack_answers(answers: Iterable[tuple[int, Outcome]]) -> bytes:

@@ -133,7 +133,13 @@ def _opened(setup: Setup, life: socket.socket, lock: TokenLock, guard: ExitGuard
     recovery = Recovery(sessions, Reload(sessions, timeout=setup.timeout, clock=time.monotonic))
     signer = BatchSigner(recovery, clock=time.monotonic)
     handlers = Handlers(setup, module, recovery, signer)
-    responder = Responder(handlers, signer, helpers=setup.sessions - 1, leave=lambda error: _end(guard, life, error))
+    responder = Responder(
+        handlers,
+        signer,
+        helpers=setup.sessions - 1,
+        leave=lambda error: _end(guard, life, error),
+        clock=time.monotonic,
+    )
     capabilities = handlers.capabilities()
     gc.collect()
     gc.freeze()  # what there is now stays; a search through it for garbage would hold up every signature under way

@@ -22,9 +22,10 @@ from contextlib import suppress
 from hsm.errors import TokenError, TokenUnavailable
 from hsm.protocol.messages import MAX_FRAME, Op, RequestMessage, Status, parse_request, reply
 from hsm.protocol.refusals import pack_error
-from hsm.protocol.signing import MAX_GROUP, Batch, Outcome, answers_at_once, pack_answers, unpack_batch
+from hsm.protocol.signing import Batch, Outcome, pack_answers, unpack_batch
 from hsm.protocol.values import WireError
 from hsm.worker.batches import BatchSigner
+from hsm.worker.groups import FEW, Groups
 from hsm.worker.handlers import Handlers
 from hsm.worker.recovery import TokenLost
 
@@ -34,9 +35,12 @@ Leave = Callable[[TokenError | None], object]
 class Responder:
     """``helpers``: threads that join in large batches. ``leave``: ends the process; None: the parent makes no sense."""
 
-    def __init__(self, handlers: Handlers, signer: BatchSigner, *, helpers: int, leave: Leave) -> None:
+    def __init__(
+        self, handlers: Handlers, signer: BatchSigner, *, helpers: int, leave: Leave, clock: Callable[[], float]
+    ) -> None:
         self._handlers = handlers
         self._signer = signer
+        self._groups = Groups(clock)
         self._leave = leave
         self._helpers = helpers
         self._wanted: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -68,7 +72,7 @@ class Responder:
         if request.op is not Op.SIGN:
             self._answer_one(channel, request)
             return
-        work = _Work(self._signer, unpack_batch(request.body), channel, request.id)
+        work = _Work(self._signer, self._groups, unpack_batch(request.body), channel, request.id)
         for _ in range(min(self._helpers, work.worthwhile - 1)):
             self._wanted.put(work.join)
         work.join()
@@ -90,15 +94,18 @@ class Responder:
 class _Work:
     """One batch under way."""
 
-    def __init__(self, signer: BatchSigner, batch: Batch, channel: socket.socket, request_id: int) -> None:
+    def __init__(
+        self, signer: BatchSigner, groups: Groups, batch: Batch, channel: socket.socket, request_id: int
+    ) -> None:
         self._signer = signer
+        self._groups = groups
         self._batch = batch
         self._channel = channel
         self._id = request_id
-        count, size = len(batch.items), answers_at_once(batch)
+        count, size = len(batch.items), groups.size(batch)
         # Taken from by any thread: the operations of a deque are atomic.
         self._waiting = deque(range(start, min(start + size, count)) for start in range(0, count, size))
-        self.worthwhile = -(-count // MAX_GROUP)  # threads
+        self.worthwhile = -(-count // max(size, FEW))  # threads
         self._sending = threading.Lock()  # guards the one below, and the order of the last two answers
         self._unanswered = len(self._waiting)
 
@@ -115,12 +122,15 @@ class _Work:
                 raise lost
 
     def _signed(self, numbers: range) -> tuple[list[tuple[int, Outcome]], TokenLost | None]:
+        began = self._groups.clock()
         try:
-            return self._signer.sign(self._batch, numbers)
+            answers, lost = self._signer.sign(self._batch, numbers)
         except WireError:
             raise
         except Exception as fault:  # noqa: BLE001  (nobody is shown a traceback)
             return [(number, internal(fault)) for number in numbers], None
+        self._groups.learn(self._batch, answers, began=began)
+        return answers, lost
 
     def _send(self, answers: list[tuple[int, Outcome]]) -> None:
         body = pack_answers(answers)

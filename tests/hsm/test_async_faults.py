@@ -220,6 +220,27 @@ ANSWERS = {
 }
 
 
+def test_what_comes_after_the_last_answer_is_the_end_of_its_process(
+    softhsm: SoftHsm, open_pool: OpenPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = make_key(open_pool(softhsm.config))
+    ready = READY.replace("others[-1]", "others[1]")
+    answer = ANSWER.format(status="DONE", request=1, body=BODY.format(number=0))
+    started_as(monkeypatch, f"{BEGIN}{PATH}exec({ready!r}); {answer.replace('life.recv(1)', answer)}")
+    pool = open_pool(softhsm.config)
+    pid = pid_of(pool)
+    monkeypatch.undo()
+
+    async def ask() -> None:
+        async with signing(pool) as signer:
+            with pytest.raises(SignatureMismatch):
+                await signer.sign(key, b"0", timeout=TIMEOUT)
+            assert await asyncio.to_thread(ended, pid)
+            verify(SignRequest(key, b"1"), await signer.sign(key, b"1", timeout=TIMEOUT))
+
+    asyncio.run(ask())
+
+
 @pytest.mark.parametrize("row", slow_but({"nonsense", "silence and the end"}, ANSWERS))
 def test_a_stranger_that_answers_is_replaced(
     softhsm: SoftHsm, open_pool: OpenPool, monkeypatch: pytest.MonkeyPatch, row: str

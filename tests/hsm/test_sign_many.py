@@ -28,7 +28,6 @@ from hsm.parent.jobs import Job
 from hsm.protocol.messages import MAX_FRAME, Op, Status, parse_reply
 from hsm.protocol.messages import request as packed_request
 from hsm.protocol.signing import (
-    MAX_GROUP,
     MAX_MESSAGE,
     Batch,
     KeyReference,
@@ -37,6 +36,7 @@ from hsm.protocol.signing import (
     pack_key,
     unpack_answers,
 )
+from hsm.worker.groups import FEW, MAX_GROUP, Groups
 from hsm.worker.responder import Responder, _Work
 from tests.hsm.children import ended, pid_of, wait_until
 from tests.hsm.conftest import OpenPool, make_key
@@ -277,22 +277,26 @@ class HashingSigner:
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "most", "messages"),
+    ("algorithm", "fast", "most", "messages"),
     [
-        (Algorithm.ECDSA_P256, MAX_GROUP, 63),
-        (Algorithm.ED25519, MAX_GROUP, 63),
-        (Algorithm.RSA_2048, 1, 250),
-        (Algorithm.RSA_4096, 1, 250),
+        (Algorithm.ECDSA_P256, False, FEW, 63),
+        (Algorithm.ECDSA_P256, True, MAX_GROUP, 32),
+        (Algorithm.ED25519, False, FEW, 63),
+        (Algorithm.RSA_2048, True, 1, 250),
+        (Algorithm.RSA_4096, False, 1, 250),
     ],
 )
 def test_answers_come_in_small_groups_slow_ones_one_by_one_and_the_last_one_says_so(
-    algorithm: Algorithm, most: int, messages: int
+    algorithm: Algorithm, fast: bool, most: int, messages: int
 ) -> None:
     key = pack_key(KeyReference(algorithm, bytes(32), b"key"))
     batch = Batch((key,), tuple((0, PayloadKind.DIGEST, bytes([number])) for number in range(250)))
+    seconds = iter(range(10_000))
+    groups = Groups(lambda: 0.0 if fast else float(next(seconds)))
+    groups.learn(batch, [(0, b"")], began=groups.clock())
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
-        work = _Work(HashingSigner(), batch, theirs, 7)  # type: ignore[arg-type]
+        work = _Work(HashingSigner(), groups, batch, theirs, 7)  # type: ignore[arg-type]
         threads = [threading.Thread(target=work.join) for _ in range(8)]
         for thread in threads:
             thread.start()
@@ -313,10 +317,10 @@ def test_answers_come_in_small_groups_slow_ones_one_by_one_and_the_last_one_says
 
 @pytest.mark.parametrize("algorithm", [Algorithm.ECDSA_P256, Algorithm.RSA_3072])
 def test_a_few_items_are_signed_by_the_thread_that_read_them(algorithm: Algorithm) -> None:
-    responder = Responder(None, HashingSigner(), helpers=3, leave=lambda _: None)  # type: ignore[arg-type]
+    responder = Responder(None, HashingSigner(), helpers=3, leave=lambda _: None, clock=time.monotonic)  # type: ignore[arg-type]
     responder._wanted = queue.SimpleQueue()  # where no helper looks
     key = pack_key(KeyReference(algorithm, bytes(32), b"key"))
-    items = [(0, PayloadKind.DIGEST, bytes(32))] * MAX_GROUP
+    items = [(0, PayloadKind.DIGEST, bytes(32))] * FEW
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         ours.send(packed_request(Op.SIGN, 1, pack_batch((key,), items)))
