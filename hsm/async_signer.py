@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from hsm.errors import ConfigurationError, TokenError, TokenUnavailable
-from hsm.parent.calls import Call
+from hsm.parent.calls import Call, Deadlines
 from hsm.parent.client import TokenClient
 from hsm.parent.jobs import Job, unfinished
 from hsm.parent.loop_link import LoopLink
@@ -41,14 +41,14 @@ class AsyncSigner:
         self._pool = pool
         self._watches = exchanging, verifying
         self._check = SignatureCheck()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._deadlines: Deadlines | None = None
         self._links: dict[str, LoopLink] | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Join ``loop``; the pool was started before. Call it on the loop's thread."""
         if self._links is not None:
             raise ConfigurationError(setting="loop", reason="was given before")
-        self._loop = loop
+        self._deadlines = Deadlines(loop, clock=self._pool.clock)
         self._links = {
             client.config.name: LoopLink(client, self._check, loop, clock=self._pool.clock, watches=self._watches)
             for client in self._pool.clients
@@ -59,6 +59,8 @@ class AsyncSigner:
         links, self._links = self._links, None
         for link in (links or {}).values():
             link.close()
+        if self._deadlines is not None:
+            self._deadlines.close()
 
     async def sign(
         self, key: PinnedKey, message: bytes, *, tokens: Sequence[str] | None = None, timeout: float
@@ -73,7 +75,7 @@ class AsyncSigner:
     async def sign_each(self, requests: Sequence[SignRequest], *, timeout: float) -> list[bytes | TokenError]:
         """An outcome for each request, in order, as ``TokenPool.sign_many`` gives it. ``timeout``: seconds in all.
 
-        They reach a token together, share one timer and wake their caller once.
+        They reach a token together and wake their caller once.
         """
         deadline = self._pool.clock() + timeout
         with self._watches[0]:
@@ -86,9 +88,9 @@ class AsyncSigner:
 
     async def _tried(self, jobs: Sequence[Job]) -> None:
         """Ask a token for each of them, and wait for what comes of it; or for a token that is about to be back."""
-        if self._loop is None:
+        if self._deadlines is None:
             raise TokenUnavailable(token="", reason="closed")
-        call, waits, until = Call(self._loop), list[tuple[Job, Wait]](), 0.0
+        call, waits, until = Call(self._deadlines), list[tuple[Job, Wait]](), 0.0
         with self._watches[0]:
             for job in jobs:
                 match job.route.step():
@@ -101,7 +103,7 @@ class AsyncSigner:
                         job.outcome = error
         try:
             if call.waits:
-                call.until(self._loop.call_later(until - self._pool.clock(), call.late))
+                call.wait_until(until)
                 await call.done
             elif waits:
                 await self._waited(waits)

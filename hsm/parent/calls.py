@@ -1,7 +1,8 @@
-"""Who waits on an event loop for which jobs: one future and one timer for all that a caller asks for together."""
+"""Who waits on an event loop for which jobs: one future for all that a caller asks for together, one timer for all."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hsm.errors import DeadlineExceeded
@@ -12,15 +13,55 @@ if TYPE_CHECKING:  # as in loop_link
     import asyncio
 
 
+class Deadlines:
+    """Ends calls that are late. One timer for all: nearly every call is over long before, and a timer is dear."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, clock: Callable[[], float]) -> None:
+        self.loop = loop
+        self._clock = clock
+        self._open: dict[Call, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = float("inf")  # when the timer looks; there may be nothing to end by then
+
+    def add(self, call: Call, until: float) -> None:
+        """End ``call`` then; ``until`` is a reading of the clock."""
+        self._open[call] = until
+        if until < self._due:
+            self._look_at(until)
+
+    def remove(self, call: Call) -> None:
+        """It is over."""
+        self._open.pop(call, None)
+
+    def close(self) -> None:
+        """All calls are over."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._due = None, float("inf")
+
+    def _look_at(self, when: float) -> None:
+        self.close()
+        self._due = when
+        self._timer = self.loop.call_later(when - self._clock(), self._look)
+
+    def _look(self) -> None:
+        self.close()
+        now = self._clock()
+        for call in [call for call, until in self._open.items() if until <= now]:
+            call.late()
+        if self._open:
+            self._look_at(min(self._open.values()))
+
+
 class Call:
     """Jobs that one caller waits for together: ``done`` is set when each was settled, has failed, or is late."""
 
-    __slots__ = ("_open", "_timer", "done")
+    __slots__ = ("_deadlines", "_open", "done")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.done = loop.create_future()
+    def __init__(self, deadlines: Deadlines) -> None:
+        self.done = deadlines.loop.create_future()
+        self._deadlines = deadlines
         self._open: set[Pending] = set()
-        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def waits(self) -> bool:
@@ -37,9 +78,9 @@ class Call:
         if not self._open:
             self.close()
 
-    def until(self, when: asyncio.TimerHandle) -> None:
-        """Wait no longer than this timer, which calls ``late``."""
-        self._timer = when
+    def wait_until(self, until: float) -> None:
+        """Wait no longer."""
+        self._deadlines.add(self, until)
 
     def late(self) -> None:
         """What is still open has failed."""
@@ -52,8 +93,7 @@ class Call:
     def close(self) -> None:
         """Nobody waits any more: what is still under way is thrown away when it comes."""
         self._open.clear()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._deadlines.remove(self)
         wake(self.done)
 
 
