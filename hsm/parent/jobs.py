@@ -11,8 +11,10 @@ from hsm.errors import AlgorithmUnsupported, ConfigurationError, TokenError
 from hsm.parent.client import TokenClient
 from hsm.parent.routing import Route
 from hsm.parent.signature_check import SignatureCheck
-from hsm.protocol.signing import DIGEST_SIZE, MAX_MESSAGE, Outcome, PayloadKind, pack_key
+from hsm.protocol.signing import DIGEST, DIGEST_SIZE, MAX_MESSAGE, MESSAGE, Outcome, PayloadKind, pack_key
 from hsm.types import MAX_NAME, PinnedKey
+
+_ED25519 = Algorithm.ED25519
 
 
 class Job:
@@ -25,7 +27,7 @@ class Job:
     __slots__ = ("digest", "key", "message", "outcome", "packed", "route", "signed")
 
     def __init__(self, key: PinnedKey, message: bytes | None, digest: bytes | None, route: Route) -> None:
-        if key.algorithm is Algorithm.ED25519:
+        if key.algorithm is _ED25519:
             if message is None:
                 raise AlgorithmUnsupported(algorithm=key.algorithm, reason="signs no such digest")
             if len(message) > MAX_MESSAGE:
@@ -49,10 +51,10 @@ class Job:
         """What this token has to be given: the digest, or where it insists, the message."""
         capabilities, algorithm = client.status.capabilities, self.key.algorithm
         if self.digest is not None and (capabilities is None or algorithm in capabilities.by_digest):
-            return PayloadKind.DIGEST, self.digest
+            return DIGEST, self.digest
         if self.message is not None and (capabilities is None or algorithm in capabilities.by_message):
             if len(self.message) <= MAX_MESSAGE:
-                return PayloadKind.MESSAGE, self.message
+                return MESSAGE, self.message
             reason = f"longer than {MAX_MESSAGE} bytes"
         else:
             reason = "no mechanism for it"

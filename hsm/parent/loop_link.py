@@ -28,6 +28,8 @@ from hsm.protocol.values import WireError
 if TYPE_CHECKING:  # it takes longer to import than all the rest, and most who import this have no event loop
     import asyncio
 
+_LAST = Status.DONE
+_ANSWERS = (Status.ITEM, _LAST)
 ANSWERS_PER_TURN = 16  # verified before the loop turns to others: about a millisecond
 
 
@@ -217,7 +219,7 @@ class LoopLink:
     def _answered(self, reply: ReplyMessage) -> int:
         """Settle what is answered; returns how many."""
         message = self._messages.get(reply.id)
-        if message is None or reply.status not in (Status.ITEM, Status.DONE):
+        if message is None or reply.status not in _ANSWERS:
             raise WireError("an answer to what was not asked")
         message.hung_at = self._clock() + self._sign_timeout
         answers = unpack_answers(reply.body)
@@ -231,7 +233,7 @@ class LoopLink:
                 if pending.awaited:
                     pending.job.settle(self._client, outcome, self._check)
                 pending.finish()
-        if (reply.status is Status.DONE) is bool(message.pending):
+        if (reply.status is _LAST) is bool(message.pending):
             raise WireError("an end that is none")
         if not message.pending:
             del self._messages[reply.id]

@@ -44,6 +44,7 @@ class TokenStatus:
         self._jitter = random.SystemRandom()
         self._changed = threading.Condition(self.lock)
         self._state = TokenState.STARTING
+        self.ready = False  # whether a process takes requests; follows the state
         self._since = clock()
         self._error: TokenError | None = None
         self._due: float | None = None
@@ -110,11 +111,6 @@ class TokenStatus:
         return self._failures > 0
 
     # --- questions, from any thread --------------------------------------------------------------------------------
-
-    @property
-    def ready(self) -> bool:
-        """Whether a process takes requests."""
-        return self._state is TokenState.READY
 
     def wait_ready(self, deadline: float, *, keep_waiting: bool) -> bool:
         """Wait until the token is ready; False at the deadline, or at once where it will not be by itself.
@@ -188,10 +184,11 @@ class TokenStatus:
             self._lacking.clear()
 
     def _set(self, state: TokenState, error: TokenError | None, due: float | None) -> None:
-        if (state is TokenState.READY) is not (self._state is TokenState.READY):
+        ready = state is TokenState.READY
+        if ready is not self.ready:
             self._since = self._clock()
-        self._state, self._due = state, due
-        if state is TokenState.READY or error is not None:
+        self._state, self._due, self.ready = state, due, ready
+        if ready or error is not None:
             self._error = error
         self._changed.notify_all()
 

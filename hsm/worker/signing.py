@@ -17,10 +17,11 @@ from pkcs11 import Attribute, Mechanism, ObjectClass
 from hsm.algorithms import Algorithm
 from hsm.encoding import SHA256_DIGEST_INFO
 from hsm.errors import AlgorithmUnsupported, KeyAmbiguous, KeyMismatch, KeyNotFound
-from hsm.protocol.signing import KeyReference, PayloadKind
+from hsm.protocol.signing import DIGEST, MESSAGE, KeyReference, PayloadKind
 from hsm.worker.objects import attributes, objects, public_key
 
 _RSA = (Mechanism.RSA_PKCS, Mechanism.SHA256_RSA_PKCS)
+_WITHOUT_INFO = Mechanism.RSA_PKCS  # the token does not say which digest it is (RFC 8017 section 9.2)
 _SCHEMES: dict[Algorithm, tuple[Mechanism | None, Mechanism]] = {
     Algorithm.ECDSA_P256: (Mechanism.ECDSA, Mechanism.ECDSA_SHA256),
     Algorithm.ED25519: (None, Mechanism.EDDSA),
@@ -54,12 +55,12 @@ class Signer:
 
     def sign(self, kind: PayloadKind, payload: bytes) -> bytes:
         """The signature as the token gives it."""
-        if kind is PayloadKind.MESSAGE and self.plan.by_message is None:
-            kind, payload = PayloadKind.DIGEST, hashlib.sha256(payload).digest()
-        mechanism = self.plan.by_digest if kind is PayloadKind.DIGEST else self.plan.by_message
+        if kind is MESSAGE and self.plan.by_message is None:
+            kind, payload = DIGEST, hashlib.sha256(payload).digest()
+        mechanism = self.plan.by_digest if kind is DIGEST else self.plan.by_message
         if mechanism is None:
             raise AlgorithmUnsupported(algorithm=self.algorithm, reason="no mechanism for it")
-        if mechanism is Mechanism.RSA_PKCS:
+        if mechanism is _WITHOUT_INFO:
             payload = SHA256_DIGEST_INFO + payload
         return bytes(self.key.sign(payload, mechanism=mechanism))
 
