@@ -53,7 +53,7 @@ class Reload:
 
     def generation(self) -> int:
         """How often the token was reloaded; waits for the reload that is under way."""
-        if self._under_way:  # as it may be in the next moment whoever holds the lock now: it is not needed to look
+        if self._under_way:  # without the lock: with it, too, a reload may begin as soon as this returns
             with self._state:
                 self._state.wait_for(lambda: not self._under_way, self._timeout)
         return self._generation

@@ -43,6 +43,7 @@ MODULE_PROCESSES = 2
 PROCESS_THREADS = (1, 2, 4, 8)
 BATCHES = (4, 32, 256)
 CALLERS = (1, 8, 32)
+TOGETHER = (4, 8)
 CONNECTIONS = (8, 16)
 SESSIONS = 4
 READY_SECONDS = 60.0
@@ -127,6 +128,9 @@ def _round(
             table.note(algorithm, f"process, {count} to a message", many_to_a_message(pool, key, count, seconds))
         for callers in CALLERS:
             table.note(algorithm, f"event loop, {callers} callers", on_an_event_loop(pool, key, callers, seconds))
+        for count in TOGETHER:
+            found = on_an_event_loop(pool, key, 1, seconds, together=count)
+            table.note(algorithm, f"event loop, {count} together", found)
         for connections in CONNECTIONS if service and algorithm in service.keys else ():
             assert service is not None
             table.note(

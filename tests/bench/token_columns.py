@@ -195,21 +195,23 @@ def many_to_a_message(pool: TokenPool, key: PinnedKey, count: int, seconds: floa
     return Figure(rate=done / (time.perf_counter() - begun), cost=(spent() - before) / done * MICROSECONDS)
 
 
-def on_an_event_loop(pool: TokenPool, key: PinnedKey, callers: int, seconds: float) -> Figure:
-    """So many tasks of one loop that ask for one signature after the other."""
+def on_an_event_loop(pool: TokenPool, key: PinnedKey, callers: int, seconds: float, *, together: int = 1) -> Figure:
+    """So many tasks of one loop that ask for so many signatures together, again and again."""
     spent = _spent(pool)
+    requests = [SignRequest(key, MESSAGE)] * together
 
     async def ask() -> Figure:
         signer = AsyncSigner(pool)
         signer.start(asyncio.get_running_loop())
-        await signer.sign(key, MESSAGE, timeout=ANSWER_SECONDS)
+        await signer.sign_each(requests, timeout=ANSWER_SECONDS)
         begun, before = time.perf_counter(), spent()
 
         async def caller() -> int:
             done = 0
             while time.perf_counter() - begun < seconds:
-                await signer.sign(key, MESSAGE, timeout=ANSWER_SECONDS)
-                done += 1
+                outcomes = await signer.sign_each(requests, timeout=ANSWER_SECONDS)
+                assert all(isinstance(outcome, bytes) for outcome in outcomes), outcomes
+                done += together
             return done
 
         done = sum(await asyncio.gather(*(caller() for _ in range(callers))))
