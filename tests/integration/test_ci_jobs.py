@@ -272,7 +272,8 @@ def test_an_issuer_that_hangs_delays_no_job_whose_key_is_known(place: Place) -> 
                 flood = [pool.submit(client.post, "/v1/auth/ci", json={"token": odd}) for _ in range(24)]
                 for _ in range(8):
                     assert client.post("/v1/auth/ci", json={"token": place.github_token()}).status_code == 201
-                assert {each.result().status_code for each in flood} <= {401, 503}
+                # Wrong credentials are counted, those of other tests too.
+                assert {each.result().status_code for each in flood} <= {401, 429, 503}
         finally:
             place.github.open.set()
 

@@ -80,7 +80,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> int:
 def test_it_stays_bounded_while_reads_overlap(file: SqliteFile, short: int) -> None:
     commits = 600
     with closing(WriteAheadLog(file)) as log, readers(file, 3):
-        # Some eight times ``short``; where the machine has other work reads take longer, and so it is waited for longer.
+        # Some eight times ``short``; more where reads are slow, since other work goes on, and are waited for longer.
         assert largest_log(file, log, commits) < commits * RECORDS / 2
 
 
