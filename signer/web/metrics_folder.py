@@ -17,10 +17,11 @@ def prepare(directory: Path) -> None:
 
 def empty() -> None:
     """Remove what processes of an earlier service counted; by whoever holds the installation, before it has workers."""
-    own = f"_{os.getpid()}.db"
-    for old in Path(os.environ[DIRECTORY_VARIABLE]).glob("*.db"):
-        if not old.name.endswith(own):
-            old.unlink(missing_ok=True)
+    if DIRECTORY_VARIABLE in os.environ:
+        own = f"_{os.getpid()}.db"
+        for old in Path(os.environ[DIRECTORY_VARIABLE]).glob("*.db"):
+            if not old.name.endswith(own):
+                old.unlink(missing_ok=True)
 
 
 def forget(worker: int) -> None:

@@ -16,7 +16,6 @@ import io
 import os
 import re
 import subprocess
-import sys
 import tarfile
 import tempfile
 import time
@@ -33,6 +32,7 @@ from tests.artifacts import ArtifactBuilder, PayloadFile
 from tests.hsm.softhsm import make_softhsm
 from tests.integration import running
 
+from . import empty_service
 from .batch_load import Batches, batches
 from .http_load import Load, Post, unix, wrk
 from .http_mix import compare, report
@@ -180,16 +180,10 @@ def _row(label: str, load: Load, alone: float | None, cost: str = "") -> None:
 
 def _empty(folder: Path, seconds: float) -> None:
     installation = running.initialise(folder / "empty")
-    command = [sys.executable, "-m", "tests.bench.empty_service", str(installation.config)]
-    with installation.log.open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    try:
-        running.wait_until(installation, "/", 200, process)
+    with empty_service.serving(installation):
         for connections in CONNECTIONS:
             load = wrk(installation.url, connections, seconds, folder)
             _row(f"empty Flask route, TLS, {connections}", load, None)
-    finally:
-        running.stop(process)
 
 
 @contextmanager

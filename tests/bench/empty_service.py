@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from signer.web.front.deadline import Deadlines
 from signer.web.front.messages import Receive, Request, Send
 from signer.web.front.peers import Peers
 from signer.web.front.rooms import Rooms
+from tests.integration import running
 
 
 class EmptyApplication:
@@ -56,6 +59,19 @@ class EmptyServer(Server):
     def load(self) -> Any:
         """No token, no database."""
         return EmptyApplication(self.settings.server)
+
+
+@contextmanager
+def serving(installation: running.Installation) -> Iterator[None]:
+    """Served from its configuration, in processes of its own."""
+    command = [sys.executable, "-m", "tests.bench.empty_service", str(installation.config)]
+    with installation.log.open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    try:
+        running.wait_until(installation, "/", 200, process)
+        yield
+    finally:
+        running.stop(process)
 
 
 if __name__ == "__main__":
