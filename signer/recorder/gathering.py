@@ -34,7 +34,9 @@ class Gathering:
         self._last = 0.0
 
     def came(self, now: float, *, waiting: int, held: int) -> None:
-        """Records came: ``waiting`` for a commit are there now, and ``held`` answers wait for a checkpoint."""
+        """Something came: ``waiting`` for a commit are there now, and ``held`` answers wait for a checkpoint."""
+        if not waiting:  # what came is no record
+            return
         if not self._most:
             self._until = now + self._patience
         self._most = max(self._most, waiting + held)

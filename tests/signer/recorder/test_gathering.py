@@ -84,6 +84,13 @@ def test_a_batch_waits_from_its_first_record_on(scene: Scene) -> None:
     assert scene.left(2) == 0
 
 
+def test_what_is_no_record_begins_no_batch(scene: Scene) -> None:
+    scene.commits(*[8] * COMMITS)
+    scene.came(0, held=8)
+    scene.now += PATIENCE_SECONDS
+    assert scene.came(1) == pytest.approx(PATIENCE_SECONDS)
+
+
 def test_the_next_batch_has_a_time_of_its_own(scene: Scene) -> None:
     scene.commits(*[8] * (COMMITS + 1))
     assert scene.came(1) == pytest.approx(PATIENCE_SECONDS)
