@@ -40,11 +40,8 @@ def decide(
 
     ``emergency``: they ask to pass approvals.
     """
-    if emergency or key is None:
-        seen = Circumstances(request=request, at=at, passing=Passing.of(identity) if emergency else None)
-        return _judged(policy, identity, action, key, seen, lenient=False)
-    settled = policy.settled.find((identity, action, key))
-    return settled or _settling(policy, identity, action, key, Circumstances(request=request, at=at), lenient=False)
+    seen = Circumstances(request=request, at=at, passing=Passing.of(identity) if emergency else None)
+    return _decided(policy, identity, action, key, seen, lenient=False)
 
 
 def may_ask(
@@ -54,11 +51,8 @@ def may_ask(
 
     Whatever it may come to be is left open. An allowance lets a body be read, and nothing else.
     """
-    if emergency:
-        seen = Circumstances(request=None, at=at, passing=Passing.of(identity))
-        return _judged(policy, identity, action, key, seen, lenient=True)
-    settled = policy.settled.find((identity, action, key))
-    return settled or _settling(policy, identity, action, key, Circumstances(request=None, at=at), lenient=True)
+    seen = Circumstances(request=None, at=at, passing=Passing.of(identity) if emergency else None)
+    return _decided(policy, identity, action, key, seen, lenient=True)
 
 
 def purpose_denial(action: Action, key: KeyFacts) -> Deny | None:
@@ -103,13 +97,20 @@ def readable(policy: Policy, identity: Identity, *, at: datetime) -> Callable[[s
     return may_read
 
 
-def _settling(
-    policy: Policy, identity: Identity, action: Action, key: KeyFacts, seen: Circumstances, *, lenient: bool
+def _decided(
+    policy: Policy, identity: Identity, action: Action, key: KeyFacts | None, seen: Circumstances, *, lenient: bool
 ) -> Decision:
     """As ``_judged``; kept where none of the rules asks for anything, so that what is shown decides nothing."""
+    if key is None or seen.passing is not None:
+        return _judged(policy, identity, action, key, seen, lenient=lenient)
+    place = (identity, action, key)
+    settled = policy.settled.find(place)
+    if settled is not None:
+        return settled
     decision = _judged(policy, identity, action, key, seen, lenient=lenient)
+    # Who lists many keys is not to push out what each signature asks for.
     if action in SIGNING_ACTIONS and not policy.asking & policy.index.with_key(identity.principals, action, key.name):
-        policy.settled.keep((identity, action, key), decision)
+        policy.settled.keep(place, decision)
     return decision
 
 

@@ -59,6 +59,15 @@ def test_is_decided_once(sentence: str, judged: list[None]) -> None:
     assert len(judged) == 1
 
 
+def test_a_list_of_many_keys_pushes_nothing_out(judged: list[None]) -> None:
+    rules = policy(rule(actions='["read", "sign"]'))
+    for _ in range(2):
+        decided(rules, None)
+        decided(rules, None, action=Action.READ)
+    # Signing once, reading each time: that is not kept.
+    assert len(judged) == 3
+
+
 UNSETTLED = {
     "hours": rule(HOURS),
     "hours of a rule that denies": rule() + rule(HOURS, name="no", effect="deny"),
