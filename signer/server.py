@@ -41,8 +41,6 @@ from signer.web.worker import LineLogger, Worker
 
 logger = logging.getLogger("artifact-signer.server")
 
-HEADER_FIELDS = 64
-HEADER_FIELD_BYTES = 8190
 # Owner and group may connect (mode 0660), whatever the umask of whoever starts the service.
 SOCKET_UMASK = 0o117
 # A worker that is being replaced sits beside its successor for a moment.
@@ -126,18 +124,11 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
             "workers": server.workers,
             "worker_class": Worker,
             "logger_class": LineLogger,
-            "http_parser": "fast",
             "asgi_lifespan": "off",
-            # Only whether connections are kept at all; how long is the register's affair.
-            "keepalive": math.ceil(server.keep_alive),
             # gunicorn counts whole seconds, and would stop at once for less than one.
             "graceful_timeout": math.ceil(server.graceful_timeout),
-            "limit_request_fields": HEADER_FIELDS,
-            "limit_request_field_size": HEADER_FIELD_BYTES,
             "proc_name": "artifact-signer",
             "control_socket_disable": True,
-            # Behind a proxy the client's address is the proxy's: no header may say otherwise.
-            "forwarded_allow_ips": "",
             "pre_fork": self._seat,
             "child_exit": self._free_seat,
             "worker_exit": self._close_runtime,

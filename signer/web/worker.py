@@ -1,4 +1,4 @@
-"""A worker process: gunicorn's ASGI worker, which accepts, sweeps, and stops as this service promises.
+"""A worker process: gunicorn's ASGI worker, with connections of its own, that stops as this service promises.
 
 1. It takes its connections from the listeners of the arbiter, in turns with the other workers.
 2. SIGHUP takes a renewed certificate for new connections; those that are open go on. What a client's certificate is
@@ -20,7 +20,6 @@ import time
 from functools import partial
 from typing import Any, Protocol
 
-from gunicorn.asgi import protocol as gunicorn_protocol
 from gunicorn.glogging import Logger
 from gunicorn.workers.gasgi import ASGIWorker
 
@@ -31,7 +30,6 @@ from signer.web.connections.door import Door
 from signer.web.connections.guest import Guest
 from signer.web.connections.limits import ConnectionLimits
 from signer.web.connections.protocol import Connection
-from signer.web.connections.refusals import SERVER_NAME, reason
 from signer.web.connections.register import Register
 from signer.web.connections.shares import ABSENT, Shares
 
@@ -46,8 +44,6 @@ GRACE_SECONDS = 1.0
 PR_SET_PDEATHSIG = 1
 IGNORED_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU, signal.SIGWINCH)
 SIGNALS_OF_THE_ARBITER = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-# Statuses that gunicorn has no words for.
-STATUSES = (408, 409, 413, 414, 415, 417, 422, 431, 501, 507)
 
 
 class Host(Protocol):
@@ -67,17 +63,11 @@ class Host(Protocol):
 class LineLogger(Logger):  # type: ignore[misc]  # gunicorn carries no types
     """gunicorn's own messages through the service's log; requests are logged by the application."""
 
-    # Worked out anew for each request by the base.
-    access_log_enabled = False
-
     def setup(self, cfg: Any) -> None:
         """Take the level from the process's logging, and write nothing of its own."""
         self.cfg = cfg
         self.error_log = logger
         self.loglevel = logging.getLogger().level
-
-    def access(self, *_arguments: Any) -> None:
-        """Nothing: the application writes one line per request."""
 
     def reopen_files(self) -> None:
         """Nothing: there are no files."""
@@ -102,11 +92,6 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn carries no types
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
         if os.getppid() != self.ppid:
             return
-        # Each answer begins with a Server header of this value; there is no setting for it.
-        gunicorn_protocol._CACHED_SERVER_HEADER = f"Server: {SERVER_NAME}\r\n".encode()
-        gunicorn_protocol._REASON_PHRASES.update({status: reason(status) for status in STATUSES})
-        # What gunicorn finds out here, it keeps with the class that it asks, and looks for with its own.
-        gunicorn_protocol.ASGIProtocol._check_h1c_protocol_available()
         super().init_process()
 
     def init_signals(self) -> None:

@@ -15,13 +15,13 @@ from hsm.worker import absences
 from signer.caller_bootstrap import CREDENTIAL_CACHE_SECONDS
 from signer.config import DatabaseSettings
 from signer.domain import chains
-from signer.server import HEADER_FIELD_BYTES, HEADER_FIELDS
 from signer.server_certificate_settings import ServerCertificateSettings
 from signer.server_settings import ServerSettings
 from signer.services.clock import MAX_LEAP
 from signer.services.readiness import PATIENCE_INTERVALS
 from signer.spool import RESERVE_BYTES
 from signer.storage.database import Database
+from signer.web.connections.heads import FIELD_BYTES, FIELDS
 from signer.web.connections.limits import DESCRIPTORS_PER_CONNECTION, RESERVED_DESCRIPTORS
 from signer.web.front.rooms import WAITING_PER_THREAD
 from tests.docs.pages import DOCS
@@ -80,9 +80,7 @@ STATEMENTS = {
     ),
     "the reserve, as an error": Statement("api/errors.md", r"(\d+) MiB are always left free", (MIB_FREE,)),
     "a leap of the clock": Statement("api/errors.md", r"set by more than (\d+) seconds", (MAX_LEAP.total_seconds(),)),
-    "header fields": Statement(
-        "api/routes.md", r"At most (\d+), each at most (\d+) bytes", (HEADER_FIELDS, HEADER_FIELD_BYTES)
-    ),
+    "header fields": Statement("api/routes.md", r"At most (\d+), each at most (\d+) bytes", (FIELDS, FIELD_BYTES)),
     "kept connections": Statement(
         "api/routes.md",
         r"Kept open for (\d+) seconds between requests",

@@ -9,11 +9,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-
-from gunicorn.asgi.protocol import ASGIProtocol
-from gunicorn.config import Config
 
 from signer.web.connections.door import Door
 from signer.web.connections.guest import Guest
@@ -21,7 +18,7 @@ from signer.web.connections.limits import ConnectionLimits
 from signer.web.connections.protocol import Connection
 from signer.web.connections.register import Register
 from signer.web.connections.shares import Shares
-from signer.web.worker import LineLogger, log_unforeseen
+from signer.web.worker import log_unforeseen
 
 SWEEP_SECONDS = 0.02
 LIMITS = ConnectionLimits(
@@ -36,26 +33,16 @@ LIMITS = ConnectionLimits(
 
 @dataclass
 class Serving:
-    """What gunicorn's protocol asks of a worker, and what the tests ask of it."""
+    """What a connection asks of its worker, and what the tests ask of it."""
 
     asgi: Any
     limits: ConnectionLimits
     tls: ssl.SSLContext | None
     loop: asyncio.AbstractEventLoop
-    cfg: Any = None
-    log: Any = None
-    nr_conns: int = 0
-    nr: int = 0
-    max_requests: int = 1 << 30
     alive: bool = True
-    state: dict[str, Any] = field(default_factory=dict)
     address: tuple[str, int] = ("", 0)
 
     def __post_init__(self) -> None:
-        self.cfg = Config()
-        for name, value in {"http_parser": "fast", "keepalive": 30, "limit_request_fields": 64}.items():
-            self.cfg.set(name, value)
-        self.log = LineLogger(self.cfg)
         self.register = Register(
             bound=self.limits.connections, seconds=self.limits.phases, monotonic=time.monotonic, counted=lambda _: None
         )
@@ -102,7 +89,6 @@ def serving(
     listener: socket.socket | None = None,
 ) -> Iterator[Serving]:
     """The application on a port of its own, in a thread."""
-    ASGIProtocol._check_h1c_protocol_available()
     loop = new_loop(event_loop)
     listener = listener or socket.create_server(("127.0.0.1", 0), backlog=256)
     if send_buffer is not None:

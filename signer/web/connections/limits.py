@@ -11,6 +11,8 @@ from signer.web.connections.register import Phase
 # Half-closed or refused connections: how long and how much is still read, so that the client gets its answer.
 LINGER_SECONDS = 10.0
 LINGER_BYTES = 256 << 20
+# What is under way for a client that has left: how long it has to end by itself.
+GRACE_SECONDS = 3.0
 # Descriptors that are not connections: listeners, database, token processes, logs.
 RESERVED_DESCRIPTORS = 128
 # A connection and the spooled file of its request.

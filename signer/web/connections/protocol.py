@@ -1,20 +1,24 @@
-"""HTTP/1.1 on one connection: gunicorn's protocol and C parser, with the deadlines and the end that it lacks.
+"""HTTP/1.1 on one connection: gunicorn's C parser, one request after the other, and an end for everything.
 
 1. Every phase of a connection is entered in the ``Register``, which ends it in time; a body keeps to a least rate.
-2. What the parser or ``_check`` refuses is a problem document.
+2. What the parser or ``read_head`` refuses is a problem document.
 3. An answer that leaves a body unread closes the connection, but reads on for a bounded while, in ``data_received`` and
    nowhere else: a client that is still sending gets its answer before it notices the end.
+4. Whoever is served has a task, and nobody else: a connection that is idle, or over, keeps nothing that waits.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, Protocol
-
-from gunicorn.asgi.protocol import ASGIProtocol, BodyReceiver
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, cast
 
 from signer.domain.credentials import PeerKind
+from signer.logs import origin
+from signer.web.connections import limits
+from signer.web.connections.exchanges import Exchange
+from signer.web.connections.heads import new_parser, read_head
 from signer.web.connections.limits import LINGER_BYTES, ConnectionLimits
 from signer.web.connections.refusals import HEAD_TIMEOUT, UNEXPECTED, HeadRefused, answer_bytes, malformed
 from signer.web.connections.register import Member, Phase, Register
@@ -23,114 +27,95 @@ from signer.web.problems import Problem
 
 logger = logging.getLogger("artifact-signer.server")
 
-SERVER_ERROR = 500
-PARSER_PACKAGES = ("gunicorn_h1c", "gunicorn.asgi.parser", "gunicorn.http.errors")
-# By the names that gunicorn and its C parser have in common.
-STATUS_OF_PARSER_ERRORS = {
-    "LimitRequestLine": 414,
-    "LimitRequestHeaders": 431,
-    "UnsupportedTransferCoding": 501,
-    "ExpectationFailed": 417,
-}
-# Two of them would be read differently by whoever stands before the service (RFC 9110 section 5.3).
-ONCE = frozenset({b"host", b"authorization", b"content-length", b"content-type", b"expect", b"transfer-encoding"})
+PARSER_PACKAGE = "gunicorn_h1c"
+# By the names that the C parser has for them.
+STATUS_OF_PARSER_ERRORS = {"LimitRequestLine": 414, "LimitRequestHeaders": 431, "UnsupportedTransferCoding": 501}
+# Of a body, before the client has to wait; and how little of it may be left before it may go on.
+MOST_BUFFERED, FEW_BUFFERED = 256 << 10, 128 << 10
+# Of an answer, before whoever makes it has to wait.
+WRITE_BUFFER_BYTES = 64 << 10
 
-
-class Receiver(BodyReceiver):  # type: ignore[misc]  # gunicorn carries no types
-    """A request's body; the connection, not this, knows how long to wait for it."""
-
-    async def _wait_for_data(self) -> None:
-        if self._chunks or self._complete or self._disconnected:
-            return
-        self._waiter = self.protocol.worker.loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-
-    def interrupt(self) -> None:
-        """The rest of the body will not be read: the application is told that it ends here."""
-        self._body_wait_expired = True
-        self._wake_waiter()
+Application = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 
 
 class Owner(Protocol):
-    """The worker that a connection belongs to, beside what gunicorn asks of it."""
+    """The worker that a connection belongs to."""
 
     loop: asyncio.AbstractEventLoop
     register: Register
     limits: ConnectionLimits
+    asgi: Application
+    alive: bool
 
 
-class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn carries no types
+class Connection(asyncio.Protocol):
     """One connection and the requests on it, one after the other; it takes the place of ``guest``."""
 
-    _body_receiver: Receiver | None
-    _callback_parser: Any
+    transport: asyncio.Transport
 
     def __init__(self, worker: Owner, guest: Member, kind: PeerKind = PeerKind.TCP) -> None:
-        super().__init__(worker)
+        self._worker = worker
         self._guest: Member | None = guest
         self._kind = kind
         self._register = worker.register
         self._limits = worker.limits
         self._loop = worker.loop
-        self._closed = False
+        self._scope: dict[str, Any] = {}
+        self._parser: Any = None
+        self._exchange: Exchange | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._grace: asyncio.TimerHandle | None = None
+        self._writable: asyncio.Future[None] | None = None
+        self.closed = False
+        """Whether nothing more is read as a request, or sent."""
+        self._lost = False
         self._draining = False
         self._drained = 0
         self._broken = False
-        self._served = False
         self._head_bytes = 0
         self._body_began = 0.0
         self._body_bytes = 0
         self._last_data = 0.0
         self._paused_at: float | None = None
         self._paused_seconds = 0.0
-        self._peer_certificate: bytes | None = None
         self._early = b""
 
     # The life of a connection, as the transport tells it.
 
-    def connection_made(self, transport: Any) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The handshake is done: a request head is waited for."""
         if self._guest is not None:
             self._register.leave(self._guest)
             self._guest = None
         self._register.enter(self, Phase.HEAD)
-        tls = transport.get_extra_info("ssl_object")
-        self._peer_certificate = tls.getpeercert(binary_form=True) if tls is not None else None
-        super().connection_made(transport)
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+        self._scope = _scope(self.transport, self._kind)
+        self._parser = new_parser(
+            on_headers_complete=self._on_headers_complete,
+            on_body=self._on_body,
+            on_message_complete=self._on_message_complete,
+        )
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """The transport is closed."""
         self._register.leave(self)
-        if self._awaiting_request and self._request_ready is not None:
-            # Nothing is under way: the task ends by itself, and no timer keeps this connection in order to end it.
-            self._task = None
-            self._request_ready.set()
-        super().connection_lost(exc)
-        if self._served:
+        self.closed = self._lost = True
+        self._continue_writing()
+        if self._task is None:
             self._forget()
-
-    async def _handle_connection(self) -> None:
-        try:
-            await super()._handle_connection()
-        finally:
-            self._served = True
-            if self._conn_lost_handled:
-                self._forget()
-
-    async def _serve_http_request(self, request: Any, sockname: Any, peername: Any) -> Any:
-        # gunicorn gives each request a task of its own, for applications that go on after their answer. The front does
-        # not: its last step is to give the answer to the connection, and this task waits for nothing else meanwhile.
-        return await self._handle_http_request(request, sockname, peername)
+            return
+        if self._exchange is not None:
+            self._exchange.body.interrupt()
+        # The application may end by itself what it has begun.
+        self._grace = self._loop.call_later(limits.GRACE_SECONDS, self._task.cancel)
 
     def _forget(self) -> None:
-        """Break the circles with parser and body, so that all that TLS keeps for a connection goes at once.
+        """Break the circles with parser and exchange, so that all that TLS keeps for a connection goes at once.
 
         The garbage collector would find them too, but it looks for old circles the later the more there is in memory.
         """
-        self._callback_parser = self._body_receiver = None
+        self._parser = self._exchange = None
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a head or body; dropped once the connection is about to end."""
@@ -139,35 +124,36 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn carries no typ
             if self._drained > LINGER_BYTES:
                 self.transport.abort()
             return
-        if self._closed or self._broken:
+        if self.closed or self._broken:
             return
-        receiver = self._body_receiver
-        if receiver is not None and receiver._complete:
+        exchange = self._exchange
+        if exchange is not None and exchange.body.complete:
             # The next request, of a client that had its answer before this side knew that it was sent. The parser would
             # keep little of it, and the connection end: it waits here, and what follows at the other side.
             self._early += data
             self._pause_reading()
             return
-        if self._early:
-            # What came before this is about to be fed.
-            self._early += data
-            return
         self._head_bytes += len(data)
-        super().data_received(data)
-        if not self._closed:
+        if self._feed(data):
             self._note_progress(len(data))
 
     def pause_writing(self) -> None:
         """The client does not take what it asked for."""
-        super().pause_writing()
-        if not self._closed:
+        if not self.closed:
+            self._writable = self._loop.create_future()
             self._register.enter(self, Phase.WRITING)
 
     def resume_writing(self) -> None:
         """It took enough of it for now."""
-        super().resume_writing()
-        if not self._closed:
+        self._continue_writing()
+        if not self.closed:
             self._register.enter(self, Phase.SERVING)
+
+    def _continue_writing(self) -> None:
+        if self._writable is not None:
+            if not self._writable.done():
+                self._writable.set_result(None)
+            self._writable = None
 
     # What the register asks of its members.
 
@@ -196,25 +182,64 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn carries no typ
 
     def look(self, now: float) -> None:
         """Interrupt a body that is too slow; time in which the service itself did not read is not counted."""
-        receiver = self._body_receiver
-        if receiver is None or self._paused_at is not None:
+        if self._exchange is None or self._paused_at is not None:
             return
         elapsed = now - self._body_began - self._paused_seconds
         silent = now - self._last_data > self._limits.read_timeout
         slow = elapsed > self._limits.read_timeout and self._body_bytes < self._limits.body_rate * elapsed
         if silent or slow:
             self._broken = True
-            receiver.interrupt()
+            self._exchange.body.interrupt()
+
+    # What an exchange asks of its connection.
+
+    @property
+    def staying(self) -> bool:
+        """Whether another request may come after the one that is served."""
+        return self._worker.alive and not self._broken
+
+    def write(self, *parts: bytes) -> None:
+        """To the client, unless that is gone."""
+        if self.closed or self.transport.is_closing():
+            return
+        if len(parts) == 1:
+            self.transport.write(parts[0])
+        else:
+            self.transport.writelines(parts)
+
+    @property
+    def untaken(self) -> asyncio.Future[None] | None:
+        """What ends when the client has taken enough of what was written, or is gone; None: it has."""
+        return self._writable
+
+    def taken(self, buffered: int) -> None:
+        """So much of a body is left here after some of it was taken."""
+        if self._paused_at is not None and not self._early and buffered <= FEW_BUFFERED:
+            self._resume_reading()
 
     # Requests.
 
+    def _feed(self, data: bytes) -> bool:
+        """Whether what came was read and the connection goes on."""
+        try:
+            self._parser.feed(data)
+        except HeadRefused as refused:
+            self._refuse(refused.problem)
+        except Exception as error:
+            if not type(error).__module__.startswith(PARSER_PACKAGE):
+                raise
+            self._misread(error)
+        else:
+            return True
+        return False
+
     def _note_progress(self, size: int) -> None:
         """Enter the phase that the bytes have led to."""
-        receiver, phase = self._body_receiver, self._register.phase(self)
-        if receiver is None:
+        exchange, phase = self._exchange, self._register.phase(self)
+        if exchange is None:
             if phase is Phase.IDLE:
                 self._register.enter(self, Phase.HEAD)
-        elif receiver._complete:
+        elif exchange.body.complete:
             if phase in (Phase.HEAD, Phase.BODY, Phase.IDLE):
                 self._register.enter(self, Phase.SERVING)
         else:
@@ -223,102 +248,98 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn carries no typ
             if phase in (Phase.HEAD, Phase.IDLE):
                 self._register.enter(self, Phase.BODY)
                 self._body_began, self._body_bytes, self._paused_seconds = self._last_data, 0, 0.0
+            if exchange.body.buffered > MOST_BUFFERED:
+                self._pause_reading()
 
-    def _on_headers_complete(self) -> Any:
-        _check(self._callback_parser)
-        skip = super()._on_headers_complete()
+    def _on_headers_complete(self) -> bool:
+        exchange = self._exchange = Exchange(self, read_head(self._parser, self._scope))
         self._head_bytes = 0
-        self._body_receiver = Receiver(self._current_request, self)
-        return skip
-
-    def _feed_callback_parser(self, data: bytes) -> bool:
-        try:
-            self._callback_parser.feed(data)
-        except HeadRefused as refused:
-            self._refuse(refused.problem)
-        except Exception as error:
-            if not type(error).__module__.startswith(PARSER_PACKAGES):
-                raise
-            self._misread(error)
-        else:
-            return True
+        self._task = self._loop.create_task(self._serve(exchange))
+        # Whatever the method, its body is read as it is framed (RFC 9112 section 6.3).
         return False
 
+    def _on_body(self, chunk: bytes) -> None:
+        if self._exchange is not None:
+            self._exchange.body.feed(chunk)
+
+    def _on_message_complete(self) -> None:
+        if self._exchange is not None:
+            self._exchange.body.end()
+
+    async def _serve(self, exchange: Exchange) -> None:
+        try:
+            await self._worker.asgi(exchange.scope, exchange.body.receive, exchange.send)
+        except Exception as error:  # noqa: BLE001  (the front lets nothing through; nothing gets further than this)
+            logger.error("a request ended in %s", origin(error))  # noqa: TRY400
+        finally:
+            self._served(exchange)
+
+    def _served(self, exchange: Exchange) -> None:
+        """The application is done: on to the next request, or to the end."""
+        self._task = None
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
+        if self._lost:
+            self._forget()
+        elif exchange.keeps and not self.closed:
+            self._next()
+        else:
+            if not exchange.started:
+                self.write(answer_bytes(UNEXPECTED))
+            self._end(linger=not exchange.body.complete)
+
+    def _next(self) -> None:
+        """Another request may come, or is here."""
+        parser = self._parser
+        if parser.remaining_truncated:
+            self._end()
+            return
+        early, self._early = parser.remaining() + self._early, b""
+        parser.reset()
+        self._exchange = None
+        self._head_bytes = 0
+        self._register.enter(self, Phase.IDLE)
+        self._resume_reading()
+        if early:
+            self.data_received(early)
+
     def _misread(self, error: Exception) -> None:
-        receiver = self._body_receiver
-        if receiver is not None and not receiver._complete:
+        exchange = self._exchange
+        if exchange is not None and not exchange.body.complete:
             # The application is reading this body, and answers for it.
             self._broken = True
-            receiver.interrupt()
+            exchange.body.interrupt()
             return
         status = STATUS_OF_PARSER_ERRORS.get(type(error).__name__, 400)
         logger.warning("http refused from %s: %s", self._client(), type(error).__name__)
         self._refuse(malformed(status))
 
     def _refuse(self, problem: Problem) -> None:
-        self._safe_write(answer_bytes(problem))
+        self.write(answer_bytes(problem))
         self._end(linger=True)
 
-    def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:  # noqa: ARG002
-        # gunicorn's own words for an application that failed; the front lets nothing through.
-        self._safe_write(answer_bytes(UNEXPECTED if status >= SERVER_ERROR else malformed(status)))
-
-    def _is_websocket_upgrade(self, request: Any) -> bool:  # noqa: ARG002
-        return False
-
-    def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> dict[str, Any]:
-        scope: dict[str, Any] = super()._build_http_scope(request, sockname, peername)
-        scope[LISTENER] = self._kind
-        if self._peer_certificate is not None:
-            scope[PEER_CERTIFICATE] = self._peer_certificate
-        return scope
-
-    def _will_close(self, request: Any, response_requires_close: bool) -> bool:
-        receiver = self._body_receiver
-        unread = receiver is not None and not receiver._complete
-        return bool(unread or super()._will_close(request, response_requires_close))
-
     # Between requests, and at the end.
-
-    def _arm_keepalive_timer(self) -> None:
-        if not self._closed:
-            self._head_bytes = 0
-            self._register.enter(self, Phase.IDLE)
-
-    def _cancel_keepalive_timer(self) -> None:
-        """The register's phases stand in for gunicorn's timer."""
 
     def _pause_reading(self) -> None:
         if self._paused_at is None:
             self._paused_at = self._loop.time()
-        super()._pause_reading()
+            if not self.transport.is_closing():
+                self.transport.pause_reading()
 
     def _resume_reading(self) -> None:
         if self._paused_at is not None:
             self._last_data = self._loop.time()
             self._paused_seconds += self._last_data - self._paused_at
             self._paused_at = None
-        super()._resume_reading()
-        if self._early:
-            # As soon as whoever calls this has made the parser ready for it.
-            self._loop.call_soon(self._feed_early)
-
-    def _feed_early(self) -> None:
-        early, self._early = self._early, b""
-        if early:
-            self.data_received(early)
-
-    def _close_transport(self) -> None:
-        receiver = self._body_receiver
-        self._end(linger=receiver is not None and not receiver._complete)
+            if not self.transport.is_closing():
+                self.transport.resume_reading()
 
     def _end(self, *, linger: bool = False) -> None:
         """No more requests: close when what was written is sent, or read on for a while before that."""
-        if self._closed:
+        if self.closed:
             return
-        self._closed = True
-        if self._request_ready is not None:
-            self._request_ready.set()
+        self.closed = True
         self._register.enter(self, Phase.LINGERING if linger else Phase.CLOSING)
         if not linger:
             self.transport.close()
@@ -333,17 +354,21 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn carries no typ
         return str(address[0]) if isinstance(address, tuple) else "a unix socket"
 
 
-def _check(parser: Any) -> None:
-    """What RFC 9112 asks of a head, beyond its grammar. Raises ``HeadRefused``."""
-    seen = set()
-    for name, value in parser.asgi_headers:
-        if name in ONCE:
-            if name in seen:
-                raise HeadRefused(malformed(400))
-            seen.add(name)
-            if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
-                raise HeadRefused(malformed(501))
-            if name == b"expect" and value.strip().lower() != b"100-continue":
-                raise HeadRefused(malformed(417))
-    if b"host" not in seen and parser.http_version >= (1, 1):
-        raise HeadRefused(malformed(400))
+def _scope(transport: asyncio.Transport, kind: PeerKind) -> dict[str, Any]:
+    """What ASGI's scope says of every request of a connection."""
+    tls = transport.get_extra_info("ssl_object")
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "scheme": "http" if tls is None else "https",
+        "server": _address(transport.get_extra_info("sockname")),
+        "client": _address(transport.get_extra_info("peername")),
+        LISTENER: kind,
+    }
+    certificate = tls.getpeercert(binary_form=True) if tls is not None else None
+    return scope if certificate is None else {**scope, PEER_CERTIFICATE: certificate}
+
+
+def _address(name: Any) -> tuple[str, int] | None:
+    """Host and port; None for a Unix socket."""
+    return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None

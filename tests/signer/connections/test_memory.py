@@ -112,7 +112,7 @@ def test_it_leaves_nothing(
     tls = server_context(tmp_path) if encrypted else None
     with serving(application, limits=HASTY, tls=tls, event_loop=event_loop) as service:
         if sentence not in UNDER_WAY:
-            service.cfg.set("asgi_disconnect_grace_period", NEVER)
+            monkeypatch.setattr(limits, "GRACE_SECONDS", NEVER)
         for _ in range(CLIENTS):
             with suppress(OSError), encrypt(service.connect(), encrypted=encrypted) as connection:
                 end(connection)
