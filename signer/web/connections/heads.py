@@ -1,4 +1,4 @@
-"""The head of a request, as gunicorn's C parser has read it: what RFC 9112 asks beyond its grammar, and its ASGI scope."""
+"""The head of a request as gunicorn's C parser has read it: what RFC 9112 asks beyond its grammar, and ASGI's scope."""
 
 from __future__ import annotations
 

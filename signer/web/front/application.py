@@ -19,6 +19,7 @@ from signer.domain.access.actions import SIGNING_ACTIONS
 from signer.domain.credentials import PeerKind
 from signer.domain.identity import Identity
 from signer.errors import CredentialsMissing, EncodingNotSupported, MethodNotAllowed, RouteNotFound
+from signer.logs import tell
 from signer.web.dialect_paths import DialectPaths
 from signer.web.dialect_routes import EVERY_ROUTE
 from signer.web.front.batches import BatchHandlers
@@ -205,20 +206,16 @@ def _log(request: Request, started: float, *, status: int | None, code: str | No
     if code is None and request.for_gateways:
         # One for each request of the gateway's clients, which its own log has: to write them costs as much as all else.
         level = logging.DEBUG
-    if not logger.isEnabledFor(level):
-        return
-    logger.log(
+    tell(
+        logger,
         level,
-        "%s %s %s",
-        request.method,
-        request.path,
-        status if status is not None else "unanswered",
-        extra={
+        f"{request.method} {request.path} {status if status is not None else 'unanswered'}",
+        {
             "request_id": request.request_id,
-            "code": code,
-            "reason": reason,
             "identity": request.identity.name if request.identity else None,
             "client": request.peer.address,
+            "code": code,
+            "reason": reason,
             "milliseconds": round((time.monotonic() - started) * 1000, 1),
         },
     )

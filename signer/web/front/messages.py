@@ -38,32 +38,49 @@ class Body:
 
     def chunks(self, limit: BodyLimit) -> AsyncIterator[bytes]:
         """The bytes as they come; raises ``BodyTooLarge``, at once where declared, or ``BodyInterrupted``."""
-        if self.length is not None and self.length > limit.octets:
-            raise BodyTooLarge(limit=limit.octets, setting=limit.setting)
+        self._check(limit, 0)
         return self._chunks(limit)
 
     async def whole(self, limit: BodyLimit) -> bytes:
-        """All bytes of a small body."""
-        return b"".join([chunk async for chunk in self.chunks(limit)])
+        """All bytes of a small body; raises what ``chunks`` does."""
+        self._check(limit, 0)
+        parts, received, goes_on = [], 0, True
+        self._deadline.rest()
+        try:
+            while goes_on:
+                part, goes_on = await self._next(received)
+                received += len(part)
+                self._check(limit, received)
+                parts.append(part)
+        finally:
+            self._deadline.go_on()
+        return b"".join(parts)
 
     async def _chunks(self, limit: BodyLimit) -> AsyncIterator[bytes]:
         received = 0
         self._deadline.rest()
         try:
             while True:
-                message = await self._receive()
-                if message["type"] != "http.request":
-                    raise BodyInterrupted(received=received, expected=self.length)
-                chunk: bytes = message["body"]
+                chunk, goes_on = await self._next(received)
                 received += len(chunk)
-                if received > limit.octets:
-                    raise BodyTooLarge(limit=limit.octets, setting=limit.setting)
+                self._check(limit, received)
                 if chunk:
                     yield chunk
-                if not message["more_body"]:
+                if not goes_on:
                     return
         finally:
             self._deadline.go_on()
+
+    async def _next(self, received: int) -> tuple[bytes, bool]:
+        """What comes next, and whether that is not all; ``received``: the bytes before it."""
+        message = await self._receive()
+        if message["type"] != "http.request":
+            raise BodyInterrupted(received=received, expected=self.length)
+        return message["body"], message["more_body"]
+
+    def _check(self, limit: BodyLimit, received: int) -> None:
+        if received > limit.octets or (self.length is not None and self.length > limit.octets):
+            raise BodyTooLarge(limit=limit.octets, setting=limit.setting)
 
 
 class Request:

@@ -84,6 +84,13 @@ class SigningHandlers:
         )
 
     async def _read(self, request: Request, upload: UploadReader) -> SigningRequest:
+        if request.body.length is None or request.body.length > LOOP_BYTES:
+            return await self._read_by_steps(request, upload)
+        body = await request.body.whole(self._application.limits.artifact)
+        with self._metrics.parsing:
+            return _finished(upload, body)
+
+    async def _read_by_steps(self, request: Request, upload: UploadReader) -> SigningRequest:
         gathered, size, step, off_loop = [], 0, LOOP_BYTES, False
         async for chunk in request.body.chunks(self._application.limits.artifact):
             gathered.append(chunk)
