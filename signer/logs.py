@@ -33,7 +33,7 @@ class LineFormatter(logging.Formatter):
         return self.line(record.created, record.levelno, record.name, message, record.__dict__)
 
     def line(self, created: float, level: int, name: str, message: str, extra: Mapping[str, Any]) -> str:
-        """The line of an event: Unix time, level, the name of its logger; of ``extra``, ``FIELDS`` that are not None."""
+        """The line of an event: Unix time, level, name of the logger; of ``extra``, ``FIELDS`` that are not None."""
         second = int(created)
         timestamp = f"{self._seconds(second)}.{int((created - second) * 1000):03}+00:00"
         told = logging.getLevelName(level).lower()
@@ -67,7 +67,7 @@ class LineHandler(logging.StreamHandler[TextIO]):
         line = self._lines.line(time.time(), level, logger.name, message, extra)
         self.acquire()
         try:
-            # One write for a whole line, which ends it: standard error is buffered by lines, and several processes write.
+            # One write for a whole line: several processes write, and standard error keeps no line that is whole.
             self.stream.write(line + self.terminator)
         except (OSError, ValueError):
             # Nobody reads it: no reason for what is told of to fail.

@@ -61,7 +61,7 @@ class Family(Enum):
         if self is Family.MENDER and claimed is not None and _REQUEST_ID.fullmatch(claimed):
             return claimed
         # Nothing depends on it that a guess could gain.
-        return f"{random.getrandbits(REQUEST_ID_BITS):016x}"  # noqa: S311
+        return f"{random.getrandbits(REQUEST_ID_BITS):016x}"
 
     def headers(self, request_id: str) -> tuple[tuple[str, str], ...]:
         """What each answer says of its request."""

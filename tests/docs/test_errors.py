@@ -11,6 +11,7 @@ from hsm.errors import TokenError
 from signer.domain import workers
 from signer.errors import SignerError
 from signer.services import readiness
+from signer.web.connections.heads import STATUSES
 from signer.web.connections.protocol import STATUS_OF_PARSER_ERRORS
 from signer.web.connections.refusals import HEAD_TIMEOUT, PLAIN_HTTP
 from signer.web.problems import UNEXPECTED, Problem, problem_of
@@ -30,7 +31,7 @@ def _tree(kind: type[Exception]) -> Iterator[type[Exception]]:
 def _statuses() -> dict[str, set[int]]:
     """Every code that a problem document may have, with its statuses."""
     found = {UNEXPECTED.code: {UNEXPECTED.status}, PLAIN_HTTP.code: {PLAIN_HTTP.status}}
-    found["malformed-http"] = {*STATUS_OF_PARSER_ERRORS.values(), 400}
+    found["malformed-http"] = {*STATUS_OF_PARSER_ERRORS.values(), *STATUSES}
     found[HEAD_TIMEOUT.code] = {HEAD_TIMEOUT.status}
     for kind in (*_tree(SignerError), TokenError, *_tree(TokenError)):
         found[kind.code] = {_problem(kind).status}  # type: ignore[attr-defined]
@@ -70,7 +71,7 @@ def test_no_code_belongs_to_two_errors() -> None:
 
 
 def test_the_parser_of_http_answers_with_no_other_status() -> None:
-    assert DOCUMENTED["malformed-http"] == {*STATUS_OF_PARSER_ERRORS.values(), 400}
+    assert DOCUMENTED["malformed-http"] == {*STATUS_OF_PARSER_ERRORS.values(), *STATUSES}
 
 
 def test_the_conditions_of_readiness_are_documented() -> None:

@@ -16,6 +16,7 @@ FIELD_BYTES = 8190
 # Two of them would be read differently by whoever stands before the service (RFC 9110 section 5.3).
 ONCE = frozenset({b"host", b"authorization", b"content-length", b"content-type", b"expect", b"transfer-encoding"})
 HTTP_1_1 = (1, 1)
+MALFORMED, EXPECTATION_FAILED, CODING_UNKNOWN = STATUSES = (400, 417, 501)
 PRINTABLE = bytes(range(0x21, 0x7F))
 
 
@@ -59,7 +60,7 @@ def read_head(parser: Any, connection: dict[str, Any]) -> Head:
     target: bytes = parser.path
     if target.translate(None, PRINTABLE):
         # RFC 9112 section 3.2: the target is a URI's, whose characters are these.
-        raise HeadRefused(malformed(400))
+        raise HeadRefused(malformed(MALFORMED))
     raw_path, _, query = target.partition(b"?")
     scope = {
         **connection,
@@ -80,15 +81,15 @@ def _check(headers: list[tuple[bytes, bytes]], version: tuple[int, int]) -> bool
     for name, value in headers:
         if name in ONCE:
             if name in seen:
-                raise HeadRefused(malformed(400))
+                raise HeadRefused(malformed(MALFORMED))
             seen.add(name)
             if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
-                raise HeadRefused(malformed(501))
+                raise HeadRefused(malformed(CODING_UNKNOWN))
             if name == b"expect":
                 if value.strip().lower() != b"100-continue":
-                    raise HeadRefused(malformed(417))
+                    raise HeadRefused(malformed(EXPECTATION_FAILED))
                 # RFC 9110 section 10.1.1: in HTTP/1.0 it says nothing.
                 expects = version >= HTTP_1_1
     if b"host" not in seen and version >= HTTP_1_1:
-        raise HeadRefused(malformed(400))
+        raise HeadRefused(malformed(MALFORMED))
     return expects
