@@ -81,6 +81,8 @@ REFUSED = {
     "HTTP/9.9": Bad(request=b"GET / HTTP/9.9\r\nHost: x\r\n\r\n"),
     "no version": Bad(request=b"GET /\r\nHost: x\r\n\r\n"),
     "a space in the path": Bad(request=b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "a path beyond ASCII": Bad(request=b"GET /\xc3\xa4 HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "a control character in the path": Bad(request=b"GET /\x01 HTTP/1.1\r\nHost: x\r\n\r\n"),
     "binary": Bad(request=b"\x00\x01\x02\r\n\r\n"),
 }
 
