@@ -64,7 +64,6 @@ class Connection(asyncio.Protocol):
         self._parser: Any = None
         self._exchange: Exchange | None = None
         self._task: asyncio.Task[None] | None = None
-        self._grace: asyncio.TimerHandle | None = None
         self._writable: asyncio.Future[None] | None = None
         self.closed = False
         """Whether nothing more is read as a request, or sent."""
@@ -108,7 +107,7 @@ class Connection(asyncio.Protocol):
         if self._exchange is not None:
             self._exchange.body.interrupt()
         # The application may end by itself what it has begun.
-        self._grace = self._loop.call_later(limits.GRACE_SECONDS, self._task.cancel)
+        self._loop.call_later(limits.GRACE_SECONDS, self._task.cancel)
 
     def _forget(self) -> None:
         """Break the circles with parser and exchange, so that all that TLS keeps for a connection goes at once.
@@ -196,7 +195,7 @@ class Connection(asyncio.Protocol):
     @property
     def staying(self) -> bool:
         """Whether another request may come after the one that is served."""
-        return self._worker.alive and not self._broken
+        return self._worker.alive
 
     def write(self, *parts: bytes) -> None:
         """To the client, unless that is gone."""
@@ -277,9 +276,6 @@ class Connection(asyncio.Protocol):
     def _served(self, exchange: Exchange) -> None:
         """The application is done: on to the next request, or to the end."""
         self._task = None
-        if self._grace is not None:
-            self._grace.cancel()
-            self._grace = None
         if self._lost:
             self._forget()
         elif exchange.keeps and not self.closed:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import queue
+import threading
 from typing import Any
 
 from signer.web.environ import PEER_CERTIFICATE
@@ -80,6 +82,24 @@ class Gate:
         self.waiting += 1
         await self.opened.wait()
         await answer(send, 200, b"at last")
+
+
+class Diligent:
+    """Says that it goes on, and how it ends: by itself after some seconds, or broken off."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.begun = threading.Event()
+        self.ends: queue.Queue[str] = queue.Queue()
+
+    async def __call__(self, _scope: Any, _receive: Any, _send: Any) -> None:
+        self.begun.set()
+        try:
+            await asyncio.sleep(self._seconds)
+        except asyncio.CancelledError:
+            self.ends.put("broken off")
+            raise
+        self.ends.put("done")
 
 
 class Lasting:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import http.client
 import json
+import queue
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from signer.web.connections import guest, limits, protocol
+from signer.web.connections.register import Phase
 from tests.signer.connections import applications
 from tests.support.certificates import server_context
 from tests.support.serving import Serving, serving, until_closed
@@ -179,6 +183,64 @@ def test_a_client_that_leaves_is_noticed() -> None:
             _until(lambda: gate.waiting == 1)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
         _until(lambda: service.register.open == 0)
+
+
+def test_who_waits_for_a_client_to_take_an_answer_is_told_that_it_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "GRACE_SECONDS", 3600)
+    ended = threading.Event()
+
+    async def watched(scope: Any, receive: Any, send: Any) -> None:
+        await applications.flood(scope, receive, send)
+        ended.set()
+
+    with serving(watched) as service:
+        with service.connect() as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.recv(1)
+            _until(lambda: service.register.phase(next(iter(service.register._phases))) is Phase.WRITING)
+        assert ended.wait(20)
+
+
+@pytest.mark.parametrize("event_loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "TLS"])
+def test_what_is_written_while_a_connection_ends_is_dropped(tmp_path: Path, event_loop: str, encrypted: bool) -> None:
+    outcome: queue.Queue[BaseException | None] = queue.Queue()
+
+    async def late(_scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        (connection,) = service.register._phases
+        assert isinstance(connection, protocol.Connection)
+        try:
+            connection.expire(Phase.WRITING)
+            await applications.answer(send, 200, b"too late")
+            connection._pause_reading()
+            connection._resume_reading()
+        except BaseException as error:
+            outcome.put(error)
+            raise
+        outcome.put(None)
+
+    tls = server_context(tmp_path) if encrypted else None
+    with serving(late, tls=tls, event_loop=event_loop) as service:
+        plain = service.connect()
+        with trusting().wrap_socket(plain) if encrypted else plain as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert outcome.get(timeout=20) is None
+            with suppress(OSError):
+                assert connection.recv(65536) == b""
+
+
+@pytest.mark.parametrize(("seconds", "grace", "end"), [(60.0, 0.1, "broken off"), (0.1, 60.0, "done")])
+def test_what_is_under_way_for_who_has_left_may_go_on_for_a_while(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, grace: float, end: str
+) -> None:
+    monkeypatch.setattr(limits, "GRACE_SECONDS", grace)
+    application = applications.Diligent(seconds)
+    with serving(application) as service:
+        with service.connect() as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert application.begun.wait(20)
+        assert application.ends.get(timeout=20) == end
 
 
 def _until(condition: object) -> None:

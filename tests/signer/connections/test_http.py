@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
+from signer.web.connections.protocol import MOST_BUFFERED, Connection
 from tests.signer.connections import applications
 from tests.support.serving import Serving, serving, until_closed
 
@@ -194,6 +198,66 @@ def test_continue_is_not_sent_to_who_is_refused() -> None:
 def test_continue_is_not_sent_where_the_body_has_come(service: Serving) -> None:
     sent = POST + b"Expect: 100-continue\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc"
     assert statuses(exchange(service, sent)) == [200]
+
+
+def test_continue_is_not_sent_after_the_answer_has_begun() -> None:
+    async def hasty(_scope: object, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await receive()
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    with serving(hasty) as service, service.connect() as connection:
+        connection.sendall(POST + b"Expect: 100-continue\r\nConnection: close\r\nContent-Length: 3\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        assert b"100 Continue" not in until_closed(connection)
+
+
+def test_continue_is_not_sent_where_a_part_of_the_body_has_come(service: Serving) -> None:
+    with service.connect() as connection:
+        connection.sendall(POST + b"Expect: 100-continue\r\nConnection: close\r\nContent-Length: 3\r\n\r\na")
+        connection.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            connection.recv(65536)
+        connection.sendall(b"bc")
+        connection.settimeout(20)
+        assert statuses(until_closed(connection)) == [200]
+
+
+def test_continue_is_not_for_http_1_0(service: Serving) -> None:
+    with service.connect() as connection:
+        connection.sendall(b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+        # Something of an answer would come now, if it did.
+        connection.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            connection.recv(65536)
+        connection.sendall(b"abc")
+        connection.settimeout(20)
+        assert until_closed(connection).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_no_request_is_made_of_what_the_parser_did_not_keep(service: Serving) -> None:
+    """The first 64 KiB behind a request are kept; the connection ends rather than go on without the rest."""
+    body = b"a" * 200_000
+    received = exchange(service, GET + b"\r\n" + POST + b"Content-Length: 200000\r\n\r\n" + body + NEXT)
+    assert statuses(received) == [200]
+
+
+def test_no_more_of_a_body_is_held_than_its_bound() -> None:
+    gate = applications.Gate()
+    with serving(gate) as service, service.connect() as connection:
+        connection.sendall(POST + b"Content-Length: %d\r\n\r\n" % (1 << 30))
+        connection.settimeout(0.5)
+        with suppress(TimeoutError):
+            while True:
+                connection.send(bytes(1 << 16))
+        (member,) = service.register._phases
+        assert isinstance(member, Connection)
+        assert member._exchange is not None
+        # What one look at the socket brings may come on top.
+        assert member._exchange.body.buffered <= MOST_BUFFERED + (1 << 18)
+        service.loop.call_soon_threadsafe(gate.opened.set)
+        connection.settimeout(20)
+        assert b"at last" in connection.recv(65536)
 
 
 def test_an_application_that_fails_is_a_problem_document() -> None:
