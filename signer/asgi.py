@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, MutableMapping
 from typing import Any
 
 from signer.dialect_settings import DialectSettings
@@ -58,9 +58,9 @@ class WebApplication:
         self._metrics.issued(self._runtime.application.token_issuer.issued)
         self._metrics.spent(self._runtime.token_seconds())
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request."""
-        await self._front(scope, receive, send)
+        return self._front(scope, receive, send)
 
 
 def web_application(runtime: Runtime, server: ServerSettings, dialects: DialectSettings) -> WebApplication:

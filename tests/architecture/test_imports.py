@@ -69,7 +69,7 @@ LIBRARIES_WITH_ONE_ROOM = {
         targets=("sqlalchemy", "alembic", "psycopg", "sqlite3"), rooms=("signer.storage",), exceptions={}
     ),
     "gunicorn is known to the server and its workers alone": Room(
-        targets=("gunicorn",), rooms=("signer.server", "signer.web.worker", "signer.web.connections"), exceptions={}
+        targets=("gunicorn",), rooms=("signer.server", "signer.web.worker"), exceptions={}
     ),
     "the HTTP client is known to the client alone": Room(targets=("httpx",), rooms=("signer.client",), exceptions={}),
     "click is known to the command line alone": Room(targets=("click",), rooms=("signer.cli",), exceptions={}),

@@ -199,11 +199,7 @@ class Connection(asyncio.Protocol):
 
     def write(self, *parts: bytes) -> None:
         """To the client, unless that is gone."""
-        if self.closed or self.transport.is_closing():
-            return
-        if len(parts) == 1:
-            self.transport.write(parts[0])
-        else:
+        if not self.closed:
             self.transport.writelines(parts)
 
     @property
@@ -320,16 +316,14 @@ class Connection(asyncio.Protocol):
     def _pause_reading(self) -> None:
         if self._paused_at is None:
             self._paused_at = self._loop.time()
-            if not self.transport.is_closing():
-                self.transport.pause_reading()
+            self.transport.pause_reading()
 
     def _resume_reading(self) -> None:
         if self._paused_at is not None:
             self._last_data = self._loop.time()
             self._paused_seconds += self._last_data - self._paused_at
             self._paused_at = None
-            if not self.transport.is_closing():
-                self.transport.resume_reading()
+            self.transport.resume_reading()
 
     def _end(self, *, linger: bool = False) -> None:
         """No more requests: close when what was written is sent, or read on for a while before that."""
