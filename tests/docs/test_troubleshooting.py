@@ -49,8 +49,8 @@ def _lines() -> Iterator[tuple[str, str]]:
 
 
 LINES = dict(_lines())
-# Method, path and status: docs/operations/running.md describes it.
-REQUEST = "… … …"
+# Of `signer.logs.tell`, for lines of requests: method, path and status. docs/operations/running.md describes them.
+REQUEST = "…"
 TOLD = {line for row in section(PAGE, "Lines of the log").table("log line").rows for line in quoted(row[0])[:1]}
 CODES = {
     quoted(row[0])[0]
