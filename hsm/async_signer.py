@@ -6,13 +6,14 @@ that does: requests are spread, fail over, and end at their deadlines.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from hsm.errors import ConfigurationError, TokenError, TokenUnavailable
 from hsm.parent.calls import Call, Deadlines
 from hsm.parent.client import TokenClient
+from hsm.parent.errands import Errand
 from hsm.parent.jobs import Job, unfinished
 from hsm.parent.loop_link import LoopLink
 from hsm.parent.routing import Ask, Wait
@@ -86,6 +87,44 @@ class AsyncSigner:
             jobs = unfinished(jobs)
         return [_outcome(job) for job in asked]
 
+    def ask_each(
+        self,
+        requests: Sequence[SignRequest],
+        *,
+        timeout: float,
+        wanted: Callable[[int], bool],
+        settled: Callable[[int, bytes | Exception], None],
+    ) -> None:
+        """As ``sign_each``, without waiting: ``settled`` is told each number and outcome, as soon as there is one.
+
+        One that is slow holds up no other. What nobody ``wanted`` any more when it was looked at may end untold.
+        Neither of the two may raise.
+        """
+        if self._deadlines is None:
+            raise TokenUnavailable(token="", reason="closed")
+        deadline = self._pool.clock() + timeout
+        with self._watches[0]:
+            asked = [self._pool.job(request, deadline) for request in requests]
+            numbers = {job: number for number, job in enumerate(asked) if isinstance(job, Job)}
+            Errand(self._deadlines, self, numbers, wanted=wanted, settled=settled).begin()
+        for number, job in enumerate(asked):
+            if isinstance(job, TokenError):
+                settled(number, job)
+
+    @property
+    def closed(self) -> bool:
+        """Whether no token can be reached from here any more."""
+        return self._links is None
+
+    async def finish(self, job: Job) -> None:
+        """Bring ``job`` to its outcome, from token to token."""
+        while job.outcome is None:
+            await self._tried([job])
+
+    def link(self, client: TokenClient) -> LoopLink | None:
+        """The way to the token; None where this signer was closed."""
+        return None if self._links is None else self._links[client.config.name]
+
     async def _tried(self, jobs: Sequence[Job]) -> None:
         """Ask a token for each of them, and wait for what comes of it; or for a token that is about to be back."""
         if self._deadlines is None:
@@ -113,22 +152,18 @@ class AsyncSigner:
     async def _waited(self, waits: Sequence[tuple[Job, Wait]]) -> None:
         """All that is left waits for tokens to come back: for one of them now, and all go on that waited for it."""
         _, first = min(waits, key=lambda item: item[1].until)
-        link = self._link(first.client)
+        link = self.link(first.client)
         ready = link is not None and await link.wait_ready(first.until)
         for job, wait in waits:
             if wait.client is first.client:
                 job.route.waited(ready=ready)
 
     def _submit(self, job: Job, client: TokenClient, until: float, call: Call) -> None:
-        link = self._link(client)
+        link = self.link(client)
         if link is None:
             job.outcome = TokenUnavailable(token=client.config.name, reason="closed")
         else:
             link.submit(job, until, call)
-
-    def _link(self, client: TokenClient) -> LoopLink | None:
-        """The way to the token; None where this signer was closed."""
-        return None if self._links is None else self._links[client.config.name]
 
 
 def _outcome(asked: Job | TokenError) -> bytes | TokenError:

@@ -70,6 +70,7 @@ from signer.services.signing import AsyncMessageSigner, MessageSigner, NoSigner
 from signer.services.stages import Stages
 from signer.services.token_endings import TokenEndings
 from signer.services.token_ports import CountingTokenIssuer, IssuedTokens, TokenVerifier
+from signer.signing_bootstrap import artifact_signing
 from signer.spool import Spool
 from signer.storage.database import Database
 from signer.storage.issued_tokens import SqlIssuedTokens
@@ -330,8 +331,8 @@ def _artifact_signing(
     quarantine: Quarantine,
     readiness: ReadinessService,
 ) -> ArtifactSigning:
-    return ArtifactSigning(
-        records=records,
+    return artifact_signing(
+        records,
         approvals=SignatureApprovals(desk=parts.approvals.desk),
         signer=AsyncMessageSigner(tokens=parts.token_signer),
         recorder=parts.recorder,

@@ -1,9 +1,12 @@
-"""Who waits on an event loop for which jobs: one future for all that a caller asks for together, one timer for all."""
+"""Who waits on an event loop for which jobs: one future for all that a caller asks for together, one timer for all.
+
+Or none: a ``Delivery`` hands over each job by itself.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hsm.errors import DeadlineExceeded
 from hsm.parent.client import TokenClient
@@ -13,23 +16,39 @@ if TYPE_CHECKING:  # as in loop_link
     import asyncio
 
 
+class Waiting(Protocol):
+    """Who waits for jobs."""
+
+    def add(self, pending: Pending) -> None:
+        """Wait for this one too."""
+
+    def awaits(self, pending: Pending) -> bool:
+        """Whether it is still waited for."""
+
+    def finish(self, pending: Pending) -> None:
+        """It was settled, or has failed."""
+
+    def late(self) -> None:
+        """What is still open has failed."""
+
+
 class Deadlines:
     """Ends calls that are late. One timer for all: nearly every call is over long before, and a timer is dear."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, clock: Callable[[], float]) -> None:
         self.loop = loop
         self._clock = clock
-        self._open: dict[Call, float] = {}
+        self._open: dict[Waiting, float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._due = float("inf")  # when the timer looks; there may be nothing to end by then
 
-    def add(self, call: Call, until: float) -> None:
+    def add(self, call: Waiting, until: float) -> None:
         """End ``call`` then; ``until`` is a reading of the clock."""
         self._open[call] = until
         if until < self._due:
             self._look_at(until)
 
-    def remove(self, call: Call) -> None:
+    def remove(self, call: Waiting) -> None:
         """It is over."""
         self._open.pop(call, None)
 
@@ -72,6 +91,10 @@ class Call:
         """Wait for this one too."""
         self._open.add(pending)
 
+    def awaits(self, _: Pending) -> bool:
+        """Whether its caller still waits."""
+        return not self.done.done()
+
     def finish(self, pending: Pending) -> None:
         """It was settled, or has failed: the last one wakes the caller, if he still waits."""
         self._open.discard(pending)
@@ -85,9 +108,7 @@ class Call:
     def late(self) -> None:
         """What is still open has failed."""
         for pending in self._open:
-            pending.job.failed(
-                pending.client, DeadlineExceeded(token=pending.client.config.name, timeout=pending.allowed)
-            )
+            pending.fail_late()
         self.close()
 
     def close(self) -> None:
@@ -97,12 +118,53 @@ class Call:
         wake(self.done)
 
 
+class Delivery:
+    """Jobs whose caller goes on without them: ``over`` is called with each that was settled, has failed, or is late.
+
+    ``wanted``: whether anybody still wants the job. Neither may raise.
+    """
+
+    __slots__ = ("_deadlines", "_open", "_over", "_wanted")
+
+    def __init__(self, deadlines: Deadlines, *, wanted: Callable[[Job], bool], over: Callable[[Job], None]) -> None:
+        self._deadlines = deadlines
+        self._wanted = wanted
+        self._over = over
+        self._open: set[Pending] = set()
+
+    def add(self, pending: Pending) -> None:
+        """As ``Call``; all of them are late at the same time, that of the first."""
+        if not self._open:
+            self._deadlines.add(self, pending.until)
+        self._open.add(pending)
+
+    def awaits(self, pending: Pending) -> bool:
+        """Whether it is neither late nor unwanted."""
+        return pending in self._open and self._wanted(pending.job)
+
+    def finish(self, pending: Pending) -> None:
+        """It was settled, or has failed, and is handed over, unless it was late before."""
+        if pending in self._open:
+            self._open.remove(pending)
+            if not self._open:
+                self._deadlines.remove(self)
+            self._over(pending.job)
+
+    def late(self) -> None:
+        """What is still open has failed."""
+        self._deadlines.remove(self)
+        late, self._open = self._open, set()
+        for pending in late:
+            pending.fail_late()
+            self._over(pending.job)
+
+
 class Pending:
     """A job that was given to this token. ``allowed``: seconds from then ``until`` it is late."""
 
     __slots__ = ("allowed", "call", "client", "job", "until")
 
-    def __init__(self, job: Job, client: TokenClient, call: Call, *, until: float, allowed: float) -> None:
+    def __init__(self, job: Job, client: TokenClient, call: Waiting, *, until: float, allowed: float) -> None:
         self.job = job
         self.client = client
         self.call = call
@@ -112,11 +174,15 @@ class Pending:
     @property
     def awaited(self) -> bool:
         """Whether anybody waits for it."""
-        return not self.call.done.done()
+        return self.call.awaits(self)
 
     def finish(self) -> None:
         """It was settled, or has failed."""
         self.call.finish(self)
+
+    def fail_late(self) -> None:
+        """There was no answer in time."""
+        self.job.failed(self.client, DeadlineExceeded(token=self.client.config.name, timeout=self.allowed))
 
 
 class Message:

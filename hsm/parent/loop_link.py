@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from hsm.errors import TokenError, TokenUnavailable
 from hsm.parent.batches import Parcel
-from hsm.parent.calls import Call, Message, Pending, wake
+from hsm.parent.calls import Message, Pending, Waiting, wake
 from hsm.parent.child import Channel, ChannelClosed, Child
 from hsm.parent.client import TokenClient
 from hsm.parent.jobs import Job
@@ -64,13 +64,16 @@ class LoopLink:
         self._channels.watch(self._told)
         self._look()
 
-    def submit(self, job: Job, until: float, call: Call) -> None:
-        """Give ``job`` to this token, for ``call``: it waits until the job was settled here, or failed here."""
+    def submit(self, job: Job, until: float, call: Waiting) -> bool:
+        """Give ``job`` to this token, for ``call``: it waits until the job was settled here, or failed here.
+
+        False: it failed at once, and nobody waits for it.
+        """
         if self._channel is None:
             self._look()  # it may have been published in this very moment
         if self._channel is None:
             job.failed(self._client, self._client.status.unavailable())
-            return
+            return False
         pending = Pending(job, self._client, call, until=until, allowed=until - self._clock())
         call.add(pending)
         self._queue.append(pending)
@@ -78,6 +81,7 @@ class LoopLink:
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
+        return True
 
     async def wait_ready(self, until: float) -> bool:
         """Wait for a process; False at ``until``, or at once where none will come by itself."""

@@ -14,50 +14,29 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
 
 from signer.domain.access.actions import Action
-from signer.domain.access.blind import decide_blind
-from signer.domain.access.deciding import decide, may_ask, purpose_denial
-from signer.domain.access.decisions import Allow, Decision, Deny, KeyFacts, NeedsApproval
-from signer.domain.access.policy import Policy
-from signer.domain.floors import claim_of
+from signer.domain.access.deciding import may_ask, purpose_denial
+from signer.domain.access.decisions import Deny, KeyFacts
 from signer.domain.identity import Identity
-from signer.domain.keys import Key, KeyVersion, is_name
-from signer.domain.records import Approved, Recorded, Refusal, Refused, Stale
+from signer.domain.keys import is_name
 from signer.domain.refusals import RefusedCall
 from signer.domain.requests import Signature, signed_sha256
-from signer.errors import ApprovalRequired, KeyNotFound, ServiceBusy, SignerError
-from signer.errors.blind import BlindSignOff
-from signer.errors.recalls import ManifestRecalled
+from signer.errors import ServiceBusy
 from signer.services.access import refusal
 from signer.services.clock import SteadyClock
-from signer.services.emergencies import tell_emergency
-from signer.services.known_records import KnownKey, KnownPolicy, KnownRecords
+from signer.services.known_records import KnownPolicy, KnownRecords
 from signer.services.ports import Recorder
-from signer.services.quarantine import after_failure
-from signer.services.reached_limits import ReachedLimits, limit_error
-from signer.services.released import released
-from signer.services.signature_approvals import SignatureApprovals
 from signer.services.signing import AsyncMessageSigner, signing_key
-from signer.services.signing_calls import (
-    Job,
-    Place,
-    Result,
-    SigningCall,
-    emergency_of,
-    end,
-    entry_of,
-    message_of,
-)
-from signer.services.signing_refusals import at_its_limit, below_floor, not_signing, reason_of, signing_version
+from signer.services.signing_calls import Job, Place, Result, SigningCall, end, entry_of, message_of
+from signer.services.signing_gathering import Joined, SigningGathering
+from signer.services.signing_steps import SigningSteps
 from signer.services.stages import Stages
 
 # The first time, and again where keys or access change meanwhile: several people at work, beside a slow token, are
 # no reason to refuse. What changes all the time ends it all the same.
 ROUNDS = 10
-RECALLED = "the manifest was recalled"
 
 
 class ArtifactSigning:
@@ -67,27 +46,24 @@ class ArtifactSigning:
         self,
         *,
         records: KnownRecords,
-        approvals: SignatureApprovals,
+        steps: SigningSteps,
+        gathering: SigningGathering,
         signer: AsyncMessageSigner,
         recorder: Recorder,
-        quarantine: Callable[[Key, KeyVersion], None],
         clock: SteadyClock,
-        clock_tolerance: timedelta,
         timeout: float,
         observe: Callable[[BaseException], None],
         stages: Stages,
     ) -> None:
         self._records = records
-        self._approvals = approvals
+        self._steps = steps
+        self._gathering = gathering
         self._signer = signer
         self._recorder = recorder
-        self._quarantine = quarantine
         self._clock = clock
-        self._tolerance = clock_tolerance
         self._timeout = timeout
         self._observe = observe
         self._stages = stages
-        self._reached = ReachedLimits()
 
     async def authorise(
         self, identity: Identity, key_name: str, *, action: Action = Action.SIGN, emergency: bool = False
@@ -97,7 +73,21 @@ class ArtifactSigning:
         ``action``: ``sign-blind`` for digests. ``emergency``: past its approvals. Returns the revision of keys and
         access under which it may. Raises ``AccessDenied``, ``KeyNotFound`` or ``CredentialsRejected``.
         """
+        with self._stages.decide:
+            revision = self._remembered(identity, key_name, action, emergency=emergency)
+        if revision is not None:
+            return revision
         return await self._stages.decide.over(self._authorised(identity, key_name, action, emergency=emergency))
+
+    def _remembered(self, identity: Identity, key_name: str, action: Action, *, emergency: bool) -> int | None:
+        """The revision, where what is remembered allows it."""
+        remembered = self._records.remembered(key_name)
+        if remembered is None or not self._records.proved(identity):
+            return None
+        if self._may_ask(remembered.policy, identity, key_name, action, emergency=emergency) is not None:
+            return None
+        known = remembered.key
+        return known.revision if purpose_denial(action, known.facts) is None else None
 
     async def _authorised(self, identity: Identity, key_name: str, action: Action, *, emergency: bool) -> int:
         policy = await self._records.policy()
@@ -130,7 +120,11 @@ class ArtifactSigning:
         Raises ``AccessDenied``, ``KeyNotFound``, ``CredentialsRejected``, what says why the version may not sign now, a
         ``hsm.errors.TokenError``, ``RecorderUnavailable``, ``ServiceBusy``, or what the database raises.
         """
-        (result,) = await self.sign_many((call,))
+        joined = self._gathering.join(call)
+        await joined.woken
+        if joined.job.result is None:
+            await self._go_on(joined)
+        (result,) = self._results([joined.job])
         if isinstance(result, Exception):
             raise result
         return result
@@ -139,18 +133,36 @@ class ArtifactSigning:
         """A signature for each call, in order, or the error that ``sign`` would raise for it."""
         deadline = asyncio.get_running_loop().time() + self._timeout
         jobs = [Job(call, signed_sha256(call.request)) for call in calls]
-        made: dict[Place, bytes] = {}
         try:
             self._clock.check()
-            waiting = jobs
-            for _ in range(ROUNDS):
-                await self._round(waiting, made, deadline)
-                waiting = [job for job in waiting if job.result is None]
-                if not waiting:
-                    break
+            await self._rounds(jobs, {}, deadline, ROUNDS)
         except Exception as error:  # noqa: BLE001  (an outcome for each, whatever happened to all of them)
             end(jobs, error)
-        end(jobs, ServiceBusy())
+        return self._results(jobs)
+
+    async def _go_on(self, joined: Joined) -> None:
+        """Bring a call to its result that its group has left without one."""
+        job, group, rounds = joined.job, joined.group, ROUNDS
+        try:
+            if joined.going_on is not None:
+                # It has had a round: what came of it may be its end, or have it decided again.
+                await joined.going_on()
+                rounds -= 1
+            if job.result is None:
+                await self._rounds([job], group.made, group.deadline, rounds)
+        except Exception as error:  # noqa: BLE001  (as for many)
+            end([job], error)
+
+    async def _rounds(self, jobs: Sequence[Job], made: dict[Place, bytes], deadline: float, rounds: int) -> None:
+        waiting = jobs
+        for _ in range(rounds):
+            await self._round(waiting, made, deadline)
+            waiting = [job for job in waiting if job.result is None]
+            if not waiting:
+                break
+        end(waiting, ServiceBusy())
+
+    def _results(self, jobs: Sequence[Job]) -> list[Result]:
         results = [job.result for job in jobs if job.result is not None]
         for result in results:
             if isinstance(result, Exception):
@@ -160,7 +172,7 @@ class ArtifactSigning:
 
     async def _round(self, jobs: Sequence[Job], made: dict[Place, bytes], deadline: float) -> None:
         """Bring the jobs to a result, or leave them without one where what decided them has passed."""
-        decided, found = await self._stages.decide.over(self._decided(jobs))
+        decided, found = await self._stages.decide.over(self._steps.decide(jobs))
         if not decided:
             return
         current = [job for job in decided if self._records.is_current(job.revision)]
@@ -169,100 +181,13 @@ class ArtifactSigning:
         await self._sign([job for job in current if job.place not in made], made, deadline)
         await self._stages.record.over(self._record([job for job in current if job.result is None], made, deadline))
 
-    async def _decided(self, jobs: Iterable[Job]) -> tuple[list[Job], Mapping[Place, bytes]]:
-        """Those of the jobs that may go on, with what is on record of them; the others have their results."""
-        going_on = []
-        for job in jobs:
-            try:
-                try:
-                    await self._decide(job, await self._records.policy(), self._records.key, present=False)
-                except SignerError:
-                    # Never by what was only remembered: it may have been true once.
-                    job.denied = None
-                    await self._decide(
-                        job, await self._records.present_policy(), self._records.present_key, present=True
-                    )
-            except SignerError as error:
-                job.result = error
-                self._tell(job)
-            else:
-                going_on.append(job)
-        if not going_on:
-            return [], {}
-        return going_on, await self._records.signatures({job.place for job in going_on})
-
-    def _tell(self, job: Job) -> None:
-        """Have a refusal by policy put on record; others are about keys, and say nothing of who asked."""
-        call = job.call
-        if job.denied is not None and is_name(call.key):
-            self._recorder.refuse(
-                RefusedCall(
-                    identity=call.identity.name,
-                    key=call.key,
-                    reason=job.denied,
-                    request_id=call.request_id,
-                    manifest_sha256=job.digest,
-                )
-            )
-
-    async def _decide(
-        self, job: Job, policy: KnownPolicy, key_of: Callable[[str], Awaitable[KnownKey]], *, present: bool
-    ) -> None:
-        call, now = job.call, self._clock()
-        known: KnownKey | None = None
-        try:
-            known = await key_of(call.key)
-            facts = known.facts
-        except KeyNotFound:
-            facts = KeyFacts(name=call.key)
-        if call.access_revision is not None and (known is None or call.access_revision != known.revision):
-            await self._records.confirm(call.identity)
-        decision = _decision(policy.policy, call, facts, now)
-        if isinstance(decision, Deny):
-            job.denied = decision.reason
-            raise refusal(policy.policy, call.identity, call.key, decision, at=now)
-        if known is None:
-            raise KeyNotFound(key=call.key)
-        if call.dialect is not None and not known.key.blind_sign:
-            job.denied = f"the key {call.key} signs no digests"
-            raise BlindSignOff(key=call.key)
-        job.rule, job.claim = decision.rule, claim_of(call.key, decision.floors)
-        job.limits = decision.limits
-        if await self._records.recalled(job.digest):
-            job.denied = RECALLED
-            raise ManifestRecalled(manifest_sha256=job.digest)
-        passed = isinstance(decision, Allow) and decision.emergency
-        job.emergency = emergency_of(call) if passed else None
-        job.version = signing_version(known.key, now=now, tolerance=self._tolerance)
-        job.place = (job.version.id, job.digest)
-        if call.version not in (None, job.version.number):
-            raise not_signing(known.key, call.version or 0)
-        # Whichever of the two is older is what this was decided under.
-        job.key, job.revision = known.key, min(known.revision, policy.revision)
-        job.approval = None
-        if isinstance(decision, NeedsApproval):
-            if not present:
-                # People are asked by the rules as they are now.
-                raise ApprovalRequired(about=call.key)
-            await self._approved(job, decision)
-
-    async def _approved(self, job: Job, needs: NeedsApproval) -> None:
-        """Raises what ``SignatureApprovals.given`` does where people have not approved it."""
-        call = job.call
-        given = await self._approvals.given(call.identity, call.key, job.version.number, call.request, needs)
-        job.approval = Approved(id=given.id, expires_at=given.expires_at)
-        job.revision = min(job.revision, given.revision)
-
     async def _sign(self, jobs: Sequence[Job], made: dict[Place, bytes], deadline: float) -> None:
         """Have signed what is not on record, each manifest once; what fails ends the jobs that need it."""
         places: dict[Place, list[Job]] = {}
         now = self._clock()
         for job in jobs:
-            if at_its_limit(job.version):
-                job.result = reason_of(job.key, Refusal.LIMIT_REACHED, now=now)
-            elif (reached := self._reached.among(job.call.identity.name, job.call.key, job.limits, now)) is not None:
-                job.result = limit_error(job.call.key, reached, now)
-            else:
+            job.result = self._steps.blocked(job, now)
+            if job.result is None:
                 places.setdefault(job.place, []).append(job)
         if not places:
             return
@@ -275,7 +200,7 @@ class ArtifactSigning:
             if isinstance(outcome, bytes):
                 made[place] = base64.b64encode(outcome)
                 continue
-            error = await after_failure(self._quarantine, waiting[0].key, waiting[0].version, outcome)
+            error = await self._steps.failed(waiting[0], outcome)
             for job in waiting:
                 job.result = error
 
@@ -283,48 +208,4 @@ class ArtifactSigning:
         entries = [entry_of(job, made[job.place]) for job in jobs]
         outcomes = await self._recorder.record_many(entries, deadline=deadline) if entries else []
         for job, entry, outcome in zip(jobs, entries, outcomes, strict=True):
-            match outcome:
-                case Recorded():
-                    job.result = released(job.key, job.version, outcome, emergency=job.emergency is not None)
-                    if job.emergency is not None:
-                        tell_emergency(job.emergency, entry, outcome)
-                case Stale():
-                    self._records.told(outcome.access_revision)
-                case Refused(reason=Refusal.APPROVAL_ENDED):
-                    pass  # the next round asks people anew
-                case Refused():
-                    job.result = await self._refused(job, outcome)
-                case _:
-                    job.result = outcome
-
-    async def _refused(self, job: Job, refused: Refused) -> Exception:
-        reason = refused.reason
-        if reason is Refusal.RECALLED:
-            job.denied = RECALLED
-            self._tell(job)
-            return ManifestRecalled(manifest_sha256=job.digest)
-        if reason is Refusal.NOT_RECORDABLE:
-            return RuntimeError("what was signed has no form as a record")
-        if refused.unmet is not None and job.claim is not None:
-            below = below_floor(job.call.key, job.claim, refused.unmet)
-            job.denied = f"the rule {job.rule} does not allow it: version: {below.version} against {below.floor}"
-            self._tell(job)
-            return below
-        if refused.reached is not None:
-            self._reached.note(job.call.identity.name, job.call.key, refused.reached)
-            job.denied = f"the rule {job.rule} does not allow it: limits: {refused.reached.period}"
-            self._tell(job)
-            return limit_error(job.call.key, refused.reached, self._clock())
-        try:
-            # Read anew: what refused is in it, and whoever asks next is told so without the token.
-            known = await self._records.read(job.call.key)
-        except SignerError as error:
-            return error
-        return reason_of(known.key, reason, now=self._clock())
-
-
-def _decision(policy: Policy, call: SigningCall, key: KeyFacts, now: datetime) -> Decision:
-    if call.dialect is not None:
-        return decide_blind(policy, call.identity, key=key, request=call.request, at=now)
-    emergency = call.emergency is not None
-    return decide(policy, call.identity, Action.SIGN, key=key, request=call.request, at=now, emergency=emergency)
+            await self._steps.recorded(job, entry, outcome)

@@ -40,6 +40,15 @@ class KnownPolicy:
     revision: int
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """All that decides of a key, as far as it is remembered. ``recalled``: digests of manifests."""
+
+    policy: KnownPolicy
+    key: KnownKey
+    recalled: frozenset[str]
+
+
 class KnownRecords:
     """For one event loop."""
 
@@ -64,6 +73,17 @@ class KnownRecords:
         self._recalled: frozenset[str] | None = None
         self._revision: int | None = None
         self._told_at = 0.0
+
+    def remembered(self, name: str) -> Remembered | None:
+        """What is remembered about the key; None where something is not, or was not asked for long enough."""
+        key, policy, recalled = self._known.get(name), self._policy, self._recalled
+        if key is None or policy is None or recalled is None or self._is_old:
+            return None
+        return Remembered(policy, key, recalled)
+
+    def proved(self, identity: Identity) -> bool:
+        """Whether access has not changed since the identity was proved, as far as was told."""
+        return self._identities.proved(identity)
 
     async def policy(self) -> KnownPolicy:
         """The policy; raises ``PolicyInvalid`` or what its store raises."""

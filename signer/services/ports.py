@@ -315,6 +315,16 @@ class AsyncTokenSigner(Protocol):
     async def sign_each(self, requests: Sequence[SignRequest], *, timeout: float) -> list[bytes | TokenError]:
         """A verified signature for each request, or why there is none; ``timeout``: seconds in all."""
 
+    def ask_each(
+        self,
+        requests: Sequence[SignRequest],
+        *,
+        timeout: float,
+        wanted: Callable[[int], bool],
+        settled: Callable[[int, bytes | Exception], None],
+    ) -> None:
+        """As ``sign_each``, without waiting: ``settled`` is told each outcome as soon as there is one."""
+
 
 class TokenAccess(Protocol):
     """The verbs of the tokens, as ``hsm.TokenPool`` has them. Each raises ``hsm.errors.TokenError``."""

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -83,11 +83,42 @@ class AsyncMessageSigner:
         signed = iter(await self._tokens.sign_each(requests, timeout=timeout))
         return [next(signed) if isinstance(each, SignRequest) else each for each in allowed]
 
+    def ask_each(
+        self,
+        asked: Sequence[tuple[SigningKey, Message]],
+        *,
+        timeout: float,
+        wanted: Callable[[int], bool],
+        settled: Callable[[int, bytes | Exception], None],
+    ) -> None:
+        """As ``sign_each``, without waiting: ``settled`` is told each number and outcome, as soon as there is one.
+
+        What nobody ``wanted`` any more when it was looked at may end untold. Neither of the two may raise.
+        """
+        numbers, requests = list[int](), list[SignRequest]()
+        for number, (key, message) in enumerate(asked):
+            allowed = _allowed(key, message)
+            if isinstance(allowed, SignRequest):
+                numbers.append(number)
+                requests.append(allowed)
+            else:
+                settled(number, allowed)
+        self._tokens.ask_each(
+            requests,
+            timeout=timeout,
+            wanted=lambda number: wanted(numbers[number]),
+            settled=lambda number, outcome: settled(numbers[number], outcome),
+        )
+
 
 class NoSigner:
     """Of a command, which has no event loop."""
 
     async def sign_each(self, *_: object, **__: object) -> list[bytes | TokenError]:
+        """Never called."""
+        raise RuntimeError("this process signs nothing on a loop")
+
+    def ask_each(self, *_: object, **__: object) -> None:
         """Never called."""
         raise RuntimeError("this process signs nothing on a loop")
 

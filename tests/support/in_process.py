@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -55,6 +55,19 @@ class ThreadedSigner:
     async def sign_each(self, requests: Sequence[SignRequest], *, timeout: float) -> list[bytes | TokenError]:
         """As the port."""
         return await asyncio.gather(*(asyncio.to_thread(self._sign, request, timeout) for request in requests))
+
+    def ask_each(
+        self,
+        requests: Sequence[SignRequest],
+        *,
+        timeout: float,
+        wanted: Callable[[int], bool],
+        settled: Callable[[int, bytes | Exception], None],
+    ) -> None:
+        """As the port."""
+        for number, request in enumerate(requests):
+            signed = asyncio.ensure_future(asyncio.to_thread(self._sign, request, timeout))
+            signed.add_done_callback(lambda done, number=number: settled(number, done.exception() or done.result()))
 
     def _sign(self, request: SignRequest, timeout: float) -> bytes | TokenError:
         try:
