@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clock import ManualClock
-from tests.support.house import House, open_house
+from tests.support.house import SIGNER, House, open_house
 from tests.support.memory_tokens import MemoryTokens
 
 OpenHouse = Callable[..., House]
@@ -50,3 +50,11 @@ def house(open_worker: OpenHouse, tokens: MemoryTokens) -> House:
 def pair_house(open_worker: OpenHouse, two_tokens: MemoryTokens) -> House:
     """A worker with two tokens."""
     return open_worker(two_tokens)
+
+
+@pytest.fixture
+def warm(house: House) -> House:
+    """A worker with one token, which remembers all that decides of its key."""
+    house.create()
+    house.sign(SIGNER)
+    return house
