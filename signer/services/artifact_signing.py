@@ -84,7 +84,7 @@ class ArtifactSigning:
         remembered = self._records.remembered(key_name)
         if remembered is None or not self._records.proved(identity):
             return None
-        if self._may_ask(remembered.policy, identity, key_name, action, emergency=emergency) is not None:
+        if self._may_ask(remembered.policy, identity, remembered.key.named, action, emergency=emergency) is not None:
             return None
         known = remembered.key
         return known.revision if purpose_denial(action, known.facts) is None else None
@@ -93,11 +93,11 @@ class ArtifactSigning:
         policy = await self._records.policy()
         # What is returned stands for the identity as well, and that was proved before the revision was asked for.
         await self._records.confirm_unless_proved(identity)
-        denied = self._may_ask(policy, identity, key_name, action, emergency=emergency)
+        denied = self._may_ask(policy, identity, KeyFacts(name=key_name), action, emergency=emergency)
         if denied is not None:
             # Never by what was only remembered: it may have been true once.
             policy = await self._records.present_policy()
-            denied = self._may_ask(policy, identity, key_name, action, emergency=emergency)
+            denied = self._may_ask(policy, identity, KeyFacts(name=key_name), action, emergency=emergency)
         if denied is None:
             known = await self._records.key(key_name)
             denied = purpose_denial(action, known.facts)
@@ -108,10 +108,9 @@ class ArtifactSigning:
         raise refusal(policy.policy, identity, key_name, denied, at=self._clock())
 
     def _may_ask(
-        self, policy: KnownPolicy, identity: Identity, key: str, action: Action, *, emergency: bool
+        self, policy: KnownPolicy, identity: Identity, key: KeyFacts, action: Action, *, emergency: bool
     ) -> Deny | None:
-        facts = KeyFacts(name=key)
-        decision = may_ask(policy.policy, identity, action, key=facts, at=self._clock(), emergency=emergency)
+        decision = may_ask(policy.policy, identity, action, key=key, at=self._clock(), emergency=emergency)
         return decision if isinstance(decision, Deny) else None
 
     async def sign(self, call: SigningCall) -> Signature:

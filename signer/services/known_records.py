@@ -25,10 +25,11 @@ MAX_AGE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """A key, what decides of it, and the revision that it is no older than."""
+    """A key, what decides of it, and the revision that it is no older than. ``named``: what is known without it."""
 
     key: Key
     facts: KeyFacts
+    named: KeyFacts
     revision: int
 
 
@@ -111,7 +112,8 @@ class KnownRecords:
         """The key as it is on record now."""
         key, revision = await asyncio.to_thread(self._store.key_at, name)
         self.told(revision)
-        self._known[name] = known = KnownKey(key, KeyFacts(name=name, purpose=key.purpose), revision)
+        facts = KeyFacts(name=name, purpose=key.purpose)
+        self._known[name] = known = KnownKey(key, facts, KeyFacts(name=name), revision)
         return known
 
     @property

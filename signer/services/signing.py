@@ -95,14 +95,17 @@ class AsyncMessageSigner:
 
         What nobody ``wanted`` any more when it was looked at may end untold. Neither of the two may raise.
         """
-        numbers, requests = list[int](), list[SignRequest]()
-        for number, (key, message) in enumerate(asked):
-            allowed = _allowed(key, message)
-            if isinstance(allowed, SignRequest):
+        allowed = [_allowed(key, message) for key, message in asked]
+        requests = [each for each in allowed if isinstance(each, SignRequest)]
+        if len(requests) == len(allowed):
+            self._tokens.ask_each(requests, timeout=timeout, wanted=wanted, settled=settled)
+            return
+        numbers = []
+        for number, each in enumerate(allowed):
+            if isinstance(each, SignRequest):
                 numbers.append(number)
-                requests.append(allowed)
             else:
-                settled(number, allowed)
+                settled(number, each)
         self._tokens.ask_each(
             requests,
             timeout=timeout,

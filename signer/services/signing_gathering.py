@@ -169,7 +169,7 @@ class SigningGathering:
             self._signer.ask_each(
                 asked,
                 timeout=group.deadline - asyncio.get_running_loop().time(),
-                wanted=lambda number: any(each.waits for each in parties[number]),
+                wanted=lambda number: _wait(parties[number]),
                 settled=lambda number, outcome: self._settled(group, parties[number], outcome),
             )
 
@@ -203,6 +203,14 @@ class SigningGathering:
                 each.wake()
             else:
                 each.leave(partial(self._steps.recorded, each.job, entry, outcome))
+
+
+def _wait(calls: Sequence[Joined]) -> bool:
+    """Whether any of them still does. Asked several times for each signature."""
+    for each in calls:  # noqa: SIM110  (a generator costs more than the look)
+        if not each.woken.done():
+            return True
+    return False
 
 
 def _key_of(job: Job) -> SigningKey | None:

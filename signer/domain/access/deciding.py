@@ -40,6 +40,9 @@ def decide(
 
     ``emergency``: they ask to pass approvals.
     """
+    settled = None if key is None or emergency else policy.settled.find((identity, action, key))
+    if settled is not None:
+        return settled
     seen = Circumstances(request=request, at=at, passing=Passing.of(identity) if emergency else None)
     return _decided(policy, identity, action, key, seen, lenient=False)
 
@@ -51,6 +54,9 @@ def may_ask(
 
     Whatever it may come to be is left open. An allowance lets a body be read, and nothing else.
     """
+    settled = None if emergency else policy.settled.find((identity, action, key))
+    if settled is not None:
+        return settled
     seen = Circumstances(request=None, at=at, passing=Passing.of(identity) if emergency else None)
     return _decided(policy, identity, action, key, seen, lenient=True)
 
@@ -103,14 +109,10 @@ def _decided(
     """As ``_judged``; kept where none of the rules asks for anything, so that what is shown decides nothing."""
     if key is None or seen.passing is not None:
         return _judged(policy, identity, action, key, seen, lenient=lenient)
-    place = (identity, action, key)
-    settled = policy.settled.find(place)
-    if settled is not None:
-        return settled
     decision = _judged(policy, identity, action, key, seen, lenient=lenient)
     # Who lists many keys is not to push out what each signature asks for.
     if action in SIGNING_ACTIONS and not policy.asking & policy.index.with_key(identity.principals, action, key.name):
-        policy.settled.keep(place, decision)
+        policy.settled.keep((identity, action, key), decision)
     return decision
 
 

@@ -86,3 +86,23 @@ def test_of_many_at_once_each_is_refused_alone(house: House, tokens: MemoryToken
     with assert_nobody_asks_the_token(tokens):
         (alone,) = asyncio.run(many.sign_each([(other, ArtifactManifest(MANIFEST))], timeout=5.0))
     assert isinstance(alone, MessageNotAllowed)
+
+
+def test_of_many_that_nobody_waits_for_each_is_refused_alone(house: House, tokens: MemoryTokens) -> None:
+    artifact, log = house.create(), house.create("log", purpose=Purpose.LOG)
+    allowed, other = (signing_key(key, key.version(1)) for key in (artifact, log))
+    asked = [(other, ArtifactManifest(MANIFEST)), (allowed, ArtifactManifest(MANIFEST)), (allowed, SelfCheck.READINESS)]
+    many, told = AsyncMessageSigner(tokens=ThreadedSigner(tokens)), dict[int, bytes | Exception]()
+
+    async def ask() -> None:
+        wanted = [False, True, True].__getitem__
+        many.ask_each(asked, timeout=5.0, wanted=wanted, settled=told.__setitem__)
+        assert list(told) == [0]
+        async with asyncio.timeout(5.0):
+            while len(told) < len(asked):
+                await asyncio.sleep(0.001)
+
+    asyncio.run(ask())
+    assert isinstance(told[0], MessageNotAllowed)
+    verify(allowed.pin.spki, told[1], MANIFEST.raw)  # type: ignore[arg-type]
+    verify(allowed.pin.spki, told[2], SelfCheck.READINESS.content)  # type: ignore[arg-type]
