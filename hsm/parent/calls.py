@@ -16,6 +16,10 @@ if TYPE_CHECKING:  # as in loop_link
     import asyncio
 
 
+# What is due within these seconds is late at once.
+TOGETHER = 0.005
+
+
 class Waiting(Protocol):
     """Who waits for jobs."""
 
@@ -124,19 +128,21 @@ class Delivery:
     ``wanted``: whether anybody still wants the job. Neither may raise.
     """
 
-    __slots__ = ("_deadlines", "_open", "_over", "_wanted")
+    __slots__ = ("_deadlines", "_due", "_open", "_over", "_wanted")
 
     def __init__(self, deadlines: Deadlines, *, wanted: Callable[[Job], bool], over: Callable[[Job], None]) -> None:
         self._deadlines = deadlines
         self._wanted = wanted
         self._over = over
         self._open: set[Pending] = set()
+        self._due = float("inf")
 
     def add(self, pending: Pending) -> None:
-        """As ``Call``; all of them are late at the same time, that of the first."""
-        if not self._open:
-            self._deadlines.add(self, pending.until)
+        """As ``Call``; each has its own time."""
         self._open.add(pending)
+        if pending.until < self._due:
+            self._due = pending.until
+            self._deadlines.add(self, self._due)
 
     def awaits(self, pending: Pending) -> bool:
         """Whether it is neither late nor unwanted."""
@@ -147,16 +153,24 @@ class Delivery:
         if pending in self._open:
             self._open.remove(pending)
             if not self._open:
-                self._deadlines.remove(self)
+                self._over_with_all()
             self._over(pending.job)
 
     def late(self) -> None:
-        """What is still open has failed."""
-        self._deadlines.remove(self)
-        late, self._open = self._open, set()
-        for pending in late:
+        """What was due has failed."""
+        due = [pending for pending in self._open if pending.until <= self._due + TOGETHER]
+        self._open.difference_update(due)
+        self._over_with_all()
+        if self._open:
+            self._due = min(pending.until for pending in self._open)
+            self._deadlines.add(self, self._due)
+        for pending in due:
             pending.fail_late()
             self._over(pending.job)
+
+    def _over_with_all(self) -> None:
+        self._due = float("inf")
+        self._deadlines.remove(self)
 
 
 class Pending:

@@ -51,23 +51,15 @@ class Errand:
         self._numbers = numbers
         self._wanted = wanted
         self._settled = settled
+        self._delivery = Delivery(deadlines, wanted=self._is_wanted, over=self._over)
         self._alone: set[asyncio.Task[None]] = set()
 
     def begin(self) -> None:
         """Give each job to its first token."""
-        # One for each token and key: these have the same time there.
-        deliveries: dict[tuple[TokenClient, bytes], Delivery] = {}
         for job in self._numbers:
             step = job.route.step()
             link = self._ways.link(step.client) if isinstance(step, Ask) else None
-            if link is None or not isinstance(step, Ask):
-                self._go_alone(job)
-                continue
-            place = step.client, job.packed
-            delivery = deliveries.get(place)
-            if delivery is None:
-                delivery = deliveries[place] = Delivery(self._deadlines, wanted=self._is_wanted, over=self._over)
-            if not link.submit(job, step.until, delivery):
+            if link is None or not isinstance(step, Ask) or not link.submit(job, step.until, self._delivery):
                 self._go_alone(job)
 
     def _is_wanted(self, job: Job) -> bool:

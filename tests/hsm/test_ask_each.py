@@ -187,6 +187,28 @@ def test_who_waits_for_a_token_holds_up_nobody(twins: Twins) -> None:
     assert isinstance(other, bytes)
 
 
+def test_each_has_its_own_time(twins: Twins) -> None:
+    """Half of it with each of two tokens, all of it with the only one that may be asked."""
+    twins.first.say("C_Sign hold")
+    twins.second.say("C_Sign hold")
+    names = tuple(client.config.name for client in twins.pool.clients)
+    asked = [SignRequest(twins.key, b"both", names), SignRequest(twins.key, b"one", names[1:])]
+
+    async def ask() -> float:
+        async with signing(twins.pool) as signer:
+            started = time.monotonic()
+            told = Told(signer, asked, timeout=0.4)
+            await told.until(lambda: 1 in told.outcomes)
+            taken = time.monotonic() - started
+            assert isinstance(told.outcomes[1], DeadlineExceeded)
+            twins.first.say()
+            twins.second.say()
+            await told.all()
+            return taken
+
+    assert 0.39 < asyncio.run(ask()) < 0.4 + GRACE
+
+
 def test_closing_ends_all_that_is_under_way(shim: Shim, open_pool: OpenPool) -> None:
     pool = open_pool(shim.hsm.config)
     key = make_key(pool)

@@ -14,10 +14,11 @@ from hsm.errors import TokenBusy
 from signer.domain.identity import Identity, Role
 from signer.domain.records import SignatureEntry
 from signer.domain.requests import Signature
-from signer.errors import AccessDenied, KeyNotFound, NoActiveVersion, VersionHasNoPair
+from signer.errors import AccessDenied, CredentialsRejected, KeyNotFound, NoActiveVersion, VersionHasNoPair
 from signer.services import signing_gathering
 from signer.services.signing_steps import SigningSteps
 from tests.support.house import ADMIN, KEY, READER, SIGNER, House, new_request
+from tests.support.in_process import KnownIdentities
 from tests.support.memory_tokens import MemoryTokens
 from tests.support.records import event, new_key, new_version
 
@@ -210,6 +211,16 @@ class TestNobodyWaitsForAnother:
             outcomes = together(warm, [call() for _ in range(3)])
         assert all(isinstance(each, Signature) for each in outcomes)
         assert len(asked) == 3
+
+    def test_whose_credential_was_taken_away_gets_nothing(self, warm: House) -> None:
+        """What is remembered is newer than the revision under which the caller was proved to be who they say."""
+        identities, revision = warm.parts.identities, warm.authorise(SIGNER)
+        assert isinstance(identities, KnownIdentities)
+        warm.store.add_key(new_key("other"), new_version(), event())
+        sign(warm)
+        identities.revoked.add(SIGNER.name)
+        outcomes = together(warm, [call(access_revision=revision), call(ADMIN)])
+        assert [type(each) for each in outcomes] == [CredentialsRejected, Signature]
 
     def test_what_is_found_out_with_the_look_at_the_record_counts(self, warm: House) -> None:
         """Another worker has switched the version off: the revision that comes with the look says so."""
