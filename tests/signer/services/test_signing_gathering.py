@@ -14,8 +14,9 @@ from hsm.errors import TokenBusy
 from signer.domain.identity import Identity, Role
 from signer.domain.records import SignatureEntry
 from signer.domain.requests import Signature
-from signer.errors import AccessDenied, CredentialsRejected, KeyNotFound, NoActiveVersion, VersionHasNoPair
+from signer.errors import AccessDenied, CredentialsRejected, KeyNotFound, NoActiveVersion, ServiceBusy, VersionHasNoPair
 from signer.services import signing_gathering
+from signer.services.artifact_signing import ROUNDS
 from signer.services.signing_steps import SigningSteps
 from tests.support.house import ADMIN, KEY, READER, SIGNER, House, new_request
 from tests.support.in_process import KnownIdentities
@@ -211,6 +212,21 @@ class TestNobodyWaitsForAnother:
             outcomes = together(warm, [call() for _ in range(3)])
         assert all(isinstance(each, Signature) for each in outcomes)
         assert len(asked) == 3
+
+    @pytest.mark.parametrize("times", [ROUNDS - 1, ROUNDS])
+    def test_the_round_in_a_group_is_one_of_all_rounds(self, warm: House, times: int) -> None:
+        changed: list[None] = []
+
+        async def change(entries: Sequence[SignatureEntry], go_on: Any) -> Any:
+            if len(changed) < times:
+                changed.append(None)
+                name = f"other-{len(changed)}"
+                await asyncio.to_thread(warm.store.add_key, new_key(name), new_version(), event())
+            return await go_on()
+
+        with recorder(warm, change):
+            (outcome,) = together(warm, [call()])
+        assert isinstance(outcome, Signature if times < ROUNDS else ServiceBusy)
 
     def test_whose_credential_was_taken_away_gets_nothing(self, warm: House) -> None:
         """What is remembered is newer than the revision under which the caller was proved to be who they say."""
