@@ -12,18 +12,30 @@ import pytest
 from hsm import SignRequest
 from hsm.errors import TokenBusy
 from signer.domain.identity import Identity, Role
+from signer.domain.keys import Validity
 from signer.domain.records import SignatureEntry
-from signer.domain.requests import Signature
-from signer.errors import AccessDenied, CredentialsRejected, KeyNotFound, NoActiveVersion, ServiceBusy, VersionHasNoPair
+from signer.domain.requests import Signature, signed_sha256
+from signer.errors import (
+    AccessDenied,
+    CredentialsRejected,
+    KeyNotFound,
+    NoActiveVersion,
+    ServiceBusy,
+    SignatureLimitReached,
+    VersionHasNoPair,
+)
+from signer.errors.recalls import ManifestRecalled
 from signer.services import signing_gathering
 from signer.services.artifact_signing import ROUNDS
+from signer.services.known_records import MAX_AGE
 from signer.services.signing_steps import SigningSteps
+from tests.support.clock import ManualClock
 from tests.support.house import ADMIN, KEY, READER, SIGNER, House, new_request
 from tests.support.in_process import KnownIdentities
 from tests.support.memory_tokens import MemoryTokens
 from tests.support.records import event, new_key, new_version
 
-from .gathered import SOON, Settled, at_once, begun, call, recorder, signature_of, together, token
+from .gathered import SOON, Settled, at_once, begun, call, nobody, recorder, signature_of, together, token
 from .steps import sign
 
 
@@ -74,9 +86,6 @@ class TestTogether:
     def test_what_is_on_record_needs_no_token(self, warm: House) -> None:
         request = new_request()
         first = sign(warm, request=request)
-
-        def nobody(*_: object) -> None:
-            pytest.fail("the token was asked")
 
         with token(warm, nobody):
             assert together(warm, [call(request=request)] * 3) == [first] * 3
@@ -213,6 +222,24 @@ class TestNobodyWaitsForAnother:
         assert all(isinstance(each, Signature) for each in outcomes)
         assert len(asked) == 3
 
+    def test_a_limit_that_is_known_to_be_reached_costs_the_token_nothing(self, house: House) -> None:
+        house.create(validity=Validity(signature_limit=1))
+        sign(house)
+        with pytest.raises(SignatureLimitReached):
+            sign(house)
+        with token(house, nobody):
+            outcomes = together(house, [call(), call()])
+        assert [type(each) for each in outcomes] == [SignatureLimitReached] * 2
+
+    def test_what_was_recalled_is_not_signed(self, warm: House, monkeypatch: pytest.MonkeyPatch) -> None:
+        request = new_request()
+        monkeypatch.setattr(warm.parts.recalls, "manifests", lambda: frozenset({signed_sha256(request)}))
+        warm.store.add_key(new_key("other"), new_version(), event())
+        sign(warm)
+        with token(warm, nobody):
+            (outcome,) = together(warm, [call(request=request)])
+        assert isinstance(outcome, ManifestRecalled)
+
     @pytest.mark.parametrize("times", [ROUNDS - 1, ROUNDS])
     def test_the_round_in_a_group_is_one_of_all_rounds(self, warm: House, times: int) -> None:
         changed: list[None] = []
@@ -242,9 +269,24 @@ class TestNobodyWaitsForAnother:
         """Another worker has switched the version off: the revision that comes with the look says so."""
         warm.lifecycle.disable(ADMIN, KEY, 1)
 
-        def nobody(*_: object) -> None:
-            pytest.fail("the token was asked")
-
         with token(warm, nobody):
             outcomes = together(warm, [call(), call()])
         assert [type(each) for each in outcomes] == [NoActiveVersion] * 2
+
+
+def test_what_is_remembered_lets_nobody_ask_for_longer_than_it_may(
+    warm: House, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[None] = []
+    real = warm.parts.on_record.access_revision
+
+    async def counted() -> int:
+        asked.append(None)
+        return await real()
+
+    monkeypatch.setattr(warm.parts.on_record, "access_revision", counted)
+    warm.authorise(SIGNER)
+    assert asked == []
+    clock.advance(seconds=MAX_AGE + 0.1)
+    warm.authorise(SIGNER)
+    assert len(asked) == 1
