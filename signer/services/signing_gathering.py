@@ -182,9 +182,21 @@ class SigningGathering:
                 each.leave(partial(self._steps.fail, each.job, outcome))
 
     def _to_be_recorded(self, group: Group, calls: Sequence[Joined]) -> None:
+        if len(group.calls) == 1:
+            # Nothing gathers with it: its own task goes on, which saves a turn of the loop.
+            (alone,) = calls
+            alone.leave(partial(self._record_alone, group, alone.job))
+            return
         if not group.signed:
             self._start(self._record(group))
         group.signed.extend(calls)
+
+    async def _record_alone(self, group: Group, job: Job) -> None:
+        with self._stages.record:
+            entry = entry_of(job, group.made[job.place])
+        recording = self._recorder.record_many([entry], deadline=group.deadline)
+        (outcome,) = await self._stages.record.over(recording)
+        await self._steps.recorded(job, entry, outcome)
 
     async def _record(self, group: Group) -> None:
         """Record what was signed until this turn of the loop."""

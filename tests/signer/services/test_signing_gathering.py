@@ -90,10 +90,11 @@ class TestTogether:
         with token(warm, nobody):
             assert together(warm, [call(request=request)] * 3) == [first] * 3
 
-    def test_its_stages_are_accounted_for(self, warm: House) -> None:
+    @pytest.mark.parametrize("count", [1, 20])
+    def test_its_stages_are_accounted_for(self, warm: House, count: int) -> None:
         stages = warm.parts.stages
         before = stages.decide.seconds, stages.record.seconds
-        together(warm, [call() for _ in range(20)])
+        together(warm, [call() for _ in range(count)])
         assert stages.decide.seconds > before[0]
         assert stages.record.seconds > before[1]
 

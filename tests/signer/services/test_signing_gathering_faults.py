@@ -119,8 +119,9 @@ class TestTime:
 class TestTheUnforeseen:
     """Whatever happens to a group, each of its callers is told, and none hangs."""
 
+    @pytest.mark.parametrize("count", [1, 3])
     @pytest.mark.parametrize("where", ["deciding", "looking", "asking", "recording"])
-    def test_ends_all_that_wait(self, warm: House, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_ends_all_that_wait(self, warm: House, where: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
         def fault(*_: object, **__: object) -> Any:
             raise RuntimeError(where)
 
@@ -137,9 +138,9 @@ class TestTheUnforeseen:
         monkeypatch.setattr(owner, name, instead)
         observed: list[BaseException] = []
         monkeypatch.setattr(warm.signing, "_observe", observed.append)
-        outcomes = together(warm, [call() for _ in range(3)])
-        assert [(type(each), str(each)) for each in outcomes] == [(RuntimeError, where)] * 3
-        assert len(observed) == 3
+        outcomes = together(warm, [call() for _ in range(count)])
+        assert [(type(each), str(each)) for each in outcomes] == [(RuntimeError, where)] * count
+        assert len(observed) == count
 
     def test_a_group_that_is_broken_off_leaves_nobody_behind(self, warm: House) -> None:
         async def ask() -> list[Signature | BaseException]:
