@@ -4,6 +4,8 @@
 2. While a key has a next version, that one signs beside the active one, so that readers may change over in their own
    time; where its token does not answer, the active one signs alone.
 3. Readers know a key as name and bytes (C2SP signed-note): the name is the log's origin for all of them.
+4. A signature is verified once, by the token layer with the pinned key, which the verifier key is made of. What a
+   note holds has to be that very signature over those very bytes.
 """
 
 from __future__ import annotations
@@ -18,9 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hsm.algorithms import Algorithm
 from signer.domain.keys import Key, KeyVersion, Purpose, VersionState
 from signer.errors import CheckpointFileDamaged
-from verifier.errors import VerificationError
+from verifier.errors import NoteSignatureInvalid, OriginMismatch, VerificationError
 from verifier.log import Checkpoint as CheckpointText
-from verifier.log import SignedNote, VerifierKey, open_checkpoint
+from verifier.log import NoteSignature, SignedNote, VerifierKey, open_checkpoint
 
 FIRST_KEY = "log"
 # Best first: what every reader of such logs verifies, then what every token offers.
@@ -93,20 +95,40 @@ def verifier_key(spki: bytes, origin: str) -> VerifierKey:
     return VerifierKey.from_pem(b"-----BEGIN PUBLIC KEY-----\n" + encoded + b"-----END PUBLIC KEY-----\n", name=origin)
 
 
-def signed_note(text: str, signatures: Sequence[tuple[LogKey, bytes]]) -> bytes:
-    """A note with a line for each signature, which is as the token layer encodes it."""
-    lines = "".join(_line(key, signature) for key, signature in signatures)
+Signatures = Sequence[tuple[LogKey, bytes]]
+"""Each as the token layer gives it: verified with the pinned key of its version."""
+
+
+def signed_note(text: str, signatures: Signatures) -> bytes:
+    """A note with a line for each signature."""
+    lines = "".join(f"{_signed(key, signature)}\n" for key, signature in signatures)
     return f"{text}\n{lines}".encode()
 
 
-def _line(key: LogKey, signature: bytes) -> str:
+def opened_as_signed(note: bytes, text: str, signatures: Signatures) -> CheckpointText:
+    """The checkpoint that a reader finds in ``note``, where it is the one of ``text``, by these ``signatures`` alone.
+
+    Raises a ``verifier.errors.LogError``, as ``open_checkpoint`` does with the keys, which verifies no less.
+    """
+    found = SignedNote.parse(note)
+    expected = tuple(_signed(key, signature) for key, signature in signatures)
+    if found.text != text or found.unverified_signatures != expected:
+        key = signatures[0][0].verifier
+        raise NoteSignatureInvalid(key=f"{key.name}+{key.id.hex()}")
+    checkpoint = CheckpointText.parse(found.text)
+    for key, _ in signatures:
+        if checkpoint.origin != key.verifier.name:
+            raise OriginMismatch(expected=key.verifier.name, actual=checkpoint.origin)
+    return checkpoint
+
+
+def _signed(key: LogKey, signature: bytes) -> NoteSignature:
     payload = signature
     if key.key.algorithm is Algorithm.ECDSA_P256:
         # Notes hold DER (type 0x02), the token layer gives r and s.
         r, s = signature[:_SCALAR_BYTES], signature[_SCALAR_BYTES:]
         payload = encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
-    encoded = base64.b64encode(key.verifier.id + payload).decode("ascii")
-    return f"\u2014 {key.verifier.name} {encoded}\n"
+    return NoteSignature(name=key.verifier.name, id=key.verifier.id, payload=payload)
 
 
 def _log_keys(keys: Iterable[Key]) -> list[Key]:

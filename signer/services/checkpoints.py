@@ -1,5 +1,6 @@
 """Has checkpoints, and lists of recalls, signed by a key of the log, and believes none that it has not verified.
 
+A checkpoint has to be what the token layer verified with the pinned keys, byte by byte; a list is verified once more.
 Not safe for threads: one note is under way at a time.
 """
 
@@ -10,14 +11,14 @@ from contextlib import suppress
 
 from hsm.errors import TokenError
 from signer.domain.keys import Key
-from signer.domain.log_keys import LogKey, checkpoint_keys, signed_note
+from signer.domain.log_keys import LogKey, Signatures, checkpoint_keys, opened_as_signed, signed_note
 from signer.domain.messages import Checkpoint, RecalledManifests
 from signer.domain.verified_log import VerifiedLog
 from signer.errors import LogKeyMissing
 from signer.services.ports import TokenAccess
 from signer.services.signing import MessageSigner, signing_key
 from verifier.log import Checkpoint as CheckpointText
-from verifier.log import RecalledList, VerifierKey, open_checkpoint, open_recalled
+from verifier.log import RecalledList, open_recalled
 
 _Message = Checkpoint | RecalledManifests
 
@@ -47,32 +48,34 @@ class CheckpointSigner:
         Raises ``LogKeyMissing``, or the ``hsm.errors.TokenError`` of the last token that was asked.
         """
         head = CheckpointText(origin=self._origin, size=log.size, root=log.frontier.root)
-        return self._note(Checkpoint(head), str(head), open_checkpoint)
+        return self._note(Checkpoint(head), opened_as_signed)
 
     def sign_recalled(self, recalled: RecalledList) -> bytes:
         """A signed note of the list; raises as ``sign`` does."""
-        return self._note(RecalledManifests(recalled), str(recalled), open_recalled)
+        return self._note(RecalledManifests(recalled), _opened_list)
 
-    def _note(self, message: _Message, text: str, opened: Callable[[bytes, Sequence[VerifierKey]], object]) -> bytes:
+    def _note(self, message: _Message, opened: Callable[[bytes, str, Signatures], object]) -> bytes:
+        text = message.content.decode("utf-8")
         groups = self._groups or checkpoint_keys(self._keys(), self._origin)
         if not groups:
             raise LogKeyMissing(origin=self._origin)
         failure: TokenError | None = None
         for number, group in enumerate(groups):
             try:
-                note = self._signed(message, text, group, self._timeout / (len(groups) + 1))
+                signatures = self._signatures(message, group, self._timeout / (len(groups) + 1))
             except TokenError as error:
                 failure = failure or error
                 continue
             # Who answered is asked first from now on: a token that hangs is not waited for at each checkpoint.
             self._groups = (*groups[number:], *groups[:number])
+            note = signed_note(text, signatures)
             # Read as any reader will: what would not open is not given out.
-            opened(note, [each.verifier for each in group])
+            opened(note, text, signatures)
             return note
         self._groups = ()
         raise failure or LogKeyMissing(origin=self._origin)
 
-    def _signed(self, message: _Message, text: str, group: Sequence[LogKey], timeout: float) -> bytes:
+    def _signatures(self, message: _Message, group: Sequence[LogKey], timeout: float) -> Signatures:
         signer = MessageSigner(tokens=self._tokens, timeout=timeout)
         active, *following = group
         signatures = [(active, signer.sign_bytes(signing_key(active.key, active.version), message))]
@@ -80,4 +83,8 @@ class CheckpointSigner:
             # The next version may be in another token, which stops nothing that worked without it.
             with suppress(TokenError):
                 signatures.append((each, signer.sign_bytes(signing_key(each.key, each.version), message)))
-        return signed_note(text, signatures)
+        return signatures
+
+
+def _opened_list(note: bytes, _: str, signatures: Signatures) -> object:
+    return open_recalled(note, [key.verifier for key, _ in signatures])

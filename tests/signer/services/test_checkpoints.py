@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from hsm.errors import SignatureMismatch, TokenUnavailable
 from signer.domain.keys import Purpose
-from signer.domain.log_keys import checkpoint_keys, known_origin, log_key_name, log_verifier_keys
+from signer.domain.log_keys import (
+    Signatures,
+    checkpoint_keys,
+    known_origin,
+    log_key_name,
+    log_verifier_keys,
+    opened_as_signed,
+    signed_note,
+)
 from signer.domain.verified_log import VerifiedLog
 from signer.errors import CheckpointFileDamaged, LogKeyMissing
 from signer.services.checkpoints import CheckpointSigner
 from signer.services.lifecycle import NewKeyRequest
 from tests.support.house import ADMIN, UNLIMITED, House
 from tests.support.memory_tokens import MemoryTokens
-from verifier.log import Frontier, NoteSignature, SignedNote, leaf_hash, open_checkpoint
+from verifier.errors import OriginMismatch
+from verifier.log import Frontier, LogError, NoteSignature, SignedNote, leaf_hash, open_checkpoint
 
 ORIGIN = "artifact-signer/0123456789abcdef"
 LOG = VerifiedLog(frontier=Frontier().extended(leaf_hash(bytes([each])) for each in range(5)))
@@ -118,6 +128,43 @@ def test_the_first_key_is_named_log_and_is_asked_first(pair_house: House) -> Non
     _create(pair_house, "log")
     groups = checkpoint_keys(pair_house.store.all_keys(), ORIGIN)
     assert [key.key.name for group in groups for key in group] == ["log", "a-log"]
+
+
+NOT_AS_SIGNED: dict[str, Callable[[bytes], bytes]] = {
+    "of another size": lambda note: note.replace(b"\n5\n", b"\n6\n"),
+    "with a further line": lambda note: note.replace(b"\n\n", b"\nmore\n\n"),
+    "with another signature": lambda note: note[:-10] + (b"A" if note[-10:-9] != b"A" else b"B") + note[-9:],
+    "by another key": lambda note: note.replace(b" " + _lines(note)[0].name.encode() + b" ", b" other "),
+    "with a signature twice": lambda note: note + note.rpartition(b"\n\n")[2],
+    "without its signature": lambda note: note.rpartition(b"\n\n")[0] + b"\n",
+    "with its signature in another spelling": lambda note: note.replace(b"==\n", b"\n").replace(b"=\n", b"\n"),
+}
+
+
+@pytest.mark.parametrize("changed", NOT_AS_SIGNED.values(), ids=NOT_AS_SIGNED)
+@pytest.mark.parametrize("algorithm", ["ed25519", "ecdsa-p256"])
+def test_a_note_that_is_not_what_the_token_layer_verified_is_not_given_out(
+    house: House, monkeypatch: pytest.MonkeyPatch, algorithm: str, changed: Callable[[bytes], bytes]
+) -> None:
+    _create(house, algorithm=algorithm)
+
+    def another(text: str, signatures: Signatures) -> bytes:
+        note = signed_note(text, signatures)
+        assert changed(note) != note
+        return changed(note)
+
+    monkeypatch.setattr("signer.services.checkpoints.signed_note", another)
+    with pytest.raises(LogError):
+        _signer(house).sign(LOG)
+
+
+def test_a_checkpoint_of_another_log_is_not_given_out(house: House) -> None:
+    _create(house)
+    key = checkpoint_keys(house.store.all_keys(), ORIGIN)[0][0]
+    text = _signer(house).sign(LOG).decode().replace(ORIGIN, "other", 1).partition("\n\n")[0] + "\n"
+    signatures = [(key, bytes(64))]
+    with pytest.raises(OriginMismatch):
+        opened_as_signed(signed_note(text, signatures), text, signatures)
 
 
 def test_a_checkpoint_of_the_log_tells_its_name_whatever_became_of_its_key(house: House) -> None:
