@@ -113,8 +113,8 @@ def opened_as_signed(note: bytes, text: str, signatures: Signatures) -> Checkpoi
     found = SignedNote.parse(note)
     expected = tuple(_signed(key, signature) for key, signature in signatures)
     if found.text != text or found.unverified_signatures != expected:
-        key = signatures[0][0].verifier
-        raise NoteSignatureInvalid(key=f"{key.name}+{key.id.hex()}")
+        first = signatures[0][0].verifier
+        raise NoteSignatureInvalid(key=f"{first.name}+{first.id.hex()}")
     checkpoint = CheckpointText.parse(found.text)
     for key, _ in signatures:
         if checkpoint.origin != key.verifier.name:
