@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import cast
 
 from signer.errors import LogDamaged, LogForked, LogRolledBack
@@ -97,7 +98,16 @@ class VerifiedLog:
             if claims.step is not None:
                 access = _followed(access, claims.step, index)
             hashes.append(leaf_hash(leaf))
-        return VerifiedLog(frontier=self.frontier.extended(hashes), access=access, newest=newest)
+        return VerifiedLog(frontier=grown(self.frontier, tuple(hashes)), access=access, newest=newest)
+
+
+@lru_cache(maxsize=1)
+def grown(frontier: Frontier, hashes: tuple[bytes, ...]) -> Frontier:
+    """The tree with leaves of these hashes appended.
+
+    The last answer is kept: who has appended leaves asks the same once more with the hashes of what is stored.
+    """
+    return frontier.extended(hashes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from signer.domain.leaves import Leaf
+from signer.domain.verified_log import grown
 from signer.services.ports import LogHead
 from signer.storage import record_statements as sql
 from verifier.log import Frontier, leaf_hash
@@ -56,7 +57,7 @@ def append(
     hashes = [leaf_hash(leaf.content) for leaf in leaves]
     numbered = zip(range(head.size, head.size + len(leaves)), leaves, hashes, strict=True)
     statements.write(connection, sql.ADD_LEAF, [_row(statements, *each) for each in numbered])
-    frontier = head.frontier.extended(hashes)
+    frontier = grown(head.frontier, tuple(hashes))
     _complete_tiles(connection, statements, head.size, frontier.size)
     moved = LogHead(
         frontier=frontier,
