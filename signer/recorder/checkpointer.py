@@ -10,7 +10,9 @@
 from __future__ import annotations
 
 import os
+import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -53,53 +55,54 @@ class Checkpointer:
     def __init__(self, *, sign: Callable[[VerifiedLog], bytes], slots: Slots) -> None:
         self._sign = sign
         self._slots = slots
-        self._lock = threading.Condition()
         self._orders = 0
-        self._wanted: VerifiedLog | None = None
-        self._results: list[Certified | Failed] = []
-        self._ended = False
+        # Both are used by two threads without a lock of their own: who is woken would wait for it at once.
+        self._wanted: queue.SimpleQueue[tuple[int, VerifiedLog] | None] = queue.SimpleQueue()
+        self._results: deque[Certified | Failed] = deque()
         self.descriptor, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._thread = threading.Thread(target=self._run, name="checkpointer", daemon=True)
         self._thread.start()
 
     def order(self, log: VerifiedLog) -> int:
-        """Have ``log`` certified; gives the number of the order. It takes the place of one that is not begun yet."""
-        with self._lock:
-            self._orders += 1
-            self._wanted = log
-            self._lock.notify()
-            return self._orders
+        """Have ``log`` certified; gives the number of the order. It takes the place of one that is not begun yet.
+
+        For one thread, as are ``results`` and ``close``.
+        """
+        self._orders += 1
+        self._wanted.put((self._orders, log))
+        return self._orders
 
     def results(self) -> list[Certified | Failed]:
         """What has become of orders since the last call, oldest first."""
-        with self._lock:
-            results, self._results = self._results, []
-            with suppress(BlockingIOError):
-                os.read(self.descriptor, 1 << 10)
-        return results
+        with suppress(BlockingIOError):
+            os.read(self.descriptor, 1 << 10)
+        # Read before: what comes from here on wakes whoever asks once more.
+        return [self._results.popleft() for _ in range(len(self._results))]
 
     def close(self) -> None:
         """End the thread, when what is under way is done."""
-        with self._lock:
-            self._ended = True
-            self._lock.notify()
+        self._wanted.put(None)
         self._thread.join()
         os.close(self.descriptor)
         os.close(self._wake)
 
     def _run(self) -> None:
-        while True:
-            with self._lock:
-                while self._wanted is None and not self._ended:
-                    self._lock.wait()
-                if self._wanted is None:
-                    return
-                log, order = self._wanted, self._orders
-                self._wanted = None
-            result = self._certified(log, order)
-            with self._lock:
-                self._results.append(result)
+        while (wanted := self._newest()) is not None:
+            order, log = wanted
+            self._results.append(self._certified(log, order))
+            with suppress(BlockingIOError):  # it can be read from already
                 os.write(self._wake, b"\x00")
+
+    def _newest(self) -> tuple[int, VerifiedLog] | None:
+        """The newest order, when there is one; None at the end, after the last one."""
+        wanted = self._wanted.get()
+        while wanted is not None and not self._wanted.empty():
+            following = self._wanted.get()
+            if following is None:
+                self._wanted.put(None)
+                break
+            wanted = following
+        return wanted
 
     def _certified(self, log: VerifiedLog, order: int) -> Certified | Failed:
         try:
