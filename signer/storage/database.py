@@ -28,7 +28,7 @@ from signer.errors import (
     SignerError,
 )
 from signer.storage.allowance import Allowance
-from signer.storage.sqlite import BEGINS_NOTHING, MILLISECONDS, SqliteFile, attach
+from signer.storage.sqlite import BEGINS_NOTHING, MILLISECONDS, BeginImmediate, SqliteFile, attach
 from signer.storage.write_ahead import WriteAheadLog
 
 if TYPE_CHECKING:  # a fifth of what a recorder imports, and it never asks for the revision
@@ -37,6 +37,8 @@ if TYPE_CHECKING:  # a fifth of what a recorder imports, and it never asks for t
 
 MIGRATION_LOCK = 0x61727473  # any number that other programs on the same server do not lock
 SHORTEST_CONNECT_SECONDS = 2  # of libpq
+# Of the connection that is kept: its indexes by digests touch pages all over the file with each commit.
+CACHE_KIBIBYTES = 16 * 1024
 PRIMARY_CODE = 0xFF  # of SQLite's extended result codes
 # SQLSTATEs of PostgreSQL, appendix A of its manual.
 DISK_FULL = "53100"
@@ -88,8 +90,7 @@ class Database:
         self._allowance = Allowance()
         self._engine = _engine(url, settings, self._allowance)
         self._file = SqliteFile(Path(url.database or "")) if url.get_backend_name() == "sqlite" else None
-        if self._file is not None:
-            attach(self._engine, self._file, settings.timeout)
+        self._begin = None if self._file is None else attach(self._engine, self._file, settings.timeout)
         self._reading = self._engine.execution_options(**_WITHOUT_TRANSACTION[url.get_backend_name()])
         self._kept: list[KeptConnection] = []
 
@@ -145,9 +146,9 @@ class Database:
 
         A server's connections are asked each time whether they still are.
         """
-        if self._file is None:
+        if self._file is None or self._begin is None:
             return self
-        self._kept.append(KeptConnection(self._engine, self._file))
+        self._kept.append(KeptConnection(self._reading, self._file, self._begin))
         return self._kept[-1]
 
     def within(self, seconds: float) -> AbstractContextManager[None]:
@@ -206,31 +207,38 @@ class Database:
 class KeptConnection:
     """A connection to an SQLite file, used as ``Database`` uses one. For one thread.
 
-    Taking one and giving it back costs as much as a small transaction. After an error it is given back all the same:
-    what has become of it is for the pool to find out.
+    Taking one and giving it back costs as much as a small transaction, and so does having the layer of statements
+    begin it: the driver is told itself. After an error it is given back all the same, which rolls back: what has
+    become of it is for the pool to find out.
+
+    ``engine``: whose connections begin no transactions by themselves.
     """
 
-    def __init__(self, engine: Engine, file: SqliteFile) -> None:
+    def __init__(self, engine: Engine, file: SqliteFile, begin: BeginImmediate) -> None:
         self._engine = engine
         self._file = file
+        self._begin = begin
         self._connection: Connection | None = None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """As ``Database.reading``; what begins a transaction by itself has it rolled back."""
+        """As ``Database.reading``."""
         with self._used() as connection:
             self._file.check()
             yield connection
-            connection.rollback()
+            _end(connection)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """As ``Database.writing``."""
         with self._used() as connection:
-            with connection.begin():
-                self._file.check()
-                yield connection
+            driver: Any = connection.connection.dbapi_connection
+            self._begin(driver)
             self._file.check()
+            yield connection
+            driver.commit()
+            self._file.check()
+            _end(connection)
 
     def let_go(self) -> None:
         """Give the connection back; the next use takes another one."""
@@ -240,14 +248,28 @@ class KeptConnection:
 
     @contextmanager
     def _used(self) -> Iterator[Connection]:
-        with translated():
+        try:
             if self._connection is None:
-                self._connection = self._engine.connect()
-            try:
-                yield self._connection
-            except BaseException:
-                self.let_go()
+                self._connection = self._taken()
+            yield self._connection
+        except BaseException as error:
+            self.let_go()
+            meant = _meant(error)
+            if meant is None:
                 raise
+            raise meant from error
+
+    def _taken(self) -> Connection:
+        connection = self._engine.connect()
+        driver: Any = connection.connection.dbapi_connection
+        driver.execute(f"PRAGMA cache_size=-{CACHE_KIBIBYTES}").close()
+        return connection
+
+
+def _end(connection: Connection) -> None:
+    """What the layer takes for a transaction, where a statement went through it."""
+    if connection.in_transaction():
+        connection.rollback()
 
 
 def _revisions(connection: Connection) -> tuple[str | None, str]:
@@ -340,10 +362,14 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeout, sqlite3.DatabaseError) as error:
-        refusal = _refusal(error)
-        if refusal is None:
+        meant = _meant(error)
+        if meant is None:
             raise
-        raise refusal from error
+        raise meant from error
+
+
+def _meant(error: BaseException) -> SignerError | None:
+    return _refusal(error) if isinstance(error, DBAPIError | PoolTimeout | sqlite3.DatabaseError) else None
 
 
 def _refusal(error: DBAPIError | PoolTimeout | sqlite3.DatabaseError) -> SignerError | None:

@@ -39,6 +39,7 @@ class SqliteFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._log = path.with_name(f"{path.name}-wal")
+        self._places = str(self._path), str(self._log)
         self._lock = threading.Lock()
         self._identity: Identity | None = None
         self._log_identity: Identity | None = None
@@ -64,7 +65,7 @@ class SqliteFile:
             timeout=timeout,
             # The pool hands a connection to one thread at a time.
             check_same_thread=False,
-            # The driver's own transaction handling would begin too late; _BeginImmediate takes its place.
+            # The driver's own transaction handling would begin too late; BeginImmediate takes its place.
             isolation_level=None,
         )
         try:
@@ -78,11 +79,12 @@ class SqliteFile:
 
     def check(self) -> None:
         """Raises ``DatabaseFileLost`` where the file or its log is not what the open connections write to."""
+        file, log = self._places
         with self._lock:
-            _require(self._identity, self._path, "file")
-            _require(self._log_identity, self._log, "write-ahead log")
+            _require(self._identity, file, "file")
+            _require(self._log_identity, log, "write-ahead log")
             if self._connections and self._log_identity is None:
-                self._log_identity = _identity(self._log)
+                self._log_identity = _identity(log)
 
     def log_size(self) -> int:
         """Bytes of the write-ahead log; 0 where there is none."""
@@ -99,21 +101,22 @@ class SqliteFile:
                 self._log_identity = None
 
     def _opened(self) -> None:
+        file, log = self._places
         with self._lock:
             self._connections += 1
-            self._identity = self._identity or _identity(self._path)
-            self._log_identity = self._log_identity or _identity(self._log)
+            self._identity = self._identity or _identity(file)
+            self._log_identity = self._log_identity or _identity(log)
 
 
-def _identity(path: Path) -> Identity | None:
+def _identity(path: str) -> Identity | None:
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116  (asked six times for each commit)
     except OSError:
         return None
     return status.st_dev, status.st_ino
 
 
-def _require(expected: Identity | None, path: Path, part: str) -> None:
+def _require(expected: Identity | None, path: str, part: str) -> None:
     if expected is None:
         return
     found = _identity(path)
@@ -121,18 +124,24 @@ def _require(expected: Identity | None, path: Path, part: str) -> None:
         raise DatabaseFileLost(found=f"{part} {'missing' if found is None else 'replaced'}")
 
 
-def attach(engine: Engine, file: SqliteFile, timeout: float) -> None:
-    """Let every connection of the engine be one of ``file``."""
+def attach(engine: Engine, file: SqliteFile, timeout: float) -> BeginImmediate:
+    """Let every connection of the engine be one of ``file``; gives what begins their transactions."""
+    begin_immediate = BeginImmediate(timeout)
 
     def connect(_dialect: Any, _record: Any, _arguments: Any, _parameters: Any) -> sqlite3.Connection:
         return file.connect(timeout)
 
+    def begin(connection: Connection) -> None:
+        if not connection.get_execution_options().get(BEGINS_NOTHING):
+            begin_immediate(connection.connection.dbapi_connection)
+
     event.listen(engine, "do_connect", connect)
     event.listen(engine, "close", lambda _connection, _record: file.closed())
-    event.listen(engine, "begin", _BeginImmediate(timeout))
+    event.listen(engine, "begin", begin)
+    return begin_immediate
 
 
-class _BeginImmediate:
+class BeginImmediate:
     """Begins a write as soon as the lock is free, and at the latest after ``timeout`` seconds.
 
     SQLite's own waiting sleeps up to 100 ms between looks, while a writer is done in a fraction of one: two
@@ -143,10 +152,8 @@ class _BeginImmediate:
         self._restore = f"PRAGMA busy_timeout={int(timeout * MILLISECONDS)}"
         self._timeout = timeout
 
-    def __call__(self, connection: Connection) -> None:
-        if connection.get_execution_options().get(BEGINS_NOTHING):
-            return
-        driver: Any = connection.connection.dbapi_connection
+    def __call__(self, driver: Any) -> None:
+        """On this connection of the driver; raises ``DatabaseUnavailable``."""
         driver.execute("PRAGMA busy_timeout=0").close()
         deadline = time.monotonic() + self._timeout
         try:
