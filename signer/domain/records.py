@@ -60,7 +60,8 @@ class SignatureEntry:
     """A verified signature that waits for its record.
 
     Attributes:
-        record_id: 16 random bytes. The same entry may be sent again under the same id; it is recorded once.
+        record_id: the id of its leaf, as ``new_leaf_id`` makes it. The same entry may be sent again under the same id;
+            it is recorded once.
         request_id: of the request that it answers, as its log line has it.
         access_revision: of the records that were looked at when the signature was decided.
         rule: what allowed it.

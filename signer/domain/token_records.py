@@ -22,7 +22,7 @@ class TokenEntry:
     """A token that is signed and waits for its record.
 
     Attributes:
-        record_id: 16 random bytes, the id of its leaf.
+        record_id: the id of its leaf, as ``new_leaf_id`` makes it.
         request_id: of the request that it answers, as its log line has it.
         actor: who asked for it.
         subject: id of the device or user.

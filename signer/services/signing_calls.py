@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -11,8 +10,9 @@ from signer.domain.access.limits import LimitDemand
 from signer.domain.floors import VersionClaim
 from signer.domain.identity import Identity
 from signer.domain.keys import Key, KeyVersion
+from signer.domain.leaves import new_leaf_id
 from signer.domain.messages import ArtifactManifest, BlindDigest
-from signer.domain.records import RECORD_ID_BYTES, Approved, SignatureEntry, seen_of
+from signer.domain.records import Approved, SignatureEntry, seen_of
 from signer.domain.requests import AnyRequest, DigestSeen, Signature
 
 Result = Signature | Exception
@@ -74,7 +74,7 @@ def entry_of(job: Job, signature: bytes) -> SignatureEntry:
     """What is to be recorded."""
     call = job.call
     return SignatureEntry(
-        record_id=os.urandom(RECORD_ID_BYTES),
+        record_id=new_leaf_id(),
         request_id=call.request_id,
         key=job.key.name,
         version_id=job.version.id,

@@ -12,7 +12,6 @@ Where the version that signed is not active any more when it is recorded, the ne
 from __future__ import annotations
 
 import asyncio
-import os
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -20,8 +19,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from signer.domain.keys import Key, KeyVersion
+from signer.domain.leaves import new_leaf_id
 from signer.domain.messages import DeviceTokenClaims, UserTokenClaims
-from signer.domain.records import RECORD_ID_BYTES, Recorded, Refusal, Refused
+from signer.domain.records import Recorded, Refusal, Refused
 from signer.domain.token_claims import (
     JWS_ALGORITHMS,
     DeviceClaims,
@@ -86,7 +86,7 @@ class _Signed:
         """What the recorder is told of it."""
         subject = self.call.subject
         return TokenEntry(
-            record_id=os.urandom(RECORD_ID_BYTES),
+            record_id=new_leaf_id(),
             request_id=self.call.request_id,
             actor=self.call.actor,
             kind=self.call.kind,
