@@ -6,29 +6,21 @@ other. Where a database asks one of two to give way all the same, ``retried`` ta
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache, partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError
 
 from signer.config import DatabaseSettings
-from signer.errors import (
-    ConfigurationInvalid,
-    DatabaseDamaged,
-    DatabaseFull,
-    DatabaseReadOnly,
-    DatabaseRevisionMismatch,
-    DatabaseUnavailable,
-    SignerError,
-)
+from signer.errors import ConfigurationInvalid, DatabaseRevisionMismatch, DatabaseUnavailable
 from signer.storage.allowance import Allowance
-from signer.storage.sqlite import BEGINS_NOTHING, MILLISECONDS, BeginImmediate, SqliteFile, attach
+from signer.storage.driver_errors import GAVE_WAY, sqlstate, translated
+from signer.storage.kept_connection import KeptConnection
+from signer.storage.sqlite import BEGINS_NOTHING, MILLISECONDS, SqliteFile, attach
 from signer.storage.write_ahead import WriteAheadLog
 
 if TYPE_CHECKING:  # a fifth of what a recorder imports, and it never asks for the revision
@@ -37,13 +29,7 @@ if TYPE_CHECKING:  # a fifth of what a recorder imports, and it never asks for t
 
 MIGRATION_LOCK = 0x61727473  # any number that other programs on the same server do not lock
 SHORTEST_CONNECT_SECONDS = 2  # of libpq
-# Of the connection that is kept: its indexes by digests touch pages all over the file with each commit.
-CACHE_KIBIBYTES = 16 * 1024
-PRIMARY_CODE = 0xFF  # of SQLite's extended result codes
-# SQLSTATEs of PostgreSQL, appendix A of its manual.
-DISK_FULL = "53100"
-READ_ONLY = "25006"
-GAVE_WAY = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
+NO_SERVER = nullcontext()
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -57,7 +43,7 @@ def retried(method: Callable[Parameters, Result]) -> Callable[Parameters, Result
         try:
             return method(*arguments, **options)
         except DatabaseUnavailable as error:
-            if _sqlstate(error.__cause__) not in GAVE_WAY:
+            if sqlstate(error.__cause__) not in GAVE_WAY:
                 raise
             return method(*arguments, **options)
 
@@ -70,7 +56,7 @@ def gave_way_or_lost(error: DatabaseUnavailable) -> bool:
     Only for transactions that may be taken again whatever became of them.
     """
     cause = error.__cause__
-    return _sqlstate(cause) in GAVE_WAY or (isinstance(cause, DBAPIError) and cause.connection_invalidated)
+    return sqlstate(cause) in GAVE_WAY or (isinstance(cause, DBAPIError) and cause.connection_invalidated)
 
 
 # Connections for queries begin no transactions by themselves.
@@ -156,7 +142,7 @@ class Database:
 
         Only making a connection, begun before that, may take ``SHORTEST_CONNECT_SECONDS`` longer.
         """
-        return self._allowance.within(seconds)
+        return self._allowance.within(seconds) if self._file is None else NO_SERVER
 
     def upgrade(self, *, then: Callable[[Connection], None] | None = None) -> tuple[str | None, str]:
         """Bring the schema to the revision of this release; an SQLite file that is missing is made.
@@ -202,74 +188,6 @@ class Database:
     def _check_file(self) -> None:
         if self._file is not None:
             self._file.check()
-
-
-class KeptConnection:
-    """A connection to an SQLite file, used as ``Database`` uses one. For one thread.
-
-    Taking one and giving it back costs as much as a small transaction, and so does having the layer of statements
-    begin it: the driver is told itself. After an error it is given back all the same, which rolls back: what has
-    become of it is for the pool to find out.
-
-    ``engine``: whose connections begin no transactions by themselves.
-    """
-
-    def __init__(self, engine: Engine, file: SqliteFile, begin: BeginImmediate) -> None:
-        self._engine = engine
-        self._file = file
-        self._begin = begin
-        self._connection: Connection | None = None
-
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """As ``Database.reading``."""
-        with self._used() as connection:
-            self._file.check()
-            yield connection
-            _end(connection)
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """As ``Database.writing``."""
-        with self._used() as connection:
-            driver: Any = connection.connection.dbapi_connection
-            self._begin(driver)
-            self._file.check()
-            yield connection
-            driver.commit()
-            self._file.check()
-            _end(connection)
-
-    def let_go(self) -> None:
-        """Give the connection back; the next use takes another one."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-
-    @contextmanager
-    def _used(self) -> Iterator[Connection]:
-        try:
-            if self._connection is None:
-                self._connection = self._taken()
-            yield self._connection
-        except BaseException as error:
-            self.let_go()
-            meant = _meant(error)
-            if meant is None:
-                raise
-            raise meant from error
-
-    def _taken(self) -> Connection:
-        connection = self._engine.connect()
-        driver: Any = connection.connection.dbapi_connection
-        driver.execute(f"PRAGMA cache_size=-{CACHE_KIBIBYTES}").close()
-        return connection
-
-
-def _end(connection: Connection) -> None:
-    """What the layer takes for a transaction, where a statement went through it."""
-    if connection.in_transaction():
-        connection.rollback()
 
 
 def _revisions(connection: Connection) -> tuple[str | None, str]:
@@ -354,40 +272,3 @@ def _connect_postgres(
     from signer.storage.postgres import connect
 
     return connect(timeout, allowance, *arguments, **parameters)
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turns what a driver raises into what it means, as ``reading`` and ``writing`` do."""
-    try:
-        yield
-    except (DBAPIError, PoolTimeout, sqlite3.DatabaseError) as error:
-        meant = _meant(error)
-        if meant is None:
-            raise
-        raise meant from error
-
-
-def _meant(error: BaseException) -> SignerError | None:
-    return _refusal(error) if isinstance(error, DBAPIError | PoolTimeout | sqlite3.DatabaseError) else None
-
-
-def _refusal(error: DBAPIError | PoolTimeout | sqlite3.DatabaseError) -> SignerError | None:
-    """What an error of the driver means; None where it is about a statement, and so for its caller."""
-    original = error.orig if isinstance(error, DBAPIError) else error
-    code, state = getattr(original, "sqlite_errorcode", 0) & PRIMARY_CODE, _sqlstate(error)
-    if code == sqlite3.SQLITE_FULL or state == DISK_FULL:
-        return DatabaseFull()
-    if code == sqlite3.SQLITE_READONLY or state == READ_ONLY:
-        return DatabaseReadOnly()
-    if state in GAVE_WAY or isinstance(error, OperationalError | PoolTimeout | sqlite3.OperationalError):
-        return DatabaseUnavailable()
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return DatabaseUnavailable()
-    # The subclasses of both are about statements.
-    return DatabaseDamaged(damage=(str(original),)) if type(error) in (DatabaseError, sqlite3.DatabaseError) else None
-
-
-def _sqlstate(error: BaseException | None) -> object:
-    """The SQLSTATE that PostgreSQL gave; None where there is none."""
-    return getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None

@@ -15,8 +15,9 @@ from collections.abc import Callable
 
 from signer.errors import SignerError, TokenStatesUnavailable
 from signer.services.token_state_ports import RevisionWatch
-from signer.storage.database import Database, translated
+from signer.storage.database import Database
 from signer.storage.device_state import device_revision
+from signer.storage.driver_errors import translated
 from signer.storage.on_record import FILE_LOOK_SECONDS
 from signer.storage.sqlite import SqliteFile
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from signer.services.ports import SignaturesOnRecord
 from signer.storage import record_statements as sql
-from signer.storage.database import Database, translated
+from signer.storage.database import Database
+from signer.storage.driver_errors import translated
 from signer.storage.sqlite import SqliteFile
 
 Place = tuple[int, str]

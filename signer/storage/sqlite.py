@@ -81,9 +81,12 @@ class SqliteFile:
         """Raises ``DatabaseFileLost`` where the file or its log is not what the open connections write to."""
         file, log = self._places
         with self._lock:
-            _require(self._identity, file, "file")
-            _require(self._log_identity, log, "write-ahead log")
-            if self._connections and self._log_identity is None:
+            if self._identity is not None and (found := _identity(file)) != self._identity:
+                raise _lost(found, "file")
+            if self._log_identity is not None:
+                if (found := _identity(log)) != self._log_identity:
+                    raise _lost(found, "write-ahead log")
+            elif self._connections:
                 self._log_identity = _identity(log)
 
     def log_size(self) -> int:
@@ -116,12 +119,8 @@ def _identity(path: str) -> Identity | None:
     return status.st_dev, status.st_ino
 
 
-def _require(expected: Identity | None, path: str, part: str) -> None:
-    if expected is None:
-        return
-    found = _identity(path)
-    if found != expected:
-        raise DatabaseFileLost(found=f"{part} {'missing' if found is None else 'replaced'}")
+def _lost(found: Identity | None, part: str) -> DatabaseFileLost:
+    return DatabaseFileLost(found=f"{part} {'missing' if found is None else 'replaced'}")
 
 
 def attach(engine: Engine, file: SqliteFile, timeout: float) -> BeginImmediate:
