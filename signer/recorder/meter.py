@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from signer.domain.recorder_figures import RecorderFigures
 from signer.domain.verified_log import VerifiedLog
@@ -38,16 +37,20 @@ class Meter:
         self._record = self._sign = self._write = 0.0
         self._batches = self._records = self._checkpoints = 0
 
-    @contextmanager
-    def recording(self, records: int) -> Iterator[None]:
+    def recording(self, records: int) -> _Recording:
         """Stands around recording a batch of so many."""
-        begun = self._thread()
-        try:
-            yield
-        finally:
-            self._record += self._thread() - begun
-            self._batches += 1
-            self._records += records
+        return _Recording(self, records)
+
+    def recorded(self, records: int, *, begun: float) -> None:
+        """A batch of so many, begun when ``now`` was that."""
+        self._record += self._thread() - begun
+        self._batches += 1
+        self._records += records
+
+    @property
+    def now(self) -> float:
+        """Processor seconds of the calling thread."""
+        return self._thread()
 
     def signing(self, sign: Callable[[VerifiedLog], bytes]) -> Callable[[VerifiedLog], bytes]:
         """``sign``, measured."""
@@ -90,6 +93,20 @@ class Meter:
             notices=taken,
             notice_failures=failures,
         )
+
+
+class _Recording:
+    __slots__ = ("_begun", "_meter", "_records")
+
+    def __init__(self, meter: Meter, records: int) -> None:
+        self._meter = meter
+        self._records = records
+
+    def __enter__(self) -> None:
+        self._begun = self._meter.now
+
+    def __exit__(self, *_: object) -> None:
+        self._meter.recorded(self._records, begun=self._begun)
 
 
 class _MeasuredSlots:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 
 from signer.recorder.protocol import FrameReader
@@ -23,6 +24,7 @@ class Peer:
         self.socket = connection
         self.reader = FrameReader()
         self.unsent = bytearray()
+        self.wanted = select.EPOLLIN  # what it is waited for
 
     def receive(self) -> bytes:
         """What has come, b"" for nothing yet; raises ``ConnectionError`` at the end."""

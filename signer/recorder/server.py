@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
-import selectors
+import select
 import socket
 import time
 from collections import deque
@@ -75,11 +75,12 @@ class RecorderServer:
         self._refused: list[RefusedCall] = []
         listener.setblocking(False)
         os.set_blocking(lifeline, False)
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(listener, selectors.EVENT_READ)
-        self._selector.register(lifeline, selectors.EVENT_READ)
-        if self._desk.descriptor is not None:
-            self._selector.register(self._desk.descriptor, selectors.EVENT_READ)
+        self._poller = select.epoll()
+        self._poller.register(listener, select.EPOLLIN)
+        self._poller.register(lifeline, select.EPOLLIN)
+        self._results = self._desk.descriptor
+        if self._results is not None:
+            self._poller.register(self._results, select.EPOLLIN)
 
     def run(self) -> bool:
         """Serve until there is nobody left to serve; False where another process has to begin anew before that."""
@@ -91,7 +92,7 @@ class RecorderServer:
         done = not self._desk.has_to_end()
         for peer in list(self._peers.values()):
             self._close(peer)
-        self._selector.close()
+        self._poller.close()
         return done
 
     def turn(self, timeout: float) -> None:
@@ -122,15 +123,17 @@ class RecorderServer:
         return self._gathering.left(time.monotonic(), waiting=len(self._waiting))
 
     def _take_events(self, timeout: float) -> None:
-        for key, events in self._selector.select(timeout):
-            if key.fileobj is self._listener:
-                self._accept()
-            elif key.fd == self._lifeline:
-                self._look_at_lifeline()
-            elif key.fd == self._desk.descriptor:
+        for descriptor, events in self._poller.poll(timeout):
+            peer = self._peers.get(descriptor)
+            if peer is not None:
+                self._serve(peer, events)
+            elif descriptor == self._results:
                 self._desk.settle()
-            elif key.fd in self._peers:  # not closed meanwhile, when it was answered
-                self._serve(self._peers[key.fd], events)
+            elif descriptor == self._listener.fileno():
+                self._accept()
+            elif descriptor == self._lifeline:
+                self._look_at_lifeline()
+            # Else it was closed meanwhile, when it was answered.
 
     def _accept(self) -> None:
         while True:
@@ -139,20 +142,21 @@ class RecorderServer:
             except OSError:  # nobody else, or no descriptors left: the next turn tries again
                 return
             self._peers[connection.fileno()] = peer = Peer(connection)
-            self._selector.register(connection, selectors.EVENT_READ)
-            self._serve(peer, selectors.EVENT_READ)
+            self._poller.register(connection, select.EPOLLIN)
+            self._serve(peer, select.EPOLLIN)
 
     def _look_at_lifeline(self) -> None:
         if not os.read(self._lifeline, 1):
             self._alive = False
-            self._selector.unregister(self._lifeline)
+            self._poller.unregister(self._lifeline)
             logger.info("the service has ended, %d workers are still connected", len(self._peers))
 
     def _serve(self, peer: Peer, events: int) -> None:
         try:
-            if events & selectors.EVENT_WRITE:
+            # What came before its end is read, although nothing can be sent any more.
+            if events & ~select.EPOLLIN and peer.unsent:
                 self._send(peer, b"")
-            if events & selectors.EVENT_READ:
+            if events & ~select.EPOLLOUT:  # its end among them
                 self._read(peer)
         except FrameError:
             logger.warning("a connection said what cannot be understood and was closed")
@@ -209,12 +213,13 @@ class RecorderServer:
         if peer.socket.fileno() < 0:
             return
         peer.send(data)
-        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if peer.unsent else 0)
-        if self._selector.get_key(peer.socket).events != wanted:
-            self._selector.modify(peer.socket, wanted)
+        wanted = select.EPOLLIN | (select.EPOLLOUT if peer.unsent else 0)
+        if peer.wanted != wanted:
+            peer.wanted = wanted
+            self._poller.modify(peer.socket, wanted)
 
     def _close(self, peer: Peer) -> None:
         descriptor = peer.socket.fileno()
         if self._peers.pop(descriptor, None) is not None:
-            self._selector.unregister(peer.socket)
+            self._poller.unregister(peer.socket)
             peer.socket.close()
