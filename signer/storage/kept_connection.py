@@ -44,14 +44,17 @@ class KeptConnection:
         """Give the connection back; the next use takes another one."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close()
+            try:
+                self._begin.wait_again(connection.connection.dbapi_connection)
+            finally:
+                connection.close()
 
     def begun(self, *, writes: bool) -> Connection:
         """The connection, and with it a transaction where it is to write."""
         if self._connection is None:
             self._connection = self._taken()
         if writes:
-            self._begin(self._connection.connection.dbapi_connection)
+            self._begin.begin(self._connection.connection.dbapi_connection)
         self._file.check()
         return self._connection
 
@@ -71,6 +74,8 @@ class KeptConnection:
         connection = self._engine.connect()
         driver: Any = connection.connection.dbapi_connection
         driver.execute(f"PRAGMA cache_size=-{CACHE_KIBIBYTES}").close()
+        # Who reads waits for nobody, and a write for its lock alone, which the beginning does.
+        self._begin.wait_for_nothing(driver)
         return connection
 
 

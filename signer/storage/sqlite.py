@@ -153,15 +153,27 @@ class BeginImmediate:
 
     def __call__(self, driver: Any) -> None:
         """On this connection of the driver; raises ``DatabaseUnavailable``."""
-        driver.execute("PRAGMA busy_timeout=0").close()
-        deadline = time.monotonic() + self._timeout
+        self.wait_for_nothing(driver)
         try:
-            while not _begun(driver):
-                if time.monotonic() > deadline:
-                    raise DatabaseUnavailable
-                time.sleep(LOCK_LOOK_SECONDS)
+            self.begin(driver)
         finally:
-            driver.execute(self._restore).close()
+            self.wait_again(driver)
+
+    def begin(self, driver: Any) -> None:
+        """The same on a connection that waits for nothing by itself."""
+        deadline = time.monotonic() + self._timeout
+        while not _begun(driver):
+            if time.monotonic() > deadline:
+                raise DatabaseUnavailable
+            time.sleep(LOCK_LOOK_SECONDS)
+
+    def wait_for_nothing(self, driver: Any) -> None:
+        """Let the connection wait for no lock by itself, until ``wait_again``."""
+        driver.execute("PRAGMA busy_timeout=0").close()
+
+    def wait_again(self, driver: Any) -> None:
+        """Let it wait as all connections do."""
+        driver.execute(self._restore).close()
 
 
 def _begun(driver: Any) -> bool:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import Connection, event, text
 
 from signer.errors import DatabaseFileLost, DatabaseUnavailable
 from signer.storage.database import Database
-from tests.support.databases import Opener
+from tests.support.databases import TIMEOUT, Opener
 
 
 def count(database: Any) -> int:
@@ -105,6 +105,17 @@ def test_who_waits_for_the_lock_gives_it_up_at_the_deadline(database: Database, 
         count_up(kept)
     count_up(kept)
     assert count(kept) == 1
+
+
+def test_given_back_it_waits_for_locks_as_all_others_do(database: Database) -> None:
+    def waits(connection: Connection) -> int:
+        return int(connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one())
+
+    kept = database.kept()
+    with pytest.raises(ZeroDivisionError):
+        count_up_and_fail(kept)
+    with database.reading() as connection:
+        assert waits(connection) == TIMEOUT * 1000
 
 
 @pytest.mark.parametrize("use", [count, count_up])
