@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from hsm.errors import SignatureMismatch, TokenUnavailable
+from hsm import PinnedKey
+from hsm.errors import DeadlineExceeded, SignatureMismatch, TokenUnavailable
 from signer.domain.keys import Purpose
 from signer.domain.log_keys import (
     Signatures,
@@ -22,6 +25,7 @@ from signer.domain.verified_log import VerifiedLog
 from signer.errors import CheckpointFileDamaged, LogKeyMissing
 from signer.services.checkpoints import CheckpointSigner
 from signer.services.lifecycle import NewKeyRequest
+from signer.services.ports import TokenAccess
 from tests.support.house import ADMIN, UNLIMITED, House
 from tests.support.memory_tokens import MemoryTokens
 from verifier.errors import OriginMismatch
@@ -97,6 +101,37 @@ def test_without_any_token_the_first_reason_is_told(
     with two_tokens.failing("sign", error), pytest.raises(type(error)):
         signer.sign(LOG)
     assert len(_lines(signer.sign(LOG))) == 1
+
+
+@dataclass
+class Hanging:
+    """Tokens that answer nothing, and how long they were waited for, in all."""
+
+    waited: float = 0.0
+
+    def sign(self, key: PinnedKey, _message: bytes, *, tokens: object, timeout: float) -> bytes:
+        self.waited += timeout
+        raise DeadlineExceeded(token=str(tokens), timeout=timeout)
+
+
+@pytest.mark.parametrize("prepared", [False, True], ids=["", "each with its next version"])
+@pytest.mark.parametrize("keys", [1, 2])
+def test_two_checkpoints_without_an_answer_end_within_the_time_of_a_request(
+    pair_house: House, keys: int, prepared: bool
+) -> None:
+    """One that is under way, and the next one, which who has come meanwhile waits for."""
+    for name, token in (("log", "one"), ("log-two", "two"))[:keys]:
+        _create(pair_house, name, token)
+        if prepared:
+            pair_house.lifecycle.prepare(ADMIN, name, validity=UNLIMITED, tokens=(token,))
+    hanging = Hanging()
+    signer = CheckpointSigner(
+        origin=ORIGIN, keys=pair_house.store.all_keys, tokens=cast("TokenAccess", hanging), timeout=6.0
+    )
+    for _ in range(2):
+        with pytest.raises(DeadlineExceeded):
+            signer.sign(LOG)
+    assert 0 < hanging.waited < 5.0
 
 
 def test_while_there_is_a_next_version_both_sign(house: House) -> None:
