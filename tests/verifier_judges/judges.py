@@ -99,8 +99,10 @@ def client_prepared() -> Iterator[None]:
     module = MODULES / PAYLOAD_TYPE
     with _locked("guard", fcntl.LOCK_EX):
         MODULES.mkdir(parents=True, exist_ok=True)
-        module.write_text(MODULE)
-        module.chmod(0o755)
+        if not module.exists() or module.read_text() != MODULE:
+            # Else another process may be running it: written anew it would be empty, or busy, for a moment.
+            module.write_text(MODULE)
+            module.chmod(0o755)
         if not ARTIFACT_INFO.exists():
             ARTIFACT_INFO.parent.mkdir(parents=True, exist_ok=True)
             ARTIFACT_INFO.write_bytes(INITIAL_NAME)
