@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -258,6 +261,33 @@ def test_no_more_of_a_body_is_held_than_its_bound() -> None:
         service.loop.call_soon_threadsafe(gate.opened.set)
         connection.settimeout(20)
         assert b"at last" in connection.recv(65536)
+
+
+def test_a_body_that_had_to_wait_comes_whole() -> None:
+    """The reading stopped while nobody took what had come, and goes on as it is taken."""
+    size, opened = 8 << 20, asyncio.Event()
+
+    async def late(_scope: object, receive: Any, send: Any) -> None:
+        await opened.wait()
+        received, more = 0, True
+        while more:
+            message = await receive()
+            received, more = received + len(message["body"]), message["more_body"]
+        await applications.answer(send, 200, b"%d" % received)
+
+    with serving(late) as service, service.connect() as connection:
+        sending = threading.Thread(
+            target=connection.sendall,
+            args=(POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % size + bytes(size),),
+        )
+        sending.start()
+        until = time.monotonic() + 20
+        while not any(isinstance(each, Connection) and each._paused_at for each in tuple(service.register._phases)):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        service.loop.call_soon_threadsafe(opened.set)
+        assert until_closed(connection).endswith(b"\r\n\r\n%d" % size)
+        sending.join(20)
 
 
 def test_an_application_that_fails_is_a_problem_document() -> None:
