@@ -75,11 +75,11 @@ _VAULT = {
 }  # fmt: skip
 _SIGNSERVER = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 500: INTERNAL_ERROR}
 _PREFIXES = {MENDER_PREFIX: Family.MENDER, VAULT_PREFIX: Family.VAULT, SIGNSERVER_PREFIX: Family.SIGNSERVER}
-_ALL_PREFIXES = tuple(_PREFIXES)
 
 
 def family_of(path: str) -> Family:
     """By how the path begins, whether it leads anywhere or not."""
-    if not path.startswith(_ALL_PREFIXES):
-        return Family.NATIVE
-    return next(family for prefix, family in _PREFIXES.items() if path.startswith(prefix))
+    for prefix, family in _PREFIXES.items():
+        if path.startswith(prefix):
+            return family
+    return Family.NATIVE

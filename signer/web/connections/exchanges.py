@@ -43,14 +43,14 @@ class Line(Source, Protocol):
 class Exchange:
     """A request that is served, and what of its answer has been sent. For one event loop."""
 
-    __slots__ = ("_closes", "_head", "_left", "_line", "_omits", "_pending", "body", "ended", "scope", "started")
+    __slots__ = ("_closes", "_head", "_left", "_line", "_pending", "body", "ended", "scope", "started")
 
     def __init__(self, line: Line, head: Head) -> None:
         self._line = line
         self._head = head
         self._pending = b""
         self._left = 0
-        self._omits = self._closes = False
+        self._closes = False
         self.scope = head.scope
         self.body = RequestBody(line, expects=head.expects)
         self.started = self.ended = False
@@ -94,8 +94,7 @@ class Exchange:
             raise RuntimeError("a header field has more than one line")
         self.started, self._closes, self._pending = True, closes, pending
         self.body.expects = False
-        self._omits = status in BODILESS or self._head.method == "HEAD"
-        self._left = 0 if self._omits else length
+        self._left = 0 if status in BODILESS or self._head.method == "HEAD" else length
 
     def _add(self, body: bytes, *, more: bool) -> None:
         if not self.started or self.ended:

@@ -8,7 +8,7 @@ from typing import Any
 
 from gunicorn_h1c import H1CProtocol
 
-from signer.web.connections.refusals import HeadRefused, malformed
+from signer.web.connections.refusals import CODING_UNSUPPORTED, HeadRefused, malformed
 
 LINE_BYTES = 4094
 FIELDS = 64
@@ -16,7 +16,8 @@ FIELD_BYTES = 8190
 # Two of them would be read differently by whoever stands before the service (RFC 9110 section 5.3).
 ONCE = frozenset({b"host", b"authorization", b"content-length", b"content-type", b"expect", b"transfer-encoding"})
 HTTP_1_1 = (1, 1)
-MALFORMED, EXPECTATION_FAILED, CODING_UNKNOWN = STATUSES = (400, 417, 501)
+MALFORMED, EXPECTATION_FAILED = 400, 417
+STATUSES = (MALFORMED, EXPECTATION_FAILED, CODING_UNSUPPORTED)
 PRINTABLE = bytes(range(0x21, 0x7F))
 
 
@@ -84,7 +85,7 @@ def _check(headers: list[tuple[bytes, bytes]], version: tuple[int, int]) -> bool
                 raise HeadRefused(malformed(MALFORMED))
             seen.add(name)
             if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
-                raise HeadRefused(malformed(CODING_UNKNOWN))
+                raise HeadRefused(malformed(CODING_UNSUPPORTED))
             if name == b"expect":
                 if value.strip().lower() != b"100-continue":
                     raise HeadRefused(malformed(EXPECTATION_FAILED))

@@ -18,7 +18,7 @@ from signer.domain.credentials import PeerKind
 from signer.logs import origin
 from signer.web.connections import limits
 from signer.web.connections.exchanges import Exchange
-from signer.web.connections.heads import new_parser, read_head
+from signer.web.connections.heads import MALFORMED, new_parser, read_head
 from signer.web.connections.limits import LINGER_BYTES, ConnectionLimits
 from signer.web.connections.refusals import HEAD_TIMEOUT, UNEXPECTED, HeadRefused, answer_bytes, malformed
 from signer.web.connections.register import Member, Phase, Register
@@ -303,7 +303,7 @@ class Connection(asyncio.Protocol):
             self._broken = True
             exchange.body.interrupt()
             return
-        status = STATUS_OF_PARSER_ERRORS.get(type(error).__name__, 400)
+        status = STATUS_OF_PARSER_ERRORS.get(type(error).__name__, MALFORMED)
         logger.warning("http refused from %s: %s", self._client(), type(error).__name__)
         self._refuse(malformed(status))
 

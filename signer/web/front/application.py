@@ -206,6 +206,9 @@ def _log(request: Request, started: float, *, status: int | None, code: str | No
     if code is None and request.for_gateways:
         # One for each request of the gateway's clients, which its own log has: to write them costs as much as all else.
         level = logging.DEBUG
+    if not logger.isEnabledFor(level):
+        # Before anything is made of it.
+        return
     tell(
         logger,
         level,
